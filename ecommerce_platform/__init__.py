@@ -1,0 +1,1 @@
+"""An asset-based e-commerce data platform: Dagster on PostgreSQL."""

@@ -1,0 +1,140 @@
+"""The only reader of environment variables, and the owner of every path.
+
+Every variable starts with ``ECOMMERCE_``; ``.env.example`` lists them all. A wrong value fails at start with one
+message that names the variable, what is wrong with it and an example.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "ECOMMERCE_"
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+SQL_DIR = PROJECT_DIR / "sql"
+
+EARLIEST_DAY = dt.date(2000, 1, 1)
+"""The first day of ``warehouse.dim_date``; no business day lies before it."""
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong. The message names each one, with an example."""
+
+
+def _iso_day(text: object) -> object:
+    return dt.date.fromisoformat(text.strip()) if isinstance(text, str) else text
+
+
+def _known_day(day: dt.date) -> dt.date:
+    if not EARLIEST_DAY <= day < dt.date(2100, 1, 1):
+        raise ValueError(f"must lie between {EARLIEST_DAY} and 2099-12-31")
+    return day
+
+
+def _postgres_url(url: str | None) -> str | None:
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise ValueError("must be a PostgreSQL URL that names a database")
+    return "postgresql" + url[len(parts.scheme) :]
+
+
+def _web_url(url: str | None) -> str | None:
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be an http or https address")
+    return url
+
+
+class Settings(BaseSettings):
+    """The platform's settings, read once at start from the environment.
+
+    Raises:
+        SettingsError: from :func:`load_settings`, naming each wrong variable.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    data_dir: Path = Field(Path("data"), examples=["data"])
+    database_url: Annotated[str | None, AfterValidator(_postgres_url)] = Field(
+        None, examples=["postgresql://user:password@host:5432/ecommerce"], repr=False
+    )
+    source: Literal["synthetic", "landing"] = Field("synthetic", examples=["synthetic"])
+    landing_dir: Path = Field(Path("landing"), examples=["landing"])
+    first_day: Annotated[dt.date, NoDecode, BeforeValidator(_iso_day), AfterValidator(_known_day)] = Field(
+        dt.date(2024, 1, 1), examples=["2024-01-01"]
+    )
+    orders_per_day: int = Field(300, ge=1, le=100_000, examples=["300"])
+    customers: int = Field(10_000, ge=10, le=10_000_000, examples=["10000"])
+    products: int = Field(1_000, ge=10, le=1_000_000, examples=["1000"])
+    seed: int = Field(42, ge=0, lt=2**63, examples=["42"])
+    defect_rate: float = Field(0.01, ge=0, le=0.5, examples=["0.01"])
+    catch_up_days: int = Field(14, ge=1, le=366, examples=["14"])
+    host: str = Field("127.0.0.1", min_length=1, max_length=253, pattern=r"^[0-9A-Za-z.:_-]+$", examples=["127.0.0.1"])
+    dagster_port: int = Field(3000, ge=1, le=65535, examples=["3000"])
+    dashboard_port: int = Field(8050, ge=1, le=65535, examples=["8050"])
+    alert_webhook_url: Annotated[str | None, AfterValidator(_web_url)] = Field(
+        None, examples=["https://hooks.example.com/services/T/B/x"], repr=False
+    )
+
+    @property
+    def data(self) -> Path:
+        """Absolute folder of everything that the platform writes; relative values start at the project."""
+        return (PROJECT_DIR / self.data_dir.expanduser()).absolute()
+
+    @property
+    def landing(self) -> Path:
+        """Absolute folder where a user's own exports are dropped."""
+        return (PROJECT_DIR / self.landing_dir.expanduser()).absolute()
+
+    @property
+    def raw(self) -> Path:
+        """Folder of the raw files: ``raw/FEED/YYYY-MM-DD.csv``."""
+        return self.data / "raw"
+
+    @property
+    def extracts(self) -> Path:
+        """Folder of the analytics extracts: ``analytics/NAME.csv``."""
+        return self.data / "analytics"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the monitoring reports: ``monitoring/NAME.json``."""
+        return self.data / "monitoring"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of Dagster's own files (compute logs, artifacts)."""
+        return self.data / "dagster"
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Read the settings from the environment, once a process.
+
+    Raises:
+        SettingsError: one line a wrong variable: its name, the fault, an example.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(fault) for fault in error.errors())) from None
+
+
+def _explain(fault: object) -> str:
+    assert isinstance(fault, dict)
+    name = str(fault["loc"][0])
+    example = (Settings.model_fields[name].examples or [""])[0]
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    secret = name in ("database_url", "alert_webhook_url")
+    given = "" if secret else f"{str(fault['input'])[:80]!r}: "
+    return f"{PREFIX}{name.upper()}: {given}{message}; for example {PREFIX}{name.upper()}={example}"
