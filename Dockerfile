@@ -1,0 +1,33 @@
+# One image for every service of docker-compose.yml; each names its own command.
+FROM python:3.12-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
+RUN python -m venv --without-pip /opt/venv
+WORKDIR /app
+COPY requirements.lock ./
+# Every file is checked against its hash, and no source is built.
+RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: --requirement requirements.lock
+COPY . .
+RUN pip --python /opt/venv/bin/python install --no-deps --no-build-isolation --no-index --editable . \
+    && /opt/venv/bin/ecommerce-platform --help >/dev/null
+# The running container is read-only and cannot compile. Some packages ship files that no Python 3 compiles.
+RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib /app/ecommerce_platform || true
+
+FROM python:3.12-slim
+RUN groupadd --gid 10001 ecommerce \
+    && useradd --uid 10001 --gid ecommerce --home-dir /tmp --no-create-home --shell /usr/sbin/nologin ecommerce \
+    && install --directory --owner ecommerce --group ecommerce /data \
+    && pip uninstall --yes --quiet --root-user-action ignore pip
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+# The code belongs to root and only /data and /tmp are written to, so the container may be read-only.
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    DAGSTER_HOME=/app \
+    DAGSTER_DISABLE_TELEMETRY=1 \
+    ECOMMERCE_DATA_DIR=/data
+WORKDIR /app
+USER 10001:10001
+VOLUME /data
+CMD ["ecommerce-platform", "--help"]

@@ -1,0 +1,95 @@
+# Python 3.11 or newer and make are all it needs: no Docker, no root, no database. `make` lists the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The newest of these that runs and is new enough. Each is tried: a version manager's shim may lead nowhere.
+PYTHON ?= $(eval PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; \
+	done))$(PYTHON)
+
+# A .venv whose Python is gone, or that was made in another folder, is made anew.
+$(shell [ ! -e .venv/.made ] || { .venv/bin/python -I -S -c '' && [ "$$(cat .venv/.made)" = "$$(pwd)" ]; } \
+	>/dev/null 2>&1 || rm -f .venv/.made .venv/.installed-*)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+CLI := $(BIN)/ecommerce-platform
+
+# make up SERVE=0: load the days and stop. make up DAYS=30: that many days.
+SERVE ?= 1
+DAYS ?=
+UP_ARGS := $(if $(filter 0 no false,$(SERVE)),--no-serve) $(if $(DAYS),--days $(DAYS))
+PYTEST_ARGS ?=
+
+.PHONY: help install up test lint bench lock clean clean-data
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+install: $(VENV)/.installed-runtime ## Make .venv and install the platform
+
+up: $(VENV)/.installed-runtime ## Load the days, then serve Dagster and the dashboard [SERVE=0] [DAYS=30]
+	@exec $(CLI) up $(UP_ARGS)
+
+test: $(VENV)/.installed-dev ## Run the tests [PYTEST_ARGS=...]
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev ## Check style, SQL and types
+	@status=0; \
+	for check in 'ruff check .' 'ruff format --check .' 'sqlfluff lint --nocolor sql' 'ty check ecommerce_platform'; do \
+		echo "$$check"; $(BIN)/$$check || status=1; \
+	done; exit $$status
+
+bench: $(VENV)/.installed-dev ## Measure speed
+	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks $(PYTEST_ARGS)
+
+# A lock names every package with the hashes of all its files, for every system, and no address.
+LOCK_ARGS ?=
+LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --no-strip-extras $(LOCK_ARGS) pyproject.toml
+
+lock: $(VENV)/.made ## Write the two lock files from pyproject.toml [LOCK_ARGS=--upgrade]
+	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(PIP) install --quiet uv
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## Remove .venv and caches, keep the data
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis .tmp_dagster_home_*
+	find . \( -name .git -o -path ./data \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+clean-data: ## Stop the embedded database and remove data/
+	@if [ -x $(CLI) ]; then $(CLI) db stop; fi
+	rm -rf data
+
+# Stamps. A target is made last, so that an installation that was cut short is taken up again.
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { \
+		echo 'make: Python 3.11 or newer is needed and none was found. Install it, or name it: make up PYTHON=/path/to/python3' >&2; \
+		exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'make: $(PYTHON) is not Python 3.11 or newer. Name another: make up PYTHON=/path/to/python3' >&2; \
+		exit 1; }
+	@echo "Making $(VENV) with $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -m venv --clear $(VENV) || { \
+		echo 'make: no virtual environment could be made; on Debian and Ubuntu: apt-get install python3-venv' >&2; \
+		exit 1; }
+	@pwd > $@
+
+$(VENV)/.installed-runtime: requirements.lock pyproject.toml | $(VENV)/.made
+	@$(call install,requirements.lock)
+
+$(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/.made
+	@$(call install,requirements-dev.lock)
+
+# The project comes last and fetches nothing: setuptools, its build tool, is in the lock. Bytecode is compiled here
+# once, because a machine with PYTHONDONTWRITEBYTECODE=1 would do it at every start.
+define install
+echo "Installing $(1)" \
+&& $(PIP) install --quiet --require-hashes --requirement $(1) \
+&& $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable . \
+&& { PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -j 0 $(VENV)/lib ecommerce_platform >/dev/null 2>&1 || true; } \
+&& touch $@ $(if $(findstring dev,$(1)),$(VENV)/.installed-runtime)
+endef

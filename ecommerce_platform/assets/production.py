@@ -1,0 +1,68 @@
+"""Production: typed, clean, third normal form. Reads staging, read by the warehouse. Holds all personal data."""
+
+from ecommerce_platform.assets.tables import table_asset
+from ecommerce_platform.io_managers import Merge
+
+loaded_days = table_asset(
+    "production.loaded_days",
+    write=Merge(key=("feed", "partition_date"), slice="partition_date"),
+    description="One row a feed a day whose staging slice passed its checks: production reads no others.",
+)
+
+customers = table_asset(
+    "production.customers",
+    write=Merge(key=("customer_id",), slice="partition_date", scope=("customer_id",)),
+    description="One row a customer, as last exported.",
+)
+
+customer_versions = table_asset(
+    "production.customer_versions",
+    write=Merge(key=("customer_id", "valid_from"), slice="partition_date", scope=("customer_id",)),
+    description="One row a customer a day of change: the last image of that day.",
+)
+
+product_categories = table_asset(
+    "production.product_categories",
+    write=Merge(key=("category_id",), scope=("category_id",)),
+    description="One row a category and sub-category.",
+)
+
+products = table_asset(
+    "production.products",
+    write=Merge(key=("product_id",), slice="partition_date", scope=("product_id",)),
+    description="One row a product, as last exported.",
+)
+
+product_versions = table_asset(
+    "production.product_versions",
+    write=Merge(key=("product_id", "valid_from"), slice="partition_date", scope=("product_id",)),
+    description="One row a product a day of change: the last image of that day.",
+)
+
+payment_methods = table_asset(
+    "production.payment_methods",
+    write=Merge(key=("payment_method_id",), scope=("payment_method_id",)),
+    description="One row a way to pay.",
+)
+
+transactions = table_asset(
+    "production.transactions",
+    write=Merge(key=("transaction_id",), slice="partition_date", scope=("transaction_id",)),
+    description="One row an order: of all its exports the latest good one whose customer is known.",
+)
+
+transaction_items = table_asset(
+    "production.transaction_items",
+    write=Merge(key=("transaction_id", "item_id"), slice="partition_date", scope=("transaction_id",)),
+    description="One row an order line, of the latest export of its order.",
+)
+
+rejected_rows = table_asset(
+    "production.rejected_rows",
+    write=Merge(
+        key=("feed", "partition_date", "source_row"),
+        slice="partition_date",
+        scope=("feed", "partition_date", "source_row"),
+    ),
+    description="One row an exported row that production does not take, with its reasons and its original text.",
+)

@@ -1,0 +1,65 @@
+"""Raw: the exported files, one a feed a day. Written by the source, read by staging."""
+
+import datetime as dt
+from pathlib import Path
+
+from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, asset
+
+from ecommerce_platform.assets.tables import code_references, table_key
+from ecommerce_platform.layers import LAYERS
+from ecommerce_platform.partitions import daily, one_run
+from ecommerce_platform.resources.source import Source
+from ecommerce_platform.source.feed_files import feed_file_name
+from ecommerce_platform.source.feeds import FEEDS
+
+DESCRIPTIONS = {
+    "customers": "One file a day: the full image of each customer created or changed that day.",
+    "products": "One file a day: the full image of each product created or changed that day.",
+    "transactions": "One file a day: one row an order.",
+    "transaction_items": "One file a day: one row an order line.",
+}
+
+
+def days_of(context: AssetExecutionContext) -> list[dt.date]:
+    """The business days that this run is about, in order."""
+    return [dt.date.fromisoformat(key) for key in context.partition_keys]
+
+
+def raw_asset(feed: str) -> AssetsDefinition:
+    """The files of one feed, replaced atomically; SHA-256, bytes and rows are each day's metadata."""
+    layer = LAYERS["raw"]
+
+    @asset(
+        key=table_key(f"raw.{feed}"),
+        description=DESCRIPTIONS[feed],
+        group_name=layer.name,
+        owners=list(layer.owners),
+        kinds=set(layer.kinds),
+        partitions_def=daily,
+        backfill_policy=one_run,
+        metadata={"columns": ", ".join(FEEDS[feed]), **code_references(Path(__file__))},
+        pool=f"raw.{feed}",
+    )
+    def build(context: AssetExecutionContext, source: Source) -> MaterializeResult:
+        total_rows = total_bytes = 0
+        for day in days_of(context):
+            written = source.export(feed, day)
+            total_rows += written.rows
+            total_bytes += written.bytes
+            context.add_asset_metadata(
+                {"sha256": written.sha256, "bytes": written.bytes, "rows": written.rows},
+                partition_key=day.isoformat(),
+            )
+        return MaterializeResult(
+            metadata={
+                "files": len(context.partition_keys),
+                "total_rows": total_rows,
+                "total_bytes": total_bytes,
+                "path": str(feed_file_name(source.raw_folder(), feed, days_of(context)[-1])),
+            }
+        )
+
+    return build
+
+
+raw_assets = [raw_asset(feed) for feed in FEEDS]

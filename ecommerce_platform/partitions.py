@@ -1,0 +1,38 @@
+"""The daily partitions: one a business day (UTC), from the first day of the settings to yesterday."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from dagster import BackfillPolicy, DailyPartitionsDefinition, PartitionKeyRange
+
+from ecommerce_platform.settings import load_settings
+
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+PARTITION_TAG = "dagster/partition"
+
+daily = DailyPartitionsDefinition(start_date=load_settings().first_day.isoformat(), timezone="UTC")
+
+one_run = BackfillPolicy.single_run()
+"""A backfill of many days is one run: the work is set-based, and a run's start is dearer than a day."""
+
+
+def day_range(start: dt.date, end: dt.date) -> PartitionKeyRange:
+    """The partitions from one day to another, both included."""
+    return PartitionKeyRange(start.isoformat(), end.isoformat())
+
+
+def range_tags(start: dt.date, end: dt.date) -> dict[str, str]:
+    """Tags of a run over the days from ``start`` to ``end``, both included."""
+    return {RANGE_START_TAG: start.isoformat(), RANGE_END_TAG: end.isoformat()}
+
+
+def days_of_run(tags: Mapping[str, str]) -> tuple[dt.date, dt.date] | None:
+    """First and last day that a run is about, for an asset without partitions; None for a run without days."""
+    start = tags.get(RANGE_START_TAG) or tags.get(PARTITION_TAG)
+    end = tags.get(RANGE_END_TAG) or tags.get(PARTITION_TAG)
+    if not start or not end:
+        return None
+    return dt.date.fromisoformat(start), dt.date.fromisoformat(end)

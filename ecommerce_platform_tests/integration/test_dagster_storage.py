@@ -1,0 +1,295 @@
+"""Dagster's storage on a real server: where it lies, what it stores, what it survives."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dagster as dg
+import psycopg
+import pytest
+from dagster._core.instance import InstanceRef
+from dagster_postgres import DagsterPostgresStorage
+from dagster_shared.serdes import serialize_value
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import event, make_url, text
+
+from ecommerce_platform.resources.dagster_storage import (
+    EMBEDDED_DATABASE,
+    PooledPostgresStorage,
+    StorageUnavailableError,
+    ensure_database,
+    sqlalchemy_url,
+    storage_url,
+)
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
+
+pytestmark = pytest.mark.integration
+
+DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("storage"), {"fsync": "off"})
+    server.start()
+    yield server
+    server.stop("immediate")
+
+
+@pytest.fixture
+def database(server, request) -> str:
+    """The libpq URI of an empty database of this test's own."""
+    name = f"d{abs(hash(request.node.nodeid)):x}"[:40]
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    return server.url(name)
+
+
+@pytest.fixture
+def platform_environment(monkeypatch, tmp_path) -> Iterator[pytest.MonkeyPatch]:
+    monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("ECOMMERCE_DATABASE_URL", raising=False)
+    # Set and removed, so that what the storage sets is undone after the test.
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1")
+    monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE")
+    load_settings.cache_clear()
+    yield monkeypatch
+    load_settings.cache_clear()
+
+
+def name_of(database: str) -> str:
+    return str(conninfo_to_dict(database)["dbname"])
+
+
+def psycopg2_url(database: str) -> str:
+    return sqlalchemy_url(database, name_of(database))
+
+
+@pytest.fixture
+def storage(database) -> Iterator[PooledPostgresStorage]:
+    storage = PooledPostgresStorage(psycopg2_url(database))
+    yield storage
+    for store in stores(storage):
+        store._engine.dispose()
+
+
+def stores(storage: DagsterPostgresStorage) -> list:
+    return [storage._run_storage, storage._event_log_storage, storage._schedule_storage]
+
+
+def read_all(storage: DagsterPostgresStorage) -> None:
+    """One statement through each of the three stores."""
+    storage.run_storage.get_runs_count()
+    storage.event_log_storage.all_asset_keys()
+    storage.schedule_storage.all_instigator_state()
+
+
+# Where it lies
+
+
+def test_without_an_address_the_embedded_server_is_started_and_holds_dagsters_database(tmp_path):
+    settings = Settings(data_dir=tmp_path / "data", database_url=None)
+    server = EmbeddedPostgres(settings.data / "postgres")
+    try:
+        url = make_url(storage_url(settings))
+        assert server.is_running()
+        assert (url.drivername, url.database) == ("postgresql+psycopg2", EMBEDDED_DATABASE)
+        assert storage_url(settings) == url.render_as_string(hide_password=False)
+    finally:
+        server.stop("immediate")
+
+
+def test_with_an_address_dagster_has_a_database_of_its_own_on_the_same_server(server, database):
+    settings = Settings(database_url=database)
+    name = name_of(database)
+    assert make_url(storage_url(settings)).database == f"{name}_dagster"
+    with psycopg.connect(server.url(f"{name}_dagster")) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_many_processes_may_ask_for_a_missing_database_at_once(server):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: ensure_database(server.url("not_there_yet"), "wanted_by_many"), range(8)))
+    with psycopg.connect(server.url("wanted_by_many")) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_a_server_that_is_down_gives_one_line_without_the_password():
+    with pytest.raises(StorageUnavailableError) as caught:
+        ensure_database("postgresql://me:hush@127.0.0.1:1/shop", "shop_dagster", patience=0)
+    line = caught.value.format_message()
+    assert "shop_dagster" in line
+    assert "127.0.0.1" in line
+    assert "ECOMMERCE_DATABASE_URL" in line
+    assert "\n" not in line
+    assert "hush" not in line
+
+
+def test_a_user_who_may_not_create_databases_is_told_what_to_ask_for(server):
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("drop role if exists humble")
+        connection.execute("create role humble login")
+    with pytest.raises(StorageUnavailableError, match=r"'humble' may not create it: .* grant CREATEDB"):
+        ensure_database(server.url("postgres", "humble"), "not_for_humble")
+
+
+@pytest.mark.parametrize(
+    ("address", "connects_to"),
+    [
+        (
+            "postgresql://u:p%40ss@db:5433/shop?sslmode=require",
+            {"host": "db", "port": "5433", "password": "p@ss"},
+        ),
+        ("postgresql://u@/shop?host=/tmp/a%20b", {"host": "/tmp/a b"}),
+        ("postgresql://u@%2Ftmp%2Fsocket/shop", {"host": "/tmp/socket"}),
+        ("postgresql://u@[::1]:5432/shop", {"host": "::1", "port": "5432"}),
+        ("postgresql://u@one:1,two:2/shop", {"host": "one,two", "port": "1,2"}),
+        ("host=db user=u dbname=shop options='-c jit=off'", {"host": "db", "options": "-c jit=off"}),
+    ],
+)
+def test_every_form_of_address_reaches_the_driver_unchanged(address, connects_to):
+    url = make_url(sqlalchemy_url(address, "shop_dagster"))
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    got = {key: str(value) for key, value in arguments.items()}
+    assert got == got | connects_to | {"user": "u", "dbname": "shop_dagster"}
+
+
+def test_the_instance_file_of_the_project_needs_nothing_but_the_settings(platform_environment, database):
+    platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
+    ref = InstanceRef.from_dir(str(PROJECT_DIR))
+    with dg.DagsterInstance.from_ref(ref) as instance:
+        data = load_settings().data
+        assert make_url(instance.event_log_storage.postgres_url).database == f"{name_of(database)}_dagster"
+        assert Path(instance.storage_directory()).is_relative_to(data)
+        assert Path(instance.compute_log_manager._base_dir).is_relative_to(data)
+        assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == "1000"
+        # Dagster passes this on the command line of its processes, where every user can read it.
+        assert "postgresql" not in serialize_value(instance.get_ref())
+
+
+# What it stores
+
+
+def run_a_range(instance: dg.DagsterInstance) -> str:
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+    def first() -> None: ...
+
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), deps=[first])
+    def second() -> None: ...
+
+    @dg.asset_check(asset=second)
+    def sound() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    definitions = dg.Definitions(
+        assets=[first, second], asset_checks=[sound], jobs=[dg.define_asset_job("all", [first, second])]
+    )
+    tags = {
+        "dagster/asset_partition_range_start": "2024-01-03",
+        "dagster/asset_partition_range_end": "2024-01-12",
+    }
+    return definitions.resolve_job_def("all").execute_in_process(instance=instance, tags=tags).run_id
+
+
+def stored(database: str, run_id: str) -> tuple[Counter, list]:
+    with psycopg.connect(database) as connection:
+        events = connection.execute(
+            "select dagster_event_type, asset_key, partition, step_key from event_logs "
+            "where dagster_event_type is not null"
+        ).fetchall()
+        assets = connection.execute(
+            "select asset_key, last_run_id = %s, last_materialization is not null, "
+            "last_materialization_timestamp is not null from asset_keys order by 1",
+            [run_id],
+        ).fetchall()
+    return Counter(events), assets
+
+
+def test_a_range_run_stores_what_the_stock_storage_stores(platform_environment, server, database, tmp_path):
+    ensure_database(server.url(), "stock")
+    stock = {"storage": {"postgres": {"postgres_url": psycopg2_url(server.url("stock"))}}}
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path), overrides=stock)) as instance:
+        expected = stored(server.url("stock"), run_a_range(instance))
+
+    platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(PROJECT_DIR))) as instance:
+        run_id = run_a_range(instance)
+    assert stored(server.url(f"{name_of(database)}_dagster"), run_id) == expected
+    assert expected[0]["ASSET_MATERIALIZATION", '["second"]', "2024-01-12", "second"] == 1
+
+
+def test_a_range_run_opens_a_handful_of_connections(platform_environment, database):
+    platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
+    opened: list[object] = []
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(PROJECT_DIR))) as instance:
+        for store in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
+            event.listen(store._engine, "connect", lambda connection, _: opened.append(connection))
+        run_a_range(instance)
+    assert len(opened) <= 6
+
+
+# What it survives
+
+
+def cut_all_connections(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+
+@pytest.mark.parametrize("in_the_webserver", [False, True])
+def test_a_restart_of_the_server_goes_unnoticed(storage, database, in_the_webserver):
+    if in_the_webserver:
+        for store in stores(storage):
+            store.optimize_for_webserver(statement_timeout=15_000, pool_recycle=3600, max_overflow=20)
+    read_all(storage)
+    cut_all_connections(database)
+    read_all(storage)
+
+
+def backend_pid(storage: PooledPostgresStorage) -> int:
+    with storage._run_storage.connect() as connection:
+        return int(connection.execute(text("select pg_backend_pid()")).scalar_one())
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_takes_no_connection_of_its_parent(storage):
+    parents = backend_pid(storage)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writer, str(backend_pid(storage)).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    assert answer
+    assert int(answer) != parents
+    assert backend_pid(storage) == parents
+
+
+def test_a_disposed_instance_leaves_no_connection(platform_environment, server, database):
+    platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(PROJECT_DIR))) as instance:
+        instance.get_runs_count()
+        instance.all_asset_keys()
+    name = name_of(database)
+    with psycopg.connect(server.url()) as connection:
+        left = connection.execute(
+            "select count(*) from pg_stat_activity where datname = %s", [f"{name}_dagster"]
+        ).fetchone()
+    assert left == (0,)

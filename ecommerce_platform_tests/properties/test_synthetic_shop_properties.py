@@ -1,0 +1,86 @@
+"""The synthetic shop, for any settings: a day is a function of (settings, day), and a clean shop is clean."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecommerce_platform.source import catalog, customers, defects, draws, orders
+from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.source.shop import ShopSettings, day_tables, feed_csv
+
+pytestmark = pytest.mark.properties
+
+shops = st.builds(
+    ShopSettings,
+    first_day=st.dates(dt.date(2015, 1, 1), dt.date(2030, 12, 31)),
+    orders_per_day=st.integers(0, 80),
+    customers=st.integers(1, 400),
+    products=st.integers(1, 120),
+    seed=st.sampled_from([0, 42, -1, 2**63]),  # few, as each fills pools of names
+    defect_rate=st.sampled_from([0.0, 0.01, 0.5]),
+)
+
+
+def forget_everything() -> None:
+    """Bring the process back to where a fresh one begins, but for the pools of names."""
+    for module in (catalog, customers, defects, draws, orders):
+        for thing in vars(module).values():
+            if hasattr(thing, "cache_clear") and thing.__module__ == module.__name__:
+                thing.cache_clear()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shops,
+    st.lists(st.tuples(st.sampled_from(sorted(FEEDS)), st.integers(0, 900)), min_size=1, max_size=8),
+    st.randoms(),
+)
+def test_a_file_is_the_same_alone_and_after_others_in_any_order(shop, wanted, shuffler):
+    def make(feed: str, number: int) -> bytes:
+        return feed_csv(shop, feed, shop.first_day + dt.timedelta(days=number))
+
+    alone = {}
+    for file in wanted:
+        forget_everything()
+        alone[file] = make(*file)
+    shuffler.shuffle(wanted)
+    assert {file: make(*file) for file in wanted} == alone
+
+
+@settings(max_examples=25, deadline=None)
+@given(shops, st.integers(2, 12))
+def test_a_clean_shop_agrees_with_itself(shop, length):
+    shop = replace(shop, defect_rate=0.0)
+    known_customers: set[str] = set()
+    known_products: set[str] = set()
+    for number in range(length):
+        tables = day_tables(shop, shop.first_day + dt.timedelta(days=number))
+        assert all(column.null_count == 0 for table in tables.values() for column in table.columns)
+        known_customers |= set(tables["customers"]["customer_id"].to_pylist())
+        known_products |= set(tables["products"]["product_id"].to_pylist())
+        totals: dict[str, Decimal] = {}
+        for line in tables["transaction_items"].to_pylist():
+            net = int(line["quantity"]) * Decimal(line["unit_price"]) - Decimal(line["discount_amount"])
+            assert Decimal(line["line_total"]) == net > 0
+            assert int(line["quantity"]) > 0
+            assert line["product_id"] in known_products
+            totals[line["transaction_id"]] = totals.get(line["transaction_id"], Decimal(0)) + net
+        orders_made = tables["transactions"].to_pylist()
+        assert {order["transaction_id"]: Decimal(order["total_amount"]) for order in orders_made} == totals
+        assert {order["customer_id"] for order in orders_made} <= known_customers
+
+
+@settings(max_examples=15, deadline=None)
+@given(shops, st.integers(1, 900))
+def test_an_order_stands_in_no_file_before_its_day_nor_later_than_five_days_after(shop, number):
+    day = shop.first_day + dt.timedelta(days=number)
+    for feed in ("transactions", "transaction_items"):
+        for name in day_tables(shop, day)[feed]["transaction_id"].to_pylist():
+            ordered = dt.datetime.strptime(name[:8], "%Y%m%d").date()
+            assert 0 <= (day - ordered).days <= 5

@@ -1,0 +1,281 @@
+"""The files around the code: what a newcomer types, what a container gets, what Dagster reads."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from dagster._core.instance.config import dagster_instance_config
+from dagster._core.workspace.load import location_origins_from_yaml_paths
+from dotenv import dotenv_values
+
+from ecommerce_platform.resources.dagster_home import prepare_dagster_home
+from ecommerce_platform.settings import PREFIX, PROJECT_DIR, Settings
+
+pytestmark = pytest.mark.unit
+
+PYPROJECT = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text())
+COMPOSE = yaml.safe_load((PROJECT_DIR / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+SERVERS = sorted(set(SERVICES) - {"init"})
+
+
+def tracked_files() -> list[Path]:
+    git = shutil.which("git")
+    if git is None or not (PROJECT_DIR / ".git").exists():
+        pytest.skip("not a git checkout")
+    names = subprocess.run([git, "ls-files", "-z"], cwd=PROJECT_DIR, capture_output=True, check=True).stdout
+    return [PROJECT_DIR / os.fsdecode(name) for name in names.split(b"\0") if name]
+
+
+# Settings
+
+
+def test_the_example_env_file_lists_every_setting_with_its_default_and_a_reason():
+    text = (PROJECT_DIR / ".env.example").read_text()
+    listed = dict(re.findall(rf"^#({PREFIX}\w+)=(.*)$", text, flags=re.MULTILINE))
+    defaults = {
+        f"{PREFIX}{name.upper()}": "" if field.default is None else str(field.default)
+        for name, field in Settings.model_fields.items()
+    }
+    assert listed == defaults
+    assert not [line for line in text.splitlines() if line and not line.startswith("#")]
+    for block in text.split("\n\n")[1:]:
+        assert re.match(r"# \w", block), f"no explanation above {block!r}"
+
+
+# Locks
+
+
+def locked(name: str) -> dict[str, tuple[str, int]]:
+    """Version and number of hashes of each package of a lock file."""
+    found = {}
+    for entry in re.split(r"\n(?=\S)", (PROJECT_DIR / name).read_text().strip()):
+        head = re.match(r"([A-Za-z0-9._-]+)(?:\[[a-z0-9,_-]+\])?==(\S+)", entry)
+        assert head, f"{name}: not a pinned package: {entry.splitlines()[0]}"
+        found[head[1]] = (head[2], len(re.findall(r"--hash=sha256:[0-9a-f]{64}\b", entry)))
+    return found
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_every_locked_package_has_hashes_and_no_address(name):
+    assert [package for package, (_, hashes) in locked(name).items() if not hashes] == []
+    assert "://" not in (PROJECT_DIR / name).read_text()
+
+
+def test_both_locks_agree_on_every_package_of_the_runtime():
+    runtime, development = locked("requirements.lock"), locked("requirements-dev.lock")
+    assert {package: development.get(package) for package in runtime} == runtime
+
+
+def test_the_build_tool_is_locked_so_that_the_install_fetches_nothing_else():
+    version, _ = locked("requirements.lock")["setuptools"]
+    assert int(version.split(".")[0]) >= 77
+    assert PYPROJECT["build-system"]["requires"] == ["setuptools>=77"]
+
+
+def test_no_tracked_file_names_a_package_registry_or_a_folder_of_this_machine():
+    registries = ["pypi" + ".org", "python" + "hosted.org", "registry.npm" + "js.org", "conda" + ".anaconda"]
+    pattern = re.compile("|".join(map(re.escape, registries)))
+    guilty = []
+    for path in tracked_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+            continue
+        if pattern.search(text):
+            guilty.append(str(path.relative_to(PROJECT_DIR)))
+    assert guilty == []
+
+
+# Dagster
+
+
+def test_dagster_accepts_its_instance_file():
+    config, _ = dagster_instance_config(str(PROJECT_DIR))
+    assert config["concurrency"]["pools"]["default_limit"] == 1
+    assert config["run_monitoring"]["free_slots_after_run_end_seconds"] == 30
+    assert config["telemetry"] == {"enabled": False}
+
+
+def test_every_class_of_the_instance_file_exists_and_takes_the_configuration_given():
+    config, _ = dagster_instance_config(str(PROJECT_DIR))
+    for section in (config["storage"]["custom"], config["local_artifact_storage"], config["compute_logs"]):
+        module = __import__(section["module"], fromlist=[section["class"]])
+        assert set(section["config"]) <= set(getattr(module, section["class"]).config_type())
+
+
+def test_the_workspace_pyproject_and_the_containers_mean_one_code_location():
+    name = PYPROJECT["tool"]["dagster"]["code_location_name"]
+    assert PYPROJECT["tool"]["dg"]["project"]["code_location_name"] == name
+    for path in ("workspace.yaml", "docker/workspace.yaml"):
+        origins = location_origins_from_yaml_paths([str(PROJECT_DIR / path)])
+        assert [origin.location_name for origin in origins] == [name]
+
+
+def test_the_dagster_home_is_remembered_and_the_users_own_lines_stay(tmp_path):
+    project = tmp_path / "my own shop's data"
+    project.mkdir()
+    env_file = project / ".env"
+    env_file.write_text("# mine\nECOMMERCE_SEED=7\nDAGSTER_HOME=/gone")
+    settings = Settings(data_dir=project / "data")  # ty: ignore[missing-argument]
+
+    variables = prepare_dagster_home(settings, project)
+    assert dotenv_values(env_file) == {"ECOMMERCE_SEED": "7", **variables}
+    assert variables["DAGSTER_HOME"] == str(project)
+    assert env_file.read_text().startswith("# mine\n")
+    assert settings.dagster_home.is_dir()
+
+    before = env_file.stat()
+    prepare_dagster_home(settings, project)
+    assert env_file.stat() == before
+
+
+# Commands
+
+
+def make(*arguments: str, cwd: Path = PROJECT_DIR) -> str:
+    program = shutil.which("make")
+    if program is None:
+        pytest.skip("make is not installed")
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
+    done = subprocess.run(
+        [program, *arguments], cwd=cwd, capture_output=True, text=True, check=False, env=clean
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_alone_lists_every_target():
+    makefile = (PROJECT_DIR / "Makefile").read_text()
+    targets = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[0].split()
+    assert {"install", "up", "test", "lint", "bench", "lock", "clean", "clean-data", "help"} == set(targets)
+    assert sorted(re.findall(r"^  make ([a-z-]+) ", make(), flags=re.MULTILINE)) == sorted(targets)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", ".ci/run"])
+def test_every_make_command_of_the_documents_exists(document):
+    path = PROJECT_DIR / document
+    if not path.exists():
+        pytest.skip(f"{document} is not written yet")
+    commands = re.findall(
+        r"(?:^|`|&& |m )make ([a-z][a-z-]*)(?=[\s`\"]|$)", path.read_text(), flags=re.MULTILINE
+    )
+    assert commands
+    targets = re.findall(r"^  make ([a-z-]+) ", make(), flags=re.MULTILINE)
+    assert set(commands) <= set(targets)
+
+
+def test_make_up_passes_its_options_on(tmp_path):
+    project = tmp_path / "a shop"
+    project.mkdir()
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(PROJECT_DIR / name, project)
+
+    def command(*arguments: str) -> str:
+        lines = make("-n", "up", *arguments, cwd=project).splitlines()
+        return " ".join(lines[-1].split())
+
+    assert command() == "exec .venv/bin/ecommerce-platform up"
+    assert command("SERVE=0") == "exec .venv/bin/ecommerce-platform up --no-serve"
+    assert command("SERVE=0", "DAYS=30") == "exec .venv/bin/ecommerce-platform up --no-serve --days 30"
+
+
+def test_the_python_that_make_takes_must_be_new_enough(tmp_path):
+    shutil.copy(PROJECT_DIR / "Makefile", tmp_path)
+    for name in ("pyproject.toml", "requirements.lock"):
+        (tmp_path / name).touch()
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    program = shutil.which("make")
+    if program is None:
+        pytest.skip("make is not installed")
+    for python, complaint in ((str(old), "is not Python 3.11 or newer"), ("", "none was found")):
+        done = subprocess.run(
+            [program, "install", f"PYTHON={python}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert complaint in done.stderr
+        assert not (tmp_path / ".venv").exists()
+
+
+def test_the_ci_script_is_executable_and_parses():
+    script = PROJECT_DIR / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_licence_is_the_one_that_pyproject_names():
+    text = (PROJECT_DIR / "LICENSE").read_text()
+    assert PYPROJECT["project"]["license"] == "Apache-2.0"
+    assert "Apache License" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+# Containers
+
+
+def test_no_password_is_written_down():
+    for name in ("docker-compose.yml", "Dockerfile", "dagster.yaml", "docker/workspace.yaml"):
+        text = (PROJECT_DIR / name).read_text()
+        assert not re.search(r"://[^/\s:@]+:[^@\s]+@", text), f"a password in an address of {name}"
+        for value in re.findall(r"PASSWORD\w*\s*[:=]\s*(\S+)", text):
+            assert value.startswith(("${POSTGRES_PASSWORD:?", "...")), f"{name}: {value}"
+
+
+def test_secrets_stay_out_of_git_and_out_of_the_image():
+    assert ".env" in (PROJECT_DIR / ".dockerignore").read_text().splitlines()
+    assert "/.env" in (PROJECT_DIR / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_container_is_not_root_and_writes_only_to_its_volumes(name):
+    service = SERVICES[name]
+    assert str(service["user"]).split(":")[0] not in ("", "0", "root")
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert {volume.split(":")[0] for volume in service["volumes"]} <= set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_has_a_health_check_and_comes_back(name):
+    assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+def test_only_the_own_machine_can_connect():
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_a_service_waits_until_what_it_needs_is_healthy():
+    for name, service in SERVICES.items():
+        for needed, how in service.get("depends_on", {}).items():
+            expected = "service_completed_successfully" if needed == "init" else "service_healthy"
+            assert how["condition"] == expected, f"{name} on {needed}"
+
+
+def test_the_image_is_built_from_hashes_and_runs_as_a_user():
+    text = (PROJECT_DIR / "Dockerfile").read_text()
+    assert "--require-hashes" in text
+    users = re.findall(r"^USER (\S+)", text, flags=re.MULTILINE)
+    assert users
+    assert users[-1].split(":")[0] not in ("0", "root")
+    sources = re.findall(r"^FROM (\S+)", text, flags=re.MULTILINE)
+    minor = int(sources[-1].split(":")[1].split("-")[0].split(".")[1])
+    assert (3, minor) >= (3, 11)

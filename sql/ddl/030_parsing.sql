@@ -1,0 +1,91 @@
+-- repeatable: from hostile text to typed values. Each function gives null for what it does not accept.
+create or replace function platform.clean(value text) returns text
+language sql immutable parallel safe
+return nullif(btrim(value, e' \t\r\n'), '');
+
+create or replace function platform.parse_id(value text) returns bigint
+language sql immutable parallel safe
+return case when btrim(value, e' \t\r\n') ~ '^[1-9][0-9]{0,17}$' then btrim(value, e' \t\r\n')::bigint end;
+
+-- Customers and products: short enough for warehouse.version_key.
+create or replace function platform.parse_short_id(value text) returns bigint
+language sql immutable parallel safe
+return case when btrim(value, e' \t\r\n') ~ '^[1-9][0-9]{0,13}$' then btrim(value, e' \t\r\n')::bigint end;
+
+-- The same for a row that is known to be plain, where the cast cannot fail and no pattern is needed.
+create or replace function platform.plain_id(is_plain boolean, value text) returns bigint
+language sql immutable parallel safe
+return case when is_plain then value::bigint else platform.parse_id(value) end;
+
+create or replace function platform.parse_integer(value text) returns integer
+language sql immutable parallel safe
+return case when btrim(value, e' \t\r\n') ~ '^-?[0-9]{1,9}$' then btrim(value, e' \t\r\n')::integer end;
+
+create or replace function platform.parse_money(value text) returns numeric
+language sql immutable parallel safe
+return case
+    when btrim(value, e' \t\r\n') ~ '^-?[0-9]{1,10}(\.[0-9]{1,2})?$' then btrim(value, e' \t\r\n')::numeric(12, 2)
+end;
+
+-- The whole calendar of 1900 to 2099 in one pattern, because a cast of 2024-02-30 would end the statement.
+create or replace function platform.is_date(value text) returns boolean
+language sql immutable parallel safe
+return value ~ (
+    '^(19|20)[0-9][0-9]-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)'
+    '|02-(0[1-9]|1[0-9]|2[0-8]))$|^((19|20)(0[48]|[2468][048]|[13579][26])|2000)-02-29$'
+);
+
+create or replace function platform.parse_date(value text) returns date
+language sql immutable parallel safe
+return case
+    when platform.is_date(btrim(value, e' \t\r\n'))
+        then make_date(
+            substr(btrim(value, e' \t\r\n'), 1, 4)::integer,
+            substr(btrim(value, e' \t\r\n'), 6, 2)::integer,
+            substr(btrim(value, e' \t\r\n'), 9, 2)::integer
+        )
+end;
+
+create or replace function platform.parse_time(value text) returns time
+language sql immutable parallel safe
+return case
+    when btrim(value, e' \t\r\n') ~ '^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$'
+        then make_time(
+            substr(btrim(value, e' \t\r\n'), 1, 2)::integer,
+            substr(btrim(value, e' \t\r\n'), 4, 2)::integer,
+            coalesce(nullif(substr(btrim(value, e' \t\r\n'), 7, 2), ''), '0')::double precision
+        )
+end;
+
+-- A moment without an offset is taken as UTC.
+create or replace function platform.parse_timestamp(value text) returns timestamptz
+language sql stable parallel safe
+return case
+    when
+        platform.is_date(substr(btrim(value, e' \t\r\n'), 1, 10))
+        and substr(btrim(value, e' \t\r\n'), 11)
+        ~ '^[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?$'
+        then (
+            btrim(value, e' \t\r\n')
+            || case when btrim(value, e' \t\r\n') ~ '(Z|[+-][0-9]{2}:?[0-9]{2})$' then '' else 'Z' end
+        )::timestamptz
+    when platform.is_date(btrim(value, e' \t\r\n')) then (btrim(value, e' \t\r\n') || 'T00:00:00Z')::timestamptz
+end;
+
+-- A whole number below 2^52 that is the same for the same text on every server, and exact in a spreadsheet.
+create or replace function platform.key_of(value text) returns bigint
+language sql immutable parallel safe
+return ('x' || substr(md5(value), 1, 13))::bit(52)::bigint;
+
+comment on function platform.clean(text) is 'Trimmed text; null when blank.';
+comment on function platform.parse_id(text) is 'A positive whole number of at most 18 digits without leading zeros.';
+comment on function platform.parse_short_id(text) is
+'A positive whole number of at most 14 digits without leading zeros.';
+comment on function platform.plain_id(boolean, text) is 'platform.parse_id, without its pattern for a plain row.';
+comment on function platform.parse_integer(text) is 'A whole number of at most 9 digits.';
+comment on function platform.parse_money(text) is 'An amount with at most 10 digits and 2 decimals.';
+comment on function platform.is_date(text) is 'Whether the text is a day of the calendar of 1900 to 2099, as YYYY-MM-DD.';
+comment on function platform.parse_date(text) is 'A date written YYYY-MM-DD.';
+comment on function platform.parse_time(text) is 'A time of day written HH:MM or HH:MM:SS.';
+comment on function platform.parse_timestamp(text) is 'An ISO 8601 moment; UTC where no offset is given.';
+comment on function platform.key_of(text) is 'A deterministic surrogate key of a text: 52 bits of its MD5.';

@@ -1,0 +1,240 @@
+-- repeatable: which exported rows production takes. One view a feed: the typed row, and every fault of its text.
+-- Only slices that passed their checks are seen. reasons is empty for a good row; parents are judged later. is_good says the
+-- same through coalesce, because the planner takes a text that equals '' for rare, and good rows are the rule.
+create or replace view production.typed_customers as
+select
+    *,
+    coalesce(reasons = '', false) as is_good
+from (
+    select
+        s.partition_date,
+        s.source_row,
+        s.source_file,
+        platform.parse_short_id(s.customer_id) as customer_id,
+        platform.clean(s.first_name) as first_name,
+        platform.clean(s.last_name) as last_name,
+        platform.clean(s.email) as email,
+        platform.clean(s.phone) as phone,
+        platform.parse_date(s.date_of_birth) as date_of_birth,
+        platform.clean(s.street_address) as street_address,
+        platform.clean(s.city) as city,
+        upper(platform.clean(s.state)) as state,
+        platform.clean(s.postal_code) as postal_code,
+        upper(platform.clean(s.country)) as country,
+        platform.parse_date(s.registered_on) as registered_on,
+        platform.parse_timestamp(s.updated_at) as updated_at,
+        least((platform.parse_timestamp(s.updated_at) at time zone 'UTC')::date, s.partition_date) as valid_from,
+        case
+            when s.malformed is not null then 'row: cannot be split into its columns'
+            else concat_ws(
+                '; ',
+                case when platform.parse_short_id(s.customer_id) is null then 'customer_id: not a positive whole number of at most 14 digits' end,
+                case
+                    when platform.clean(s.date_of_birth) is not null and platform.parse_date(s.date_of_birth) is null
+                        then 'date_of_birth: not a date (YYYY-MM-DD)'
+                end,
+                case when upper(platform.clean(s.state)) !~ '^[A-Z0-9]{1,3}$' then 'state: not an ISO 3166-2 code' end,
+                case
+                    when coalesce(upper(platform.clean(s.country)), '') !~ '^[A-Z]{2}$'
+                        then 'country: not an ISO 3166-1 alpha-2 code'
+                end,
+                case when platform.parse_date(s.registered_on) is null then 'registered_on: not a date (YYYY-MM-DD)' end,
+                case
+                    when platform.parse_timestamp(s.updated_at) is null then 'updated_at: not a moment (ISO 8601)'
+                    when platform.parse_timestamp(s.updated_at) < '2000-01-01T00:00:00Z' then 'updated_at: before 2000-01-01'
+                end
+            )
+        end as reasons
+    from staging.customers as s
+    inner join production.loaded_days as d
+        on s.loaded_at = d.loaded_at and d.feed = 'customers'
+) as typed;
+
+create or replace view production.typed_products as
+select
+    *,
+    coalesce(reasons = '', false) as is_good
+from (
+    select
+        s.partition_date,
+        s.source_row,
+        s.source_file,
+        platform.parse_short_id(s.product_id) as product_id,
+        platform.clean(s.product_name) as product_name,
+        platform.clean(s.category) as category,
+        coalesce(platform.clean(s.sub_category), '') as sub_category,
+        platform.key_of(
+            length(platform.clean(s.category)) || ':' || platform.clean(s.category)
+            || coalesce(platform.clean(s.sub_category), '')
+        ) as category_id,
+        platform.clean(s.brand) as brand,
+        platform.parse_money(s.price) as price,
+        platform.parse_money(s.cost) as cost,
+        platform.parse_integer(s.stock_quantity) as stock_quantity,
+        platform.parse_id(s.supplier_id) as supplier_id,
+        platform.parse_timestamp(s.updated_at) as updated_at,
+        least((platform.parse_timestamp(s.updated_at) at time zone 'UTC')::date, s.partition_date) as valid_from,
+        case
+            when s.malformed is not null then 'row: cannot be split into its columns'
+            else concat_ws(
+                '; ',
+                case when platform.parse_short_id(s.product_id) is null then 'product_id: not a positive whole number of at most 14 digits' end,
+                case when platform.clean(s.product_name) is null then 'product_name: blank' end,
+                case
+                    when platform.clean(s.category) is null then 'category: blank'
+                    when length(s.category) > 200 then 'category: longer than 200 characters'
+                end,
+                case when length(s.sub_category) > 200 then 'sub_category: longer than 200 characters' end,
+                case
+                    when platform.parse_money(s.price) is null then 'price: not an amount'
+                    when platform.parse_money(s.price) < 0 then 'price: negative'
+                end,
+                case
+                    when platform.parse_money(s.cost) is null then 'cost: not an amount'
+                    when platform.parse_money(s.cost) < 0 then 'cost: negative'
+                end,
+                case
+                    when platform.clean(s.stock_quantity) is not null and platform.parse_integer(s.stock_quantity) is null
+                        then 'stock_quantity: not a whole number'
+                end,
+                case
+                    when platform.clean(s.supplier_id) is not null and platform.parse_id(s.supplier_id) is null
+                        then 'supplier_id: not a positive whole number'
+                end,
+                case
+                    when platform.parse_timestamp(s.updated_at) is null then 'updated_at: not a moment (ISO 8601)'
+                    when platform.parse_timestamp(s.updated_at) < '2000-01-01T00:00:00Z' then 'updated_at: before 2000-01-01'
+                end
+            )
+        end as reasons
+    from staging.products as s
+    inner join production.loaded_days as d
+        on s.loaded_at = d.loaded_at and d.feed = 'products'
+) as typed;
+
+create or replace view production.typed_transactions as
+select
+    *,
+    coalesce(reasons = '', false) as is_good
+from (
+    select
+        s.partition_date,
+        s.source_row,
+        s.source_file,
+        platform.plain_id(s.is_plain, s.transaction_id) as transaction_id,
+        case when s.is_plain then s.customer_id::bigint else platform.parse_short_id(s.customer_id) end as customer_id,
+        case when s.is_plain then s.transaction_date::date else platform.parse_date(s.transaction_date) end
+            as transaction_date,
+        case when s.is_plain then s.transaction_time::time else platform.parse_time(s.transaction_time) end
+            as transaction_time,
+        platform.clean(s.payment_method) as payment_method,
+        platform.key_of(platform.clean(s.payment_method)) as payment_method_id,
+        platform.clean(s.shipping_address) as shipping_address,
+        platform.clean(s.shipping_city) as shipping_city,
+        upper(platform.clean(s.shipping_state)) as shipping_state,
+        case when s.is_plain then s.total_amount::numeric(12, 2) else platform.parse_money(s.total_amount) end
+            as total_amount,
+        case
+            when
+                s.is_plain
+                and s.transaction_date::date <= s.partition_date
+                and platform.clean(s.payment_method) is not null
+                and length(s.payment_method) <= 200
+                then ''
+            when s.malformed is not null then 'row: cannot be split into its columns'
+            else concat_ws(
+                '; ',
+                case when platform.parse_id(s.transaction_id) is null then 'transaction_id: not a positive whole number' end,
+                case
+                    when platform.parse_short_id(s.customer_id) is null
+                        then 'customer_id: not a positive whole number of at most 14 digits'
+                end,
+                case
+                    when platform.parse_date(s.transaction_date) is null then 'transaction_date: not a date (YYYY-MM-DD)'
+                    when platform.parse_date(s.transaction_date) < '2000-01-01' then 'transaction_date: before 2000-01-01'
+                    when platform.parse_date(s.transaction_date) > s.partition_date
+                        then 'transaction_date: after the day of its file'
+                end,
+                case
+                    when platform.clean(s.transaction_time) is not null and platform.parse_time(s.transaction_time) is null
+                        then 'transaction_time: not a time (HH:MM:SS)'
+                end,
+                case
+                    when platform.clean(s.payment_method) is null then 'payment_method: blank'
+                    when length(s.payment_method) > 200 then 'payment_method: longer than 200 characters'
+                end,
+                case
+                    when platform.parse_money(s.total_amount) is null then 'total_amount: not an amount'
+                    when platform.parse_money(s.total_amount) < 0 then 'total_amount: negative'
+                end
+            )
+        end as reasons
+    from staging.transactions as s
+    inner join production.loaded_days as d
+        on s.loaded_at = d.loaded_at and d.feed = 'transactions'
+) as typed;
+
+create or replace view production.typed_transaction_items as
+select
+    *,
+    coalesce(reasons = '', false) as is_good
+from (
+    select
+        s.partition_date,
+        s.source_row,
+        s.source_file,
+        case when s.is_plain then s.item_id::bigint else platform.parse_id(s.item_id) end as item_id,
+        platform.plain_id(s.is_plain, s.transaction_id) as transaction_id,
+        case when s.is_plain then s.product_id::bigint else platform.parse_short_id(s.product_id) end as product_id,
+        case when s.is_plain then s.quantity::integer else platform.parse_integer(s.quantity) end as quantity,
+        case when s.is_plain then s.unit_price::numeric(12, 2) else platform.parse_money(s.unit_price) end as unit_price,
+        case when s.is_plain then s.discount_amount::numeric(12, 2) else coalesce(platform.parse_money(s.discount_amount), 0) end
+            as discount_amount,
+        case when s.is_plain then s.line_total::numeric(12, 2) else platform.parse_money(s.line_total) end as line_total,
+        case
+            when
+                s.is_plain
+                and s.line_total::numeric = s.quantity::integer * s.unit_price::numeric - s.discount_amount::numeric
+                then ''
+            when s.malformed is not null then 'row: cannot be split into its columns'
+            else concat_ws(
+                '; ',
+                case when platform.parse_id(s.item_id) is null then 'item_id: not a positive whole number' end,
+                case when platform.parse_id(s.transaction_id) is null then 'transaction_id: not a positive whole number' end,
+                case
+                    when platform.parse_short_id(s.product_id) is null
+                        then 'product_id: not a positive whole number of at most 14 digits'
+                end,
+                case
+                    when platform.parse_integer(s.quantity) is null then 'quantity: not a whole number'
+                    when platform.parse_integer(s.quantity) <= 0 then 'quantity: not positive'
+                end,
+                case
+                    when platform.parse_money(s.unit_price) is null then 'unit_price: not an amount'
+                    when platform.parse_money(s.unit_price) < 0 then 'unit_price: negative'
+                end,
+                case
+                    when platform.clean(s.discount_amount) is not null and platform.parse_money(s.discount_amount) is null
+                        then 'discount_amount: not an amount'
+                    when platform.parse_money(s.discount_amount) < 0 then 'discount_amount: negative'
+                end,
+                case
+                    when platform.parse_money(s.line_total) is null then 'line_total: not an amount'
+                    when platform.parse_money(s.line_total) < 0 then 'line_total: negative'
+                    when
+                        platform.parse_money(s.line_total)
+                        <> platform.parse_integer(s.quantity) * platform.parse_money(s.unit_price)
+                        - coalesce(platform.parse_money(s.discount_amount), 0)
+                        then 'line_total: is not quantity * unit_price - discount_amount'
+                end
+            )
+        end as reasons
+    from staging.transaction_items as s
+    inner join production.loaded_days as d
+        on s.loaded_at = d.loaded_at and d.feed = 'transaction_items'
+) as typed;
+
+comment on view production.typed_customers is 'Customers of staging, typed, with the faults of each row.';
+comment on view production.typed_products is 'Products of staging, typed, with the faults of each row.';
+comment on view production.typed_transactions is 'Orders of staging, typed, with the faults of each row.';
+comment on view production.typed_transaction_items is 'Order lines of staging, typed, with the faults of each row.';

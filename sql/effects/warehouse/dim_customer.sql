@@ -1,0 +1,79 @@
+-- Sales follow the history of their customer. Those on a version that has gone move to the one in force, in this transaction;
+-- those from the first changed day on, and the days that they fall on, are computed again.
+update warehouse.fact_sales as facts
+set customer_key = versions.customer_key
+from changes
+inner join before on changes.customer_key = before.customer_key
+inner join incoming as versions on before.customer_id = versions.customer_id
+where
+    changes.operation = 'D'
+    and facts.customer_key = changes.customer_key
+    and facts.sale_date >= versions.valid_from
+    and facts.sale_date < versions.valid_to;
+
+create temp table touched on commit drop as
+with changed_from as (
+    select
+        coalesce(incoming.customer_id, before.customer_id) as customer_id,
+        min(coalesce(incoming.valid_from, before.valid_from)) as first_day
+    from changes
+    left join before on changes.customer_key = before.customer_key
+    left join incoming on changes.customer_key = incoming.customer_key
+    where
+        changes.operation <> 'U'
+        or (before.city, before.state, before.country, before.age_group, before.segment)
+        is distinct from (incoming.city, incoming.state, incoming.country, incoming.age_group, incoming.segment)
+    group by coalesce(incoming.customer_id, before.customer_id)
+),
+
+versions as (
+    select
+        customer_id,
+        customer_key
+    from incoming
+    union
+    select
+        customer_id,
+        customer_key
+    from before
+)
+
+select
+    facts.transaction_id,
+    facts.sale_date,
+    facts.customer_key / 65536 as customer_id
+from changed_from
+inner join versions on changed_from.customer_id = versions.customer_id
+inner join warehouse.fact_sales as facts
+    on versions.customer_key = facts.customer_key and facts.sale_date >= changed_from.first_day;
+
+insert into platform.revisits (consumer, key)
+select distinct
+    'warehouse.fact_sales',
+    transaction_id
+from touched;
+
+insert into platform.revisits (consumer, key)
+select
+    consumers.consumer,
+    days.sale_date - date '2000-01-01'
+from (select distinct sale_date from touched) as days
+cross join (
+    values
+    ('warehouse.agg_daily_sales'),
+    ('warehouse.agg_daily_breakdown'),
+    ('warehouse.agg_product_monthly'),
+    ('warehouse.agg_customer_monthly')
+) as consumers (consumer);
+
+insert into platform.revisits (consumer, key)
+select distinct
+    'warehouse.agg_customer_metrics',
+    customer_id
+from touched;
+
+delete from warehouse.fact_sales as facts
+using changes
+where
+    changes.operation = 'D'
+    and facts.customer_key = changes.customer_key;

@@ -1,0 +1,14 @@
+-- analytics.category_sales: sales of each category, as of the day of the sale.
+select
+    member as category,
+    sum(orders)::bigint as orders,
+    sum(units)::bigint as units,
+    sum(revenue) as revenue,
+    sum(cost) as cost,
+    sum(profit) as profit,
+    warehouse.profit_margin(sum(revenue), sum(cost)) as profit_margin,
+    warehouse.share(sum(revenue), sum(sum(revenue)) over ()) as revenue_share
+from warehouse.agg_daily_breakdown
+where breakdown = 'category'
+group by member
+order by sum(revenue) desc, member

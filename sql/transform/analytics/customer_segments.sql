@@ -1,0 +1,16 @@
+-- analytics.customer_segments: customers by their current segment.
+select
+    customers.segment,
+    count(*)::integer as customers,
+    count(metrics.customer_id)::integer as buyers,
+    coalesce(sum(metrics.orders), 0)::bigint as orders,
+    coalesce(sum(metrics.revenue), 0) as revenue,
+    coalesce(sum(metrics.profit), 0) as profit,
+    warehouse.average_order_value(sum(metrics.revenue), sum(metrics.orders)) as average_order_value,
+    warehouse.share(count(*), sum(count(*)) over ()) as customer_share,
+    warehouse.share(coalesce(sum(metrics.revenue), 0), sum(sum(metrics.revenue)) over ()) as revenue_share
+from warehouse.dim_customer as customers
+left join warehouse.agg_customer_metrics as metrics on customers.customer_id = metrics.customer_id
+where customers.is_current
+group by customers.segment
+order by customers.segment

@@ -1,0 +1,39 @@
+-- analytics.geography: sales by the state where the customer lived on the day of the sale.
+with sales as (
+    select
+        substr(member, 1, 2) as country,
+        substr(member, 4) as state,
+        sum(orders)::bigint as orders,
+        sum(units)::bigint as units,
+        sum(revenue) as revenue,
+        sum(cost) as cost,
+        sum(profit) as profit
+    from warehouse.agg_daily_breakdown
+    where breakdown = 'state'
+    group by member
+),
+
+residents as (
+    select
+        country,
+        state,
+        count(*)::integer as customers
+    from warehouse.dim_customer
+    where is_current
+    group by country, state
+)
+
+select
+    sales.country,
+    sales.state,
+    coalesce(residents.customers, 0) as customers,
+    sales.orders,
+    sales.units,
+    sales.revenue,
+    sales.profit,
+    warehouse.profit_margin(sales.revenue, sales.cost) as profit_margin,
+    warehouse.average_order_value(sales.revenue, sales.orders) as average_order_value,
+    warehouse.share(sales.revenue, sum(sales.revenue) over ()) as revenue_share
+from sales
+left join residents on sales.country = residents.country and sales.state = residents.state
+order by sales.revenue desc, sales.country, sales.state

@@ -1,0 +1,28 @@
+-- production.customers: each customer as last exported.
+select distinct on (typed.customer_id)
+    typed.customer_id,
+    typed.valid_from,
+    typed.first_name,
+    typed.last_name,
+    typed.email,
+    typed.phone,
+    typed.date_of_birth,
+    typed.street_address,
+    typed.city,
+    typed.state,
+    typed.postal_code,
+    typed.country,
+    typed.registered_on,
+    typed.updated_at,
+    typed.partition_date,
+    typed.source_row
+from production.typed_customers as typed
+where
+    typed.is_good
+    and (%(everything)s or typed.customer_id in (select scope.customer_id from scope))
+order by
+    typed.customer_id,
+    typed.valid_from desc,
+    typed.updated_at desc,
+    typed.partition_date desc,
+    typed.source_row desc

@@ -1,0 +1,26 @@
+-- production.product_versions: what a product was from which day on, the last image of each day.
+select distinct on (typed.product_id, typed.valid_from)
+    typed.product_id,
+    typed.valid_from,
+    typed.product_name,
+    typed.category_id,
+    typed.brand,
+    typed.price,
+    typed.cost,
+    typed.stock_quantity,
+    typed.supplier_id,
+    typed.updated_at,
+    typed.partition_date,
+    typed.source_row
+from production.typed_products as typed
+inner join production.products as products on typed.product_id = products.product_id
+inner join production.product_categories as categories on typed.category_id = categories.category_id
+where
+    typed.is_good
+    and (%(everything)s or typed.product_id in (select scope.product_id from scope))
+order by
+    typed.product_id,
+    typed.valid_from,
+    typed.updated_at desc,
+    typed.partition_date desc,
+    typed.source_row desc

@@ -1,0 +1,128 @@
+-- production.rejected_rows: the rows with a fault of their own, and the good ones without their parent.
+with judged as (
+    select
+        'customers' as feed,
+        partition_date,
+        source_row,
+        source_file,
+        string_to_array(reasons, '; ') as reasons,
+        null::bigint as transaction_id,
+        null::bigint as missing_customer_id,
+        null::bigint as missing_transaction_id,
+        null::bigint as missing_product_id
+    from production.typed_customers
+    where reasons <> '' and partition_date >= %(window_start)s and partition_date < %(window_end)s
+    union all
+    select
+        'products' as feed,
+        partition_date,
+        source_row,
+        source_file,
+        string_to_array(reasons, '; ') as reasons,
+        null as transaction_id,
+        null as missing_customer_id,
+        null as missing_transaction_id,
+        null as missing_product_id
+    from production.typed_products
+    where reasons <> '' and partition_date >= %(window_start)s and partition_date < %(window_end)s
+    union all
+    select
+        'transactions' as feed,
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
+        case
+            when typed.reasons = '' then array['customer_id: unknown customer'] else string_to_array(typed.reasons, '; ')
+        end as reasons,
+        typed.transaction_id,
+        case when typed.reasons = '' then typed.customer_id end as missing_customer_id,
+        null as missing_transaction_id,
+        null as missing_product_id
+    from production.typed_transactions as typed
+    left join production.customers as customers on typed.customer_id = customers.customer_id
+    where
+        (typed.reasons <> '' or customers.customer_id is null)
+        and (
+            typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
+            or (typed.partition_date, typed.source_row) in (
+                select
+                    scope.partition_date,
+                    scope.source_row
+                from scope
+                where scope.feed = 'transactions'
+            )
+        )
+    union all
+    select
+        'transaction_items' as feed,
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
+        case
+            when typed.reasons = '' then array_remove(
+                array[
+                    case when orders.transaction_id is null then 'transaction_id: unknown order' end,
+                    case when products.product_id is null then 'product_id: unknown product' end
+                ],
+                null
+            )
+            else string_to_array(typed.reasons, '; ')
+        end as reasons,
+        typed.transaction_id,
+        null as missing_customer_id,
+        case when typed.is_good and orders.transaction_id is null then typed.transaction_id end
+            as missing_transaction_id,
+        case when typed.is_good and products.product_id is null then typed.product_id end as missing_product_id
+    from production.typed_transaction_items as typed
+    left join production.transactions as orders on typed.transaction_id = orders.transaction_id
+    left join production.products as products on typed.product_id = products.product_id
+    where
+        (typed.reasons <> '' or orders.transaction_id is null or products.product_id is null)
+        and (
+            typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
+            or (typed.partition_date, typed.source_row) in (
+                select
+                    scope.partition_date,
+                    scope.source_row
+                from scope
+                where scope.feed = 'transaction_items'
+            )
+        )
+),
+
+originals as (
+    select
+        judged.*,
+        case judged.feed
+            when 'customers' then (
+                select to_jsonb(s) from staging.customers as s
+                where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+            )
+            when 'products' then (
+                select to_jsonb(s) from staging.products as s
+                where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+            )
+            when 'transactions' then (
+                select to_jsonb(s) from staging.transactions as s
+                where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+            )
+            else (
+                select to_jsonb(s) from staging.transaction_items as s
+                where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+            )
+        end as original
+    from judged
+)
+
+select
+    feed,
+    partition_date,
+    source_row,
+    source_file,
+    reasons,
+    jsonb_strip_nulls(original - array['partition_date', 'source_file', 'source_row', 'loaded_at']) as original,
+    transaction_id,
+    missing_customer_id,
+    missing_transaction_id,
+    missing_product_id
+from originals

@@ -1,0 +1,20 @@
+-- production.transactions: of all exports of an order, the latest good one whose customer is known.
+select distinct on (typed.transaction_id)
+    typed.transaction_id,
+    typed.customer_id,
+    typed.transaction_date,
+    typed.transaction_time,
+    typed.payment_method_id,
+    typed.shipping_address,
+    typed.shipping_city,
+    typed.shipping_state,
+    typed.total_amount,
+    typed.partition_date,
+    typed.source_row
+from production.typed_transactions as typed
+inner join production.customers as customers on typed.customer_id = customers.customer_id
+inner join production.payment_methods as methods on typed.payment_method_id = methods.payment_method_id
+where
+    typed.is_good
+    and (%(everything)s or typed.transaction_id in (select scope.transaction_id from scope))
+order by typed.transaction_id, typed.partition_date desc, typed.source_row desc

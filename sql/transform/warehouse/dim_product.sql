@@ -1,0 +1,48 @@
+-- warehouse.dim_product: a new version whenever name, category, sub-category, brand, price or cost changes. The first
+-- version also covers all earlier days.
+with images as (
+    select
+        versions.product_id,
+        case
+            when row_number() over (partition by versions.product_id order by versions.valid_from) = 1
+                then date '2000-01-01'
+            else versions.valid_from
+        end as day,
+        versions.product_name,
+        categories.category,
+        categories.sub_category,
+        coalesce(versions.brand, 'Unknown') as brand,
+        versions.price,
+        versions.cost
+    from production.product_versions as versions
+    inner join production.product_categories as categories on versions.category_id = categories.category_id
+    where %(everything)s or versions.product_id in (select scope.product_id from scope)
+),
+
+changes_only as (
+    select *
+    from (
+        select
+            *,
+            lag((product_name, category, sub_category, brand, price, cost)) over (partition by product_id order by day)
+            is distinct from (product_name, category, sub_category, brand, price, cost) as is_change
+        from images
+    ) as compared
+    where is_change
+)
+
+select
+    warehouse.version_key(product_id, day) as product_key,
+    product_id,
+    product_name,
+    category,
+    sub_category,
+    brand,
+    price,
+    cost,
+    warehouse.price_range(price) as price_range,
+    day as valid_from,
+    coalesce(lead(day) over later, 'infinity') as valid_to,
+    lead(day) over later is null as is_current
+from changes_only
+window later as (partition by product_id order by day)
