@@ -1,7 +1,5 @@
 """How a Dagster process reaches PostgreSQL."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -5,8 +5,6 @@ or a ``pyarrow.RecordBatchReader`` (both streamed with COPY), and may take its i
 ``pyarrow.Table`` or a :class:`TableReference`. How the rows are written stands in the asset's ``write`` metadata.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -298,7 +298,7 @@ def _merge(
 ) -> tuple[int, int, int, int]:
     everything = True
     if isinstance(rows, Query):
-        everything = _prepare_scope(connection, table, rows, window)
+        everything = _prepare_scope(connection, table, mode, rows, window)
         parameters = {**rows.parameters, "everything": everything}
         is_empty = _is_empty(connection, table)
         if everything and is_empty:
@@ -359,8 +359,8 @@ def _merge(
     return inserted, updated, deleted, (total[0] if total else 0) - inserted - updated
 
 
-def _prepare_scope(connection: ClientConnection, table: Table, rows: Query, window: Window) -> bool:
-    everything = rows.scope is None or window.is_unbounded
+def _prepare_scope(connection: ClientConnection, table: Table, mode: Merge, rows: Query, window: Window) -> bool:
+    everything = window.is_unbounded or (mode.slice is None and not mode.scope)
     if not everything and rows.covers_everything is not None:
         answer = connection.execute(sql.SQL(rows.covers_everything), dict(rows.parameters)).fetchone()  # type: ignore[arg-type]
         everything = bool(answer and answer[0])

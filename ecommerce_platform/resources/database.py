@@ -1,7 +1,5 @@
 """The platform's database: the server that ECOMMERCE_DATABASE_URL names, or the embedded one."""
 
-from __future__ import annotations
-
 import psycopg
 
 from ecommerce_platform.io_managers import PostgresConnection

@@ -154,7 +154,10 @@ class EmbeddedPostgres:
             if (claim := self._claim(deadline)) is not None:
                 os.close(claim)
                 return False
-            return self._end(mode, deadline)
+            stopped = self._end(mode, deadline)
+            with suppress(OSError):
+                self.socket_dir.rmdir()
+            return stopped
 
     def is_running(self) -> bool:
         """Whether the server of this cluster is up and ready for connections."""
@@ -307,9 +310,9 @@ class EmbeddedPostgres:
     def _launch(self, claim: int, deadline: float) -> int:
         """Launch the server, which inherits the descriptor ``claim``; return where its log begins."""
         identity = _identity()
+        _prepare_private(self.socket_dir, identity)
         self._make_cluster(identity, deadline)
         _give(self.cluster, identity)
-        _prepare_private(self.socket_dir, identity)
         # Nobody lives here, so what these say is old. PostgreSQL itself would believe a reused process id.
         for stale in (self.cluster / "postmaster.pid", *self.socket_dir.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
@@ -338,7 +341,7 @@ class EmbeddedPostgres:
                 os.close(claim)
                 if self._postmaster() is None:
                     raise EmbeddedPostgresError(
-                        f"PostgreSQL did not start in {self.cluster}: {self._complaint(log_start)}"
+                        f"PostgreSQL did not start in {self.cluster}: {self._log_since(log_start)}"
                     )
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresError(
@@ -405,7 +408,7 @@ class EmbeddedPostgres:
             )
             if done.returncode != 0:
                 raise EmbeddedPostgresError(
-                    f"initdb could not make a cluster in {root}: {_last_complaint(done.stderr)}"
+                    f"initdb could not make a cluster in {root}: {_complaint(done.stderr)}"
                 )
             with (new / "postgresql.conf").open("a") as file:
                 file.write(f"\ninclude '{SUPERUSER}.conf'\n")
@@ -467,17 +470,18 @@ class EmbeddedPostgres:
     def _size_of_log(self) -> int:
         return self.log_file.stat().st_size if self.log_file.exists() else 0
 
-    def _complaint(self, log_start: int) -> str:
+    def _log_since(self, start: int) -> str:
         with self.log_file.open(errors="replace") as file:
-            file.seek(log_start)
+            file.seek(start)
             text = file.read()
-        return f"{_last_complaint(text)}\nThe end of {self.log_file}:\n" + "\n".join(text.splitlines()[-8:])
+        return f"{_complaint(text)}\nThe end of {self.log_file}:\n" + "\n".join(text.splitlines()[-8:])
 
 
-def _last_complaint(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+def _complaint(text: str) -> str:
+    """Return the first line that is an error; those after it are mostly its consequences."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "is starting up" not in line]
     serious = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:"))]
-    return (serious or lines or ["it said nothing"])[-1]
+    return (serious or lines[-1:] or ["it said nothing"])[0]
 
 
 def _setting(value: str) -> str:

@@ -1,7 +1,5 @@
 """Where a day's files come from, as a Dagster resource: the synthetic shop, or a folder with a user's own exports."""
 
-from __future__ import annotations
-
 import datetime as dt
 from pathlib import Path
 

@@ -90,8 +90,16 @@ def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     server = EmbeddedPostgres(tmp_path_factory.mktemp("made") / "postgres", FAST)
     server.start()
     server.stop()
-    server.socket_dir.rmdir()
     return server.folder
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One server for the tests that only look."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("running") / "postgres", FAST)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -101,7 +109,7 @@ def make(made_folder: Path) -> Iterator[Callable[..., EmbeddedPostgres]]:
 
     def make(folder: Path, *, new: bool = False, **options: str) -> EmbeddedPostgres:
         if not new:
-            shutil.copytree(made_folder, folder)
+            subprocess.run(["cp", "-R", made_folder, folder], check=True)
         servers.append(EmbeddedPostgres(folder, FAST | options))
         return servers[-1]
 
@@ -111,6 +119,9 @@ def make(made_folder: Path) -> Iterator[Callable[..., EmbeddedPostgres]]:
         if server.socket_dir.is_symlink():
             server.socket_dir.unlink()
         shutil.rmtree(server.socket_dir, ignore_errors=True)
+        shutil.rmtree(
+            server.folder, ignore_errors=True
+        )  # pytest would keep these 40 MB a test for three sessions
 
 
 @pytest.fixture
@@ -202,7 +213,7 @@ def test_a_stale_pid_file_neither_stops_the_start_nor_hits_its_new_owner(
     owner: str, server: EmbeddedPostgres, make: Callable[..., EmbeddedPostgres], tmp_path: Path
 ) -> None:
     """With a reused process id the wheel's own get_server() gave out a dead URI and signalled a stranger."""
-    other = make(tmp_path / "other")
+    other = make(tmp_path / "other", new=True)
     zombie = subprocess.Popen([other.binary("postgres"), "--version"], stdout=subprocess.DEVNULL)
     if owner == "another server":
         other.start()
@@ -275,20 +286,20 @@ def test_a_locale_that_is_not_installed_does_not_matter(
     assert query(server, "select lower('ÀÉÎ') || current_setting('timezone')") == "àéîUTC"
 
 
-def test_only_its_own_user_can_reach_the_server(server: EmbeddedPostgres) -> None:
+def test_only_its_own_user_can_reach_the_server(running: EmbeddedPostgres) -> None:
     """The server asks for no password: nobody else may reach its socket, and no port may be open."""
-    server.start()
-    assert stat.S_IMODE(server.socket_dir.stat().st_mode) == 0o700
-    assert query(server, "select current_setting('listen_addresses')") == ""
+    assert stat.S_IMODE(running.socket_dir.stat().st_mode) == 0o700
+    assert query(running, "select current_setting('listen_addresses')") == ""
 
 
 @pytest.mark.parametrize(
     "trap", ["open to all", "a link", "a file", pytest.param("of another", marks=needs_root)]
 )
 def test_a_socket_folder_that_somebody_else_prepared_is_refused(
-    trap: str, server: EmbeddedPostgres, tmp_path: Path
+    trap: str, make: Callable[..., EmbeddedPostgres], tmp_path: Path
 ) -> None:
     """Its name can be guessed: who makes it first could take the connections, with all their data."""
+    server = make(tmp_path / "postgres", new=True)
     folder = server.socket_dir
     if trap == "a link":
         folder.symlink_to(tmp_path)
@@ -405,18 +416,18 @@ def test_a_server_whose_socket_was_swept_away_is_reachable_after_a_start(server:
     assert query(server, "select 1") == 1
 
 
-def test_eight_threads_create_one_database(server: EmbeddedPostgres) -> None:
+def test_eight_threads_create_one_database(running: EmbeddedPostgres) -> None:
     """The webserver and the daemon both make sure of Dagster's database when they start."""
-    server.start()
     name = 'dag"ster; drop'
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(server.create_database, [name] * 8))
-    with psycopg.connect(server.url(name)) as connection:
+        list(pool.map(running.create_database, [name] * 8))
+    with psycopg.connect(running.url(name)) as connection:
         assert connection.info.dbname == name
 
 
-def test_a_missing_client_program_and_a_stopped_server_are_named(server: EmbeddedPostgres) -> None:
+def test_a_missing_client_program_and_a_stopped_server_are_named(tmp_path: Path) -> None:
     """Errors say what was asked for and where it was looked for."""
+    server = EmbeddedPostgres(tmp_path / "postgres", FAST)
     with pytest.raises(EmbeddedPostgresError, match="pg_magic"):
         server.binary("pg_magic")
     with pytest.raises(EmbeddedPostgresError, match="Is the server running"):
@@ -425,9 +436,8 @@ def test_a_missing_client_program_and_a_stopped_server_are_named(server: Embedde
         server.stop("gently")
 
 
-def test_settings_suit_loads_in_a_container_and_keep_commits(server: EmbeddedPostgres) -> None:
+def test_settings_suit_loads_in_a_container_and_keep_commits(running: EmbeddedPostgres) -> None:
     """64 MB of /dev/shm broke parallel joins; synchronous_commit=off lost a table that Dagster knew."""
-    server.start()
     expected = {
         "dynamic_shared_memory_type": "mmap",
         "synchronous_commit": "on",
@@ -437,7 +447,7 @@ def test_settings_suit_loads_in_a_container_and_keep_commits(server: EmbeddedPos
         "shared_buffers": "32MB",
         "server_encoding": "UTF8",
     }
-    assert {name: query(server, f"show {name}") for name in expected} == expected
+    assert {name: query(running, f"show {name}") for name in expected} == expected
 
 
 @needs_root
@@ -476,12 +486,12 @@ def test_root_runs_the_server_as_nobody_from_a_private_folder_and_back(
 
 @needs_root
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv takes rights away")
-def test_a_containers_root_can_do_all_this_with_fewer_rights() -> None:
+def test_a_containers_root_can_do_all_this_with_fewer_rights(tmp_path: Path) -> None:
     """Docker's root may neither make a user namespace nor see in which folder a process of nobody runs."""
     fewer = "-setfcap,-sys_admin,-sys_ptrace"
     setpriv = ["setpriv", "--bounding-set", fewer, "--inh-caps", fewer]
     tests = [f"{__file__}::{test.__name__}" for test in RUN_WITH_FEWER_RIGHTS]
-    command = [*setpriv, sys.executable, "-m", "pytest", "--rootdir", str(PROJECT), *tests]
+    command = [*setpriv, sys.executable, "-m", "pytest", f"--basetemp={tmp_path / 'inner'}", *tests]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert f"{len(tests)} passed" in done.stdout, done.stdout
 
@@ -536,7 +546,7 @@ def test_a_user_needs_neither_root_nor_a_name(name: str, monkeypatch: pytest.Mon
         assert query(server, "select 1") == 1
         assert psutil.Process(pid_of(server)).uids().real == uid
         assert server.stop()
-        server.socket_dir.rmdir()
+        assert not server.socket_dir.exists()
 
     try:
         assert as_user(uid, work) == 0

@@ -2,7 +2,7 @@
 
 create table if not exists analytics.top_products (
     sales_rank integer not null,
-    product_id bigint not null unique,
+    product_id bigint not null,
     product_name text not null,
     category text not null,
     brand text not null,
@@ -12,7 +12,7 @@ create table if not exists analytics.top_products (
     profit numeric(16, 2) not null,
     profit_margin numeric(12, 2),
     revenue_share numeric(6, 2),
-    primary key (sales_rank)
+    primary key (product_id)
 );
 
 comment on table analytics.top_products is 'The 100 products with the most revenue.';

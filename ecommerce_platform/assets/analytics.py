@@ -1,0 +1,96 @@
+"""Analytics: the ten extracts. Reads the warehouse, read by analysts, as tables and as CSV files."""
+
+from pathlib import Path
+
+import pandas as pd
+from dagster import AssetExecutionContext, AssetsDefinition, Output, asset
+from dagster_pandas import PandasColumn, create_dagster_pandas_dataframe_type
+from dagster_pandas.constraints import (
+    ColumnDTypeInSetConstraint,
+    NonNullableColumnConstraint,
+    StrictColumnsConstraint,
+)
+
+from ecommerce_platform.assets.ddl_columns import columns_of
+from ecommerce_platform.assets.lineage import tables_read, transform_path
+from ecommerce_platform.assets.tables import spec_of, table_key
+from ecommerce_platform.io_managers import Merge
+from ecommerce_platform.io_managers.postgres import read_frame
+from ecommerce_platform.partitions import one_run
+from ecommerce_platform.resources.database import Database
+from ecommerce_platform.resources.files import spreadsheet_csv, write_atomically
+from ecommerce_platform.settings import load_settings
+
+PANDAS_TYPES = {"int": "Int64", "bigint": "Int64", "smallint": "Int64", "boolean": "boolean"}
+"""Types of sql/ddl with a pandas type of their own. Decimals, dates and text are Python objects, and stay exact."""
+
+
+def frame_type(table: str):
+    """The dagster-pandas type of a table's DataFrame: its columns in order, their types, and which allow no null."""
+    columns = columns_of(table)
+    return create_dagster_pandas_dataframe_type(
+        name="".join(part.capitalize() for part in table.replace(".", "_").split("_")),
+        description=f"The rows of {table}.",
+        columns=[
+            PandasColumn(
+                column.name,
+                constraints=[
+                    ColumnDTypeInSetConstraint({PANDAS_TYPES.get(column.type, "object")}),
+                    *([] if column.nullable else [NonNullableColumnConstraint()]),
+                ],
+            )
+            for column in columns
+        ],
+        dataframe_constraints=[StrictColumnsConstraint([column.name for column in columns], enforce_ordering=True)],
+    )
+
+
+def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> AssetsDefinition:
+    """An extract: sql/transform/analytics/NAME.sql as a DataFrame, stored in analytics.NAME and as a CSV file."""
+    table = f"analytics.{name}"
+    select = transform_path(table)
+    spec = spec_of(table, description, Merge(key=key), select, Path(__file__), is_daily=False)
+
+    @asset(
+        key=spec.key,
+        description=spec.description,
+        group_name=spec.group_name,
+        owners=spec.owners,
+        kinds=spec.kinds,
+        metadata=spec.metadata,
+        deps=[table_key(read) for read in tables_read(table)],
+        io_manager_key="io_manager",
+        dagster_type=frame_type(table),
+        backfill_policy=one_run,
+        pool=table,
+    )
+    def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:
+        with database.connect() as connection:
+            frame = read_frame(connection, select.read_text(encoding="utf-8"))
+        path = load_settings().extracts / f"{name}.csv"
+        write_atomically(path, spreadsheet_csv(frame))
+        return Output(frame, metadata={"rows": len(frame), "path": str(path)})
+
+    return build
+
+
+extracts = [
+    extract_asset("top_products", key=("product_id",), description="The 100 products with the most revenue."),
+    extract_asset("monthly_sales", key=("month_start",), description="One row a month."),
+    extract_asset("customer_segments", key=("segment",), description="One row a current customer segment."),
+    extract_asset("category_sales", key=("category",), description="One row a category, as of the day of sale."),
+    extract_asset("payment_methods", key=("payment_method",), description="One row a way to pay."),
+    extract_asset(
+        "geography",
+        key=("country", "state"),
+        description="One row a state, where the customer lived on the day of sale.",
+    ),
+    extract_asset(
+        "customer_lifetime_value",
+        key=("segment",),
+        description="One row a current customer segment: its lifetime value.",
+    ),
+    extract_asset("product_profitability", key=("product_id",), description="One row a product, by profit."),
+    extract_asset("daily_sales", key=("sale_date",), description="One row a day, with its trend."),
+    extract_asset("discount_impact", key=("discount_band",), description="One row a band of discounts."),
+]

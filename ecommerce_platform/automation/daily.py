@@ -1,0 +1,68 @@
+"""The daily job, and the schedule that runs it for every day that is missing.
+
+Dagster's own partitioned schedule looks at the last day only, so a daemon that was down for three days would leave a
+hole. This one asks for each of the last days that ``warehouse.fact_sales`` does not hold.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+
+from dagster import (
+    AssetKey,
+    AssetSelection,
+    DefaultScheduleStatus,
+    RunRequest,
+    ScheduleEvaluationContext,
+    SkipReason,
+    define_asset_job,
+    schedule,
+)
+
+from ecommerce_platform.partitions import daily
+from ecommerce_platform.settings import load_settings
+
+DAILY_JOB = "daily"
+LOADED = AssetKey(["warehouse", "fact_sales"])
+
+daily_job = define_asset_job(
+    DAILY_JOB,
+    selection=AssetSelection.all(),
+    partitions_def=daily,
+    description="Every table and file, for one day or a range of days.",
+)
+
+
+def missing_days(today: dt.date, loaded: Collection[str], first_day: dt.date, catch_up_days: int) -> Sequence[dt.date]:
+    """The finished days of the last ``catch_up_days`` that are not loaded, oldest first.
+
+    Args:
+        today: the current UTC date, which is not finished.
+        loaded: partition keys that are materialized.
+        first_day: the first partition.
+        catch_up_days: how far to look back, in days.
+    """
+    candidates = (today - dt.timedelta(days=back) for back in range(catch_up_days, 0, -1))
+    return [day for day in candidates if day >= first_day and day.isoformat() not in loaded]
+
+
+@schedule(
+    name="every_day",
+    job=daily_job,
+    cron_schedule="30 0 * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Half past midnight UTC: loads yesterday, and every day of the last two weeks that is missing.",
+)
+def every_day(context: ScheduleEvaluationContext):
+    """One run a missing day, oldest first."""
+    settings = load_settings()
+    today = context.scheduled_execution_time.astimezone(dt.UTC).date()
+    loaded = context.instance.get_materialized_partitions(LOADED)
+    days = missing_days(today, loaded, settings.first_day, settings.catch_up_days)
+    if not days:
+        return SkipReason("No day is missing.")
+    # The tick's date is part of the key: a day that failed is asked for again tomorrow, not never.
+    return [
+        RunRequest(run_key=f"{day}@{today}", partition_key=day.isoformat(), tags={"ecommerce/day": day.isoformat()})
+        for day in days
+    ]

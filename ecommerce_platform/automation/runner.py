@@ -1,0 +1,104 @@
+"""Runs the daily job over a range of days in this process, and tells what happens while it happens."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dagster import AssetSelection, DagsterEvent, DagsterInstance, EventLogEntry
+
+from ecommerce_platform.automation.daily import DAILY_JOB, LOADED
+from ecommerce_platform.partitions import range_tags
+
+Listener = Callable[[DagsterEvent], None]
+
+
+class SelectionError(ValueError):
+    """A selection of assets that cannot be understood, or that selects nothing."""
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended: its id, whether it succeeded, and a line for each step that failed."""
+
+    run_id: str
+    success: bool
+    failures: Sequence[str]
+
+
+def run_days(
+    instance: DagsterInstance, start: dt.date, end: dt.date, select: str | None = None, listener: Listener | None = None
+) -> RunOutcome:
+    """Materialize the assets for the days from ``start`` to ``end``, both included, in one run.
+
+    Args:
+        instance: where the run is recorded.
+        select: an asset selection as in Dagster's UI, for example ``group:warehouse`` or ``key:"staging/*"+``.
+        listener: called with each event, in this process.
+
+    Raises:
+        SelectionError: ``select`` selects no asset.
+    """
+    from ecommerce_platform.definitions import defs
+
+    keys = None
+    if select is not None:
+        try:
+            keys = sorted(AssetSelection.from_string(select).resolve(defs.resolve_asset_graph()))
+        except Exception as error:
+            raise SelectionError(f"--select {select!r}: {error}") from None
+        if not keys:
+            raise SelectionError(f"--select {select!r}: no such asset; try 'group:warehouse' or 'key:warehouse/fact_sales'")
+    run_id = str(uuid.uuid4())
+    failures: list[str] = []
+
+    def hear(entry: EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.is_step_failure:
+            failures.append(_explain(event))
+        if listener is not None:
+            listener(event)
+
+    instance.add_event_listener(run_id, hear)
+    result = defs.resolve_job_def(DAILY_JOB).execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        tags=range_tags(start, end),
+        asset_selection=keys,
+        raise_on_error=False,
+    )
+    return RunOutcome(run_id, result.success, failures)
+
+
+def step_count(select: str | None = None) -> int:
+    """How many steps a run has, for a progress bar; the whole job's without a selection."""
+    from ecommerce_platform.definitions import defs
+
+    if select is not None:
+        return len(AssetSelection.from_string(select).resolve(defs.resolve_asset_graph()))
+    return len(list(defs.resolve_job_def(DAILY_JOB).nodes))
+
+
+def days_to_load(instance: DagsterInstance, start: dt.date, end: dt.date) -> list[tuple[dt.date, dt.date]]:
+    """The ranges of days from ``start`` to ``end`` that are not loaded, oldest first."""
+    loaded = instance.get_materialized_partitions(LOADED)
+    ranges: list[tuple[dt.date, dt.date]] = []
+    for number in range((end - start).days + 1):
+        day = start + dt.timedelta(days=number)
+        if day.isoformat() in loaded:
+            continue
+        if ranges and ranges[-1][1] == day - dt.timedelta(days=1):
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges
+
+
+def _explain(event: DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    message = " ".join((error.message if error else "").split())
+    return f"{event.step_key}: {message}"

@@ -1,0 +1,198 @@
+"""From schemas to checks: the contract of a table, evaluated where the data is.
+
+pandera's Ibis backend gives each rule as a boolean expression over the columns. One statement counts the violations of
+all rules in one pass over the table, or over the days of the run where the table has a ``partition_date``; no row is
+moved. Only a failing rule fetches a few failing rows, by key. A key that the database itself keeps unique is not
+counted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, as_text
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.schemas import SCHEMAS
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from pandera.ibis import DataFrameSchema
+
+DAY = "partition_date"
+PERSONAL = ("staging", "production")
+"""Schemas whose values may be personal: their failing rows are named by key only."""
+
+
+def contract(table: str) -> TableCheck:
+    """The check that every row of ``table`` keeps the contract of its schema. Imports pandera when it runs."""
+
+    def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
+        return _evaluate(connection, table, SCHEMAS[table], window)
+
+    return TableCheck(
+        "contract",
+        table,
+        "The columns are those of the schema, and every value and every row keeps its rules.",
+        evaluate,
+    )
+
+
+def _evaluate(connection: ClientConnection, table: str, schema: DataFrameSchema, window: Window) -> CheckOutcome:
+    columns = columns_of(connection, table)
+    strangers = sorted(set(columns) ^ set(schema.columns))
+    if strangers:
+        return CheckOutcome(
+            False,
+            0,
+            len(strangers),
+            f"{table} and its schema do not have the same columns: {', '.join(strangers)}",
+            [{"column": name, "where": "table" if name in columns else "schema"} for name in strangers],
+        )
+    plan = _plan(table, tuple(columns.items()), _is_unique(connection, table, schema))
+    days = (window.start, window.end) if plan.has_days and not window.is_unbounded else None
+    counts = connection.execute(plan.count(days)).fetchone() or ()  # type: ignore[arg-type]
+    rows_tested, *violations = (int(count) for count in counts)
+    failed = {name: count for name, count in zip(plan.rules, violations, strict=True) if count}
+    samples: list[Mapping[str, str | None]] = []
+    for name in failed:
+        if len(samples) < SAMPLES:
+            samples += _samples(connection, plan.show(name, days), name, SAMPLES - len(samples))
+    if failed:
+        said = "; ".join(f"{name}: {count:,} of {rows_tested:,} rows" for name, count in failed.items())
+        text = f"{table} breaks its contract: {said}"
+    else:
+        text = f"{rows_tested:,} rows keep {len(plan.rules)} rules"
+    metadata = {"rules": len(plan.rules), "rule_names": "\n".join(plan.rules)}
+    return CheckOutcome(not failed, rows_tested, sum(failed.values()), text, samples, metadata)
+
+
+def _samples(connection: ClientConnection, statement: str, rule: str, limit: int) -> list[dict[str, str | None]]:
+    cursor = connection.execute(statement)  # type: ignore[arg-type]
+    names = [column.name for column in cursor.description or ()]
+    return [
+        {"rule": rule, **{name: as_text(value) for name, value in zip(names, row, strict=True)}}
+        for row in cursor.fetchmany(limit)
+    ]
+
+
+def columns_of(connection: ClientConnection, table: str) -> dict[str, str]:
+    """All columns of a table, generated ones too, with their types as PostgreSQL prints them; empty without it."""
+    rows = connection.execute(
+        """
+        select attname, format_type(atttypid, atttypmod)
+        from pg_catalog.pg_attribute
+        where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
+        order by attnum
+        """,
+        (table,),
+    ).fetchall()
+    return dict(rows)
+
+
+def _is_unique(connection: ClientConnection, table: str, schema: DataFrameSchema) -> bool:
+    """Whether the database itself keeps the schema's key unique."""
+    row = connection.execute(
+        """
+        select exists (
+            select 1
+            from pg_catalog.pg_index as index
+            where index.indrelid = to_regclass(%s) and index.indisunique and index.indisvalid and index.indpred is null
+                and %s = (
+                    select array_agg(attname::text order by attname::text)
+                    from pg_catalog.pg_attribute
+                    where attrelid = index.indrelid and attnum = any (index.indkey::smallint[])
+                )
+        )
+        """,
+        (table, sorted(schema.unique or [])),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The statements of a contract, as functions of the days (first included, last not) or None.
+
+    Attributes:
+        rules: the names of the rules, in the order of the counts.
+        has_days: whether the table has a day of its file in every row.
+        count: one row: rows tested, then the violations of each rule.
+        show: some rows that break a rule.
+    """
+
+    rules: tuple[str, ...]
+    has_days: bool
+    count: Callable[[Any], str]
+    show: Callable[[str, Any], str]
+
+
+@lru_cache(maxsize=256)
+def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> _Plan:
+    import ibis
+    from ibis.backends.sql.datatypes import PostgresType
+
+    schema = SCHEMAS[table]
+    database, name = table.split(".")
+    types = {column: PostgresType.from_string(type_) for column, type_ in columns}
+    whole = ibis.table(types, name=name, database=database)
+
+    def of_days(days: Any) -> ir.Table:
+        if days is None:
+            return whole
+        return whole.filter(whole[DAY] >= days[0], whole[DAY] < days[1])
+
+    def count(days: Any) -> str:
+        # The rules are columns of an inner SELECT, because a rule may look at other rows of its file.
+        rows = of_days(days)
+        judged = rows.select(**{f"r{i}": rule for i, rule in enumerate(rules_of(schema, rows, is_unique).values())})
+        counts = {name: judged.count(where=~judged[name]) for name in judged.columns}
+        return ibis.to_sql(judged.aggregate(rows_tested=judged.count(), **counts), dialect="postgres")
+
+    def show(rule: str, days: Any) -> str:
+        rows = of_days(days)
+        shown = list(schema.unique or []) if database in PERSONAL else list(types)
+        shown += [extra for extra in (DAY, "source_row") if extra in types and extra not in shown]
+        # As text: Python has no date for infinity.
+        picked = {column: rows[column].cast("string") for column in shown}
+        judged = rows.select(**picked, broken=~rules_of(schema, rows, is_unique)[rule])
+        return ibis.to_sql(judged.filter(judged.broken).drop("broken").limit(SAMPLES), dialect="postgres")
+
+    return _Plan(tuple(rules_of(schema, whole, is_unique)), DAY in types, count, show)
+
+
+def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> dict[str, ir.BooleanColumn]:
+    """Every rule of a schema as a boolean column over ``rows``, by its name: not null, unique, checks, cross-column.
+
+    A null counts as kept. A unique key is left out where ``is_unique`` says that the database keeps it.
+
+    Raises:
+        TypeError: a check gives no boolean column.
+    """
+    import ibis.expr.types as ir
+    from pandera.api.ibis.types import IbisData
+
+    def judged(check: Any, column: str | None) -> ir.BooleanColumn:
+        result = check._check_fn(IbisData(rows, column), **check._check_kwargs)
+        if isinstance(result, ir.Table):
+            # pandera's own checks give a projection of one column: the expression behind it is over ``rows``.
+            (result,) = (value.to_expr() for value in result.op().values.values())
+        if not isinstance(result, ir.BooleanColumn):
+            raise TypeError(f"{schema.name}: rule {check.error!r} gives {type(result).__name__}, not a boolean column")
+        return result
+
+    rules: dict[str, ir.BooleanColumn] = {}
+    for name, column in schema.columns.items():
+        if not column.nullable:
+            rules[f"{name}: not null"] = rows[name].notnull()
+        for check in column.checks:
+            rules[f"{name}: {check.error}"] = judged(check, name)
+    for check in schema.checks:
+        rules[str(check.error)] = judged(check, None)
+    if schema.unique and not is_unique:
+        keys = [rows[name] for name in schema.unique]
+        rules[f"unique: {', '.join(schema.unique)}"] = rows.count().over(group_by=keys) == 1
+    return rules

@@ -1,0 +1,99 @@
+"""From table checks to Dagster's asset checks: one step a table, so that a run pays for one step and one connection."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    MetadataValue,
+    TableColumn,
+    TableRecord,
+    TableSchema,
+    multi_asset_check,
+)
+
+from ecommerce_platform.checks.outcome import ALL_DAYS, CheckOutcome, TableCheck
+from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.partitions import days_of_run
+from ecommerce_platform.resources.database import Database
+
+
+def asset_checks(checks: Iterable[TableCheck]) -> list[AssetChecksDefinition]:
+    """Blocking asset checks, the checks of a table in one step; each can also be run alone.
+
+    All are blocking, so that they come before what is downstream; a WARN stops nothing all the same. They need the
+    resource ``database``, and look at the days of the run, or at whole tables when the run has none.
+    """
+    by_table = groupby(sorted(checks, key=lambda check: check.table), key=lambda check: check.table)
+    return [_checks_of_table(table, list(group)) for table, group in by_table]
+
+
+def _checks_of_table(table: str, checks: Sequence[TableCheck]) -> AssetChecksDefinition:
+    by_name = {check.name: check for check in checks}
+    if len(by_name) < len(checks):
+        raise ValueError(f"{table}: two checks have one name among {', '.join(check.name for check in checks)}")
+
+    @multi_asset_check(
+        name=f"check__{table.replace('.', '__')}",
+        specs=[_spec(check) for check in checks],
+        can_subset=True,
+    )
+    def evaluate(context: AssetCheckExecutionContext, database: Database) -> Iterator[AssetCheckResult]:
+        window = window_of_run(context)
+        with database.connect() as connection:
+            for key in sorted(context.selected_asset_check_keys, key=lambda key: list(by_name).index(key.name)):
+                check = by_name[key.name]
+                yield asset_check_result(check, check.run(connection, window))
+
+    return evaluate
+
+
+def _spec(check: TableCheck) -> AssetCheckSpec:
+    return AssetCheckSpec(
+        name=check.name,
+        asset=AssetKey(check.table.split(".")),
+        description=check.description,
+        blocking=True,
+        additional_deps=[AssetKey(table.split(".")) for table in check.reads],
+        metadata={"severity": check.severity},
+    )
+
+
+def window_of_run(context: AssetCheckExecutionContext) -> Window:
+    """The days that a run is about; every day for a run without days, as by the UI's Execute button."""
+    days = days_of_run(context.run.tags)
+    return ALL_DAYS if days is None else Window(days[0], days[1] + dt.timedelta(days=1))
+
+
+def asset_check_result(check: TableCheck, outcome: CheckOutcome) -> AssetCheckResult:
+    """An outcome as Dagster shows it: whole numbers become plots, failing rows a table."""
+    metadata: dict[str, object] = {
+        "rows_tested": outcome.rows_tested,
+        "violations": outcome.violations,
+        **{
+            name: MetadataValue.md(f"```\n{value}\n```") if isinstance(value, str) and "\n" in value else value
+            for name, value in outcome.metadata.items()
+        },
+    }
+    if outcome.samples:
+        names = list(dict.fromkeys(name for sample in outcome.samples for name in sample))
+        metadata["failing_rows"] = MetadataValue.table(
+            [TableRecord({name: sample.get(name) or "" for name in names}) for sample in outcome.samples],
+            TableSchema([TableColumn(name) for name in names]),
+        )
+    return AssetCheckResult(
+        asset_key=AssetKey(check.table.split(".")),
+        check_name=check.name,
+        passed=outcome.passed,
+        severity=AssetCheckSeverity.ERROR if check.severity == "ERROR" else AssetCheckSeverity.WARN,
+        description=outcome.description,
+        metadata=metadata,
+    )

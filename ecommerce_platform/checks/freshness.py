@@ -1,0 +1,62 @@
+"""Freshness: the latest expected day is there. A warning, so that a backfill of old days is never stopped by it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.writes import Window
+
+DUE = dt.time(6, 0)
+"""The time (UTC) at which the day before must have been loaded."""
+
+Clock = Callable[[], dt.datetime]
+
+
+def utc_now() -> dt.datetime:
+    """The clock of the checks, the only one."""
+    return dt.datetime.now(dt.UTC)
+
+
+def latest_expected_day(now: dt.datetime) -> dt.date:
+    """The latest business day (UTC) that must be there: yesterday, or the day before until ``DUE``."""
+    moment = now.astimezone(dt.UTC)
+    return moment.date() - dt.timedelta(days=1 if moment.time() >= DUE else 2)
+
+
+def freshness_checks(clock: Clock = utc_now) -> list[TableCheck]:
+    """That the latest expected day is in production's register of loaded days, and among the sales."""
+    return [_latest_day(table, clock) for table in ("production.loaded_days", "warehouse.fact_sales")]
+
+
+def _latest_day(table: str, clock: Clock) -> TableCheck:
+    def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
+        expected = latest_expected_day(clock())
+        row = connection.execute(
+            f"select max(partition_date), bool_or(partition_date = %s) from {table} where partition_date >= %s",  # type: ignore[arg-type]
+            (expected, expected),
+        ).fetchone()
+        if row and row[1]:
+            return CheckOutcome(True, 1, 0, f"{expected} is loaded", metadata={"latest_expected_day": str(expected)})
+        latest = connection.execute(f"select max(partition_date) from {table}").fetchone()  # type: ignore[arg-type]
+        held = str(latest[0]) if latest and latest[0] else "nothing"
+        text = f"{table} holds {held} at the latest, and {expected} was due: materialize the days between"
+        return CheckOutcome(
+            False,
+            1,
+            1,
+            text,
+            [{"missing_day": str(expected), "latest_day": held}],
+            {"latest_expected_day": str(expected), "latest_day": held},
+        )
+
+    return TableCheck(
+        "latest_day_is_loaded",
+        table,
+        f"The latest expected business day, due at {DUE:%H:%M} UTC the day after, is there.",
+        evaluate,
+        "WARN",
+        is_about_now=True,
+    )

@@ -1,0 +1,168 @@
+"""What a check is, without Dagster: Dagster's checks and ``ecommerce-platform verify`` run the same objects.
+
+A check answers with a :class:`CheckOutcome`. It raises ``psycopg.Error`` when the database cannot answer: an outage is
+never a verdict about the data.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from psycopg import sql
+
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.writes import Window
+
+SAMPLES = 5
+"""Failing rows that a check shows."""
+
+Severity = Literal["ERROR", "WARN"]
+Value = str | int | float | bool
+ALL_DAYS = Window()
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """The verdict of one check.
+
+    Attributes:
+        passed: the verdict.
+        rows_tested: rows (or keys, or days) that were looked at.
+        violations: how many of them break a rule, added up over the rules.
+        description: one sentence; for a failure the rule, the count and the first failing key.
+        samples: up to ``SAMPLES`` failing rows, named by their keys, as text by column.
+        metadata: further numbers and texts, for example the totals that were compared.
+    """
+
+    passed: bool
+    rows_tested: int
+    violations: int
+    description: str
+    samples: Sequence[Mapping[str, str | None]] = ()
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+
+
+Evaluate = Callable[[ClientConnection, Window], CheckOutcome]
+
+
+@dataclass(frozen=True)
+class TableCheck:
+    """One check of one table.
+
+    Attributes:
+        name: unique among the checks of the table.
+        table: schema.table.
+        description: what holds when it passes.
+        evaluate: looks at the days of a window, given an autocommit connection; see :meth:`run`.
+        severity: ERROR stops what is downstream, WARN does not.
+        reads: other tables that must be written before the check runs, where lineage does not say so already.
+        is_about_now: whether it judges the present moment, not the data: left out when a database is verified.
+    """
+
+    name: str
+    table: str
+    description: str
+    evaluate: Evaluate
+    severity: Severity = "ERROR"
+    reads: tuple[str, ...] = ()
+    is_about_now: bool = False
+
+    def run(self, connection: ClientConnection, window: Window | None = None) -> CheckOutcome:
+        """Judge the rows of the window, or the whole table without one.
+
+        Raises:
+            psycopg.Error: the database cannot answer.
+        """
+        return self.evaluate(connection, window or ALL_DAYS)
+
+
+def sql_check(
+    name: str,
+    table: str,
+    description: str,
+    *,
+    broken: str,
+    tested: str,
+    severity: Severity = "ERROR",
+    reads: tuple[str, ...] = (),
+) -> TableCheck:
+    """A check that is a SELECT of what is wrong.
+
+    Both texts may use ``%(start)s`` (included) and ``%(end)s`` (excluded), dates, and ``%(everything)s``, a boolean.
+
+    Args:
+        name: see :class:`TableCheck`.
+        table: see :class:`TableCheck`.
+        description: see :class:`TableCheck`.
+        broken: one row a violation. Its columns are shown, so they are keys and numbers, never personal data.
+        tested: one row: ``rows_tested``, and further numbers to show beside it.
+        severity: see :class:`TableCheck`.
+        reads: see :class:`TableCheck`.
+    """
+
+    def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
+        parameters = window_parameters(window)
+        violations, samples = count_and_samples(connection, broken, parameters)
+        cursor = connection.execute(tested, parameters)  # type: ignore[arg-type]
+        numbers = cursor.fetchone() or ()
+        metadata = {
+            column.name: plain(value)
+            for column, value in zip(cursor.description or (), numbers, strict=False)
+            if column.name != "rows_tested" and value is not None
+        }
+        rows_tested = int(numbers[0] or 0) if numbers else 0
+        text = description if not violations else f"{_found(violations, rows_tested)}: {description} First: {show(samples)}"
+        return CheckOutcome(not violations, rows_tested, violations, text, samples, metadata)
+
+    return TableCheck(name, table, description, evaluate, severity, reads)
+
+
+def _found(violations: int, rows_tested: int) -> str:
+    return f"{violations:,} violation{'s' if violations > 1 else ''} in {rows_tested:,} tested"
+
+
+def count_and_samples(
+    connection: ClientConnection, select: str | sql.Composable, parameters: Mapping[str, object] | None = None
+) -> tuple[int, list[dict[str, str | None]]]:
+    """Run a SELECT once: how many rows it gives, and the first of them as text."""
+    body = select if isinstance(select, sql.Composable) else sql.SQL(select)  # type: ignore[arg-type]
+    cursor = connection.execute(
+        sql.SQL("select count(*) over () as violations, found.* from ({}) as found limit {}").format(
+            body, sql.Literal(SAMPLES)
+        ),
+        parameters,
+    )
+    rows = cursor.fetchall()
+    names = [column.name for column in cursor.description or ()][1:]
+    samples = [{name: as_text(value) for name, value in zip(names, row[1:], strict=True)} for row in rows]
+    return (int(rows[0][0]) if rows else 0), samples
+
+
+def window_parameters(window: Window) -> dict[str, object]:
+    """The bound parameters of a window."""
+    return {"start": window.start, "end": window.end, "everything": window.is_unbounded}
+
+
+def as_text(value: object) -> str | None:
+    """A value of a sample as text."""
+    return None if value is None else str(value)
+
+
+def plain(value: object) -> Value:
+    """A number or text as Dagster's metadata takes it."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return value if isinstance(value, (bool, int, float)) else str(value)
+
+
+def show(samples: Sequence[Mapping[str, str | None]]) -> str:
+    """The first failing row in one line."""
+    if not samples:
+        return "none could be fetched."
+    return ", ".join(f"{name} = {value}" for name, value in samples[0].items()) + "."

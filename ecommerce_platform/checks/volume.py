@@ -1,0 +1,86 @@
+"""Volume: the last day of a run holds about as many rows as its weekday usually does. A warning."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.source.feeds import FEEDS
+
+WEEKS = 8
+"""Same weekdays before the day that count as its recent history."""
+
+ENOUGH = 4
+"""With fewer of them the day is not judged."""
+
+DEVIATIONS = 3
+
+
+def volume_checks() -> list[TableCheck]:
+    """One a feed: rows of the run's last day within three standard deviations of its weekday's last eight."""
+    return [_volume(feed) for feed in FEEDS]
+
+
+def _volume(feed: str) -> TableCheck:
+    table = f"staging.{feed}"
+
+    def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
+        row = connection.execute(
+            f"select max(partition_date) from {table} where partition_date >= %s and partition_date < %s",  # type: ignore[arg-type]
+            (window.start, window.end),
+        ).fetchone()
+        day = row[0] if row else None
+        if day is None:
+            return CheckOutcome(True, 0, 0, "Not judged: no rows")
+        counted = connection.execute(
+            f"select count(*) from {table} where partition_date = %s",  # type: ignore[arg-type]
+            (day,),
+        ).fetchone()
+        rows = int(counted[0]) if counted else 0
+        history = [
+            int(count)
+            for (count,) in connection.execute(
+                """
+                select rows_in_file
+                from production.loaded_days
+                where feed = %s and partition_date < %s and (%s - partition_date) %% 7 = 0
+                order by partition_date desc
+                limit %s
+                """,
+                (feed, day, day, WEEKS),
+            )
+        ]
+        if len(history) < ENOUGH:
+            note = f"Not judged: {day} holds {rows:,} rows, and only {len(history)} earlier days of its weekday are known"
+            return CheckOutcome(True, rows, 0, note, metadata={"rows": rows})
+        low, high = usual_range(history)
+        usual = f"{day} holds {rows:,} rows; its weekday usually has {low:,} to {high:,}"
+        metadata = {"rows": rows, "least_expected": low, "most_expected": high}
+        if low <= rows <= high:
+            return CheckOutcome(True, rows, 0, usual, metadata=metadata)
+        sample = {"partition_date": str(day), "rows": str(rows), "expected": f"{low} to {high}"}
+        return CheckOutcome(False, rows, 1, usual, [sample], metadata)
+
+    return TableCheck(
+        "volume",
+        table,
+        f"The run's last day has as many rows as its weekday usually has: mean of the last {WEEKS}, give or take"
+        f" {DEVIATIONS} standard deviations.",
+        evaluate,
+        "WARN",
+        is_about_now=True,
+    )
+
+
+def usual_range(history: list[int]) -> tuple[int, int]:
+    """Rows, least and most, within three standard deviations of the mean of a day's history.
+
+    The deviation is at least that of pure counting, the square root of the mean: eight days that happen to be alike
+    must not make every other day odd.
+    """
+    mean = statistics.fmean(history)
+    deviation = max(statistics.stdev(history), math.sqrt(mean))
+    return max(0, math.floor(mean - DEVIATIONS * deviation)), math.ceil(mean + DEVIATIONS * deviation)

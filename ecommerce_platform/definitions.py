@@ -1,0 +1,53 @@
+"""Assembly only: everything that Dagster loads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dagster import (
+    AssetKey,
+    AssetSpec,
+    Definitions,
+    apply_freshness_policy,
+    in_process_executor,
+    load_assets_from_modules,
+)
+
+from ecommerce_platform.assets import analytics, monitoring, production, raw, staging, warehouse
+from ecommerce_platform.automation.daily import daily_job, every_day
+from ecommerce_platform.checks import all_checks
+from ecommerce_platform.io_managers import PostgresIOManager
+from ecommerce_platform.layers import LAYERS
+from ecommerce_platform.resources.database import Database
+from ecommerce_platform.resources.source import Source
+
+NEVER_STALE = {AssetKey(["warehouse", "dim_date"])}
+"""Assets that do not change from day to day."""
+
+
+def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions:
+    """The platform as Dagster sees it.
+
+    Args:
+        overrides: resources by key (``database``, ``io_manager``, ``source``) that replace the default ones, for tests.
+    """
+    overrides = dict(overrides or {})
+    database = overrides.pop("database", None) or Database(role="loader")
+    resources = {"database": database, "io_manager": PostgresIOManager(database=database), "source": Source()}
+    return Definitions(
+        assets=load_assets_from_modules([raw, staging, production, warehouse, analytics, monitoring]),
+        asset_checks=all_checks(),
+        jobs=[daily_job],
+        schedules=[every_day],
+        resources={**resources, **overrides},
+        # The work is done in the database; a process a step would only cost its start.
+        executor=in_process_executor,
+    ).map_asset_specs(func=_with_freshness)
+
+
+def _with_freshness(spec: AssetSpec) -> AssetSpec:
+    if spec.key in NEVER_STALE:
+        return spec
+    return apply_freshness_policy(spec, LAYERS[spec.key.path[0]].freshness, overwrite_existing=False)
+
+
+defs = build_definitions()

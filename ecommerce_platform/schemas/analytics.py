@@ -1,0 +1,200 @@
+"""Analytics: the ten extracts."""
+
+from __future__ import annotations
+
+from pandera.ibis import Check
+
+from ecommerce_platform.schemas.rules import (
+    country,
+    not_blank,
+    optional,
+    percent,
+    positive,
+    required,
+    rule,
+    table_schema,
+)
+from ecommerce_platform.schemas.warehouse import (
+    DAY_NAMES,
+    DISCOUNT_BANDS,
+    PAYMENT_GROUPS,
+    PRICE_RANGES,
+    SEGMENTS,
+    SUMS,
+    a_day,
+    at_least_as_many,
+    average_order_value_is_defined,
+    is_first_of_month,
+    margin_is_defined,
+    profit_is_difference,
+    state_or_unknown,
+    sum_of_discounts,
+    total,
+)
+
+SUMS_WITHOUT_COST = {name: column for name, column in SUMS.items() if name != "cost"}
+margin = optional()
+share = optional(percent)
+average = required(Check.ge(0))
+
+TopProducts = table_schema(
+    "analytics.top_products",
+    {
+        "sales_rank": required(Check.in_range(1, 100)),
+        "product_id": required(positive),
+        "product_name": required(not_blank),
+        "category": required(not_blank),
+        "brand": required(not_blank),
+        **SUMS_WITHOUT_COST,
+        "profit_margin": margin,
+        "revenue_share": share,
+    },
+    key=("sales_rank",),
+    rules=(margin_is_defined(),),
+)
+
+MonthlySales = table_schema(
+    "analytics.monthly_sales",
+    {
+        "month_start": required(a_day),
+        "customers": required(positive),
+        **SUMS,
+        "profit_margin": margin,
+        "average_order_value": average,
+        "revenue_change": optional(Check.ge(-100)),
+    },
+    key=("month_start",),
+    rules=(
+        is_first_of_month("month_start"),
+        profit_is_difference,
+        margin_is_defined(),
+        average_order_value_is_defined(),
+        at_least_as_many("orders", "customers"),
+    ),
+)
+
+CustomerSegments = table_schema(
+    "analytics.customer_segments",
+    {
+        "segment": required(Check.isin(SEGMENTS)),
+        "customers": required(positive),
+        "buyers": required(Check.ge(0)),
+        "orders": required(Check.ge(0)),
+        "revenue": required(Check.ge(0)),
+        "profit": required(total),
+        "average_order_value": optional(Check.ge(0)),
+        "customer_share": share,
+        "revenue_share": share,
+    },
+    key=("segment",),
+    rules=(
+        average_order_value_is_defined(),
+        at_least_as_many("customers", "buyers"),
+        at_least_as_many("orders", "buyers"),
+    ),
+)
+
+CategorySales = table_schema(
+    "analytics.category_sales",
+    {"category": required(not_blank), **SUMS, "profit_margin": margin, "revenue_share": share},
+    key=("category",),
+    rules=(profit_is_difference, margin_is_defined()),
+)
+
+PaymentMethods = table_schema(
+    "analytics.payment_methods",
+    {
+        "payment_method": required(not_blank),
+        "payment_group": required(Check.isin(PAYMENT_GROUPS)),
+        "orders": required(positive),
+        "revenue": required(total),
+        "average_order_value": average,
+        "order_share": share,
+        "revenue_share": share,
+    },
+    key=("payment_method",),
+    rules=(average_order_value_is_defined(),),
+)
+
+Geography = table_schema(
+    "analytics.geography",
+    {
+        "country": required(country),
+        "state": required(state_or_unknown),
+        "customers": required(Check.ge(0)),
+        **SUMS_WITHOUT_COST,
+        "profit_margin": margin,
+        "average_order_value": average,
+        "revenue_share": share,
+    },
+    key=("country", "state"),
+    rules=(margin_is_defined(), average_order_value_is_defined()),
+)
+
+CustomerLifetimeValue = table_schema(
+    "analytics.customer_lifetime_value",
+    {
+        "segment": required(Check.isin(SEGMENTS)),
+        "customers": required(positive),
+        "orders": required(positive),
+        "revenue": required(total),
+        "average_order_value": average,
+        "purchase_frequency": required(positive),
+        "customer_lifespan": required(Check.in_range(0.0833, 100)),
+        "customer_lifetime_value": required(Check.ge(0)),
+    },
+    key=("segment",),
+    rules=(
+        at_least_as_many("orders", "customers"),
+        average_order_value_is_defined(),
+        rule(
+            "customer_lifetime_value = average_order_value * purchase_frequency * customer_lifespan",
+            lambda t: t.customer_lifetime_value
+            == (t.average_order_value * t.purchase_frequency * t.customer_lifespan).round(2),
+        ),
+    ),
+)
+
+ProductProfitability = table_schema(
+    "analytics.product_profitability",
+    {
+        "product_id": required(positive),
+        "product_name": required(not_blank),
+        "category": required(not_blank),
+        "price_range": required(Check.isin(PRICE_RANGES)),
+        **{name: column for name, column in SUMS.items() if name != "orders"},
+        "profit_margin": margin,
+        "profit_rank": required(positive),
+    },
+    key=("product_id",),
+    rules=(profit_is_difference, margin_is_defined()),
+)
+
+DailySales = table_schema(
+    "analytics.daily_sales",
+    {
+        "sale_date": required(a_day),
+        "day_name": required(Check.isin(DAY_NAMES)),
+        "is_weekend": required(),
+        "customers": required(positive),
+        **SUMS_WITHOUT_COST,
+        "average_order_value": average,
+        "revenue_7_day_mean": required(total),
+    },
+    key=("sale_date",),
+    rules=(average_order_value_is_defined(), at_least_as_many("orders", "customers")),
+)
+
+DiscountImpact = table_schema(
+    "analytics.discount_impact",
+    {
+        "discount_band": required(Check.isin(DISCOUNT_BANDS)),
+        "lines": required(positive),
+        "discount": required(sum_of_discounts),
+        **SUMS_WITHOUT_COST,
+        "profit_margin": margin,
+        "revenue_share": share,
+    },
+    key=("discount_band",),
+    rules=(margin_is_defined(), at_least_as_many("units", "lines")),
+)

@@ -1,0 +1,43 @@
+"""Monitoring: what the platform says of itself."""
+
+from __future__ import annotations
+
+from pandera.ibis import Check
+
+from ecommerce_platform.schemas.rules import not_blank, optional, required, rule, table_schema
+
+LAYERS = ["raw", "staging", "production", "warehouse", "analytics", "monitoring"]
+
+QualityReport = table_schema(
+    "monitoring.quality_report",
+    {
+        "table_name": required(not_blank),
+        "check_name": required(not_blank),
+        "severity": required(Check.isin(["ERROR", "WARN"])),
+        "passed": required(),
+        "rows_tested": optional(Check.ge(0)),
+        "violations": optional(Check.ge(0)),
+        "score": optional(Check.in_range(0, 100)),
+        "grade": required(Check.isin(["A", "B", "C", "D", "F"])),
+        "description": optional(),
+        "checked_at": required(),
+    },
+    key=("table_name", "check_name"),
+    rules=(rule("grade A exactly when passed", lambda t: (t.grade == "A") == t.passed),),
+)
+
+PipelineReport = table_schema(
+    "monitoring.pipeline_report",
+    {
+        "table_name": required(Check.str_matches(r"^[a-z_]+\.[a-z0-9_]+$")),
+        "layer": required(Check.isin(LAYERS)),
+        "row_count": required(Check.ge(0)),
+        "total_bytes": required(Check.ge(0)),
+        "last_materialized_at": optional(),
+        "last_run_id": optional(),
+        "latest_day": optional(),
+        "lag_days": optional(),
+    },
+    key=("table_name",),
+    rules=(rule("layer is that of the table", lambda t: t.table_name.startswith(t.layer + ".")),),
+)

@@ -1,0 +1,194 @@
+"""Production: typed, clean 3NF. What the database's own constraints say is said again: a contract is whole."""
+
+from __future__ import annotations
+
+import ibis
+from pandera.ibis import Check
+
+from ecommerce_platform.schemas.rules import (
+    FIRST_DAY,
+    LAST_DAY,
+    country,
+    not_blank,
+    optional,
+    positive,
+    price,
+    required,
+    rule,
+    state,
+    table_schema,
+)
+from ecommerce_platform.source.feeds import FEEDS
+
+a_day = Check.in_range(FIRST_DAY, LAST_DAY)
+a_feed = Check.isin(list(FEEDS))
+
+from_its_file = rule("valid_from is not after partition_date", lambda t: t.valid_from <= t.partition_date)
+from_its_update = rule(
+    "valid_from is not after updated_at (UTC)", lambda t: t.valid_from <= t.updated_at.cast("timestamp").date()
+)
+
+LINEAGE = {"partition_date": required(a_day), "source_row": required(positive)}
+
+IMAGE_OF_CUSTOMER = {
+    "first_name": optional(),
+    "last_name": optional(),
+    "email": optional(),
+    "phone": optional(),
+    "date_of_birth": optional(),
+    "street_address": optional(),
+    "city": optional(),
+    "state": optional(state),
+    "postal_code": optional(),
+    "country": required(country),
+    "registered_on": required(),
+    "updated_at": required(),
+    "valid_from": required(a_day),
+    **LINEAGE,
+}
+
+IMAGE_OF_PRODUCT = {
+    "product_name": required(not_blank),
+    "category_id": required(Check.ge(0)),
+    "brand": optional(not_blank),
+    "price": required(price),
+    "cost": required(price),
+    "stock_quantity": optional(),
+    "supplier_id": optional(positive),
+    "updated_at": required(),
+    "valid_from": required(a_day),
+    **LINEAGE,
+}
+
+LoadedDays = table_schema(
+    "production.loaded_days",
+    {
+        "feed": required(a_feed),
+        "partition_date": required(a_day),
+        "loaded_at": required(),
+        "rows_in_file": required(positive),
+    },
+    key=("feed", "partition_date"),
+)
+
+Customers = table_schema(
+    "production.customers",
+    {"customer_id": required(positive), "email_is_valid": optional(), **IMAGE_OF_CUSTOMER},
+    key=("customer_id",),
+    rules=(
+        from_its_file,
+        from_its_update,
+        rule("email_is_valid is null only without an email", lambda t: t.email.isnull() == t.email_is_valid.isnull()),
+    ),
+)
+
+CustomerVersions = table_schema(
+    "production.customer_versions",
+    {"customer_id": required(positive), **IMAGE_OF_CUSTOMER},
+    key=("customer_id", "valid_from"),
+    rules=(from_its_file, from_its_update),
+)
+
+ProductCategories = table_schema(
+    "production.product_categories",
+    {"category_id": required(Check.ge(0)), "category": required(not_blank), "sub_category": required()},
+    key=("category_id",),
+)
+
+Products = table_schema(
+    "production.products",
+    {"product_id": required(positive), **IMAGE_OF_PRODUCT},
+    key=("product_id",),
+    rules=(from_its_file, from_its_update),
+)
+
+ProductVersions = table_schema(
+    "production.product_versions",
+    {"product_id": required(positive), **IMAGE_OF_PRODUCT},
+    key=("product_id", "valid_from"),
+    rules=(from_its_file, from_its_update),
+)
+
+PaymentMethods = table_schema(
+    "production.payment_methods",
+    {"payment_method_id": required(Check.ge(0)), "payment_method": required(not_blank)},
+    key=("payment_method_id",),
+)
+
+Transactions = table_schema(
+    "production.transactions",
+    {
+        "transaction_id": required(positive),
+        "customer_id": required(positive),
+        "transaction_date": required(a_day),
+        "transaction_time": optional(),
+        "payment_method_id": required(Check.ge(0)),
+        "shipping_address": optional(),
+        "shipping_city": optional(),
+        "shipping_state": optional(),
+        "total_amount": required(price),
+        **LINEAGE,
+    },
+    key=("transaction_id",),
+    rules=(
+        rule(
+            "transaction_date is not after partition_date",
+            lambda t: t.transaction_date <= t.partition_date,
+        ),
+    ),
+)
+
+TransactionItems = table_schema(
+    "production.transaction_items",
+    {
+        "transaction_id": required(positive),
+        "item_id": required(positive),
+        "product_id": required(positive),
+        "quantity": required(positive),
+        "unit_price": required(price),
+        "discount_amount": required(price),
+        "line_total": required(price),
+        **LINEAGE,
+    },
+    key=("transaction_id", "item_id"),
+    rules=(
+        rule(
+            "line_total = quantity * unit_price - discount_amount",
+            lambda t: t.line_total == t.quantity * t.unit_price - t.discount_amount,
+        ),
+    ),
+)
+
+RejectedRows = table_schema(
+    "production.rejected_rows",
+    {
+        "feed": required(a_feed),
+        "partition_date": required(a_day),
+        "source_row": required(positive),
+        "source_file": required(not_blank),
+        "reasons": required(),
+        "original": required(),
+        "transaction_id": optional(positive),
+        "missing_customer_id": optional(positive),
+        "missing_transaction_id": optional(positive),
+        "missing_product_id": optional(positive),
+    },
+    key=("feed", "partition_date", "source_row"),
+    rules=(
+        rule("reasons has at least one", lambda t: t.reasons.length() > 0),
+        rule(
+            "only an order waits for a customer",
+            lambda t: t.missing_customer_id.isnull() | (t.feed == "transactions"),
+        ),
+        rule(
+            "only a line waits for an order or a product",
+            lambda t: (t.missing_transaction_id.isnull() & t.missing_product_id.isnull())
+            | (t.feed == "transaction_items"),
+        ),
+        rule(
+            "a row that waits says so",
+            lambda t: ibis.coalesce(t.missing_customer_id, t.missing_transaction_id, t.missing_product_id).isnull()
+            | t.reasons[0].re_search(": unknown "),
+        ),
+    ),
+)

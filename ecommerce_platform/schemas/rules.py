@@ -1,0 +1,114 @@
+"""The words that the schemas are written in: columns without types, rules over columns, shares of a day's file.
+
+A null breaks no rule but the one that forbids nulls, as in SQL.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+from pandera.api.ibis.types import IbisData
+from pandera.backends.ibis import builtin_checks as _registered  # noqa: F401  (pandera registers them on use only)
+from pandera.ibis import Check, Column, DataFrameSchema
+
+SHARE = 0.2
+"""This share of a day's rows may be bad: production keeps them out one by one."""
+
+SEVERAL = 10
+"""Fewer bad rows than this never stop a day, whatever their share."""
+
+MONEY_LIMIT = 10_000_000_000
+"""Amounts stay below it, as ``platform.parse_money`` does."""
+
+FIRST_DAY = dt.date(2000, 1, 1)
+LAST_DAY = dt.date(2099, 12, 31)
+
+
+def table_schema(
+    table: str,
+    columns: dict[str, Column],
+    *,
+    key: Sequence[str],
+    rules: Sequence[Check] = (),
+) -> DataFrameSchema:
+    """The contract of a table: exactly these columns, unique by ``key``, and rules over several columns."""
+    return DataFrameSchema(columns, checks=list(rules), unique=list(key), strict=True, name=table)
+
+
+def required(*checks: Check) -> Column:
+    """A column that holds no null."""
+    return Column(checks=list(checks))
+
+
+def optional(*checks: Check) -> Column:
+    """A column that may hold nulls; its rules are about the other values."""
+    return Column(checks=list(checks), nullable=True)
+
+
+def rule(name: str, holds: Callable[[Any], ir.BooleanValue]) -> Check:
+    """A rule over the columns of a row, named by what it says: ``rule("profit = revenue - cost", lambda t: …)``."""
+    return Check(lambda data: holds(data.table), name=name, error=name)
+
+
+def mostly(pattern: str, what: str) -> Check:
+    """In each day's file, most values match: blocks garbage, not the few bad rows that production keeps out.
+
+    A row of a file is a violation if its value does not match and more than ``SHARE`` of the file's rows, and at
+    least ``SEVERAL``, do not.
+    """
+
+    def holds(data: IbisData) -> ir.BooleanColumn:
+        assert data.key is not None
+        bad = ~data.table[data.key].re_search(pattern).fill_null(False)
+        return ~(bad & _too_many(data.table, bad))
+
+    return Check(holds, name=f"mostly {what}", error=f"mostly {what}", ignore_na=False)
+
+
+def mostly_split() -> Check:
+    """In each day's file, most rows could be split into the columns of the header."""
+
+    def holds(data: IbisData) -> ir.BooleanColumn:
+        assert data.key is not None
+        bad = data.table[data.key].notnull()
+        return ~(bad & _too_many(data.table, bad))
+
+    return Check(holds, name="mostly well-formed rows", error="mostly well-formed rows", ignore_na=False)
+
+
+def mostly_distinct(*key: str, surplus: float) -> Check:
+    """In each day's file, no more than the share ``surplus`` of the rows repeats the key of another row."""
+
+    def holds(data: IbisData) -> ir.BooleanColumn:
+        t = data.table
+        upwards = ibis.window(group_by=t.partition_date, order_by=[t[name] for name in key])
+        downwards = ibis.window(group_by=t.partition_date, order_by=[t[name].desc(nulls_first=True) for name in key])
+        # Ranks from both ends add up to the number of distinct values plus one; ranks count from 0 here.
+        distinct = ibis.dense_rank().over(upwards) + ibis.dense_rank().over(downwards) + 1
+        rows = t.count().over(group_by=t.partition_date)
+        repeated = t.count().over(group_by=[t.partition_date, *(t[name] for name in key)]) > 1
+        return ~(repeated & (rows - distinct >= SEVERAL) & (rows - distinct > surplus * rows))
+
+    name = f"mostly distinct {', '.join(key)}"
+    return Check(holds, name=name, error=name)
+
+
+def _too_many(table: ir.Table, bad: ir.BooleanColumn) -> ir.BooleanColumn:
+    file = {"group_by": table.partition_date}
+    count = table.count(where=bad).over(**file)
+    return (count >= SEVERAL) & (count > SHARE * table.count().over(**file))
+
+
+positive = Check.gt(0)
+not_negative = Check.ge(0)
+a_count = Check.ge(0)
+not_blank = Check.str_matches(r"\S")
+money = Check.in_range(-MONEY_LIMIT, MONEY_LIMIT, include_min=False, include_max=False)
+price = Check.in_range(0, MONEY_LIMIT, include_max=False)
+percent = Check.in_range(-100, 100)
+country = Check.str_matches(r"^[A-Z]{2}$")
+state = Check.str_matches(r"^[A-Z0-9]{1,3}$")

@@ -1,0 +1,342 @@
+"""Warehouse: the star schema and its aggregates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis.expr.types as ir
+from pandera.ibis import Check, Column
+
+from ecommerce_platform.schemas.rules import (
+    FIRST_DAY,
+    LAST_DAY,
+    country,
+    money,
+    not_blank,
+    optional,
+    positive,
+    price,
+    required,
+    rule,
+    table_schema,
+)
+
+SEGMENTS = ["New", "Regular", "VIP"]
+AGE_GROUPS = ["Unknown", "Under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
+PRICE_RANGES = ["Budget", "Mid-range", "Premium"]
+PAYMENT_GROUPS = ["Card", "Digital wallet", "Bank transfer", "Other"]
+DISCOUNT_BANDS = ["None", "Up to 10%", "10% to 20%", "Over 20%"]
+BREAKDOWNS = ["category", "payment_method", "segment", "state", "discount_band"]
+DAY_NAMES = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+
+a_day = Check.in_range(FIRST_DAY, LAST_DAY)
+state_or_unknown = Check.str_matches(r"^([A-Z0-9]{1,3}|Unknown)$")
+total = Check.in_range(-(10**14), 10**14, include_min=False, include_max=False)
+sum_of_discounts = Check.ge(0)
+
+profit_is_difference = rule("profit = revenue - cost", lambda t: t.profit == t.revenue - t.cost)
+
+
+def is_first_of_month(name: str) -> Check:
+    """The column holds first days of months."""
+    return rule(f"{name} is the first of a month", lambda t: t[name].day() == 1)
+
+
+def not_before(later: str, earlier: str) -> Check:
+    """One day is not before another."""
+    return rule(f"{later} is not before {earlier}", lambda t: t[later] >= t[earlier])
+
+
+def at_least_as_many(many: str, few: str) -> Check:
+    """One count is not below another."""
+    return rule(f"at least as many {many} as {few}", lambda t: t[many] >= t[few])
+
+
+def _ratio(part: ir.NumericValue, whole: ir.NumericValue) -> Any:
+    return (part.cast("decimal") / whole.nullif(0)).round(2)
+
+
+def margin_is_defined(revenue: str = "revenue", profit: str = "profit") -> Check:
+    """The profit margin is what DESIGN 5 says, null without revenue."""
+    return rule(
+        "profit_margin = profit / revenue * 100",
+        lambda t: t.profit_margin.identical_to((t[profit] / t[revenue].nullif(0) * 100).round(2)),
+    )
+
+
+def average_order_value_is_defined() -> Check:
+    """The average order value is what DESIGN 5 says."""
+    return rule(
+        "average_order_value = revenue / orders",
+        lambda t: t.average_order_value.identical_to(_ratio(t.revenue, t.orders)),
+    )
+
+
+def versions(id_column: str) -> tuple[Check, ...]:
+    """What holds for every version of a dimension with history."""
+    key = id_column.replace("_id", "_key")
+    open_end = "valid_to is infinity"
+    return (
+        rule("valid_from < valid_to", lambda t: t.valid_from < t.valid_to),
+        rule(f"is_current exactly when {open_end}", lambda t: t.is_current == (t.valid_to > LAST_DAY)),
+        rule(
+            f"{key} = {id_column} * 65536 + days from 2000-01-01 to valid_from",
+            lambda t: t[key] == t[id_column] * 65536 + t.valid_from.delta(FIRST_DAY, unit="day"),
+        ),
+    )
+
+
+VERSION: dict[str, Column] = {
+    "valid_from": required(a_day),
+    "valid_to": required(Check.gt(FIRST_DAY)),
+    "is_current": required(),
+}
+
+SUMS: dict[str, Column] = {
+    "orders": required(positive),
+    "units": required(positive),
+    "revenue": required(total),
+    "cost": required(total),
+    "profit": required(total),
+}
+
+DimDate = table_schema(
+    "warehouse.dim_date",
+    {
+        "calendar_date": required(a_day),
+        "year": required(Check.in_range(2000, 2099)),
+        "quarter": required(Check.in_range(1, 4)),
+        "month": required(Check.in_range(1, 12)),
+        "month_name": required(not_blank),
+        "month_start": required(a_day),
+        "iso_week": required(Check.in_range(1, 53)),
+        "day_of_month": required(Check.in_range(1, 31)),
+        "day_of_week": required(Check.in_range(1, 7)),
+        "day_name": required(Check.isin(DAY_NAMES)),
+        "is_weekend": required(),
+    },
+    key=("calendar_date",),
+    rules=(
+        rule("is_weekend exactly on day_of_week 6 and 7", lambda t: t.is_weekend == (t.day_of_week >= 6)),
+        rule(
+            "year, month and day_of_month are those of calendar_date",
+            lambda t: (t.year == t.calendar_date.year())
+            & (t.month == t.calendar_date.month())
+            & (t.day_of_month == t.calendar_date.day()),
+        ),
+        rule(
+            "month_start is the first of calendar_date's month", lambda t: t.month_start == t.calendar_date.truncate("M")
+        ),
+        rule("quarter is the month's", lambda t: t.quarter == ((t.month + 2) / 3).floor()),
+    ),
+)
+
+DimCustomer = table_schema(
+    "warehouse.dim_customer",
+    {
+        "customer_key": required(positive),
+        "customer_id": required(positive),
+        "city": required(not_blank),
+        "state": required(state_or_unknown),
+        "country": required(country),
+        "age_group": required(Check.isin(AGE_GROUPS)),
+        "segment": required(Check.isin(SEGMENTS)),
+        **VERSION,
+    },
+    key=("customer_key",),
+    rules=versions("customer_id"),
+)
+
+DimProduct = table_schema(
+    "warehouse.dim_product",
+    {
+        "product_key": required(positive),
+        "product_id": required(positive),
+        "product_name": required(not_blank),
+        "category": required(not_blank),
+        "sub_category": required(),
+        "brand": required(not_blank),
+        "price": required(price),
+        "cost": required(price),
+        "price_range": required(Check.isin(PRICE_RANGES)),
+        **VERSION,
+    },
+    key=("product_key",),
+    rules=(
+        *versions("product_id"),
+        rule(
+            "price_range is the price's: Budget below 25, Mid-range below 100",
+            lambda t: t.price_range
+            == (t.price < 25).ifelse("Budget", (t.price < 100).ifelse("Mid-range", "Premium")),
+        ),
+    ),
+)
+
+DimPayment = table_schema(
+    "warehouse.dim_payment",
+    {
+        "payment_key": required(Check.ge(0)),
+        "payment_method": required(not_blank),
+        "payment_group": required(Check.isin(PAYMENT_GROUPS)),
+    },
+    key=("payment_key",),
+)
+
+FactSales = table_schema(
+    "warehouse.fact_sales",
+    {
+        "transaction_id": required(positive),
+        "item_id": required(positive),
+        "sale_date": required(a_day),
+        "customer_key": required(positive),
+        "product_key": required(positive),
+        "payment_key": required(Check.ge(0)),
+        "quantity": required(positive),
+        "unit_price": required(price),
+        "discount_amount": required(price),
+        "revenue": required(price),
+        "cost": required(Check.ge(0)),
+        "profit": required(money),
+        "partition_date": required(a_day),
+    },
+    key=("transaction_id", "item_id"),
+    rules=(
+        rule(
+            "revenue = quantity * unit_price - discount_amount",
+            lambda t: t.revenue == t.quantity * t.unit_price - t.discount_amount,
+        ),
+        profit_is_difference,
+        rule("sale_date is not after partition_date", lambda t: t.sale_date <= t.partition_date),
+    ),
+)
+
+AggDailySales = table_schema(
+    "warehouse.agg_daily_sales",
+    {
+        "sale_date": required(a_day),
+        "customers": required(positive),
+        "lines": required(positive),
+        "discount": required(sum_of_discounts),
+        **SUMS,
+    },
+    key=("sale_date",),
+    rules=(
+        profit_is_difference,
+        at_least_as_many("orders", "customers"),
+        at_least_as_many("lines", "orders"),
+        at_least_as_many("units", "lines"),
+    ),
+)
+
+AggDailyBreakdown = table_schema(
+    "warehouse.agg_daily_breakdown",
+    {
+        "sale_date": required(a_day),
+        "breakdown": required(Check.isin(BREAKDOWNS)),
+        "member": required(not_blank),
+        "lines": required(positive),
+        "discount": required(sum_of_discounts),
+        **SUMS,
+    },
+    key=("sale_date", "breakdown", "member"),
+    rules=(
+        profit_is_difference,
+        at_least_as_many("lines", "orders"),
+        at_least_as_many("units", "lines"),
+        rule(
+            "a segment and a discount band are known ones",
+            lambda t: ~t.breakdown.isin(["segment", "discount_band"])
+            | ((t.breakdown == "segment") & t.member.isin(SEGMENTS))
+            | ((t.breakdown == "discount_band") & t.member.isin(DISCOUNT_BANDS)),
+        ),
+        rule(
+            "a state is COUNTRY-STATE",
+            lambda t: (t.breakdown != "state") | t.member.re_search(r"^[A-Z]{2}-([A-Z0-9]{1,3}|Unknown)$"),
+        ),
+    ),
+)
+
+AggProductMonthly = table_schema(
+    "warehouse.agg_product_monthly",
+    {
+        "month_start": required(a_day),
+        "product_key": required(positive),
+        "first_sale_date": required(a_day),
+        "last_sale_date": required(a_day),
+        "discount": required(sum_of_discounts),
+        **SUMS,
+    },
+    key=("month_start", "product_key"),
+    rules=(
+        profit_is_difference,
+        is_first_of_month("month_start"),
+        not_before("last_sale_date", "first_sale_date"),
+        rule(
+            "both sale dates lie in the month",
+            lambda t: (t.first_sale_date.truncate("M") == t.month_start)
+            & (t.last_sale_date.truncate("M") == t.month_start),
+        ),
+        at_least_as_many("units", "orders"),
+    ),
+)
+
+AggProductPerformance = table_schema(
+    "warehouse.agg_product_performance",
+    {
+        "product_id": required(positive),
+        "first_sale_date": required(a_day),
+        "last_sale_date": required(a_day),
+        "discount": required(sum_of_discounts),
+        **SUMS,
+        "profit_margin": optional(),
+    },
+    key=("product_id",),
+    rules=(
+        profit_is_difference,
+        margin_is_defined(),
+        not_before("last_sale_date", "first_sale_date"),
+        at_least_as_many("units", "orders"),
+    ),
+)
+
+AggCustomerMonthly = table_schema(
+    "warehouse.agg_customer_monthly",
+    {
+        "month_start": required(a_day),
+        "customer_id": required(positive),
+        "first_order_date": required(a_day),
+        "last_order_date": required(a_day),
+        **SUMS,
+    },
+    key=("month_start", "customer_id"),
+    rules=(
+        profit_is_difference,
+        is_first_of_month("month_start"),
+        not_before("last_order_date", "first_order_date"),
+        rule(
+            "both order dates lie in the month",
+            lambda t: (t.first_order_date.truncate("M") == t.month_start)
+            & (t.last_order_date.truncate("M") == t.month_start),
+        ),
+        at_least_as_many("units", "orders"),
+    ),
+)
+
+AggCustomerMetrics = table_schema(
+    "warehouse.agg_customer_metrics",
+    {
+        "customer_id": required(positive),
+        "first_order_date": required(a_day),
+        "last_order_date": required(a_day),
+        **SUMS,
+        "average_order_value": required(Check.ge(0)),
+        "lifespan_years": required(Check.in_range(0.0833, 100)),
+    },
+    key=("customer_id",),
+    rules=(
+        profit_is_difference,
+        average_order_value_is_defined(),
+        not_before("last_order_date", "first_order_date"),
+        at_least_as_many("units", "orders"),
+    ),
+)

@@ -1,0 +1,69 @@
+"""One real PostgreSQL for the session, one fresh database a test that needs it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+# Tests never see the developer's own settings; this runs before anything of the platform is imported.
+for _name in [name for name in os.environ if name.startswith("ECOMMERCE_")]:
+    del os.environ[_name]
+
+from ecommerce_platform.resources.ddl import apply_ddl
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.settings import load_settings
+from ecommerce_platform_tests.harness import Platform
+
+TEMPLATE = "platform_template"
+FAST_AND_UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's folder is its marker."""
+    for item in items:
+        folder = Path(item.path).parent.name
+        if folder in ("unit", "integration", "properties", "e2e"):
+            item.add_marker(getattr(pytest.mark, folder))
+        if folder == "benchmarks":
+            item.add_marker(pytest.mark.benchmark)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """The session's server: quick, and without any promise for a crash of the machine."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), FAST_AND_UNSAFE)
+    server.start()
+    server.create_database(TEMPLATE)
+    apply_ddl(server.url(TEMPLATE))
+    yield server
+    server.stop("immediate")
+
+
+@pytest.fixture
+def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh database with the whole DDL."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {TEMPLATE}")
+        yield postgres_server.url(name)
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty data folder that the settings point to."""
+    monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / "data"))
+    load_settings.cache_clear()
+    yield tmp_path / "data"
+    load_settings.cache_clear()
+
+
+@pytest.fixture
+def platform(database_url: str, tmp_path: Path) -> Platform:
+    """The tables of a fresh database, loaded without Dagster from files that the test writes."""
+    return Platform(database_url, tmp_path / "raw")

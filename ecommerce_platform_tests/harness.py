@@ -1,0 +1,216 @@
+"""Loads a database the way the assets do, without Dagster, from files that a test writes.
+
+The rows of a test are plain dictionaries of text, as a file holds them: :func:`customer`, :func:`product`,
+:func:`order` and :func:`line` fill in what a test does not care about.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import graphlib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from dagster import AssetsDefinition
+from psycopg import sql
+
+from ecommerce_platform.assets import production, warehouse
+from ecommerce_platform.assets.lineage import tables_read, transform_path
+from ecommerce_platform.assets.staging import feed_reader
+from ecommerce_platform.assets.tables import COVERS_ALL_DAYS, REVISITS
+from ecommerce_platform.io_managers import PostgresConnection, Query, ReplaceSlice
+from ecommerce_platform.io_managers.writes import Merge, Window, WriteResult, describe, write, write_mode
+from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
+from ecommerce_platform.source.feeds import FEEDS
+
+Row = Mapping[str, str]
+
+FIRST = dt.date(2024, 1, 1)
+
+
+def day(number: int) -> dt.date:
+    """The n-th business day of a test, from 1."""
+    return FIRST + dt.timedelta(days=number - 1)
+
+
+def customer(customer_id: int = 1, *, on: int = 1, at: str = "10:00:00", **fields: str) -> Row:
+    """An image of a customer, changed on the n-th day at a time of day."""
+    return {
+        "customer_id": str(customer_id),
+        "first_name": "Ada",
+        "last_name": "Byron",
+        "email": "ada@example.com",
+        "phone": "",
+        "date_of_birth": "1990-05-05",
+        "street_address": "1 Main St",
+        "city": "Austin",
+        "state": "TX",
+        "postal_code": "73301",
+        "country": "US",
+        "registered_on": day(1).isoformat(),
+        "updated_at": f"{day(on)}T{at}Z",
+        **fields,
+    }
+
+
+def product(product_id: int = 1, *, on: int = 1, at: str = "09:00:00", **fields: str) -> Row:
+    """An image of a product, changed on the n-th day at a time of day."""
+    return {
+        "product_id": str(product_id),
+        "product_name": f"Thing {product_id}",
+        "category": "Electronics",
+        "sub_category": "Audio",
+        "brand": "Acme",
+        "price": "10.00",
+        "cost": "6.00",
+        "stock_quantity": "5",
+        "supplier_id": "1",
+        "updated_at": f"{day(on)}T{at}Z",
+        **fields,
+    }
+
+
+def order(transaction_id: int, customer_id: int = 1, *, on: int = 1, total: str = "10.00", **fields: str) -> Row:
+    """An order of the n-th day."""
+    return {
+        "transaction_id": str(transaction_id),
+        "customer_id": str(customer_id),
+        "transaction_date": day(on).isoformat(),
+        "transaction_time": "12:00:00",
+        "payment_method": "Credit Card",
+        "shipping_address": "1 Main St",
+        "shipping_city": "Austin",
+        "shipping_state": "TX",
+        "total_amount": total,
+        **fields,
+    }
+
+
+def line(
+    transaction_id: int, item_id: int, product_id: int = 1, *, quantity: int = 1, price: str = "10.00", **fields: str
+) -> Row:
+    """An order line without a discount."""
+    return {
+        "item_id": str(item_id),
+        "transaction_id": str(transaction_id),
+        "product_id": str(product_id),
+        "quantity": str(quantity),
+        "unit_price": price,
+        "discount_amount": "0.00",
+        "line_total": f"{quantity * float(price):.2f}",
+        **fields,
+    }
+
+
+def csv_bytes(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
+    """Rows as a file, with a header and ``\\n`` line ends."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+@cache
+def table_assets() -> dict[str, AssetsDefinition]:
+    """The assets that are filled by a SELECT, in an order that respects their dependencies."""
+    assets = {
+        ".".join(asset.key.path): asset
+        for module in (production, warehouse)
+        for asset in vars(module).values()
+        if isinstance(asset, AssetsDefinition)
+    }
+    graph = {table: [name for name in tables_read(table) if name in assets] for table in sorted(assets)}
+    return {table: assets[table] for table in graphlib.TopologicalSorter(graph).static_order()}
+
+
+def mode_of(table: str) -> Merge | ReplaceSlice:
+    """How a table is written."""
+    asset = table_assets()[table]
+    metadata: Any = asset.metadata_by_key[asset.key]["write"]
+    return write_mode(getattr(metadata, "data", metadata))
+
+
+def query_of(table: str, window: Window) -> Query:
+    """What a table's asset returns for some days."""
+    texts = {}
+    for folder in ("scope", "effects"):
+        path = SQL_DIR / folder / transform_path(table).relative_to(SQL_DIR / "transform")
+        texts[folder] = path.read_text(encoding="utf-8") if path.exists() else None
+    return Query(
+        transform_path(table).read_text(encoding="utf-8"),
+        {"window_start": window.start, "window_end": window.end},
+        scope=texts["scope"],
+        covers_everything=COVERS_ALL_DAYS,
+        effects=texts["effects"],
+        revisits=REVISITS if texts["scope"] else None,
+    )
+
+
+class Platform:
+    """A database and a raw folder; loads days from one into the other."""
+
+    def __init__(self, url: str, raw: Path):
+        self.url = url
+        self.raw = raw
+        self._connection = PostgresConnection(url=url, role="loader")
+        self._loads = 0
+
+    def export(self, number: int, **feeds: Sequence[Row]) -> None:
+        """Write the four files of the n-th day; a feed that is not named is empty."""
+        for feed, columns in FEEDS.items():
+            content = csv_bytes(columns, feeds.get(feed, ()))
+            write_feed_file(feed_file_name(self.raw, feed, day(number)), content)
+
+    def run(self, first: int, last: int | None = None, only: Sequence[str] | None = None) -> dict[str, WriteResult]:
+        """Load a range of days from their files through every table, in one go."""
+        last = first if last is None else last
+        window = Window(day(first), day(last + 1))
+        days = [day(number) for number in range(first, last + 1)]
+        self._loads += 1
+        moment = dt.datetime(2030, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=self._loads)
+        results: dict[str, WriteResult] = {}
+        with self._connection.connect() as connection:
+            for feed in FEEDS:
+                table = describe(connection, "staging", feed)
+                rows = feed_reader(self.raw, feed, days, moment)
+                if only is None or table.full_name in only:
+                    results[table.full_name] = write(connection, table, ReplaceSlice("partition_date"), rows, window)
+            for name in table_assets():
+                if only is None or name in only:
+                    table = describe(connection, *name.split("."))
+                    results[name] = write(connection, table, mode_of(name), query_of(name, window), window)
+        return results
+
+    def load(self, number: int, **feeds: Sequence[Row]) -> dict[str, WriteResult]:
+        """Export one day and load it."""
+        self.export(number, **feeds)
+        return self.run(number)
+
+    def rows(self, statement: str, *parameters: object) -> list[tuple]:
+        """Run a SELECT as the owner."""
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(statement, parameters).fetchall()  # type: ignore[arg-type]
+
+    def execute(self, statement: str, *parameters: object) -> None:
+        """Run a statement as the owner, as somebody with psql would."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement, parameters)  # type: ignore[arg-type]
+
+    def content(self, table: str, without: Sequence[str] = ("loaded_at",)) -> list[tuple]:
+        """All rows of a table in a fixed order, infinite dates as text, without columns that tell when it was loaded."""
+        with self._connection.connect() as connection:
+            columns = [name for name in describe(connection, *table.split(".")).columns if name not in without]
+        names = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in columns)
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(
+                sql.SQL("select {names} from {table} order by {names}").format(
+                    names=names, table=sql.Identifier(*table.split("."))
+                )
+            ).fetchall()
