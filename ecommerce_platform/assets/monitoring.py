@@ -5,15 +5,20 @@ from pathlib import Path
 
 import pandas as pd
 from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
     AssetCheckSeverity,
     AssetExecutionContext,
-    AssetKey,
     AssetsDefinition,
     MetadataValue,
     Output,
     asset,
 )
-from psycopg import sql
+
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+)
 
 from ecommerce_platform.assets.analytics import PANDAS_TYPES, extracts, frame_type
 from ecommerce_platform.assets.ddl_columns import columns_of
@@ -24,10 +29,9 @@ from ecommerce_platform.partitions import daily, one_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.files import json_rows, write_atomically
 from ecommerce_platform.settings import load_settings
+from ecommerce_platform.status import states_of, table_keys
 
 GRADES = ((99.0, "B"), (95.0, "C"), (80.0, "D"))
-DAY_COLUMNS = ("partition_date", "sale_date")
-SMALL_TABLE_ROWS = 100_000
 
 
 def score_of(passed: bool, rows_tested: int | None, violations: int | None) -> float:
@@ -83,12 +87,16 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 def quality_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
     """The last evaluation of every check that has run: a row a check."""
-    keys = _asset_graph().asset_check_keys
+    # Imported late, because the definitions import this module.
+    from ecommerce_platform.definitions import defs
+
+    keys = defs.resolve_asset_graph().asset_check_keys
     records = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
     rows = []
     for key, record in records.items():
-        evaluation = record.evaluation
-        if evaluation is None:
+        record = _last_evaluated(context, key, record)
+        evaluation = record.evaluation if record else None
+        if not isinstance(evaluation, AssetCheckEvaluation):
             continue
         counts = {
             name: int(value.value) if (value := evaluation.metadata.get(name)) is not None else None
@@ -112,78 +120,41 @@ def quality_rows(context: AssetExecutionContext, connection: ClientConnection) -
     return _typed("monitoring.quality_report", rows)
 
 
+def _last_evaluated(context: AssetExecutionContext, key: AssetCheckKey, record: AssetCheckExecutionRecord):
+    """The record, or where this run has only planned the check (it comes after this report) the one before."""
+    if isinstance(record.evaluation, AssetCheckEvaluation):
+        return record
+    done = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+    history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=done)
+    return history[0] if history else None
+
+
 def pipeline_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
     """A row a table: its size, its last materialization, its latest day and how far that lags behind the run's."""
-    keys = [key for key in _asset_graph().materializable_asset_keys if key.path[0] not in ("raw", "monitoring")]
-    records = {record.asset_entry.asset_key: record for record in context.instance.get_asset_records(keys)}
     window = window_of_run(context)
-    last_key = daily.get_last_partition_key()
-    asked = window.end - dt.timedelta(days=1) if not window.is_unbounded else dt.date.fromisoformat(last_key or "")
-    rows = []
-    for key in sorted(keys):
-        record = records.get(key)
-        entry = record.asset_entry if record else None
-        materialized = entry.last_materialization_record if entry else None
-        latest = _latest_day(connection, key)
-        rows.append(
-            {
-                "table_name": ".".join(key.path),
-                "layer": key.path[0],
-                "row_count": _row_count(connection, key),
-                "total_bytes": _one(connection, "select pg_total_relation_size(%s::regclass)", ".".join(key.path)),
-                "last_materialized_at": dt.datetime.fromtimestamp(materialized.timestamp, dt.UTC)
-                if materialized
-                else None,
-                "last_run_id": entry.last_run_id if entry else None,
-                "latest_day": latest,
-                "lag_days": (asked - latest).days if latest else None,
-            }
-        )
+    last_day = dt.date.fromisoformat(daily.get_last_partition_key() or "")
+    asked = last_day if window.is_unbounded else window.end - dt.timedelta(days=1)
+    keys = [key for key in table_keys() if key.path[0] != "monitoring"]
+    rows = [
+        {
+            "table_name": state.table,
+            "layer": state.table.split(".")[0],
+            "row_count": state.rows,
+            "total_bytes": state.total_bytes,
+            "last_materialized_at": state.materialized_at,
+            "last_run_id": state.run_id,
+            "latest_day": state.latest_day,
+            "lag_days": max(0, (asked - state.latest_day).days) if state.latest_day else None,
+        }
+        for state in states_of(context.instance, connection, keys)
+    ]
     return _typed("monitoring.pipeline_report", rows)
-
-
-def _asset_graph():
-    # Imported late, because the definitions import this module.
-    from ecommerce_platform.definitions import defs
-
-    return defs.resolve_asset_graph()
 
 
 def _typed(table: str, rows: list[dict]) -> pd.DataFrame:
     expected = {column.name: PANDAS_TYPES.get(column.type, "object") for column in columns_of(table)}
     frame = pd.DataFrame(rows, columns=list(expected), dtype=object)
     return frame.astype({name: type_ for name, type_ in expected.items() if type_ != "object"})
-
-
-def _one(connection: ClientConnection, statement: str, *parameters: object):
-    row = connection.execute(statement, parameters).fetchone()  # type: ignore[arg-type]
-    return row[0] if row else None
-
-
-def _row_count(connection: ClientConnection, key: AssetKey) -> int:
-    estimate = _one(
-        connection, "select reltuples::bigint from pg_catalog.pg_class where oid = %s::regclass", ".".join(key.path)
-    )
-    if estimate is not None and estimate > SMALL_TABLE_ROWS:
-        return estimate
-    row = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(*key.path))).fetchone()
-    return row[0] if row else 0
-
-
-def _latest_day(connection: ClientConnection, key: AssetKey) -> dt.date | None:
-    column = _one(
-        connection,
-        "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
-        " and column_name = any(%s) order by column_name limit 1",
-        *key.path,
-        list(DAY_COLUMNS),
-    )
-    if column is None:
-        return None
-    row = connection.execute(
-        sql.SQL("select max({}) from {}").format(sql.Identifier(column), sql.Identifier(*key.path))
-    ).fetchone()
-    return row[0] if row else None
 
 
 quality_report = report_asset(

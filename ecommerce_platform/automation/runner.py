@@ -65,6 +65,7 @@ def run_days(
     result = defs.resolve_job_def(DAILY_JOB).execute_in_process(
         instance=instance,
         run_id=run_id,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         tags=range_tags(start, end),
         asset_selection=keys,
         raise_on_error=False,

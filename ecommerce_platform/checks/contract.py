@@ -58,9 +58,9 @@ def _evaluate(connection: ClientConnection, table: str, schema: DataFrameSchema,
     rows_tested, *violations = (int(count) for count in counts)
     failed = {name: count for name, count in zip(plan.rules, violations, strict=True) if count}
     samples: list[Mapping[str, str | None]] = []
-    for name in failed:
-        if len(samples) < SAMPLES:
-            samples += _samples(connection, plan.show(name, days), name, SAMPLES - len(samples))
+    for number, name in enumerate(plan.rules):
+        if name in failed and len(samples) < SAMPLES:
+            samples += _samples(connection, plan.show(number, days), name, SAMPLES - len(samples))
     if failed:
         said = "; ".join(f"{name}: {count:,} of {rows_tested:,} rows" for name, count in failed.items())
         text = f"{table} breaks its contract: {said}"
@@ -121,13 +121,13 @@ class _Plan:
         rules: the names of the rules, in the order of the counts.
         has_days: whether the table has a day of its file in every row.
         count: one row: rows tested, then the violations of each rule.
-        show: some rows that break a rule.
+        show: some rows that break the rule of this number.
     """
 
     rules: tuple[str, ...]
     has_days: bool
     count: Callable[[Any], str]
-    show: Callable[[str, Any], str]
+    show: Callable[[int, Any], str]
 
 
 @lru_cache(maxsize=256)
@@ -145,29 +145,74 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
             return whole
         return whole.filter(whole[DAY] >= days[0], whole[DAY] < days[1])
 
-    def count(days: Any) -> str:
+    def judged(days: Any, *extra: str) -> ir.Table:
         # The rules are columns of an inner SELECT, because a rule may look at other rows of its file.
         rows = of_days(days)
-        judged = rows.select(**{f"r{i}": rule for i, rule in enumerate(rules_of(schema, rows, is_unique).values())})
-        counts = {name: judged.count(where=~judged[name]) for name in judged.columns}
-        return ibis.to_sql(judged.aggregate(rows_tested=judged.count(), **counts), dialect="postgres")
-
-    def show(rule: str, days: Any) -> str:
-        rows = of_days(days)
-        shown = list(schema.unique or []) if database in PERSONAL else list(types)
-        shown += [extra for extra in (DAY, "source_row") if extra in types and extra not in shown]
+        broken = {f"r{i}": ~rule.holds for i, rule in enumerate(rules_of(schema, rows, is_unique))}
         # As text: Python has no date for infinity.
-        picked = {column: rows[column].cast("string") for column in shown}
-        judged = rows.select(**picked, broken=~rules_of(schema, rows, is_unique)[rule])
-        return ibis.to_sql(judged.filter(judged.broken).drop("broken").limit(SAMPLES), dialect="postgres")
+        return rows.select(*([DAY] if is_by_file else []), **broken, **{name: rows[name].cast("string") for name in extra})
 
-    return _Plan(tuple(rules_of(schema, whole, is_unique)), DAY in types, count, show)
+    def by_file(days: Any) -> ir.Table:
+        rows = judged(days)
+        counts = {f"r{i}": rows.count(where=rows[f"r{i}"]) for i in range(len(rules))}
+        files = rows.group_by(DAY).aggregate(rows_tested=rows.count(), **counts)
+        return files.mutate(
+            **{
+                f"r{i}": ((files[f"r{i}"] >= rule.several) & (files[f"r{i}"] > rule.share * files.rows_tested)).ifelse(
+                    files[f"r{i}"], 0
+                )
+                for i, rule in enumerate(rules)
+                if rule.several
+            }
+        )
+
+    def count(days: Any) -> str:
+        if is_by_file:
+            files = by_file(days)
+            counts = {f"r{i}": files[f"r{i}"].sum().fill_null(0) for i in range(len(rules))}
+            total = files.aggregate(rows_tested=files.rows_tested.sum().fill_null(0), **counts)
+        else:
+            rows = judged(days)
+            counts = {f"r{i}": rows.count(where=rows[f"r{i}"]) for i in range(len(rules))}
+            total = rows.aggregate(rows_tested=rows.count(), **counts)
+        return ibis.to_sql(total, dialect="postgres")
+
+    def show(rule: int, days: Any) -> str:
+        shown = list(schema.unique or []) if database in PERSONAL else list(types)
+        shown += [name for name in (DAY, "source_row") if name in types and name not in shown]
+        rows = judged(days, *(name for name in shown if not (is_by_file and name == DAY)))
+        rows = rows.filter(rows[f"r{rule}"])
+        if rules[rule].several:
+            files = by_file(days)
+            rows = rows.semi_join(files.filter(files[f"r{rule}"] > 0), DAY)
+        return ibis.to_sql(rows.select(*shown).limit(SAMPLES), dialect="postgres")
+
+    rules = rules_of(schema, whole, is_unique)
+    is_by_file = any(rule.several for rule in rules)
+    return _Plan(tuple(rule.name for rule in rules), DAY in types, count, show)
 
 
-def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> dict[str, ir.BooleanColumn]:
-    """Every rule of a schema as a boolean column over ``rows``, by its name: not null, unique, checks, cross-column.
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a schema.
 
-    A null counts as kept. A unique key is left out where ``is_unique`` says that the database keeps it.
+    Attributes:
+        name: the column, where it is about one, and what must hold.
+        holds: a boolean column over the rows; null counts as kept.
+        several: where above 0, the rows of one day's file break the rule only if at least so many do,
+        share: and more than this share of the file.
+    """
+
+    name: str
+    holds: ir.BooleanColumn
+    several: int = 0
+    share: float = 0.0
+
+
+def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> list[Rule]:
+    """Every rule of a schema over ``rows``: not null, checks of a column, checks of several, and the unique key.
+
+    The unique key is left out where ``is_unique`` says that the database keeps it.
 
     Raises:
         TypeError: a check gives no boolean column.
@@ -175,24 +220,25 @@ def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> dict[s
     import ibis.expr.types as ir
     from pandera.api.ibis.types import IbisData
 
-    def judged(check: Any, column: str | None) -> ir.BooleanColumn:
+    from ecommerce_platform.schemas.rules import tolerance
+
+    def rule(check: Any, column: str | None) -> Rule:
         result = check._check_fn(IbisData(rows, column), **check._check_kwargs)
         if isinstance(result, ir.Table):
             # pandera's own checks give a projection of one column: the expression behind it is over ``rows``.
             (result,) = (value.to_expr() for value in result.op().values.values())
         if not isinstance(result, ir.BooleanColumn):
             raise TypeError(f"{schema.name}: rule {check.error!r} gives {type(result).__name__}, not a boolean column")
-        return result
+        share, several = tolerance(check) or (0.0, 0)
+        return Rule(f"{column}: {check.error}" if column else str(check.error), result, several, share)
 
-    rules: dict[str, ir.BooleanColumn] = {}
+    rules: list[Rule] = []
     for name, column in schema.columns.items():
         if not column.nullable:
-            rules[f"{name}: not null"] = rows[name].notnull()
-        for check in column.checks:
-            rules[f"{name}: {check.error}"] = judged(check, name)
-    for check in schema.checks:
-        rules[str(check.error)] = judged(check, None)
+            rules.append(Rule(f"{name}: not null", rows[name].notnull()))
+        rules += [rule(check, name) for check in column.checks]
+    rules += [rule(check, None) for check in schema.checks]
     if schema.unique and not is_unique:
         keys = [rows[name] for name in schema.unique]
-        rules[f"unique: {', '.join(schema.unique)}"] = rows.count().over(group_by=keys) == 1
+        rules.append(Rule(f"unique: {', '.join(schema.unique)}", rows.count().over(group_by=keys) == 1))
     return rules

@@ -1,7 +1,5 @@
 """From table checks to Dagster's asset checks: one step a table, so that a run pays for one step and one connection."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby

@@ -155,7 +155,7 @@ def as_text(value: object) -> str | None:
 def plain(value: object) -> Value:
     """A number or text as Dagster's metadata takes it."""
     if isinstance(value, Decimal):
-        return float(value)
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, dt.date):
         return value.isoformat()
     return value if isinstance(value, (bool, int, float)) else str(value)

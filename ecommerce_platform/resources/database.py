@@ -1,6 +1,7 @@
 """The platform's database: the server that ECOMMERCE_DATABASE_URL names, or the embedded one."""
 
 import psycopg
+from psycopg import sql
 
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
@@ -44,6 +45,16 @@ def require_database(url: str) -> None:
         where = f"{parts.get('host', 'the local socket')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
         reason = " ".join(str(error).split())
         raise DatabaseDownError(f"PostgreSQL does not answer at {where}: {reason}") from None
+
+
+def drop_databases(settings: Settings) -> None:
+    """Drop the platform's database and Dagster's, with everybody in them."""
+    url = database_url(settings)
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
+        for database in (str(name), f"{name}_dagster"):
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(str(name))))
 
 
 class Database(PostgresConnection):

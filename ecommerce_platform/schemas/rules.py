@@ -55,18 +55,13 @@ def rule(name: str, holds: Callable[[Any], ir.BooleanValue]) -> Check:
 
 
 def mostly(pattern: str, what: str) -> Check:
-    """In each day's file, most values match: blocks garbage, not the few bad rows that production keeps out.
-
-    A row of a file is a violation if its value does not match and more than ``SHARE`` of the file's rows, and at
-    least ``SEVERAL``, do not.
-    """
+    """In each day's file, most values match: stops garbage, not the few bad rows that production keeps out."""
 
     def holds(data: IbisData) -> ir.BooleanColumn:
         assert data.key is not None
-        bad = ~data.table[data.key].re_search(pattern).fill_null(False)
-        return ~(bad & _too_many(data.table, bad))
+        return data.table[data.key].re_search(pattern).fill_null(False)
 
-    return Check(holds, name=f"mostly {what}", error=f"mostly {what}", ignore_na=False)
+    return _tolerant(holds, f"mostly {what}", SHARE)
 
 
 def mostly_split() -> Check:
@@ -74,33 +69,34 @@ def mostly_split() -> Check:
 
     def holds(data: IbisData) -> ir.BooleanColumn:
         assert data.key is not None
-        bad = data.table[data.key].notnull()
-        return ~(bad & _too_many(data.table, bad))
+        return data.table[data.key].isnull()
 
-    return Check(holds, name="mostly well-formed rows", error="mostly well-formed rows", ignore_na=False)
+    return _tolerant(holds, "mostly well-formed rows", SHARE)
 
 
 def mostly_distinct(*key: str, surplus: float) -> Check:
-    """In each day's file, no more than the share ``surplus`` of the rows repeats the key of another row."""
+    """In each day's file, no more than the share ``surplus`` of the rows repeats the key of an earlier row."""
 
     def holds(data: IbisData) -> ir.BooleanColumn:
         t = data.table
-        upwards = ibis.window(group_by=t.partition_date, order_by=[t[name] for name in key])
-        downwards = ibis.window(group_by=t.partition_date, order_by=[t[name].desc(nulls_first=True) for name in key])
-        # Ranks from both ends add up to the number of distinct values plus one; ranks count from 0 here.
-        distinct = ibis.dense_rank().over(upwards) + ibis.dense_rank().over(downwards) + 1
-        rows = t.count().over(group_by=t.partition_date)
-        repeated = t.count().over(group_by=[t.partition_date, *(t[name] for name in key)]) > 1
-        return ~(repeated & (rows - distinct >= SEVERAL) & (rows - distinct > surplus * rows))
+        same_key = ibis.window(group_by=[t.partition_date, *(t[name] for name in key)], order_by=t.source_row)
+        return ibis.row_number().over(same_key) == 0
 
-    name = f"mostly distinct {', '.join(key)}"
-    return Check(holds, name=name, error=name)
+    return _tolerant(holds, f"mostly distinct {', '.join(key)}", surplus)
 
 
-def _too_many(table: ir.Table, bad: ir.BooleanColumn) -> ir.BooleanColumn:
-    file = {"group_by": table.partition_date}
-    count = table.count(where=bad).over(**file)
-    return (count >= SEVERAL) & (count > SHARE * table.count().over(**file))
+def _tolerant(holds: Callable[[IbisData], ir.BooleanColumn], name: str, share: float) -> Check:
+    """A rule that a few rows of each day's file may break; see :func:`tolerance`."""
+    return Check(holds, name=name, error=name, ignore_na=False, statistics={"share": share, "several": SEVERAL})
+
+
+def tolerance(check: Check) -> tuple[float, int] | None:
+    """``(share, several)``: rows of one day's file break the rule only if at least ``several`` do and more than ``share``.
+
+    None for a rule that no row may break.
+    """
+    statistics = check.statistics or {}
+    return (statistics["share"], statistics["several"]) if "share" in statistics else None
 
 
 positive = Check.gt(0)

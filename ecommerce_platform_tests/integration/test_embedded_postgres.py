@@ -44,7 +44,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 def starter(server: EmbeddedPostgres, code: str = START, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, str(server.folder)],
-        env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path]), **environment},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -350,10 +350,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert server.stop() is False
 
 
-def test_a_foreign_folder_under_the_clusters_name_is_left_alone(tmp_path: Path) -> None:
+def test_a_foreign_folder_under_the_clusters_name_is_left_alone(
+    make: Callable[..., EmbeddedPostgres], tmp_path: Path
+) -> None:
     """Making a cluster must never remove what it did not make."""
-    server = EmbeddedPostgres(tmp_path, FAST)
-    server.cluster.mkdir()
+    server = make(tmp_path / "postgres", new=True)
+    server.cluster.mkdir(parents=True)
     (server.cluster / "thesis.txt").write_text("two years of work")
     with pytest.raises(EmbeddedPostgresError, match="not empty"):
         server.start()

@@ -1,0 +1,752 @@
+"""Reconciliation: every row is accounted for, and the numbers agree from the files to the extracts, to the cent.
+
+A daily run compares neighbours, on what its days touch: file with staging, staging with production, production with
+the fact, the fact with the aggregates, the aggregates with each other and with the extracts. Each link is cheap, and
+together they are the chain from the files to the dashboards. Without a window each link is compared as a whole.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ecommerce_platform.checks.outcome import (
+    SAMPLES,
+    CheckOutcome,
+    TableCheck,
+    count_and_samples,
+    show,
+    sql_check,
+    window_parameters,
+)
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.settings import load_settings
+from ecommerce_platform.source.feed_files import FeedFileError, check_feed_file, feed_file_name
+from ecommerce_platform.source.feeds import FEEDS
+
+DAILY = "warehouse.agg_daily_sales"
+
+SALE_DAYS = """
+    select distinct sale_date from warehouse.fact_sales
+    where partition_date >= %(start)s and partition_date < %(end)s
+"""
+SALE_MONTHS = """
+    select distinct date_trunc('month', sale_date)::date from warehouse.fact_sales
+    where partition_date >= %(start)s and partition_date < %(end)s
+"""
+CUSTOMERS_WHO_BOUGHT = """
+    select customers.customer_id
+    from warehouse.fact_sales as facts
+    inner join warehouse.dim_customer as customers on facts.customer_key = customers.customer_key
+    where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+"""
+
+
+def _raw_folder() -> Path:
+    return load_settings().raw
+
+
+def reconciliation_checks(raw_folder: Callable[[], Path] = _raw_folder) -> list[TableCheck]:
+    """All of them. ``raw_folder`` says where the files lie, FEED/YYYY-MM-DD.csv below it."""
+    return [
+        *(_file_is_complete(feed, raw_folder) for feed in FEEDS),
+        _rows_are_accounted_for(),
+        _transactions_as_exported(),
+        _lines_as_exported(),
+        _fact_agrees_with_production(),
+        _versions_in_force(),
+        *_aggregates_agree(),
+        *_extracts_agree(),
+    ]
+
+
+# Promise 2: rows in the file = kept + duplicates + rejected.
+
+
+def _file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
+    table = f"staging.{feed}"
+
+    def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
+        staged: dict[dt.date, int] = dict(
+            connection.execute(
+                f"select partition_date, count(*) from {table}"  # type: ignore[arg-type]
+                " where partition_date >= %s and partition_date < %s group by partition_date",
+                (window.start, window.end),
+            ).fetchall()
+        )
+        days = sorted(staged) if window.is_unbounded else _days(window)
+        wrong: list[dict[str, str | None]] = []
+        gone = rows_in_files = 0
+        for day in days:
+            path = feed_file_name(raw_folder(), feed, day)
+            if not path.exists():
+                gone += 1
+                continue
+            try:
+                rows = check_feed_file(path, feed, day).rows
+            except FeedFileError as error:
+                wrong.append({"partition_date": str(day), "file": path.name, "fault": error.problem})
+                continue
+            rows_in_files += rows
+            if rows != staged.get(day, 0):
+                fault = f"the file has {rows:,} rows, staging {staged.get(day, 0):,}"
+                wrong.append({"partition_date": str(day), "file": path.name, "fault": fault})
+        note = f"; {gone:,} days not compared, their files are gone" if gone else ""
+        text = f"{len(days) - gone:,} files compared with {table}{note}"
+        if wrong:
+            text += f"; {len(wrong):,} differ. First: {show(wrong)}"
+        metadata = {"rows_in_files": rows_in_files, "files_gone": gone}
+        return CheckOutcome(not wrong, sum(staged.values()), len(wrong), text, wrong[:SAMPLES], metadata)
+
+    return TableCheck("file_is_complete", table, "Staging holds as many rows as each day's file.", evaluate)
+
+
+def _days(window: Window) -> list[dt.date]:
+    return [window.start + dt.timedelta(days=number) for number in range((window.end - window.start).days)]
+
+
+# Each class is looked for on its own, none is what the others leave over. A row is kept if production names it as its
+# source, rejected if it is in rejected_rows, superseded if it is good, its parents exist, and a row that wins over it
+# holds its key; a line also if a later day exported its order again with lines.
+JUDGED: Mapping[str, str] = {
+    "customers": """
+        select
+            typed.partition_date,
+            typed.source_row,
+            kept.customer_id is not null as is_kept,
+            typed.reasons = '' and coalesce(
+                (holder.updated_at, holder.partition_date, holder.source_row)
+                > (typed.updated_at, typed.partition_date, typed.source_row),
+                false
+            ) as is_superseded,
+            rejected.source_row is not null as is_rejected
+        from production.typed_customers as typed
+        left join production.customer_versions as kept
+            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
+        left join production.customer_versions as holder
+            on typed.customer_id = holder.customer_id and typed.valid_from = holder.valid_from
+        left join production.rejected_rows as rejected
+            on rejected.feed = 'customers' and typed.partition_date = rejected.partition_date
+            and typed.source_row = rejected.source_row
+        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
+    """,
+    "products": """
+        select
+            typed.partition_date,
+            typed.source_row,
+            kept.product_id is not null as is_kept,
+            typed.reasons = '' and coalesce(
+                (holder.updated_at, holder.partition_date, holder.source_row)
+                > (typed.updated_at, typed.partition_date, typed.source_row),
+                false
+            ) as is_superseded,
+            rejected.source_row is not null as is_rejected
+        from production.typed_products as typed
+        left join production.product_versions as kept
+            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
+        left join production.product_versions as holder
+            on typed.product_id = holder.product_id and typed.valid_from = holder.valid_from
+        left join production.rejected_rows as rejected
+            on rejected.feed = 'products' and typed.partition_date = rejected.partition_date
+            and typed.source_row = rejected.source_row
+        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
+    """,
+    "transactions": """
+        select
+            typed.partition_date,
+            typed.source_row,
+            kept.transaction_id is not null as is_kept,
+            typed.reasons = '' and customers.customer_id is not null and coalesce(
+                (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row), false
+            ) as is_superseded,
+            rejected.source_row is not null as is_rejected
+        from production.typed_transactions as typed
+        left join production.transactions as kept
+            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
+        left join production.transactions as holder on typed.transaction_id = holder.transaction_id
+        left join production.customers as customers on typed.customer_id = customers.customer_id
+        left join production.rejected_rows as rejected
+            on rejected.feed = 'transactions' and typed.partition_date = rejected.partition_date
+            and typed.source_row = rejected.source_row
+        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
+    """,
+    "transaction_items": """
+        select
+            typed.partition_date,
+            typed.source_row,
+            kept.transaction_id is not null as is_kept,
+            typed.reasons = '' and orders.transaction_id is not null and products.product_id is not null
+            and case
+                when (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row) then true
+                when kept.transaction_id is not null or rejected.source_row is not null then false
+                else exists (
+                    select 1
+                    from production.typed_transactions as headers
+                    where
+                        headers.transaction_id = typed.transaction_id
+                        and headers.reasons = ''
+                        and headers.partition_date > typed.partition_date
+                        and exists (
+                            select 1
+                            from production.transaction_items as later
+                            where
+                                later.transaction_id = typed.transaction_id
+                                and later.partition_date >= headers.partition_date
+                        )
+                )
+            end as is_superseded,
+            rejected.source_row is not null as is_rejected
+        from production.typed_transaction_items as typed
+        left join production.transaction_items as kept
+            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
+        left join production.transaction_items as holder
+            on typed.transaction_id = holder.transaction_id and typed.item_id = holder.item_id
+        left join production.transactions as orders on typed.transaction_id = orders.transaction_id
+        left join production.products as products on typed.product_id = products.product_id
+        left join production.rejected_rows as rejected
+            on rejected.feed = 'transaction_items' and typed.partition_date = rejected.partition_date
+            and typed.source_row = rejected.source_row
+        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
+    """,
+}
+
+WRONG = "is_kept::integer + is_superseded::integer + is_rejected::integer <> 1"
+
+
+def _rows_are_accounted_for() -> TableCheck:
+    def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
+        parameters = window_parameters(window)
+        violations = rows_tested = 0
+        samples: list[Mapping[str, str | None]] = []
+        metadata: dict[str, int] = {}
+        for feed, judged in JUDGED.items():
+            per_day = connection.execute(
+                f"""
+                select
+                    coalesce(days.partition_date, judged.partition_date) as partition_date,
+                    days.rows_in_file,
+                    coalesce(judged.found, 0),
+                    coalesce(judged.kept, 0),
+                    coalesce(judged.superseded, 0),
+                    coalesce(judged.rejected, 0),
+                    coalesce(judged.wrong, 0)
+                from (
+                    select partition_date, rows_in_file from production.loaded_days
+                    where feed = '{feed}' and partition_date >= %(start)s and partition_date < %(end)s
+                ) as days
+                full join (
+                    select
+                        partition_date,
+                        count(*) as found,
+                        count(*) filter (where is_kept) as kept,
+                        count(*) filter (where is_superseded) as superseded,
+                        count(*) filter (where is_rejected) as rejected,
+                        count(*) filter (where {WRONG}) as wrong
+                    from ({judged}) as judged
+                    group by partition_date
+                ) as judged on days.partition_date = judged.partition_date
+                """,  # type: ignore[arg-type]
+                parameters,
+            ).fetchall()
+            for day, in_file, found, kept, superseded, rejected, _ in per_day:
+                if in_file != found or found != kept + superseded + rejected:
+                    text = f"{in_file} in file, {found} staged, {kept} kept, {superseded} superseded, {rejected} rejected"
+                    samples.append({"feed": feed, "partition_date": str(day), "source_row": None, "fault": text})
+            wrong = sum(row[6] for row in per_day)
+            if wrong:
+                samples += [
+                    {"feed": feed, **sample}
+                    for sample in count_and_samples(connection, _wrong_rows(judged), parameters)[1]
+                ]
+            violations += wrong + sum(row[1] != row[2] for row in per_day)
+            rows_tested += sum(row[2] for row in per_day)
+            for name, position in (("kept", 3), ("superseded", 4), ("rejected", 5)):
+                metadata[f"{feed}_{name}"] = sum(row[position] for row in per_day)
+            late, unpassed = count_and_samples(connection, _not_passed(feed), parameters)
+            violations += late
+            samples += [{"feed": feed, **sample} for sample in unpassed]
+        rows_first = sorted(samples, key=lambda sample: sample.get("source_row") is None)
+        if violations:
+            text = f"{violations:,} of {rows_tested:,} rows are in none or in two of kept, superseded and rejected."
+            text += f" First: {show(rows_first)}"
+        else:
+            text = f"{rows_tested:,} rows are each kept, superseded or rejected, and nothing else"
+        return CheckOutcome(not violations, rows_tested, violations, text, rows_first[:SAMPLES], metadata)
+
+    return TableCheck(
+        "rows_are_accounted_for",
+        "production.rejected_rows",
+        "Every row of every file is exactly one of kept, superseded by another row of its key, and rejected.",
+        evaluate,
+        reads=(
+            "production.loaded_days",
+            "production.customer_versions",
+            "production.product_versions",
+            "production.transactions",
+            "production.transaction_items",
+        ),
+    )
+
+
+def _wrong_rows(judged: str) -> str:
+    return f"""
+        select
+            partition_date,
+            source_row,
+            case
+                when not is_kept and not is_superseded and not is_rejected then 'neither kept, superseded nor rejected'
+                else concat_ws(
+                    ' and ',
+                    case when is_kept then 'kept' end,
+                    case when is_superseded then 'superseded' end,
+                    case when is_rejected then 'rejected' end
+                )
+            end as fault
+        from ({judged}) as judged
+        where {WRONG}
+    """
+
+
+def _not_passed(feed: str) -> str:
+    return f"""
+        select
+            staged.partition_date,
+            null as source_row,
+            'the slice that is staged has not passed its checks' as fault
+        from (
+            select partition_date, max(loaded_at) as loaded_at
+            from staging.{feed}
+            where partition_date >= %(start)s and partition_date < %(end)s
+            group by partition_date
+        ) as staged
+        left join production.loaded_days as days
+            on days.feed = '{feed}' and staged.partition_date = days.partition_date
+        where staged.loaded_at is distinct from days.loaded_at
+    """
+
+
+# Promise 5: the numbers agree.
+
+
+def _lines_as_exported() -> TableCheck:
+    return sql_check(
+        "as_exported",
+        "production.transaction_items",
+        "Each kept line has the order, the product and the amounts of the row that it names as its source.",
+        broken="""
+            select
+                lines.transaction_id,
+                lines.item_id,
+                lines.partition_date,
+                lines.source_row,
+                lines.line_total,
+                typed.line_total as exported_line_total
+            from production.transaction_items as lines
+            left join production.typed_transaction_items as typed
+                on lines.partition_date = typed.partition_date and lines.source_row = typed.source_row
+                and typed.partition_date >= %(start)s and typed.partition_date < %(end)s
+            where
+                lines.partition_date >= %(start)s and lines.partition_date < %(end)s
+                and (
+                    lines.transaction_id, lines.item_id, lines.product_id, lines.quantity, lines.unit_price,
+                    lines.discount_amount, lines.line_total
+                ) is distinct from (
+                    typed.transaction_id, typed.item_id, typed.product_id, typed.quantity, typed.unit_price,
+                    typed.discount_amount, typed.line_total
+                )
+        """,
+        tested="""
+            select count(*) as rows_tested, sum(line_total) as revenue
+            from production.transaction_items
+            where partition_date >= %(start)s and partition_date < %(end)s
+        """,
+    )
+
+
+def _transactions_as_exported() -> TableCheck:
+    return sql_check(
+        "as_exported",
+        "production.transactions",
+        "Each order has the customer, the day, the payment and the total of the row that it names as its source.",
+        broken="""
+            select
+                orders.transaction_id,
+                orders.partition_date,
+                orders.source_row,
+                orders.total_amount,
+                typed.total_amount as exported_total_amount
+            from production.transactions as orders
+            left join production.typed_transactions as typed
+                on orders.partition_date = typed.partition_date and orders.source_row = typed.source_row
+                and typed.partition_date >= %(start)s and typed.partition_date < %(end)s
+            where
+                orders.partition_date >= %(start)s and orders.partition_date < %(end)s
+                and (
+                    orders.transaction_id, orders.customer_id, orders.transaction_date, orders.payment_method_id,
+                    orders.total_amount
+                ) is distinct from (
+                    typed.transaction_id, typed.customer_id, typed.transaction_date, typed.payment_method_id,
+                    typed.total_amount
+                )
+        """,
+        tested="""
+            select count(*) as rows_tested, sum(total_amount) as total_amount
+            from production.transactions
+            where partition_date >= %(start)s and partition_date < %(end)s
+        """,
+    )
+
+
+def _fact_agrees_with_production() -> TableCheck:
+    return sql_check(
+        "agrees_with_production",
+        "warehouse.fact_sales",
+        "Each kept order line is one sale, with its day, customer, product, payment, pieces and money; no other sale"
+        " is there.",
+        broken="""
+            with concerned as (
+                select transaction_id from production.transaction_items
+                where partition_date >= %(start)s and partition_date < %(end)s
+                union
+                select transaction_id from production.transactions
+                where partition_date >= %(start)s and partition_date < %(end)s
+            ),
+
+            lines as (
+                select
+                    items.transaction_id,
+                    items.item_id,
+                    orders.transaction_date as sale_date,
+                    orders.customer_id,
+                    items.product_id,
+                    orders.payment_method_id as payment_key,
+                    items.quantity,
+                    items.unit_price,
+                    items.discount_amount,
+                    items.line_total as revenue
+                from production.transaction_items as items
+                inner join production.transactions as orders on items.transaction_id = orders.transaction_id
+                where
+                    greatest(items.partition_date, orders.partition_date) >= %(start)s
+                    and greatest(items.partition_date, orders.partition_date) < %(end)s
+                    and (%(everything)s or items.transaction_id in (select concerned.transaction_id from concerned))
+            ),
+
+            sales as (
+                select
+                    facts.transaction_id,
+                    facts.item_id,
+                    facts.sale_date,
+                    customers.customer_id,
+                    products.product_id,
+                    facts.payment_key,
+                    facts.quantity,
+                    facts.unit_price,
+                    facts.discount_amount,
+                    facts.revenue
+                from warehouse.fact_sales as facts
+                left join warehouse.dim_customer as customers on facts.customer_key = customers.customer_key
+                left join warehouse.dim_product as products on facts.product_key = products.product_key
+                where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+            )
+
+            select
+                coalesce(lines.transaction_id, sales.transaction_id) as transaction_id,
+                coalesce(lines.item_id, sales.item_id) as item_id,
+                case
+                    when sales.transaction_id is null then 'missing from fact_sales'
+                    when lines.transaction_id is null then 'not in production'
+                    else 'different'
+                end as fault,
+                lines.revenue as production_revenue,
+                sales.revenue as fact_revenue
+            from lines
+            full join sales on lines.transaction_id = sales.transaction_id and lines.item_id = sales.item_id
+            where lines is distinct from sales
+        """,
+        tested="""
+            select count(*) as rows_tested, sum(revenue) as revenue
+            from warehouse.fact_sales
+            where partition_date >= %(start)s and partition_date < %(end)s
+        """,
+    )
+
+
+def _versions_in_force() -> TableCheck:
+    return sql_check(
+        "versions_in_force",
+        "warehouse.fact_sales",
+        "Each sale points at the customer version and the product version of its day, and costs what the product then"
+        " cost.",
+        broken="""
+            select
+                facts.transaction_id,
+                facts.item_id,
+                facts.sale_date,
+                concat_ws(
+                    ', ',
+                    case
+                        when
+                            (facts.sale_date >= customers.valid_from and facts.sale_date < customers.valid_to)
+                            is not true
+                            then 'customer version of another day'
+                    end,
+                    case
+                        when
+                            (facts.sale_date >= products.valid_from and facts.sale_date < products.valid_to) is not true
+                            then 'product version of another day'
+                    end,
+                    case
+                        when (facts.cost = facts.quantity * products.cost) is not true
+                            then 'cost is not quantity * cost of the product'
+                    end
+                ) as fault
+            from warehouse.fact_sales as facts
+            left join warehouse.dim_customer as customers on facts.customer_key = customers.customer_key
+            left join warehouse.dim_product as products on facts.product_key = products.product_key
+            where
+                facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+                and (
+                    facts.sale_date >= customers.valid_from and facts.sale_date < customers.valid_to
+                    and facts.sale_date >= products.valid_from and facts.sale_date < products.valid_to
+                    and facts.cost = facts.quantity * products.cost
+                ) is not true
+        """,
+        tested="""
+            select count(*) as rows_tested, sum(cost) as cost
+            from warehouse.fact_sales
+            where partition_date >= %(start)s and partition_date < %(end)s
+        """,
+    )
+
+
+def agrees(
+    table: str,
+    other: str,
+    *,
+    key: Sequence[str],
+    measures: Sequence[str],
+    ours: str,
+    theirs: str,
+) -> TableCheck:
+    """A check that two SELECTs give the same ``measures`` for each ``key``, or once without one.
+
+    Args:
+        table: whose check it is.
+        other: the table that it is held against.
+        key: columns of both SELECTs that name a row.
+        measures: columns of both SELECTs that must be equal.
+        ours: what ``table`` says.
+        theirs: what ``other`` says.
+    """
+    join = "full join theirs on " + " and ".join(f"ours.{name} = theirs.{name}" for name in key)
+    shown = [f"coalesce(ours.{name}, theirs.{name}) as {name}" for name in key]
+    shown += [f"ours.{name}, theirs.{name} as other_{name}" for name in measures]
+    per = f" for each {', '.join(key)}" if key else ""
+    sums = ", ".join(f"sum({name}) as {name}" for name in measures if not name.endswith("_date"))
+    return sql_check(
+        f"agrees_with_{other.split('.')[1]}",
+        table,
+        f"Says the same as {other}{per}: {', '.join(measures)}.",
+        broken=f"""
+            with ours as ({ours}), theirs as ({theirs})
+            select {", ".join(shown)}
+            from ours {join if key else "cross join theirs"}
+            where ({", ".join(f"ours.{name}" for name in measures)})
+                is distinct from ({", ".join(f"theirs.{name}" for name in measures)})
+        """,
+        tested=f"select count(*) as rows_tested, {sums} from ({ours}) as ours",
+        reads=(other,),
+    )
+
+
+def _sums(*measures: str, of: str = "") -> str:
+    prefix = of and f"{of}."
+    return ", ".join(f"coalesce(sum({prefix}{name}), 0) as {name}" for name in measures)
+
+
+def _aggregates_agree() -> list[TableCheck]:
+    money = ("discount", "revenue", "cost", "profit")
+    all_measures = ("orders", "lines", "units", *money)
+    added = ("lines", "units", *money)
+    in_months = f"where %(everything)s or month_start in ({SALE_MONTHS})"
+    bought = f"where %(everything)s or customer_id in ({CUSTOMERS_WHO_BOUGHT})"
+    days_as_months = f"""
+        select date_trunc('month', sale_date)::date as month_start, {_sums("orders", "units", *money)}
+        from {DAILY}
+        where %(everything)s or date_trunc('month', sale_date)::date in ({SALE_MONTHS})
+        group by 1
+    """
+    of_customer = ("first_order_date", "last_order_date", "orders", "units", "revenue", "cost", "profit")
+    of_product = ("first_sale_date", "last_sale_date", "orders", "units", *money)
+    return [
+        agrees(
+            DAILY,
+            "warehouse.fact_sales",
+            key=("sale_date",),
+            measures=all_measures,
+            ours=f"select * from {DAILY} where %(everything)s or sale_date in ({SALE_DAYS})",
+            theirs=f"""
+                select
+                    sale_date,
+                    count(distinct transaction_id) as orders,
+                    count(*) as lines,
+                    sum(quantity) as units,
+                    sum(discount_amount) as discount,
+                    sum(revenue) as revenue,
+                    sum(cost) as cost,
+                    sum(profit) as profit
+                from warehouse.fact_sales
+                where %(everything)s or sale_date in ({SALE_DAYS})
+                group by sale_date
+            """,
+        ),
+        agrees(
+            "warehouse.agg_daily_breakdown",
+            DAILY,
+            key=("sale_date", "breakdown"),
+            measures=added,
+            ours=f"""
+                select sale_date, breakdown, {_sums(*added)}
+                from warehouse.agg_daily_breakdown
+                where %(everything)s or sale_date in ({SALE_DAYS})
+                group by sale_date, breakdown
+            """,
+            theirs=f"""
+                select days.*, breakdowns.breakdown
+                from {DAILY} as days
+                cross join (
+                    values ('category'), ('payment_method'), ('segment'), ('state'), ('discount_band')
+                ) as breakdowns (breakdown)
+                where %(everything)s or days.sale_date in ({SALE_DAYS})
+            """,
+        ),
+        agrees(
+            "warehouse.agg_product_monthly",
+            DAILY,
+            key=("month_start",),
+            measures=("units", *money),
+            ours=f"""
+                select month_start, {_sums("units", *money)}
+                from warehouse.agg_product_monthly
+                {in_months}
+                group by month_start
+            """,
+            theirs=days_as_months,
+        ),
+        agrees(
+            "warehouse.agg_customer_monthly",
+            DAILY,
+            key=("month_start",),
+            measures=("orders", "units", "revenue", "cost", "profit"),
+            ours=f"""
+                select month_start, {_sums("orders", "units", "revenue", "cost", "profit")}
+                from warehouse.agg_customer_monthly
+                {in_months}
+                group by month_start
+            """,
+            theirs=days_as_months,
+        ),
+        agrees(
+            "warehouse.agg_product_performance",
+            "warehouse.agg_product_monthly",
+            key=("product_id",),
+            measures=of_product,
+            ours="select * from warehouse.agg_product_performance",
+            theirs=f"""
+                select
+                    products.product_id,
+                    min(months.first_sale_date) as first_sale_date,
+                    max(months.last_sale_date) as last_sale_date,
+                    {_sums("orders", "units", *money, of="months")}
+                from warehouse.agg_product_monthly as months
+                left join warehouse.dim_product as products on months.product_key = products.product_key
+                group by products.product_id
+            """,
+        ),
+        agrees(
+            "warehouse.agg_customer_metrics",
+            "warehouse.agg_customer_monthly",
+            key=("customer_id",),
+            measures=of_customer,
+            ours=f"select * from warehouse.agg_customer_metrics {bought}",
+            theirs=f"""
+                select
+                    customer_id,
+                    min(first_order_date) as first_order_date,
+                    max(last_order_date) as last_order_date,
+                    {_sums("orders", "units", "revenue", "cost", "profit")}
+                from warehouse.agg_customer_monthly
+                {bought}
+                group by customer_id
+            """,
+        ),
+    ]
+
+
+# Extracts whose rows add up to all sales, and the measures that do. An order has one customer and one payment, so
+# orders add up over those, but not over categories or discount bands.
+WHOLE: Mapping[str, tuple[str, ...]] = {
+    "category_sales": ("units", "revenue", "cost", "profit"),
+    "customer_segments": ("orders", "revenue", "profit"),
+    "payment_methods": ("orders", "revenue"),
+    "geography": ("orders", "units", "revenue", "profit"),
+    "customer_lifetime_value": ("orders", "revenue"),
+    "product_profitability": ("units", "revenue", "cost", "profit"),
+    "discount_impact": ("lines", "units", "discount", "revenue", "profit"),
+}
+
+
+def _extracts_agree() -> list[TableCheck]:
+    wholes = [
+        agrees(
+            f"analytics.{name}",
+            DAILY,
+            key=(),
+            measures=measures,
+            ours=f"select {_sums(*measures)} from analytics.{name}",
+            theirs=f"select {_sums(*measures)} from {DAILY}",
+        )
+        for name, measures in WHOLE.items()
+    ]
+    of_day = ("orders", "customers", "units", "revenue", "profit")
+    of_month = ("orders", "units", "revenue", "cost", "profit")
+    of_product = ("sales_rank", "orders", "units", "revenue", "profit")
+    return [
+        *wholes,
+        agrees(
+            "analytics.daily_sales",
+            DAILY,
+            key=("sale_date",),
+            measures=of_day,
+            ours="select * from analytics.daily_sales",
+            theirs=f"select * from {DAILY}",
+        ),
+        agrees(
+            "analytics.monthly_sales",
+            DAILY,
+            key=("month_start",),
+            measures=of_month,
+            ours="select * from analytics.monthly_sales",
+            theirs=f"""
+                select date_trunc('month', sale_date)::date as month_start, {_sums(*of_month)}
+                from {DAILY}
+                group by 1
+            """,
+        ),
+        agrees(
+            "analytics.top_products",
+            "warehouse.agg_product_performance",
+            key=("product_id",),
+            measures=of_product,
+            ours="select * from analytics.top_products",
+            theirs="""
+                select *, row_number() over (order by revenue desc, product_id) as sales_rank
+                from warehouse.agg_product_performance
+                order by sales_rank
+                limit 100
+            """,
+        ),
+    ]

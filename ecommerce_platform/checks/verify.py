@@ -1,0 +1,168 @@
+"""Verification of a whole database: every promise about the data, over all days, row by row.
+
+The daily checks look at what a run touched and compare neighbours. This is the deep look that a person asks for after
+an accident, a restore or a change by hand: every table that has a SELECT is computed again and compared row by row,
+which names a row that was deleted, added or changed anywhere between staging and the extracts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from psycopg import sql
+
+from ecommerce_platform.checks import table_checks
+from ecommerce_platform.checks.contract import columns_of
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck, count_and_samples, show
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.schemas import SCHEMAS
+from ecommerce_platform.settings import SQL_DIR
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A check, its outcome and the seconds that it took."""
+
+    check: TableCheck
+    outcome: CheckOutcome
+    seconds: float
+
+
+def whole_database_checks() -> list[TableCheck]:
+    """What :func:`verify` asks: all checks but those about the present moment, and all SELECTs, in flow order."""
+    tables = list(SCHEMAS)
+    checks = [check for check in table_checks() if not check.is_about_now]
+    checks += [holds_what_its_select_says(table) for table in tables if _text("transform", table) is not None]
+    return sorted(checks, key=lambda check: tables.index(check.table))
+
+
+def verify(connection: ClientConnection, checks: Iterable[TableCheck] | None = None) -> Iterator[Verdict]:
+    """Judge the whole database, a check at a time.
+
+    Args:
+        connection: autocommit, allowed to read all layers and to make temporary tables. Nothing else is written.
+        checks: these instead of :func:`whole_database_checks`.
+
+    Raises:
+        psycopg.Error: the database cannot answer.
+    """
+    # Whole tables are sorted and hashed, one at a time.
+    connection.execute("set work_mem = '256MB'")
+    try:
+        for check in whole_database_checks() if checks is None else checks:
+            begin = time.monotonic()
+            outcome = check.run(connection)
+            yield Verdict(check, outcome, time.monotonic() - begin)
+    finally:
+        if not connection.closed:
+            connection.execute("reset work_mem")
+
+
+def holds_what_its_select_says(table: str) -> TableCheck:
+    """The check that a table holds exactly what sql/transform/SCHEMA/TABLE.sql gives over all days."""
+    return TableCheck(
+        "holds_what_its_select_says",
+        table,
+        f"The rows are those that sql/transform/{table.replace('.', '/')}.sql gives.",
+        partial(_compare, table),
+    )
+
+
+def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcome:
+    with connection.transaction(force_rollback=True):
+        key = [sql.Identifier(name) for name in primary_key(connection, table)]
+        expected = _compute_again(connection, table)
+        this = sql.Identifier(*table.split("."))
+        columns = [sql.Identifier(name) for name in expected]
+
+        def rows(side: str) -> sql.Composable:
+            names = sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(side), name) for name in columns)
+            return sql.SQL("({})").format(names)
+
+        statement = sql.SQL(
+            """
+            select {keys},
+                case when held.{first} is null then 'missing from the table'
+                    when expected.{first} is null then 'not given by the SELECT'
+                    else 'different in ' || concat_ws(', ', {differences}) end as fault
+            from {table} as held
+            full join expected on {same_key}
+            where held.{first} is null or expected.{first} is null or {held} is distinct from {expected}
+            """
+        ).format(
+            keys=sql.SQL(", ").join(
+                sql.SQL("coalesce(held.{0}, expected.{0})::text as {0}").format(name) for name in key
+            ),
+            first=key[0],
+            differences=sql.SQL(", ").join(
+                sql.SQL("case when held.{0} is distinct from expected.{0} then {1} end").format(
+                    name, sql.Literal(label)
+                )
+                for name, label in zip(columns, expected, strict=True)
+            ),
+            table=this,
+            same_key=sql.SQL(" and ").join(sql.SQL("held.{0} = expected.{0}").format(name) for name in key),
+            held=rows("held"),
+            expected=rows("expected"),
+        )
+        violations, samples = count_and_samples(connection, statement)
+        counted = connection.execute(sql.SQL("select count(*) from {}").format(this)).fetchone()
+    rows_tested = int(counted[0]) if counted else 0
+    if violations:
+        text = f"{violations:,} rows are not what the SELECT gives. First: {show(samples)}"
+    else:
+        text = f"{rows_tested:,} rows are what the SELECT gives"
+    return CheckOutcome(not violations, rows_tested, violations, text, samples)
+
+
+def _compute_again(connection: ClientConnection, table: str) -> list[str]:
+    """Fill the temporary table ``expected``, with the types of the table; the names of its columns."""
+    everything = {"window_start": Window().start, "window_end": Window().end, "everything": True}
+    scope = _text("scope", table)
+    if scope is not None:
+        # The SELECT names these two, and reads neither where it covers everything.
+        connection.execute("create temp table revisits (key bigint) on commit drop")
+        connection.execute(
+            sql.SQL("create temp table scope on commit drop as {} with no data").format(sql.SQL(scope)),  # type: ignore[arg-type]
+            everything,
+        )
+    select = sql.SQL(_text("transform", table) or "")  # type: ignore[arg-type]
+    given = connection.execute(sql.SQL("select * from ({}) as given limit 0").format(select), everything)
+    names = [column.name for column in given.description or ()]
+    # CREATE TABLE AS may use parallel workers, INSERT may not; the casts round as storing in the table does.
+    types = columns_of(connection, table)
+    columns = sql.SQL(", ").join(
+        sql.SQL("given.{name}::{type} as {name}").format(name=sql.Identifier(name), type=sql.SQL(types[name]))  # type: ignore[arg-type]
+        for name in names
+    )
+    connection.execute(
+        sql.SQL("create temp table expected on commit drop as select {} from ({}) as given").format(columns, select),
+        everything,
+    )
+    connection.execute("analyze expected")
+    return names
+
+
+def primary_key(connection: ClientConnection, table: str) -> list[str]:
+    """The columns of a table's primary key."""
+    rows = connection.execute(
+        """
+        select attribute.attname
+        from pg_catalog.pg_index as index
+        join pg_catalog.pg_attribute as attribute
+            on attribute.attrelid = index.indrelid and attribute.attnum = any (index.indkey::smallint[])
+        where index.indrelid = to_regclass(%s) and index.indisprimary
+        order by attribute.attnum
+        """,
+        (table,),
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _text(folder: str, table: str) -> str | None:
+    path = SQL_DIR / folder / f"{table.replace('.', '/')}.sql"
+    return path.read_text(encoding="utf-8") if path.exists() else None

@@ -1,0 +1,538 @@
+"""What production and the warehouse must hold, computed from the rows of the loaded files in plain Python.
+
+Written from the words of the design, not from the SQL: small, slow, and with nothing to load, so that nothing can
+depend on an order of loads. What it gives can be compared with :meth:`Platform.rows` of the statements in ``SELECTS``.
+
+- A row is good when its own text has no fault. A bad row has no effect but its rejection. A good row whose parent is
+  not there is rejected too, as long as that is so: an order needs its customer, a line its order and its product.
+- An image holds from the day of its ``updated_at``, at most that of its file. Of several images of one day the one
+  with the greatest (updated_at, day of the file, row) counts.
+- Of several exports of an order the one with the greatest (day of the file, row) counts.
+- The base of an order is the latest day that exports both the order and lines of it. Lines of earlier days are
+  superseded; of the others the greatest (day of the file, row) of each line counts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import groupby
+from typing import Any
+
+from ecommerce_platform.source.feeds import FEEDS
+
+Files = Mapping[dt.date, Mapping[str, Sequence[Mapping[str, str] | str]]]
+"""The rows of each feed of each loaded day; a row that cannot be split is its text."""
+
+Content = dict[str, list[tuple]]
+
+EPOCH = dt.date(2000, 1, 1)
+
+SELECTS = {
+    "customers": "select customer_id, city, state, date_of_birth, valid_from, partition_date, source_row"
+    " from production.customers",
+    "customer_versions": "select customer_id, valid_from, city, state, date_of_birth, partition_date, source_row"
+    " from production.customer_versions",
+    "products": "select product_id, category, price, cost, valid_from, partition_date, source_row"
+    " from production.products join production.product_categories using (category_id)",
+    "product_versions": "select product_id, valid_from, category, price, cost, partition_date, source_row"
+    " from production.product_versions join production.product_categories using (category_id)",
+    "product_categories": "select category, sub_category from production.product_categories",
+    "payment_methods": "select payment_method from production.payment_methods",
+    "transactions": "select transaction_id, customer_id, transaction_date, payment_method, partition_date, source_row"
+    " from production.transactions join production.payment_methods using (payment_method_id)",
+    "transaction_items": "select transaction_id, item_id, product_id, quantity, line_total, partition_date,"
+    " source_row from production.transaction_items",
+    "rejected_rows": "select feed, partition_date, source_row, array(select split_part(r, ':', 1) from unnest(reasons)"
+    " as r order by 1), missing_customer_id, missing_transaction_id, missing_product_id"
+    " from production.rejected_rows",
+    "loaded_days": "select feed, partition_date, rows_in_file from production.loaded_days",
+    "dim_customer": "select customer_id, customer_key, valid_from, nullif(valid_to, 'infinity'), is_current, city,"
+    " state, age_group, segment from warehouse.dim_customer",
+    "dim_product": "select product_id, product_key, valid_from, nullif(valid_to, 'infinity'), is_current, category,"
+    " price, cost, price_range from warehouse.dim_product",
+    "dim_payment": "select payment_method from warehouse.dim_payment",
+    "fact_sales": "select transaction_id, item_id, sale_date, customer_key, product_key, payment_method, quantity,"
+    " discount_amount, revenue, cost, profit, partition_date"
+    " from warehouse.fact_sales join warehouse.dim_payment using (payment_key)",
+    "agg_daily_sales": "select sale_date, orders, customers, lines, units, discount, revenue, cost, profit"
+    " from warehouse.agg_daily_sales",
+    "agg_daily_breakdown": "select sale_date, breakdown, member, orders, lines, units, discount, revenue, cost, profit"
+    " from warehouse.agg_daily_breakdown",
+    "agg_product_performance": "select product_id, first_sale_date, last_sale_date, orders, units, discount, revenue,"
+    " cost, profit, profit_margin from warehouse.agg_product_performance",
+    "agg_customer_metrics": "select customer_id, first_order_date, last_order_date, orders, units, revenue, cost,"
+    " profit, average_order_value, lifespan_years from warehouse.agg_customer_metrics",
+}
+"""The tables that the model speaks of, each with the SELECT of the columns that it knows."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the tables hold, and how many rows of each file were dropped as duplicates or superseded."""
+
+    content: Content
+    duplicates: dict[tuple[str, dt.date], int]
+
+
+class Faulty(ValueError):
+    """A field that is not what it must be."""
+
+
+# ---- one field --------------------------------------------------------------------------------------------------
+
+
+def whole(text: str, digits: int = 18) -> int:
+    if not re.fullmatch(rf"[1-9][0-9]{{0,{digits - 1}}}", text):
+        raise Faulty(text)
+    return int(text)
+
+
+def short(text: str) -> int:
+    return whole(text, 14)
+
+
+def date(text: str) -> dt.date:
+    if not re.fullmatch(r"(19|20)\d\d-\d\d-\d\d", text):
+        raise Faulty(text)
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise Faulty(text) from None
+
+
+def moment(text: str) -> dt.datetime:
+    date(text[:10])
+    try:
+        parsed = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise Faulty(text) from None
+    return parsed.astimezone(dt.UTC) if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
+
+
+def amount(text: str) -> Decimal:
+    if not re.fullmatch(r"\d{1,10}([.]\d{1,2})?", text):
+        raise Faulty(text)
+    return Decimal(text)
+
+
+def given(text: str) -> str:
+    if not text:
+        raise Faulty(text)
+    return text
+
+
+def matching(pattern: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text.upper()):
+            raise Faulty(text)
+        return text.upper()
+
+    return parse
+
+
+def or_nothing(parse: Callable[[str], Any], nothing: Any = None) -> Callable[[str], Any]:
+    return lambda text: parse(text) if text else nothing
+
+
+FIELDS: dict[str, dict[str, Callable[[str], Any]]] = {
+    "customers": {
+        "customer_id": short,
+        "date_of_birth": or_nothing(date),
+        "city": or_nothing(str),
+        "state": or_nothing(matching("[A-Z0-9]{1,3}")),
+        "country": matching("[A-Z]{2}"),
+        "registered_on": date,
+        "updated_at": moment,
+    },
+    "products": {
+        "product_id": short,
+        "product_name": given,
+        "category": given,
+        "sub_category": str,
+        "brand": str,
+        "price": amount,
+        "cost": amount,
+        "stock_quantity": or_nothing(int),
+        "supplier_id": or_nothing(whole),
+        "updated_at": moment,
+    },
+    "transactions": {
+        "transaction_id": whole,
+        "customer_id": short,
+        "transaction_date": date,
+        "transaction_time": or_nothing(dt.time.fromisoformat),
+        "payment_method": given,
+        "total_amount": amount,
+    },
+    "transaction_items": {
+        "item_id": whole,
+        "transaction_id": whole,
+        "product_id": short,
+        "quantity": lambda text: whole(text, 9),
+        "unit_price": amount,
+        "discount_amount": or_nothing(amount, Decimal(0)),
+        "line_total": amount,
+    },
+}
+
+
+def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) -> dict[str, Any]:
+    """A row with its values by column, and the names of the columns at fault under ``faults``."""
+    values: dict[str, Any] = {"day": day, "row": number, "place": (day, number), "faults": []}
+    if isinstance(row, str):
+        return {**values, "faults": ["row"]}
+    for name, parse in FIELDS[feed].items():
+        try:
+            values[name] = parse(row[name].strip())
+        except ValueError:
+            values["faults"].append(name)
+    if feed == "transactions" and values.get("transaction_date", day) > day:
+        values["faults"].append("transaction_date")
+    if feed == "transaction_items" and {"quantity", "unit_price", "discount_amount", "line_total"} <= values.keys():
+        total = values["quantity"] * values["unit_price"] - values["discount_amount"]
+        if values["line_total"] != total:
+            values["faults"].append("line_total")
+    if "updated_at" in values:
+        values["valid_from"] = min(values["updated_at"].date(), day)
+        values["age"] = (values["updated_at"], day, number)
+    return values
+
+
+# ---- the shop ---------------------------------------------------------------------------------------------------
+
+
+def expect(files: Files) -> Expected:
+    """What the platform must hold when exactly these files are loaded."""
+    rows = {
+        feed: [
+            typed(feed, day, number, row)
+            for day, feeds in files.items()
+            for number, row in enumerate(feeds.get(feed, ()), 1)
+        ]
+        for feed in FEEDS
+    }
+    good = {feed: [row for row in rows[feed] if not row["faults"]] for feed in FEEDS}
+    rejected = [(feed, row, row["faults"], {}) for feed in FEEDS for row in rows[feed] if row["faults"]]
+
+    versions = {
+        feed: best(good[feed], lambda row, key=key: (row[key], row["valid_from"]), lambda row: row["age"])
+        for feed, key in (("customers", "customer_id"), ("products", "product_id"))
+    }
+    known_customers = {row["customer_id"] for row in good["customers"]}
+    known_products = {row["product_id"] for row in good["products"]}
+
+    headers = [row for row in good["transactions"] if row["customer_id"] in known_customers]
+    rejected += [
+        ("transactions", row, ["customer_id"], {"customer": row["customer_id"]})
+        for row in good["transactions"]
+        if row["customer_id"] not in known_customers
+    ]
+    orders = best(headers, lambda row: row["transaction_id"], lambda row: row["place"])
+
+    eligible = []
+    for row in good["transaction_items"]:
+        missing = {}
+        if row["transaction_id"] not in orders:
+            missing["transaction"] = row["transaction_id"]
+        if row["product_id"] not in known_products:
+            missing["product"] = row["product_id"]
+        if missing:
+            rejected.append(("transaction_items", row, [f"{name}_id" for name in missing], missing))
+        else:
+            eligible.append(row)
+    exported = {(row["transaction_id"], row["day"]) for row in headers}
+    base: dict[int, dt.date] = {}
+    for row in eligible:
+        order, day = row["transaction_id"], row["day"]
+        if (order, day) in exported:
+            base[order] = max(base.get(order, day), day)
+    lines = best(
+        [row for row in eligible if row["day"] >= base.get(row["transaction_id"], dt.date.min)],
+        lambda row: (row["transaction_id"], row["item_id"]),
+        lambda row: row["place"],
+    )
+
+    kept = {
+        "customers": versions["customers"],
+        "products": versions["products"],
+        "transactions": orders,
+        "transaction_items": lines,
+    }
+    duplicates = {
+        (feed, day): len(of_file)
+        - sum(row["day"] == day for row in kept[feed].values())
+        - sum(name == feed and row["day"] == day for name, row, _, _ in rejected)
+        for day, feeds in files.items()
+        for feed, of_file in feeds.items()
+    }
+    content = {**production(kept, good, rejected, files), **warehouse(kept, good)}
+    return Expected({table: in_order(of_table) for table, of_table in content.items()}, duplicates)
+
+
+def best(rows: Iterable[dict], key: Callable, rank: Callable) -> dict[Any, dict]:
+    """Of the rows of each key the one with the greatest rank."""
+    found: dict[Any, dict] = {}
+    for row in rows:
+        if key(row) not in found or rank(row) > rank(found[key(row)]):
+            found[key(row)] = row
+    return found
+
+
+def in_order(rows: Iterable[tuple]) -> list[tuple]:
+    return sorted(rows, key=repr)
+
+
+def production(kept: dict, good: dict, rejected: list, files: Files) -> dict[str, Iterable[tuple]]:
+    latest = {
+        feed: best(good[feed], lambda row, key=key: row[key], lambda row: (row["valid_from"], *row["age"])).values()
+        for feed, key in (("customers", "customer_id"), ("products", "product_id"))
+    }
+
+    def columns(rows: Iterable[dict], *names: str) -> list[tuple]:
+        return [tuple(row[name] for name in names) for row in rows]
+
+    return {
+        "customers": columns(
+            latest["customers"], "customer_id", "city", "state", "date_of_birth", "valid_from", "day", "row"
+        ),
+        "customer_versions": columns(
+            kept["customers"].values(), "customer_id", "valid_from", "city", "state", "date_of_birth", "day", "row"
+        ),
+        "products": columns(
+            latest["products"], "product_id", "category", "price", "cost", "valid_from", "day", "row"
+        ),
+        "product_versions": columns(
+            kept["products"].values(), "product_id", "valid_from", "category", "price", "cost", "day", "row"
+        ),
+        "product_categories": set(columns(good["products"], "category", "sub_category")),
+        "payment_methods": set(columns(good["transactions"], "payment_method")),
+        "transactions": columns(
+            kept["transactions"].values(),
+            *("transaction_id", "customer_id", "transaction_date", "payment_method", "day", "row"),
+        ),
+        "transaction_items": columns(
+            kept["transaction_items"].values(),
+            *("transaction_id", "item_id", "product_id", "quantity", "line_total", "day", "row"),
+        ),
+        "rejected_rows": [
+            (
+                *(feed, row["day"], row["row"], sorted(reasons)),
+                *(missing.get(parent) for parent in ("customer", "transaction", "product")),
+            )
+            for feed, row, reasons, missing in rejected
+        ],
+        "loaded_days": [
+            (feed, day, len(feeds[feed])) for day, feeds in files.items() for feed in FEEDS if feeds.get(feed)
+        ],
+    }
+
+
+# ---- the star ---------------------------------------------------------------------------------------------------
+
+
+def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
+    lines_of = defaultdict(list)
+    for line in kept["transaction_items"].values():
+        lines_of[line["transaction_id"]].append(line)
+    sold = [(order, lines_of[number]) for number, order in kept["transactions"].items() if lines_of[number]]
+
+    customers = {
+        customer_id: customer_history(list(images), [sale for sale in sold if sale[0]["customer_id"] == customer_id])
+        for customer_id, images in by(kept["customers"].values(), "customer_id")
+    }
+    products = {
+        product_id: product_history(list(images)) for product_id, images in by(kept["products"].values(), "product_id")
+    }
+    facts = []
+    for order, lines in sold:
+        for line in lines:
+            customer = in_force(customers[order["customer_id"]], order["transaction_date"])
+            product = in_force(products[line["product_id"]], order["transaction_date"])
+            facts.append(
+                {
+                    **line,
+                    "sale_date": order["transaction_date"],
+                    "customer_id": order["customer_id"],
+                    "payment_method": order["payment_method"],
+                    "customer_key": version_key(order["customer_id"], customer[0]),
+                    "product_key": version_key(line["product_id"], product[0]),
+                    "revenue": line["line_total"],
+                    "cost": line["quantity"] * product[3],
+                    "profit": line["line_total"] - line["quantity"] * product[3],
+                    "partition_date": max(line["day"], order["day"]),
+                    "category": product[1],
+                    "state": f"{customer[4]}-{customer[2]}",
+                    "segment": customer[5],
+                    "discount_band": discount_band(line["discount_amount"], line["quantity"] * line["unit_price"]),
+                }
+            )
+    return {
+        "dim_customer": [
+            (*version(customer_id, history, number), city, state, age_group, segment)
+            for customer_id, history in customers.items()
+            for number, (_, city, state, age_group, _, segment) in enumerate(history)
+        ],
+        "dim_product": [
+            (*version(product_id, history, number), category, price, cost, price_range(price))
+            for product_id, history in products.items()
+            for number, (_, category, price, cost, *_) in enumerate(history)
+        ],
+        "dim_payment": {(row["payment_method"],) for row in good["transactions"]},
+        "fact_sales": [
+            tuple(
+                fact[name]
+                for name in (
+                    *("transaction_id", "item_id", "sale_date", "customer_key", "product_key", "payment_method"),
+                    *("quantity", "discount_amount", "revenue", "cost", "profit", "partition_date"),
+                )
+            )
+            for fact in facts
+        ],
+        **aggregates(facts),
+    }
+
+
+def by(rows: Iterable[dict], *names: str) -> Iterable[tuple[Any, Iterable[dict]]]:
+    def key(row: dict) -> Any:
+        return row[names[0]] if len(names) == 1 else tuple(row[name] for name in names)
+
+    return groupby(sorted(rows, key=key), key)
+
+
+def version_key(number: int, valid_from: dt.date) -> int:
+    return number * 65536 + (valid_from - EPOCH).days
+
+
+def version(number: int, history: list[tuple], position: int) -> tuple:
+    """Id, key, first day, first day after, is current."""
+    first = history[position][0]
+    last = history[position + 1][0] if position + 1 < len(history) else None
+    return number, version_key(number, first), first, last, last is None
+
+
+def in_force(history: list[tuple], day: dt.date) -> tuple:
+    return [entry for entry in history if entry[0] <= day][-1]
+
+
+def changes(history: list[tuple]) -> list[tuple]:
+    """The entries that differ from the one before in more than their day."""
+    return [entry for number, entry in enumerate(history) if number == 0 or entry[1:] != history[number - 1][1:]]
+
+
+def product_history(images: list[dict]) -> list[tuple]:
+    images.sort(key=lambda image: image["valid_from"])
+    return changes(
+        [
+            (
+                EPOCH if number == 0 else image["valid_from"],
+                *(image[name] for name in ("category", "price", "cost", "product_name", "sub_category", "brand")),
+            )
+            for number, image in enumerate(images)
+        ]
+    )
+
+
+def customer_history(images: list[dict], sold: list[tuple[dict, list[dict]]]) -> list[tuple]:
+    """(first day, city, state, age group, country, segment) of each version."""
+    images.sort(key=lambda image: image["valid_from"])
+
+    def segment_on(day: dt.date) -> str:
+        until = [lines for order, lines in sold if order["transaction_date"] <= day]
+        return segment(len(until), sum(line["line_total"] for lines in until for line in lines))
+
+    purchase_days = {order["transaction_date"] for order, _ in sold}
+    days = {EPOCH, *(image["valid_from"] for image in images[1:])}
+    days |= {day for day in purchase_days if segment_on(day) != segment_on(day - dt.timedelta(days=1))}
+    history = []
+    for day in sorted(days):
+        image = [images[0], *(image for image in images[1:] if image["valid_from"] <= day)][-1]
+        # Nobody knows of a customer before the first image: its age there is the age of the first image's day.
+        age = age_group(image["date_of_birth"], max(day, image["valid_from"]))
+        place = (image["city"] or "Unknown", image["state"] or "Unknown")
+        history.append((day, *place, age, image["country"], segment_on(day)))
+    return changes(history)
+
+
+def segment(orders: int, revenue: Decimal) -> str:
+    if orders >= 10 and revenue >= 10_000:
+        return "VIP"
+    return "Regular" if orders >= 3 else "New"
+
+
+def age_group(born: dt.date | None, day: dt.date) -> str:
+    if born is None or born > day:
+        return "Unknown"
+    years = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    if years < 18:
+        return "Under 18"
+    bands = [(25, "18-24"), (35, "25-34"), (45, "35-44"), (55, "45-54"), (65, "55-64")]
+    return next((name for end, name in bands if years < end), "65+")
+
+
+def price_range(price: Decimal) -> str:
+    return "Budget" if price < 25 else "Mid-range" if price < 100 else "Premium"
+
+
+def discount_band(discount: Decimal, gross: Decimal) -> str:
+    if not discount or not gross:
+        return "None"
+    share = discount / gross
+    return "Up to 10%" if share <= Decimal("0.1") else "10% to 20%" if share <= Decimal("0.2") else "Over 20%"
+
+
+def rounded(value: Decimal, places: int) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
+def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
+    def total(rows: list[dict], name: str) -> Any:
+        return sum(row[name] for row in rows)
+
+    def money(rows: list[dict]) -> tuple:
+        return tuple(total(rows, name) for name in ("revenue", "cost", "profit"))
+
+    def orders(rows: list[dict]) -> int:
+        return len({row["transaction_id"] for row in rows})
+
+    def sums(rows: list[dict]) -> tuple:
+        return len(rows), total(rows, "quantity"), total(rows, "discount_amount"), *money(rows)
+
+    def span(rows: list[dict]) -> tuple[dt.date, dt.date]:
+        days = [row["sale_date"] for row in rows]
+        return min(days), max(days)
+
+    def grouped(*names: str) -> list[tuple[Any, list[dict]]]:
+        return [(key, list(rows)) for key, rows in by(facts, *names)]
+
+    return {
+        "agg_daily_sales": [
+            (day, orders(rows), len({row["customer_id"] for row in rows}), *sums(rows))
+            for day, rows in grouped("sale_date")
+        ],
+        "agg_daily_breakdown": [
+            (day, name, member, orders(rows), *sums(rows))
+            for name in ("category", "payment_method", "segment", "state", "discount_band")
+            for (day, member), rows in grouped("sale_date", name)
+        ],
+        "agg_product_performance": [
+            (
+                *(product_id, *span(rows), orders(rows)),
+                *(total(rows, "quantity"), total(rows, "discount_amount"), *money(rows)),
+                rounded(total(rows, "profit") / total(rows, "revenue") * 100, 2) if total(rows, "revenue") else None,
+            )
+            for product_id, rows in grouped("product_id")
+        ],
+        "agg_customer_metrics": [
+            (
+                *(customer_id, *span(rows), orders(rows), total(rows, "quantity"), *money(rows)),
+                rounded(total(rows, "revenue") / orders(rows), 2),
+                rounded(max((span(rows)[1] - span(rows)[0]).days / Decimal("365.25"), Decimal(1) / 12), 4),
+            )
+            for customer_id, rows in grouped("customer_id")
+        ],
+    }
