@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -28,7 +28,8 @@ from ecommerce_platform.source.feeds import FEEDS
 Files = Mapping[dt.date, Mapping[str, Sequence[Mapping[str, str] | str]]]
 """The rows of each feed of each loaded day; a row that cannot be split is its text."""
 
-Content = dict[str, list[tuple]]
+Content = dict[str, Counter[tuple]]
+"""The rows of each table, and how often each is there."""
 
 EPOCH = dt.date(2000, 1, 1)
 
@@ -47,8 +48,8 @@ SELECTS = {
     " from production.transactions join production.payment_methods using (payment_method_id)",
     "transaction_items": "select transaction_id, item_id, product_id, quantity, line_total, partition_date,"
     " source_row from production.transaction_items",
-    "rejected_rows": "select feed, partition_date, source_row, array(select split_part(r, ':', 1) from unnest(reasons)"
-    " as r order by 1), missing_customer_id, missing_transaction_id, missing_product_id"
+    "rejected_rows": "select feed, partition_date, source_row, (select string_agg(split_part(r, ':', 1), ', ' order by"
+    " split_part(r, ':', 1)) from unnest(reasons) as r), missing_customer_id, missing_transaction_id, missing_product_id"
     " from production.rejected_rows",
     "loaded_days": "select feed, partition_date, rows_in_file from production.loaded_days",
     "dim_customer": "select customer_id, customer_key, valid_from, nullif(valid_to, 'infinity'), is_current, city,"
@@ -80,7 +81,11 @@ class Expected:
 
 
 class Faulty(ValueError):
-    """A field that is not what it must be."""
+    """A field that is not what it must be; ``value`` where it can be read all the same."""
+
+    def __init__(self, text: str, value: Any = None):
+        super().__init__(text)
+        self.value = value
 
 
 # ---- one field --------------------------------------------------------------------------------------------------
@@ -115,9 +120,21 @@ def moment(text: str) -> dt.datetime:
 
 
 def amount(text: str) -> Decimal:
-    if not re.fullmatch(r"\d{1,10}([.]\d{1,2})?", text):
+    if not re.fullmatch(r"-?\d{1,10}([.]\d{1,2})?", text):
         raise Faulty(text)
-    return Decimal(text)
+    return not_below(0, Decimal(text))
+
+
+def pieces(text: str) -> int:
+    if not re.fullmatch(r"-?\d{1,9}", text):
+        raise Faulty(text)
+    return not_below(1, int(text))
+
+
+def not_below(least: int, value: Any) -> Any:
+    if value < least:
+        raise Faulty(str(value), value)
+    return value
 
 
 def given(text: str) -> str:
@@ -173,7 +190,7 @@ FIELDS: dict[str, dict[str, Callable[[str], Any]]] = {
         "item_id": whole,
         "transaction_id": whole,
         "product_id": short,
-        "quantity": lambda text: whole(text, 9),
+        "quantity": pieces,
         "unit_price": amount,
         "discount_amount": or_nothing(amount, Decimal(0)),
         "line_total": amount,
@@ -189,13 +206,15 @@ def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) ->
     for name, parse in FIELDS[feed].items():
         try:
             values[name] = parse(row[name].strip())
-        except ValueError:
+        except ValueError as error:
             values["faults"].append(name)
+            if getattr(error, "value", None) is not None:
+                values[name] = error.value  # type: ignore[attr-defined]
     if feed == "transactions" and values.get("transaction_date", day) > day:
         values["faults"].append("transaction_date")
     if feed == "transaction_items" and {"quantity", "unit_price", "discount_amount", "line_total"} <= values.keys():
         total = values["quantity"] * values["unit_price"] - values["discount_amount"]
-        if values["line_total"] != total:
+        if values["line_total"] != total and "line_total" not in values["faults"]:
             values["faults"].append("line_total")
     if "updated_at" in values:
         values["valid_from"] = min(values["updated_at"].date(), day)
@@ -271,7 +290,7 @@ def expect(files: Files) -> Expected:
         for feed, of_file in feeds.items()
     }
     content = {**production(kept, good, rejected, files), **warehouse(kept, good)}
-    return Expected({table: in_order(of_table) for table, of_table in content.items()}, duplicates)
+    return Expected({table: Counter(rows) for table, rows in content.items()}, duplicates)
 
 
 def best(rows: Iterable[dict], key: Callable, rank: Callable) -> dict[Any, dict]:
@@ -281,10 +300,6 @@ def best(rows: Iterable[dict], key: Callable, rank: Callable) -> dict[Any, dict]
         if key(row) not in found or rank(row) > rank(found[key(row)]):
             found[key(row)] = row
     return found
-
-
-def in_order(rows: Iterable[tuple]) -> list[tuple]:
-    return sorted(rows, key=repr)
 
 
 def production(kept: dict, good: dict, rejected: list, files: Files) -> dict[str, Iterable[tuple]]:
@@ -321,7 +336,7 @@ def production(kept: dict, good: dict, rejected: list, files: Files) -> dict[str
         ),
         "rejected_rows": [
             (
-                *(feed, row["day"], row["row"], sorted(reasons)),
+                *(feed, row["day"], row["row"], ", ".join(sorted(reasons))),
                 *(missing.get(parent) for parent in ("customer", "transaction", "product")),
             )
             for feed, row, reasons, missing in rejected

@@ -21,7 +21,7 @@ from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.files import spreadsheet_csv, write_atomically
 from ecommerce_platform.settings import load_settings
 
-PANDAS_TYPES = {"int": "Int64", "bigint": "Int64", "smallint": "Int64", "boolean": "boolean"}
+PANDAS_TYPES = {"integer": "Int64", "bigint": "Int64", "smallint": "Int64", "boolean": "boolean"}
 """Types of sql/ddl with a pandas type of their own. Decimals, dates and text are Python objects, and stay exact."""
 
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cache
 
 import sqlglot
+from dagster import TableColumn, TableColumnConstraints, TableSchema
 from sqlglot import exp
 
 from ecommerce_platform.settings import SQL_DIR
 
 
+TYPE_NAMES = {"decimal": "numeric", "int": "integer"}
+"""PostgreSQL's names for what sqlglot calls otherwise."""
+
+# It warns of each DO block, which it does not parse and we do not need.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+
 @dataclass(frozen=True)
 class Column:
-    """A column: its type as PostgreSQL names it, without a size, and whether null is allowed."""
+    """A column: its type as PostgreSQL names it, without a size, whether null is allowed, and its comment."""
 
     name: str
     type: str
     nullable: bool
+    comment: str | None
 
 
 @cache
@@ -32,24 +42,46 @@ def columns_of(table: str) -> tuple[Column, ...]:
 
 @cache
 def _tables(schema: str) -> dict[str, tuple[Column, ...]]:
-    tables: dict[str, tuple[Column, ...]] = {}
+    created: dict[str, exp.Create] = {}
+    comments: dict[str, str] = {}
     for path in sorted((SQL_DIR / "ddl").glob(f"*_{schema}.sql")):
         for statement in sqlglot.parse(path.read_text(encoding="utf-8"), dialect="postgres"):
             if isinstance(statement, exp.Create) and statement.kind == "TABLE":
                 table = statement.this.this
-                tables[f"{table.db}.{table.name}"] = _columns(statement)
-    return tables
+                created[f"{table.db}.{table.name}"] = statement
+            elif isinstance(statement, exp.Comment):
+                comments[statement.this.sql("postgres")] = statement.expression.name
+    return {
+        table: tuple(_column(column, statement, comments.get(f"{table}.{column.name}")) for column in _columns(statement))
+        for table, statement in created.items()
+    }
 
 
-def _columns(statement: exp.Create) -> tuple[Column, ...]:
+def _columns(statement: exp.Create) -> list[exp.ColumnDef]:
+    return [part for part in statement.this.expressions if isinstance(part, exp.ColumnDef)]
+
+
+def _column(column: exp.ColumnDef, statement: exp.Create, comment: str | None) -> Column:
     keys = {name.name for key in statement.find_all(exp.PrimaryKey) for name in key.find_all(exp.Identifier)}
-    return tuple(
-        Column(
-            column.name,
-            column.kind.this.value.lower(),
-            nullable=column.name not in keys
-            and column.find(exp.NotNullColumnConstraint) is None
-            and column.find(exp.PrimaryKeyColumnConstraint) is None,
-        )
-        for column in statement.this.find_all(exp.ColumnDef)
+    required = (
+        column.name in keys
+        or column.find(exp.NotNullColumnConstraint) is not None
+        or column.find(exp.PrimaryKeyColumnConstraint) is not None
+    )
+    type_ = column.kind.sql("postgres").lower().split("(")[0]
+    return Column(column.name, TYPE_NAMES.get(type_, type_), not required, comment)
+
+
+def table_schema(table: str) -> TableSchema:
+    """The columns of a table as Dagster shows them."""
+    return TableSchema(
+        columns=[
+            TableColumn(
+                column.name,
+                column.type,
+                column.comment,
+                constraints=TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in columns_of(table)
+        ]
     )

@@ -13,6 +13,7 @@ from dagster import (
     asset,
 )
 
+from ecommerce_platform.assets.ddl_columns import table_schema
 from ecommerce_platform.assets.lineage import tables_read, transform_path
 from ecommerce_platform.io_managers import Merge, Query, ReplaceSlice
 from ecommerce_platform.io_managers.writes import Window
@@ -39,6 +40,8 @@ def spec_of(table: str, description: str, write: Merge | ReplaceSlice, *files: P
     layer = LAYERS[table.split(".")[0]]
     metadata = {
         "write": write.to_metadata(),
+        "dagster/column_schema": table_schema(table),
+        "dagster/table_name": table,
         **({"partition_expr": "partition_date"} if is_daily else {}),
         **code_references(*files),
     }

@@ -5,7 +5,15 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dagster import AssetSelection, DagsterEvent, DagsterInstance, EventLogEntry
+from dagster import (
+    AssetCheckSeverity,
+    AssetSelection,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    EventLogEntry,
+)
+from dagster._core.errors import DagsterAssetCheckFailedError
 
 from ecommerce_platform.automation.daily import DAILY_JOB, LOADED
 from ecommerce_platform.partitions import range_tags
@@ -56,7 +64,12 @@ def run_days(
         event = entry.dagster_event
         if event is None:
             return
-        if event.is_step_failure:
+        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
+                table = ".".join(evaluation.asset_key.path)
+                failures.append(f"{table}, check {evaluation.check_name}: {evaluation.description}")
+        elif event.is_step_failure and not _is_failed_check(event):
             failures.append(_explain(event))
         if listener is not None:
             listener(event)
@@ -95,6 +108,12 @@ def days_to_load(instance: DagsterInstance, start: dt.date, end: dt.date) -> lis
         else:
             ranges.append((day, day))
     return ranges
+
+
+def _is_failed_check(event: DagsterEvent) -> bool:
+    # The check has told what it found already.
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == DagsterAssetCheckFailedError.__name__
 
 
 def _explain(event: DagsterEvent) -> str:

@@ -8,13 +8,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.checks.contract import contract
-from ecommerce_platform.checks.freshness import freshness_checks
+from ecommerce_platform.checks.freshness import Clock, freshness_checks, utc_now
 from ecommerce_platform.checks.integrity import integrity_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
-from ecommerce_platform.checks.reconciliation import reconciliation_checks
+from ecommerce_platform.checks.reconciliation import raw_folder_of_settings, reconciliation_checks
 from ecommerce_platform.checks.volume import volume_checks
 from ecommerce_platform.schemas import SCHEMAS
 
@@ -24,15 +26,22 @@ if TYPE_CHECKING:
 __all__ = ["CheckOutcome", "TableCheck", "all_checks", "table_checks"]
 
 
-def table_checks() -> list[TableCheck]:
-    """Every check of every table, free of Dagster, in the order of the DDL."""
+def table_checks(
+    *, raw_folder: Callable[[], Path] = raw_folder_of_settings, clock: Clock = utc_now
+) -> list[TableCheck]:
+    """Every check of every table, free of Dagster, in the order of the DDL.
+
+    Args:
+        raw_folder: where the files lie that staging is compared with.
+        clock: what time it is.
+    """
     tables = list(SCHEMAS)
     checks = [
         *(contract(table) for table in tables),
-        *reconciliation_checks(),
+        *reconciliation_checks(raw_folder),
         *integrity_checks(),
         *volume_checks(),
-        *freshness_checks(),
+        *freshness_checks(clock),
     ]
     return sorted(checks, key=lambda check: tables.index(check.table))
 

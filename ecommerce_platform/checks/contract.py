@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, as_text
+from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, as_sql, as_text
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.schemas import SCHEMAS
@@ -41,7 +41,9 @@ def contract(table: str) -> TableCheck:
     )
 
 
-def _evaluate(connection: ClientConnection, table: str, schema: DataFrameSchema, window: Window) -> CheckOutcome:
+def _evaluate(
+    connection: ClientConnection, table: str, schema: DataFrameSchema, window: Window
+) -> CheckOutcome:
     columns = columns_of(connection, table)
     strangers = sorted(set(columns) ^ set(schema.columns))
     if strangers:
@@ -54,7 +56,7 @@ def _evaluate(connection: ClientConnection, table: str, schema: DataFrameSchema,
         )
     plan = _plan(table, tuple(columns.items()), _is_unique(connection, table, schema))
     days = (window.start, window.end) if plan.has_days and not window.is_unbounded else None
-    counts = connection.execute(plan.count(days)).fetchone() or ()  # type: ignore[arg-type]
+    counts = connection.execute(as_sql(plan.count(days))).fetchone() or (0,)
     rows_tested, *violations = (int(count) for count in counts)
     failed = {name: count for name, count in zip(plan.rules, violations, strict=True) if count}
     samples: list[Mapping[str, str | None]] = []
@@ -70,8 +72,10 @@ def _evaluate(connection: ClientConnection, table: str, schema: DataFrameSchema,
     return CheckOutcome(not failed, rows_tested, sum(failed.values()), text, samples, metadata)
 
 
-def _samples(connection: ClientConnection, statement: str, rule: str, limit: int) -> list[dict[str, str | None]]:
-    cursor = connection.execute(statement)  # type: ignore[arg-type]
+def _samples(
+    connection: ClientConnection, statement: str, rule: str, limit: int
+) -> list[dict[str, str | None]]:
+    cursor = connection.execute(as_sql(statement))
     names = [column.name for column in cursor.description or ()]
     return [
         {"rule": rule, **{name: as_text(value) for name, value in zip(names, row, strict=True)}}
@@ -150,7 +154,9 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
         rows = of_days(days)
         broken = {f"r{i}": ~rule.holds for i, rule in enumerate(rules_of(schema, rows, is_unique))}
         # As text: Python has no date for infinity.
-        return rows.select(*([DAY] if is_by_file else []), **broken, **{name: rows[name].cast("string") for name in extra})
+        return rows.select(
+            *([DAY] if is_by_file else []), **broken, **{name: rows[name].cast("string") for name in extra}
+        )
 
     def by_file(days: Any) -> ir.Table:
         rows = judged(days)
@@ -158,9 +164,9 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
         files = rows.group_by(DAY).aggregate(rows_tested=rows.count(), **counts)
         return files.mutate(
             **{
-                f"r{i}": ((files[f"r{i}"] >= rule.several) & (files[f"r{i}"] > rule.share * files.rows_tested)).ifelse(
-                    files[f"r{i}"], 0
-                )
+                f"r{i}": (
+                    (files[f"r{i}"] >= rule.several) & (files[f"r{i}"] > rule.share * files.rows_tested)
+                ).ifelse(files[f"r{i}"], 0)
                 for i, rule in enumerate(rules)
                 if rule.several
             }
@@ -174,7 +180,7 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
         else:
             rows = judged(days)
             counts = {f"r{i}": rows.count(where=rows[f"r{i}"]) for i in range(len(rules))}
-            total = rows.aggregate(rows_tested=rows.count(), **counts)
+            total = rows.aggregate([rows.count().name("rows_tested")], **counts)
         return ibis.to_sql(total, dialect="postgres")
 
     def show(rule: int, days: Any) -> str:
@@ -223,12 +229,14 @@ def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> list[R
     from ecommerce_platform.schemas.rules import tolerance
 
     def rule(check: Any, column: str | None) -> Rule:
-        result = check._check_fn(IbisData(rows, column), **check._check_kwargs)
+        result: Any = check._check_fn(IbisData(rows, column), **check._check_kwargs)
         if isinstance(result, ir.Table):
             # pandera's own checks give a projection of one column: the expression behind it is over ``rows``.
             (result,) = (value.to_expr() for value in result.op().values.values())
         if not isinstance(result, ir.BooleanColumn):
-            raise TypeError(f"{schema.name}: rule {check.error!r} gives {type(result).__name__}, not a boolean column")
+            raise TypeError(
+                f"{schema.name}: rule {check.error!r} gives {type(result).__name__}, not a boolean column"
+            )
         share, several = tolerance(check) or (0.0, 0)
         return Rule(f"{column}: {check.error}" if column else str(check.error), result, several, share)
 
@@ -237,8 +245,9 @@ def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> list[R
         if not column.nullable:
             rules.append(Rule(f"{name}: not null", rows[name].notnull()))
         rules += [rule(check, name) for check in column.checks]
-    rules += [rule(check, None) for check in schema.checks]
+    rules += [rule(check, None) for check in schema.checks or ()]
     if schema.unique and not is_unique:
         keys = [rows[name] for name in schema.unique]
-        rules.append(Rule(f"unique: {', '.join(schema.unique)}", rows.count().over(group_by=keys) == 1))
+        same_key: Any = rows.count().over(group_by=keys)
+        rules.append(Rule(f"unique: {', '.join(schema.unique)}", same_key == 1))
     return rules

@@ -15,6 +15,7 @@ from ecommerce_platform.checks.outcome import (
     SAMPLES,
     CheckOutcome,
     TableCheck,
+    as_sql,
     count_and_samples,
     show,
     sql_check,
@@ -44,11 +45,12 @@ CUSTOMERS_WHO_BOUGHT = """
 """
 
 
-def _raw_folder() -> Path:
+def raw_folder_of_settings() -> Path:
+    """The raw folder that the settings name."""
     return load_settings().raw
 
 
-def reconciliation_checks(raw_folder: Callable[[], Path] = _raw_folder) -> list[TableCheck]:
+def reconciliation_checks(raw_folder: Callable[[], Path] = raw_folder_of_settings) -> list[TableCheck]:
     """All of them. ``raw_folder`` says where the files lie, FEED/YYYY-MM-DD.csv below it."""
     return [
         *(_file_is_complete(feed, raw_folder) for feed in FEEDS),
@@ -71,8 +73,10 @@ def _file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         staged: dict[dt.date, int] = dict(
             connection.execute(
-                f"select partition_date, count(*) from {table}"  # type: ignore[arg-type]
-                " where partition_date >= %s and partition_date < %s group by partition_date",
+                as_sql(
+                    f"select partition_date, count(*) from {table}"
+                    " where partition_date >= %s and partition_date < %s group by partition_date"
+                ),
                 (window.start, window.end),
             ).fetchall()
         )
@@ -109,18 +113,22 @@ def _days(window: Window) -> list[dt.date]:
 
 # Each class is looked for on its own, none is what the others leave over. A row is kept if production names it as its
 # source, rejected if it is in rejected_rows, superseded if it is good, its parents exist, and a row that wins over it
-# holds its key; a line also if a later day exported its order again with lines.
+# holds its key; a line also if a later day exported its order again with lines. Kept and superseded exclude each other
+# by the primary key, so that only the few rows that are not kept are parsed again.
 JUDGED: Mapping[str, str] = {
     "customers": """
         select
             typed.partition_date,
             typed.source_row,
             kept.customer_id is not null as is_kept,
-            typed.reasons = '' and coalesce(
-                (holder.updated_at, holder.partition_date, holder.source_row)
-                > (typed.updated_at, typed.partition_date, typed.source_row),
-                false
-            ) as is_superseded,
+            case
+                when kept.customer_id is not null then false
+                else typed.reasons = '' and coalesce(
+                    (holder.updated_at, holder.partition_date, holder.source_row)
+                    > (typed.updated_at, typed.partition_date, typed.source_row),
+                    false
+                )
+            end as is_superseded,
             rejected.source_row is not null as is_rejected
         from production.typed_customers as typed
         left join production.customer_versions as kept
@@ -137,11 +145,14 @@ JUDGED: Mapping[str, str] = {
             typed.partition_date,
             typed.source_row,
             kept.product_id is not null as is_kept,
-            typed.reasons = '' and coalesce(
-                (holder.updated_at, holder.partition_date, holder.source_row)
-                > (typed.updated_at, typed.partition_date, typed.source_row),
-                false
-            ) as is_superseded,
+            case
+                when kept.product_id is not null then false
+                else typed.reasons = '' and coalesce(
+                    (holder.updated_at, holder.partition_date, holder.source_row)
+                    > (typed.updated_at, typed.partition_date, typed.source_row),
+                    false
+                )
+            end as is_superseded,
             rejected.source_row is not null as is_rejected
         from production.typed_products as typed
         left join production.product_versions as kept
@@ -158,15 +169,22 @@ JUDGED: Mapping[str, str] = {
             typed.partition_date,
             typed.source_row,
             kept.transaction_id is not null as is_kept,
-            typed.reasons = '' and customers.customer_id is not null and coalesce(
-                (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row), false
-            ) as is_superseded,
+            case
+                when kept.transaction_id is not null then false
+                else typed.reasons = ''
+                and exists (select 1 from production.customers as parents where parents.customer_id = typed.customer_id)
+                and exists (
+                    select 1
+                    from production.transactions as holder
+                    where
+                        holder.transaction_id = typed.transaction_id
+                        and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
+                )
+            end as is_superseded,
             rejected.source_row is not null as is_rejected
         from production.typed_transactions as typed
         left join production.transactions as kept
             on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
-        left join production.transactions as holder on typed.transaction_id = holder.transaction_id
-        left join production.customers as customers on typed.customer_id = customers.customer_id
         left join production.rejected_rows as rejected
             on rejected.feed = 'transactions' and typed.partition_date = rejected.partition_date
             and typed.source_row = rejected.source_row
@@ -177,34 +195,40 @@ JUDGED: Mapping[str, str] = {
             typed.partition_date,
             typed.source_row,
             kept.transaction_id is not null as is_kept,
-            typed.reasons = '' and orders.transaction_id is not null and products.product_id is not null
-            and case
-                when (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row) then true
-                when kept.transaction_id is not null or rejected.source_row is not null then false
-                else exists (
-                    select 1
-                    from production.typed_transactions as headers
-                    where
-                        headers.transaction_id = typed.transaction_id
-                        and headers.reasons = ''
-                        and headers.partition_date > typed.partition_date
-                        and exists (
-                            select 1
-                            from production.transaction_items as later
-                            where
-                                later.transaction_id = typed.transaction_id
-                                and later.partition_date >= headers.partition_date
-                        )
+            case
+                when kept.transaction_id is not null then false
+                else typed.reasons = ''
+                and exists (
+                    select 1 from production.transactions as parents where parents.transaction_id = typed.transaction_id
+                )
+                and exists (select 1 from production.products as parents where parents.product_id = typed.product_id)
+                and (
+                    exists (
+                        select 1
+                        from production.transaction_items as holder
+                        where
+                            holder.transaction_id = typed.transaction_id
+                            and holder.item_id = typed.item_id
+                            and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
+                    )
+                    or exists (
+                        select 1
+                        from production.typed_transactions as headers
+                        inner join production.transaction_items as later
+                            on
+                                headers.transaction_id = later.transaction_id
+                                and headers.partition_date <= later.partition_date
+                        where
+                            headers.transaction_id = typed.transaction_id
+                            and headers.reasons = ''
+                            and headers.partition_date > typed.partition_date
+                    )
                 )
             end as is_superseded,
             rejected.source_row is not null as is_rejected
         from production.typed_transaction_items as typed
         left join production.transaction_items as kept
             on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
-        left join production.transaction_items as holder
-            on typed.transaction_id = holder.transaction_id and typed.item_id = holder.item_id
-        left join production.transactions as orders on typed.transaction_id = orders.transaction_id
-        left join production.products as products on typed.product_id = products.product_id
         left join production.rejected_rows as rejected
             on rejected.feed = 'transaction_items' and typed.partition_date = rejected.partition_date
             and typed.source_row = rejected.source_row
@@ -223,7 +247,7 @@ def _rows_are_accounted_for() -> TableCheck:
         metadata: dict[str, int] = {}
         for feed, judged in JUDGED.items():
             per_day = connection.execute(
-                f"""
+                as_sql(f"""
                 select
                     coalesce(days.partition_date, judged.partition_date) as partition_date,
                     days.rows_in_file,
@@ -247,13 +271,15 @@ def _rows_are_accounted_for() -> TableCheck:
                     from ({judged}) as judged
                     group by partition_date
                 ) as judged on days.partition_date = judged.partition_date
-                """,  # type: ignore[arg-type]
+                """),
                 parameters,
             ).fetchall()
             for day, in_file, found, kept, superseded, rejected, _ in per_day:
                 if in_file != found or found != kept + superseded + rejected:
                     text = f"{in_file} in file, {found} staged, {kept} kept, {superseded} superseded, {rejected} rejected"
-                    samples.append({"feed": feed, "partition_date": str(day), "source_row": None, "fault": text})
+                    samples.append(
+                        {"feed": feed, "partition_date": str(day), "source_row": None, "fault": text}
+                    )
             wrong = sum(row[6] for row in per_day)
             if wrong:
                 samples += [

@@ -8,15 +8,24 @@ which names a row that was deleted, added or changed anywhere between staging an
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from psycopg import sql
 
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.contract import columns_of
-from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck, count_and_samples, show
+from ecommerce_platform.checks.outcome import (
+    CheckOutcome,
+    Severity,
+    TableCheck,
+    as_sql,
+    count_and_samples,
+    show,
+)
+from ecommerce_platform.checks.reconciliation import raw_folder_of_settings
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.schemas import SCHEMAS
@@ -25,17 +34,26 @@ from ecommerce_platform.settings import SQL_DIR
 
 @dataclass(frozen=True)
 class Verdict:
-    """A check, its outcome and the seconds that it took."""
+    """One line of the answer: a check, what it said of the whole table, and the seconds that it took.
 
-    check: TableCheck
-    outcome: CheckOutcome
+    The fields are those of :class:`TableCheck` and :class:`CheckOutcome`.
+    """
+
+    table: str
+    name: str
+    severity: Severity
+    passed: bool
+    rows_tested: int
+    violations: int
+    description: str
+    samples: Sequence[Mapping[str, str | None]]
     seconds: float
 
 
-def whole_database_checks() -> list[TableCheck]:
+def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_settings) -> list[TableCheck]:
     """What :func:`verify` asks: all checks but those about the present moment, and all SELECTs, in flow order."""
     tables = list(SCHEMAS)
-    checks = [check for check in table_checks() if not check.is_about_now]
+    checks = [check for check in table_checks(raw_folder=raw_folder) if not check.is_about_now]
     checks += [holds_what_its_select_says(table) for table in tables if _text("transform", table) is not None]
     return sorted(checks, key=lambda check: tables.index(check.table))
 
@@ -50,16 +68,20 @@ def verify(connection: ClientConnection, checks: Iterable[TableCheck] | None = N
     Raises:
         psycopg.Error: the database cannot answer.
     """
-    # Whole tables are sorted and hashed, one at a time.
-    connection.execute("set work_mem = '256MB'")
-    try:
-        for check in whole_database_checks() if checks is None else checks:
-            begin = time.monotonic()
-            outcome = check.run(connection)
-            yield Verdict(check, outcome, time.monotonic() - begin)
-    finally:
-        if not connection.closed:
-            connection.execute("reset work_mem")
+    for check in whole_database_checks() if checks is None else checks:
+        begin = time.monotonic()
+        outcome = check.run(connection)
+        yield Verdict(
+            check.table,
+            check.name,
+            check.severity,
+            outcome.passed,
+            outcome.rows_tested,
+            outcome.violations,
+            outcome.description,
+            outcome.samples,
+            time.monotonic() - begin,
+        )
 
 
 def holds_what_its_select_says(table: str) -> TableCheck:
@@ -80,7 +102,9 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
         columns = [sql.Identifier(name) for name in expected]
 
         def rows(side: str) -> sql.Composable:
-            names = sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(side), name) for name in columns)
+            names = sql.SQL(", ").join(
+                sql.SQL("{}.{}").format(sql.Identifier(side), name) for name in columns
+            )
             return sql.SQL("({})").format(names)
 
         statement = sql.SQL(
@@ -127,20 +151,22 @@ def _compute_again(connection: ClientConnection, table: str) -> list[str]:
         # The SELECT names these two, and reads neither where it covers everything.
         connection.execute("create temp table revisits (key bigint) on commit drop")
         connection.execute(
-            sql.SQL("create temp table scope on commit drop as {} with no data").format(sql.SQL(scope)),  # type: ignore[arg-type]
+            sql.SQL("create temp table scope on commit drop as {} with no data").format(as_sql(scope)),
             everything,
         )
-    select = sql.SQL(_text("transform", table) or "")  # type: ignore[arg-type]
+    select = as_sql(_text("transform", table) or "")
     given = connection.execute(sql.SQL("select * from ({}) as given limit 0").format(select), everything)
     names = [column.name for column in given.description or ()]
     # CREATE TABLE AS may use parallel workers, INSERT may not; the casts round as storing in the table does.
     types = columns_of(connection, table)
     columns = sql.SQL(", ").join(
-        sql.SQL("given.{name}::{type} as {name}").format(name=sql.Identifier(name), type=sql.SQL(types[name]))  # type: ignore[arg-type]
+        sql.SQL("given.{name}::{type} as {name}").format(name=sql.Identifier(name), type=as_sql(types[name]))
         for name in names
     )
     connection.execute(
-        sql.SQL("create temp table expected on commit drop as select {} from ({}) as given").format(columns, select),
+        sql.SQL("create temp table expected on commit drop as select {} from ({}) as given").format(
+            columns, select
+        ),
         everything,
     )
     connection.execute("analyze expected")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
-from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck, as_sql
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.source.feeds import FEEDS
@@ -29,14 +29,16 @@ def _volume(feed: str) -> TableCheck:
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         row = connection.execute(
-            f"select max(partition_date) from {table} where partition_date >= %s and partition_date < %s",  # type: ignore[arg-type]
+            as_sql(
+                f"select max(partition_date) from {table} where partition_date >= %s and partition_date < %s"
+            ),
             (window.start, window.end),
         ).fetchone()
         day = row[0] if row else None
         if day is None:
             return CheckOutcome(True, 0, 0, "Not judged: no rows")
         counted = connection.execute(
-            f"select count(*) from {table} where partition_date = %s",  # type: ignore[arg-type]
+            as_sql(f"select count(*) from {table} where partition_date = %s"),
             (day,),
         ).fetchone()
         rows = int(counted[0]) if counted else 0

@@ -7,7 +7,7 @@ from dagster import ConfigurableResource
 
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.source.feed_files import FeedFile, check_feed_file, feed_file_name, write_feed_file
-from ecommerce_platform.source.shop import ShopSettings, feed_csv
+from ecommerce_platform.source.shop import ShopSettings, feed_table, table_csv
 
 
 def shop_settings(settings: Settings) -> ShopSettings:
@@ -42,5 +42,6 @@ class Source(ConfigurableResource):
             checked = check_feed_file(landed, feed, day)
             write_feed_file(path, landed.read_bytes())
             return checked
-        write_feed_file(path, feed_csv(shop_settings(settings), feed, day))
-        return check_feed_file(path, feed, day)
+        rows = feed_table(shop_settings(settings), feed, day)
+        sha256, size = write_feed_file(path, table_csv(feed, rows))
+        return FeedFile(feed, day, path, sha256, size, rows.num_rows, (), 0)

@@ -49,7 +49,7 @@ TopProducts = table_schema(
         "profit_margin": margin,
         "revenue_share": share,
     },
-    key=("sales_rank",),
+    key=("product_id",),
     rules=(margin_is_defined(),),
 )
 
@@ -149,8 +149,10 @@ CustomerLifetimeValue = table_schema(
         average_order_value_is_defined(),
         rule(
             "customer_lifetime_value = average_order_value * purchase_frequency * customer_lifespan",
-            lambda t: t.customer_lifetime_value
-            == (t.average_order_value * t.purchase_frequency * t.customer_lifespan).round(2),
+            lambda t: (
+                t.customer_lifetime_value
+                == (t.average_order_value * t.purchase_frequency * t.customer_lifespan).round(2)
+            ),
         ),
     ),
 )

@@ -25,7 +25,8 @@ a_feed = Check.isin(list(FEEDS))
 
 from_its_file = rule("valid_from is not after partition_date", lambda t: t.valid_from <= t.partition_date)
 from_its_update = rule(
-    "valid_from is not after updated_at (UTC)", lambda t: t.valid_from <= t.updated_at.cast("timestamp").date()
+    "valid_from is not after updated_at (UTC)",
+    lambda t: t.valid_from <= t.updated_at.cast("timestamp").date(),
 )
 
 LINEAGE = {"partition_date": required(a_day), "source_row": required(positive)}
@@ -78,7 +79,10 @@ Customers = table_schema(
     rules=(
         from_its_file,
         from_its_update,
-        rule("email_is_valid is null only without an email", lambda t: t.email.isnull() == t.email_is_valid.isnull()),
+        rule(
+            "email_is_valid is null only without an email",
+            lambda t: t.email.isnull() == t.email_is_valid.isnull(),
+        ),
     ),
 )
 
@@ -182,13 +186,17 @@ RejectedRows = table_schema(
         ),
         rule(
             "only a line waits for an order or a product",
-            lambda t: (t.missing_transaction_id.isnull() & t.missing_product_id.isnull())
-            | (t.feed == "transaction_items"),
+            lambda t: (
+                (t.missing_transaction_id.isnull() & t.missing_product_id.isnull())
+                | (t.feed == "transaction_items")
+            ),
         ),
         rule(
             "a row that waits says so",
-            lambda t: ibis.coalesce(t.missing_customer_id, t.missing_transaction_id, t.missing_product_id).isnull()
-            | t.reasons[0].re_search(": unknown "),
+            lambda t: (
+                ibis.coalesce(t.missing_customer_id, t.missing_transaction_id, t.missing_product_id).isnull()
+                | t.reasons[0].re_search(": unknown ")
+            ),
         ),
     ),
 )

@@ -22,10 +22,10 @@ from ecommerce_platform.schemas.rules import (
 )
 from ecommerce_platform.source.feeds import FEEDS
 
-ID = mostly(r"^\s*[1-9][0-9]{0,17}\s*$", "positive whole numbers")
-AMOUNT = mostly(r"^\s*-?[0-9]{1,10}(\.[0-9]{1,2})?\s*$", "amounts")
-NUMBER = mostly(r"^\s*-?[0-9]{1,9}\s*$", "whole numbers")
-DAY = mostly(r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$", "dates (YYYY-MM-DD)")
+ID = mostly(r"^\s*[1-9][0-9]{0,17}\s*$", "positive whole numbers", plain=True)
+AMOUNT = mostly(r"^\s*-?[0-9]{1,10}(\.[0-9]{1,2})?\s*$", "amounts", plain=True)
+NUMBER = mostly(r"^\s*-?[0-9]{1,9}\s*$", "whole numbers", plain=True)
+DAY = mostly(r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$", "dates (YYYY-MM-DD)", plain=True)
 MOMENT = mostly(r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$", "moments (ISO 8601)")
 NOT_BLANK = mostly(r"\S", "filled in")
 

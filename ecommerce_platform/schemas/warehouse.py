@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import ibis.expr.types as ir
 from pandera.ibis import Check, Column
 
 from ecommerce_platform.schemas.rules import (
@@ -52,10 +49,6 @@ def at_least_as_many(many: str, few: str) -> Check:
     return rule(f"at least as many {many} as {few}", lambda t: t[many] >= t[few])
 
 
-def _ratio(part: ir.NumericValue, whole: ir.NumericValue) -> Any:
-    return (part.cast("decimal") / whole.nullif(0)).round(2)
-
-
 def margin_is_defined(revenue: str = "revenue", profit: str = "profit") -> Check:
     """The profit margin is what DESIGN 5 says, null without revenue."""
     return rule(
@@ -68,7 +61,7 @@ def average_order_value_is_defined() -> Check:
     """The average order value is what DESIGN 5 says."""
     return rule(
         "average_order_value = revenue / orders",
-        lambda t: t.average_order_value.identical_to(_ratio(t.revenue, t.orders)),
+        lambda t: t.average_order_value.identical_to((t.revenue / t.orders.nullif(0)).round(2)),
     )
 
 
@@ -120,12 +113,15 @@ DimDate = table_schema(
         rule("is_weekend exactly on day_of_week 6 and 7", lambda t: t.is_weekend == (t.day_of_week >= 6)),
         rule(
             "year, month and day_of_month are those of calendar_date",
-            lambda t: (t.year == t.calendar_date.year())
-            & (t.month == t.calendar_date.month())
-            & (t.day_of_month == t.calendar_date.day()),
+            lambda t: (
+                (t.year == t.calendar_date.year())
+                & (t.month == t.calendar_date.month())
+                & (t.day_of_month == t.calendar_date.day())
+            ),
         ),
         rule(
-            "month_start is the first of calendar_date's month", lambda t: t.month_start == t.calendar_date.truncate("M")
+            "month_start is the first of calendar_date's month",
+            lambda t: t.month_start == t.calendar_date.truncate("M"),
         ),
         rule("quarter is the month's", lambda t: t.quarter == ((t.month + 2) / 3).floor()),
     ),
@@ -166,8 +162,10 @@ DimProduct = table_schema(
         *versions("product_id"),
         rule(
             "price_range is the price's: Budget below 25, Mid-range below 100",
-            lambda t: t.price_range
-            == (t.price < 25).ifelse("Budget", (t.price < 100).ifelse("Mid-range", "Premium")),
+            lambda t: (
+                t.price_range
+                == (t.price < 25).ifelse("Budget", (t.price < 100).ifelse("Mid-range", "Premium"))
+            ),
         ),
     ),
 )
@@ -245,9 +243,11 @@ AggDailyBreakdown = table_schema(
         at_least_as_many("units", "lines"),
         rule(
             "a segment and a discount band are known ones",
-            lambda t: ~t.breakdown.isin(["segment", "discount_band"])
-            | ((t.breakdown == "segment") & t.member.isin(SEGMENTS))
-            | ((t.breakdown == "discount_band") & t.member.isin(DISCOUNT_BANDS)),
+            lambda t: (
+                ~t.breakdown.isin(["segment", "discount_band"])
+                | ((t.breakdown == "segment") & t.member.isin(SEGMENTS))
+                | ((t.breakdown == "discount_band") & t.member.isin(DISCOUNT_BANDS))
+            ),
         ),
         rule(
             "a state is COUNTRY-STATE",
@@ -273,8 +273,10 @@ AggProductMonthly = table_schema(
         not_before("last_sale_date", "first_sale_date"),
         rule(
             "both sale dates lie in the month",
-            lambda t: (t.first_sale_date.truncate("M") == t.month_start)
-            & (t.last_sale_date.truncate("M") == t.month_start),
+            lambda t: (
+                (t.first_sale_date.truncate("M") == t.month_start)
+                & (t.last_sale_date.truncate("M") == t.month_start)
+            ),
         ),
         at_least_as_many("units", "orders"),
     ),
@@ -315,8 +317,10 @@ AggCustomerMonthly = table_schema(
         not_before("last_order_date", "first_order_date"),
         rule(
             "both order dates lie in the month",
-            lambda t: (t.first_order_date.truncate("M") == t.month_start)
-            & (t.last_order_date.truncate("M") == t.month_start),
+            lambda t: (
+                (t.first_order_date.truncate("M") == t.month_start)
+                & (t.last_order_date.truncate("M") == t.month_start)
+            ),
         ),
         at_least_as_many("units", "orders"),
     ),

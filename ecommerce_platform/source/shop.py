@@ -65,10 +65,15 @@ def feed_table(shop: ShopSettings, feed: str, day: dt.date) -> pa.Table:
 
 
 def feed_csv(shop: ShopSettings, feed: str, day: dt.date) -> bytes:
-    """Return one feed of a day as a file: RFC 4180, `\\n` line ends, UTF-8, a header, quotes where needed."""
+    """Return one feed of a day as a file; see :func:`table_csv`."""
+    return table_csv(feed, feed_table(shop, feed, day))
+
+
+def table_csv(feed: str, table: pa.Table) -> bytes:
+    """Return the rows of a feed as a file: RFC 4180, `\\n` line ends, UTF-8, a header, quotes where needed."""
     # pyarrow's own writer puts quotes around all text, or around none. Joined lines lie end to end in the
     # buffer of their array, which therefore is the body of the file.
-    *columns, last = [text.quoted(column.chunk(0)) for column in feed_table(shop, feed, day).columns]
+    *columns, last = [text.quoted(column.chunk(0)) for column in table.columns]
     lines = text.join_with(",", *columns, text.join(last, "\n"))
     return (",".join(FEEDS[feed]) + "\n").encode() + text.bytes_of(lines)
 

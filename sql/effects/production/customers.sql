@@ -25,3 +25,12 @@ select
     customer_id
 from changes
 where operation = 'D';
+
+-- An order that waited for a customer may be another base of its lines, also where it is not the latest.
+insert into platform.revisits (consumer, key)
+select distinct
+    'production.transaction_items',
+    rejected.transaction_id
+from changes
+inner join production.rejected_rows as rejected on changes.customer_id = rejected.missing_customer_id
+where changes.operation = 'I';

@@ -1,7 +1,10 @@
--- A product whose image went without another in its place has another history.
+-- A product whose image went, or gave way to one of a day outside the window, has another history.
 insert into platform.revisits (consumer, key)
 select distinct
     'warehouse.dim_product',
-    product_id
+    changes.product_id
 from changes
-where operation = 'D';
+left join incoming on changes.product_id = incoming.product_id and changes.valid_from = incoming.valid_from
+where
+    changes.operation = 'D'
+    or not (incoming.partition_date >= %(window_start)s and incoming.partition_date < %(window_end)s);

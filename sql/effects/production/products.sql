@@ -33,3 +33,12 @@ select
     product_id
 from changes
 where operation = 'D';
+
+-- Lines that waited for a product enter.
+insert into platform.revisits (consumer, key)
+select distinct
+    'production.transaction_items',
+    rejected.transaction_id
+from changes
+inner join production.rejected_rows as rejected on changes.product_id = rejected.missing_product_id
+where changes.operation = 'I';

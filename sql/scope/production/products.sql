@@ -8,3 +8,6 @@ union
 select product_id
 from production.products
 where partition_date >= %(window_start)s and partition_date < %(window_end)s
+union
+select key as product_id
+from revisits

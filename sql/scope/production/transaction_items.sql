@@ -15,13 +15,18 @@ select transaction_id
 from production.transaction_items
 where partition_date >= %(window_start)s and partition_date < %(window_end)s
 union
-select rejected.transaction_id
-from production.rejected_rows as rejected
-inner join production.transactions as orders on rejected.missing_transaction_id = orders.transaction_id
-union
-select rejected.transaction_id
-from production.rejected_rows as rejected
-inner join production.products as products on rejected.missing_product_id = products.product_id
+-- Orders whose base may have been on a day of this run and has gone from its file: exported after it, without lines.
+select orders.transaction_id
+from production.transactions as orders
+where
+    orders.partition_date >= %(window_end)s
+    and not exists (
+        select 1
+        from production.transaction_items as lines
+        where
+            lines.transaction_id = orders.transaction_id
+            and lines.partition_date = orders.partition_date
+    )
 union
 select key as transaction_id
 from revisits

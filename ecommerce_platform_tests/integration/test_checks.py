@@ -1,0 +1,552 @@
+"""Each check passes on good data, and fails on a row that is broken on purpose, and names it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from dagster import AssetCheckSeverity, AssetKey, Definitions, asset, materialize
+
+from ecommerce_platform.checks import TableCheck, all_checks, table_checks
+from ecommerce_platform.checks.outcome import CheckOutcome
+from ecommerce_platform.checks.verify import verify, whole_database_checks
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.resources.database import Database
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform_tests.conftest import TEMPLATE
+from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product
+
+LAST_DAY = 6
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The raw folder of the good data."""
+    return tmp_path_factory.mktemp("raw")
+
+
+@pytest.fixture(scope="module")
+def good_database(postgres_server: EmbeddedPostgres, raw: Path) -> str:
+    """The name of a database with six days of everything that may happen: moves, re-sent orders, orphans, faults."""
+    name = "good_data"
+    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {TEMPLATE}")
+    platform = Platform(postgres_server.url(name), raw)
+    platform.load(
+        1,
+        customers=[customer(1), customer(2, state="NY", city="Troy"), customer(2, at="11:00:00", state="NY", city="Troy")],
+        products=[product(1), product(2, price="120.00", cost="70.00"), product(3, price="twelve")],
+        transactions=[
+            order(1, 1),
+            order(2, 2, total="130.00"),
+            order(2, 2, total="130.00"),
+            order(3, 9, payment_method="PayPal"),
+        ],
+        transaction_items=[
+            line(1, 1),
+            line(2, 2, 2, price="120.00"),
+            line(2, 3),
+            line(2, 3),
+            line(2, 4, quantity=-1),
+            line(3, 5),
+        ],
+    )
+    platform.load(
+        2,
+        customers=[customer(1, on=2, state="CA", city="Fresno", email="ada at example")],
+        products=[product(1, on=2, price="12.00", cost="7.00")],
+        transactions=[order(1, 1, total="20.00"), order(4, 1, on=2, total="24.00")],
+        transaction_items=[line(1, 1, quantity=2), line(4, 6, quantity=2, price="12.00")],
+    )
+    for number in range(3, LAST_DAY + 1):
+        platform.load(
+            number,
+            transactions=[order(number + 10, 1 + number % 2, on=number, payment_method="PayPal", total="12.00")],
+            transaction_items=[line(number + 10, number + 10, price="12.00", discount_amount="1.00", line_total="11.00")],
+        )
+    with psycopg.connect(platform.url) as connection:
+        for path in sorted((SQL_DIR / "transform" / "analytics").glob("*.sql")):
+            select = path.read_text(encoding="utf-8")
+            columns = connection.execute(f"select * from ({select}) as given limit 0").description or ()  # type: ignore[arg-type]
+            names = ", ".join(column.name for column in columns)
+            connection.execute(f"insert into analytics.{path.stem} ({names}) select {names} from ({select}) as given")  # type: ignore[arg-type]
+    return name
+
+
+@pytest.fixture
+def url(postgres_server: EmbeddedPostgres, good_database: str) -> Iterator[str]:
+    """A copy of the good data, to be broken."""
+    name = f"copy_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {good_database}")
+        yield postgres_server.url(name)
+        admin.execute(f"drop database {name} with (force)")
+
+
+def one_check(table: str, name: str, raw: Path) -> TableCheck:
+    (found,) = [
+        check
+        for check in {**{(c.table, c.name): c for c in whole_database_checks(lambda: raw)}, **today(raw)}.values()
+        if (check.table, check.name) == (table, name)
+    ]
+    return found
+
+
+def today(raw: Path) -> dict[tuple[str, str], TableCheck]:
+    noon = dt.datetime.combine(day(LAST_DAY + 1), dt.time(12), dt.UTC)
+    return {(c.table, c.name): c for c in table_checks(raw_folder=lambda: raw, clock=lambda: noon)}
+
+
+def run(url: str, check: TableCheck, window: Window | None = None) -> CheckOutcome:
+    with PostgresConnection(url=url, role="loader").connect() as connection:
+        return check.run(connection, window)
+
+
+def break_it(url: str, statements: str) -> None:
+    """Change rows by hand, past the foreign keys and, where a statement drops them, past the checks."""
+    with psycopg.connect(url) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(statements)  # type: ignore[arg-type]
+
+
+WARNINGS_OF_GOOD_DATA = {
+    ("production.customers", "emails_are_valid"),
+    ("production.transaction_items", "order_totals_agree"),
+}
+
+
+def test_good_data_passes_every_check_over_all_days(postgres_server: EmbeddedPostgres, good_database: str, raw: Path) -> None:
+    url = postgres_server.url(good_database)
+    failed = {key: outcome.description for key, check in today(raw).items() if not (outcome := run(url, check)).passed}
+    assert set(failed) == WARNINGS_OF_GOOD_DATA, failed
+
+
+@pytest.mark.parametrize("number", range(1, LAST_DAY + 1))
+def test_good_data_passes_every_check_of_each_day(
+    postgres_server: EmbeddedPostgres, good_database: str, raw: Path, number: int
+) -> None:
+    url = postgres_server.url(good_database)
+    window = Window(day(number), day(number + 1))
+    outcomes = {key: run(url, check, window) for key, check in today(raw).items()}
+    failed = {key: outcome.description for key, outcome in outcomes.items() if not outcome.passed}
+    assert set(failed) <= WARNINGS_OF_GOOD_DATA, failed
+    assert outcomes["warehouse.fact_sales", "agrees_with_production"].rows_tested in (1, 2)
+
+
+def test_verification_passes_on_good_data(postgres_server: EmbeddedPostgres, good_database: str, raw: Path) -> None:
+    with PostgresConnection(url=postgres_server.url(good_database), role="loader").connect() as connection:
+        verdicts = list(verify(connection, whole_database_checks(lambda: raw)))
+    failed = {(v.table, v.name): v.description for v in verdicts if not v.passed}
+    assert set(failed) == WARNINGS_OF_GOOD_DATA, failed
+
+
+BROKEN = [
+    # table, check, what somebody did by hand, what the check must show
+    (
+        "staging.customers",
+        "contract",
+        "update staging.customers set source_file = 'customers/2023-01-01.csv' where source_row = 1 and partition_date = '2024-01-01'",
+        {"rule": "source_file is the file of partition_date", "partition_date": "2024-01-01", "source_row": "1"},
+    ),
+    (
+        "staging.transactions",
+        "contract",
+        "insert into staging.transactions (transaction_id, customer_id, transaction_date, transaction_time, payment_method,"
+        " total_amount, partition_date, source_file, source_row, loaded_at) select '', '1', '2024-01-07', '', 'Cash', '1.00',"
+        " '2024-01-07', 'transactions/2024-01-07.csv', n, now() from generate_series(1, 12) as n",
+        {"rule": "transaction_id: mostly positive whole numbers", "partition_date": "2024-01-07"},
+    ),
+    (
+        "staging.transaction_items",
+        "file_is_complete",
+        "delete from staging.transaction_items where partition_date = '2024-01-01' and source_row = 3",
+        {"partition_date": "2024-01-01", "fault": "the file has 6 rows, staging 5"},
+    ),
+    (
+        "production.transaction_items",
+        "contract",
+        "alter table production.transaction_items drop constraint transaction_items_check;"
+        " update production.transaction_items set line_total = 99 where item_id = 6",
+        {"rule": "line_total = quantity * unit_price - discount_amount", "transaction_id": "4", "item_id": "6"},
+    ),
+    (
+        "production.transaction_items",
+        "as_exported",
+        "update production.transaction_items set unit_price = 13, line_total = 26 where item_id = 6",
+        {"transaction_id": "4", "item_id": "6", "line_total": "26.00", "exported_line_total": "24.00"},
+    ),
+    (
+        "production.transactions",
+        "as_exported",
+        "update production.transactions set customer_id = 2 where transaction_id = 4",
+        {"transaction_id": "4", "partition_date": "2024-01-02"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
+        "delete from production.rejected_rows where feed = 'transaction_items' and source_row = 5",
+        {"feed": "transaction_items", "partition_date": "2024-01-01", "source_row": "5",
+         "fault": "neither kept, superseded nor rejected"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
+        "delete from production.transaction_items where item_id = 6",
+        {"feed": "transaction_items", "partition_date": "2024-01-02", "source_row": "2"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
+        "insert into production.rejected_rows (feed, partition_date, source_row, source_file, reasons, original)"
+        " values ('customers', '2024-01-01', 1, 'f', array['x'], '{}')",
+        {"feed": "customers", "partition_date": "2024-01-01", "source_row": "1", "fault": "kept and rejected"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
+        "update staging.products set loaded_at = now() where partition_date = '2024-01-02'",
+        {"feed": "products", "partition_date": "2024-01-02"},
+    ),
+    (
+        "production.rejected_rows",
+        "parents_are_still_missing",
+        "update production.rejected_rows set missing_customer_id = 1 where feed = 'transactions'",
+        {"feed": "transactions", "partition_date": "2024-01-01", "source_row": "4", "arrived": "customer 1"},
+    ),
+    (
+        "warehouse.dim_customer",
+        "history_is_seamless",
+        "update warehouse.dim_customer set valid_to = '2024-01-01' where customer_id = 1 and not is_current",
+        {"customer_id": "1", "valid_from": "2024-01-02", "fault": "leaves a gap after the version before"},
+    ),
+    (
+        "warehouse.dim_customer",
+        "history_is_seamless",
+        "alter table warehouse.dim_customer drop constraint dim_customer_no_overlap;"
+        " update warehouse.dim_customer set valid_to = '2024-01-04' where customer_id = 1 and not is_current",
+        {"customer_id": "1", "valid_from": "2024-01-02", "fault": "overlaps the version before"},
+    ),
+    (
+        "warehouse.dim_customer",
+        "history_is_seamless",
+        "delete from warehouse.dim_customer where customer_id = 2",
+        {"customer_id": "2", "fault": "no version"},
+    ),
+    (
+        "warehouse.dim_product",
+        "history_is_seamless",
+        "delete from warehouse.dim_product where product_id = 1 and is_current",
+        {"product_id": "1", "valid_from": "2000-01-01", "fault": "the last version ends, 0 current versions"},
+    ),
+    (
+        "warehouse.dim_product",
+        "history_is_seamless",
+        "delete from warehouse.dim_product where product_id = 1 and not is_current",
+        {"product_id": "1", "valid_from": "2024-01-02", "fault": "begins after 2000-01-01"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "contract",
+        "alter table warehouse.fact_sales drop constraint fact_sales_check1;"
+        " update warehouse.fact_sales set profit = profit + 1 where item_id = 6",
+        {"rule": "profit = revenue - cost", "transaction_id": "4", "item_id": "6"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "agrees_with_production",
+        "delete from warehouse.fact_sales where item_id = 6",
+        {"transaction_id": "4", "item_id": "6", "fault": "missing from fact_sales", "production_revenue": "24.00"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "agrees_with_production",
+        "insert into warehouse.fact_sales select transaction_id, 99, sale_date, customer_key, product_key, payment_key,"
+        " quantity, unit_price, discount_amount, revenue, cost, profit, partition_date"
+        " from warehouse.fact_sales where item_id = 6",
+        {"transaction_id": "4", "item_id": "99", "fault": "not in production"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "agrees_with_production",
+        "update warehouse.fact_sales set customer_key = warehouse.version_key(2, '2000-01-01') where item_id = 6",
+        {"transaction_id": "4", "item_id": "6", "fault": "different"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "versions_in_force",
+        "update warehouse.fact_sales set customer_key = warehouse.version_key(1, '2000-01-01') where item_id = 6",
+        {"transaction_id": "4", "item_id": "6", "fault": "customer version of another day"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "versions_in_force",
+        "update warehouse.fact_sales set cost = cost - 1, profit = profit + 1 where item_id = 6",
+        {"transaction_id": "4", "item_id": "6", "fault": "cost is not quantity * cost of the product"},
+    ),
+    (
+        "warehouse.agg_daily_sales",
+        "agrees_with_fact_sales",
+        "update warehouse.agg_daily_sales set revenue = revenue + 0.01 where sale_date = '2024-01-02'",
+        {"sale_date": "2024-01-02", "revenue": "24.01", "other_revenue": "24.00"},
+    ),
+    (
+        "warehouse.agg_daily_breakdown",
+        "agrees_with_agg_daily_sales",
+        "delete from warehouse.agg_daily_breakdown where breakdown = 'state' and sale_date = '2024-01-02'",
+        {"sale_date": "2024-01-02", "breakdown": "state", "revenue": None, "other_revenue": "24.00"},
+    ),
+    (
+        "warehouse.agg_product_monthly",
+        "agrees_with_agg_daily_sales",
+        "update warehouse.agg_product_monthly set discount = discount + 1 where product_key % 65536 = 0",
+        {"month_start": "2024-01-01", "discount": "6.00", "other_discount": "4.00"},
+    ),
+    (
+        "warehouse.agg_product_monthly",
+        "keys_exist",
+        "update warehouse.agg_product_monthly set product_key = 77 where product_key = 65536",
+        {"product_key": "77"},
+    ),
+    (
+        "warehouse.agg_product_performance",
+        "agrees_with_agg_product_monthly",
+        "update warehouse.agg_product_performance set units = units + 1 where product_id = 1",
+        {"product_id": "1"},
+    ),
+    (
+        "warehouse.agg_customer_monthly",
+        "agrees_with_agg_daily_sales",
+        "delete from warehouse.agg_customer_monthly where customer_id = 2",
+        {"month_start": "2024-01-01"},
+    ),
+    (
+        "warehouse.agg_customer_metrics",
+        "agrees_with_agg_customer_monthly",
+        "update warehouse.agg_customer_metrics set orders = 77 where customer_id = 2",
+        {"customer_id": "2", "orders": "77"},
+    ),
+    (
+        "warehouse.agg_customer_metrics",
+        "keys_exist",
+        "update warehouse.agg_customer_metrics set customer_id = 77 where customer_id = 2",
+        {"customer_id": "77"},
+    ),
+    *(
+        (f"analytics.{name}", "agrees_with_agg_daily_sales", f"update analytics.{name} set revenue = revenue + 0.01", {})
+        for name in (
+            "category_sales",
+            "customer_segments",
+            "payment_methods",
+            "geography",
+            "customer_lifetime_value",
+            "product_profitability",
+            "discount_impact",
+        )
+    ),
+    (
+        "analytics.daily_sales",
+        "agrees_with_agg_daily_sales",
+        "update analytics.daily_sales set orders = 77 where sale_date = '2024-01-02'",
+        {"sale_date": "2024-01-02", "orders": "77", "other_orders": "1"},
+    ),
+    (
+        "analytics.monthly_sales",
+        "agrees_with_agg_daily_sales",
+        "update analytics.monthly_sales set revenue = 0",
+        {"month_start": "2024-01-01", "revenue": "0.00"},
+    ),
+    (
+        "analytics.top_products",
+        "agrees_with_agg_product_performance",
+        "update analytics.top_products set revenue = 0 where product_id = 2",
+        {"product_id": "2", "revenue": "0.00", "other_revenue": "120.00"},
+    ),
+    (
+        "production.products",
+        "holds_what_its_select_says",
+        "update production.products set price = price + 1 where product_id = 2",
+        {"product_id": "2", "fault": "different in price"},
+    ),
+    (
+        "production.product_versions",
+        "holds_what_its_select_says",
+        "update production.product_versions set price = price + 1 where product_id = 2",
+        {"product_id": "2", "valid_from": "2024-01-01", "fault": "different in price"},
+    ),
+    (
+        "warehouse.dim_product",
+        "holds_what_its_select_says",
+        "update production.product_versions set price = price + 1 where product_id = 2",
+        {"product_key": str(2 * 65536), "fault": "different in price"},
+    ),
+    (
+        "warehouse.dim_customer",
+        "holds_what_its_select_says",
+        "update warehouse.dim_customer set segment = 'VIP' where customer_id = 1 and is_current",
+        {"fault": "different in segment"},
+    ),
+    (
+        "production.transaction_items",
+        "holds_what_its_select_says",
+        "update production.transaction_items set unit_price = 13, line_total = 26 where item_id = 6",
+        {"transaction_id": "4", "item_id": "6", "fault": "different in unit_price, line_total"},
+    ),
+    (
+        "production.rejected_rows",
+        "holds_what_its_select_says",
+        "update production.rejected_rows set original = '{}' where feed = 'products'",
+        {"feed": "products", "fault": "different in original"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "holds_what_its_select_says",
+        "delete from warehouse.fact_sales where item_id = 6",
+        {"transaction_id": "4", "item_id": "6", "fault": "missing from the table"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "holds_what_its_select_says",
+        "update production.transaction_items set unit_price = 13, line_total = 26 where item_id = 6",
+        {"transaction_id": "4", "item_id": "6", "fault": "different in unit_price, revenue, profit"},
+    ),
+    (
+        "warehouse.agg_daily_breakdown",
+        "holds_what_its_select_says",
+        "update warehouse.agg_daily_breakdown set member = 'US-WY' where member = 'US-CA' and sale_date = '2024-01-02'",
+        {"sale_date": "2024-01-02", "member": "US-WY", "fault": "not given by the SELECT"},
+    ),
+    (
+        "analytics.geography",
+        "holds_what_its_select_says",
+        "delete from analytics.geography where state = 'NY'",
+        {"country": "US", "state": "NY", "fault": "missing from the table"},
+    ),
+    (
+        "production.customers",
+        "emails_are_valid",
+        "update production.customers set email = 'nobody' where customer_id = 2",
+        {"customer_id": "2"},
+    ),
+    (
+        "production.transaction_items",
+        "order_totals_agree",
+        "update production.transactions set total_amount = 77 where transaction_id = 4",
+        {"transaction_id": "4", "total_amount": "77.00", "sum_of_lines": "24.00", "lines": "1"},
+    ),
+    (
+        "production.loaded_days",
+        "latest_day_is_loaded",
+        "delete from production.loaded_days where partition_date = '2024-01-06'",
+        {"missing_day": "2024-01-06", "latest_day": "2024-01-05"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "latest_day_is_loaded",
+        "delete from warehouse.fact_sales where partition_date >= '2024-01-05'",
+        {"missing_day": "2024-01-06", "latest_day": "2024-01-04"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "broken", "shown"), BROKEN, ids=[f"{table}-{name}-{n}" for n, (table, name, *_) in enumerate(BROKEN)]
+)
+def test_a_check_fails_on_a_broken_row_and_names_it(
+    url: str, raw: Path, table: str, name: str, broken: str, shown: dict[str, str | None]
+) -> None:
+    break_it(url, broken)
+    outcome = run(url, one_check(table, name, raw))
+    assert not outcome.passed
+    assert outcome.violations >= 1
+    assert any(shown.items() <= sample.items() for sample in outcome.samples), (outcome.description, outcome.samples)
+    if not name.startswith("latest_day"):
+        assert len(outcome.samples) <= 5
+
+
+def test_every_check_is_broken_by_some_test() -> None:
+    tested = {name for _, name, *_ in BROKEN} | {"volume"}
+    assert {check.name for check in whole_database_checks()} | {check.name for check in table_checks()} == tested
+
+
+def test_a_check_of_a_day_does_not_see_other_days(url: str, raw: Path) -> None:
+    break_it(url, "delete from warehouse.fact_sales where item_id = 6")
+    check = one_check("warehouse.fact_sales", "agrees_with_production", raw)
+    assert not run(url, check, Window(day(2), day(3))).passed
+    assert run(url, check, Window(day(3), day(LAST_DAY + 1))).passed
+
+
+def test_a_day_with_far_too_few_rows_is_a_warning_that_names_it(url: str, raw: Path) -> None:
+    break_it(
+        url,
+        "insert into production.loaded_days select 'transactions', '2024-01-06'::date - 7 * n, now() - n * interval '1 s', 100 + n"
+        " from generate_series(1, 8) as n",
+    )
+    check = today(raw)["staging.transactions", "volume"]
+    outcome = run(url, check, Window(day(6), day(7)))
+    assert (outcome.passed, check.severity) == (False, "WARN")
+    assert outcome.samples == [{"partition_date": "2024-01-06", "rows": "1", "expected": "73 to 136"}]
+
+
+def test_files_that_are_gone_are_not_compared(url: str, tmp_path: Path) -> None:
+    outcome = run(url, one_check("staging.customers", "file_is_complete", tmp_path))
+    assert (outcome.passed, outcome.metadata["files_gone"]) == (True, 2)
+
+
+def test_a_database_that_is_down_is_no_verdict(raw: Path) -> None:
+    check = today(raw)["warehouse.fact_sales", "contract"]
+    with pytest.raises(psycopg.OperationalError):
+        run("postgresql://127.0.0.1:1/nothing", check)
+
+
+def test_personal_data_never_shows_in_a_failing_row(url: str, raw: Path) -> None:
+    break_it(
+        url,
+        "alter table production.customers drop constraint customers_country_check;"
+        " update production.customers set country = 'usa', email = 'x' where customer_id = 1",
+    )
+    for name in ("contract", "holds_what_its_select_says", "emails_are_valid"):
+        outcome = run(url, one_check("production.customers", name, raw))
+        assert not outcome.passed
+        shown = {column for sample in outcome.samples for column in sample}
+        assert shown <= {"rule", "customer_id", "partition_date", "source_row", "fault"}
+
+
+def test_dagster_stops_what_is_downstream_of_an_error_and_shows_the_rows(url: str) -> None:
+    break_it(url, "delete from warehouse.fact_sales where item_id = 6")
+
+    @asset(key=AssetKey(["warehouse", "fact_sales"]))
+    def fact_sales() -> None: ...
+
+    @asset(deps=[fact_sales])
+    def downstream() -> None: ...
+
+    checks = [check for check in all_checks() if {key.asset_key for key in check.check_keys} == {fact_sales.key}]
+    result = materialize(
+        [fact_sales, downstream, *checks],
+        resources={"database": Database(url=url, role="loader")},
+        tags={"dagster/asset_partition_range_start": "2024-01-02", "dagster/asset_partition_range_end": "2024-01-03"},
+        raise_on_error=False,
+    )
+    evaluations = {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+    assert {name for name, evaluation in evaluations.items() if not evaluation.passed} == {
+        "agrees_with_production",
+        "latest_day_is_loaded",
+    }
+    failed = evaluations["agrees_with_production"]
+    assert failed.severity == AssetCheckSeverity.ERROR
+    assert failed.metadata["violations"].value == 1
+    assert failed.metadata["failing_rows"].value[0].data["item_id"] == "6"  # type: ignore[index]
+    assert evaluations["latest_day_is_loaded"].severity == AssetCheckSeverity.WARN
+    assert result.asset_materializations_for_node("downstream") == []
+
+
+def test_all_checks_fit_into_one_code_location() -> None:
+    checks = all_checks()
+    assert sum(len(list(check.check_keys)) for check in checks) == len(table_checks())
+    Definitions(asset_checks=checks, resources={"database": Database(url="postgresql:///nothing")})

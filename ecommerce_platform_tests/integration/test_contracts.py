@@ -1,0 +1,150 @@
+"""Schemas, DDL and database describe the same tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import ibis
+import psycopg
+import pytest
+from pandera.errors import SchemaErrors
+from psycopg import sql
+
+from ecommerce_platform.checks.contract import columns_of, contract
+from ecommerce_platform.checks.verify import primary_key
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.schemas import SCHEMAS, tables_of_ddl
+from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform_tests.conftest import TEMPLATE
+
+SCHEMA_NAMES = ["staging", "production", "warehouse", "analytics", "monitoring"]
+TRANSFORMED = [table for table in tables_of_ddl() if (SQL_DIR / "transform" / f"{table.replace('.', '/')}.sql").exists()]
+
+
+@pytest.fixture(scope="module")
+def connection(postgres_server: EmbeddedPostgres) -> Iterator[ClientConnection]:
+    """The owner's connection to a database with the DDL and no rows."""
+    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
+        admin.execute(f"create database contracts template {TEMPLATE}")
+    with psycopg.connect(
+        postgres_server.url("contracts"), autocommit=True, cursor_factory=psycopg.ClientCursor
+    ) as opened:
+        yield opened
+
+
+def test_every_table_of_the_database_has_a_schema_and_every_schema_a_table(connection: ClientConnection) -> None:
+    tables = connection.execute(
+        "select schemaname || '.' || tablename from pg_tables where schemaname = any (%s)", (SCHEMA_NAMES,)
+    ).fetchall()
+    assert {name for (name,) in tables} == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("table", tables_of_ddl())
+def test_a_schema_has_exactly_the_columns_of_its_table(connection: ClientConnection, table: str) -> None:
+    assert set(SCHEMAS[table].columns) == set(columns_of(connection, table))
+
+
+@pytest.mark.parametrize("table", tables_of_ddl())
+def test_a_schema_forbids_nulls_where_the_ddl_does(connection: ClientConnection, table: str) -> None:
+    rows = connection.execute(
+        "select attname, attnotnull from pg_attribute where attrelid = %s::regclass and attnum > 0"
+        " and not attisdropped",
+        (table,),
+    ).fetchall()
+    assert {name: not column.nullable for name, column in SCHEMAS[table].columns.items()} == dict(rows)
+
+
+@pytest.mark.parametrize("table", tables_of_ddl())
+def test_a_schema_is_unique_by_the_primary_key(connection: ClientConnection, table: str) -> None:
+    assert set(SCHEMAS[table].unique or []) == set(primary_key(connection, table))
+
+
+def test_every_table_and_every_column_says_what_it_is(connection: ClientConnection) -> None:
+    silent = connection.execute(
+        """
+        select attribute.attrelid::regclass || '.' || attribute.attname
+        from pg_attribute as attribute
+        join pg_class as class on class.oid = attribute.attrelid and class.relkind = 'r'
+        where class.relnamespace::regnamespace::text = any (%s) and attribute.attnum > 0
+            and not attribute.attisdropped and col_description(attribute.attrelid, attribute.attnum) is null
+        union all
+        select oid::regclass::text from pg_class
+        where relkind in ('r', 'v') and relnamespace::regnamespace::text = any (%s)
+            and obj_description(oid, 'pg_class') is null
+        """,
+        (SCHEMA_NAMES, SCHEMA_NAMES),
+    ).fetchall()
+    assert silent == []
+
+
+@pytest.mark.parametrize("table", TRANSFORMED)
+def test_a_select_gives_exactly_the_columns_of_its_table(connection: ClientConnection, table: str) -> None:
+    def text(folder: str) -> str | None:
+        path = SQL_DIR / folder / f"{table.replace('.', '/')}.sql"
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    parameters = {"window_start": "2024-01-01", "window_end": "2024-01-02", "everything": True}
+    generated = connection.execute(
+        "select attname from pg_attribute where attrelid = %s::regclass and attgenerated <> ''", (table,)
+    ).fetchall()
+    with connection.transaction(force_rollback=True):
+        scope = text("scope")
+        if scope is not None:
+            connection.execute("create temp table revisits (key bigint) on commit drop")
+            body = sql.SQL("create temp table scope on commit drop as {}").format(sql.SQL(scope))  # type: ignore[arg-type]
+            connection.execute(body, parameters)
+        cursor = connection.execute(text("transform") or "", parameters)  # type: ignore[arg-type]
+        given = {column.name for column in cursor.description or ()}
+    assert given == set(columns_of(connection, table)) - {name for (name,) in generated}
+
+
+@pytest.mark.parametrize("table", tables_of_ddl())
+def test_a_contract_runs_on_an_empty_table(connection: ClientConnection, table: str) -> None:
+    outcome = contract(table).run(connection)
+    assert (outcome.passed, outcome.rows_tested) == (True, 0)
+
+
+def test_a_column_that_the_schema_does_not_know_breaks_the_contract(connection: ClientConnection) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("alter table warehouse.dim_payment add column colour text")
+        outcome = contract("warehouse.dim_payment").run(connection)
+    assert not outcome.passed
+    assert outcome.samples == [{"column": "colour", "where": "table"}]
+
+
+def test_a_key_that_the_database_no_longer_keeps_unique_is_counted(connection: ClientConnection) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("alter table warehouse.dim_payment drop constraint dim_payment_pkey cascade")
+        connection.execute("insert into warehouse.dim_payment values (1, 'Cash', 'Other'), (1, 'Barter', 'Other')")
+        outcome = contract("warehouse.dim_payment").run(connection)
+    assert not outcome.passed
+    assert outcome.violations == 2
+    assert outcome.samples[0]["rule"] == "unique: payment_key"
+
+
+def test_a_contract_counts_what_pandera_itself_counts(
+    postgres_server: EmbeddedPostgres, connection: ClientConnection
+) -> None:
+    table = "warehouse.dim_product"
+    connection.execute(
+        """
+        alter table warehouse.dim_product drop constraint dim_product_price_check;
+        insert into warehouse.dim_product
+        select warehouse.version_key(id, '2000-01-01'), id, case when id % 7 = 0 then ' ' else 'Thing' end, 'C', '', 'B',
+            case when id % 5 = 0 then -1 else 10 end, 3, case when id % 3 = 0 then 'Premium' else 'Budget' end,
+            '2000-01-01', 'infinity', true
+        from generate_series(1, 100) as id
+        """
+    )
+    ours = contract(table).run(connection)
+    told = psycopg.conninfo.conninfo_to_dict(postgres_server.url("contracts"))
+    backend = ibis.postgres.connect(**{("database" if name == "dbname" else name): told[name] for name in told})
+    with pytest.raises(SchemaErrors) as caught:
+        SCHEMAS[table].validate(backend.table("dim_product", database="warehouse"), lazy=True)
+    backend.disconnect()
+    theirs = {str(failure.check.error) for failure in caught.value.schema_errors}
+    assert ours.violations == 14 + 20 + 33
+    assert {str(sample["rule"]).removeprefix("product_name: ").removeprefix("price: ") for sample in ours.samples} <= theirs
+    assert len(theirs) == 3
+

@@ -1,0 +1,463 @@
+"""Any small shop, loaded in any order, in any batches, any number of times, corrected, and interrupted.
+
+Hypothesis draws the files of a few days and a plan of loads, and the real server runs it. A failure prints the plan as
+calls that can be pasted into a test. The default run takes under two minutes; a deep one is
+
+    HYPOTHESIS_PROFILE=deep python -m pytest ecommerce_platform_tests/properties/test_order_does_not_matter.py
+
+with a few thousand examples a property (an hour each on one core), and other examples each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+
+from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
+from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform_tests import model
+from ecommerce_platform_tests.harness import (
+    Platform,
+    csv_bytes,
+    customer,
+    day,
+    line,
+    order,
+    product,
+    table_assets,
+)
+
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+
+
+def examples(number: int) -> settings:
+    """A fixed number of examples, the same in every default run."""
+    return settings(
+        max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "3000")) if DEEP else number,
+        derandomize=not DEEP,
+        deadline=None,
+        database=None,
+        # The database is emptied between the examples.
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+        phases=[Phase.generate, Phase.shrink],
+    )
+
+
+# ---- a shop: files and a plan that can be read ------------------------------------------------------------------
+
+BUILDERS = {"customer": customer, "product": product, "order": order, "line": line}
+FEED_OF = {"customer": "customers", "product": "products", "order": "transactions", "line": "transaction_items"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A row as the call of the harness that makes it, perhaps with a fault in one column."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    fields: tuple[tuple[str, Any], ...] = ()
+    fault: tuple[str, str] | None = None
+
+    def __repr__(self) -> str:
+        named = [f"{name}={value!r}" for name, value in self.fields]
+        call = f"{self.name}({', '.join([*map(repr, self.arguments), *named])})"
+        return call if self.fault is None else f"{call} | {dict([self.fault])!r}"
+
+    @property
+    def row(self) -> Mapping[str, str] | str:
+        """The row, or its text where it cannot be split."""
+        if self.fault is not None and self.fault[0] == "malformed":
+            return self.fault[1]
+        row = BUILDERS[self.name](*self.arguments, **dict(self.fields))
+        return row if self.fault is None else {**row, **dict([self.fault])}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The four files of one day."""
+
+    made: tuple[Made, ...] = ()
+
+    def rows(self, feed: str) -> list[Made]:
+        return [made for made in self.made if FEED_OF[made.name] == feed]
+
+    def __repr__(self) -> str:
+        return ", ".join(f"{feed}={self.rows(feed)!r}" for feed in FEEDS if self.rows(feed))
+
+
+@dataclass(frozen=True)
+class Load:
+    """A run over a range of days, of which one may have a corrected file, and which may die between two tables."""
+
+    first: int
+    last: int
+    corrected: Files | None = None
+    dies_after: int | None = None
+
+
+@dataclass
+class Shop:
+    """What is exported, and how it is loaded."""
+
+    days: list[Files]
+    plan: list[Load] = field(default_factory=list)
+
+    def complete(self) -> list[Load]:
+        """The plan, and a load of each day that it leaves out or leaves torn."""
+        whole: set[int] = set()
+        for load in self.plan:
+            days = set(range(load.first, load.last + 1))
+            whole = whole | days if load.dies_after is None else whole - days
+        rest = [Load(number, number) for number in range(1, len(self.days) + 1) if number not in whole]
+        return [*self.plan, *rest]
+
+
+TORN = {"customers": "1,Ada", "products": "1", "transactions": "1,1,", "transaction_items": "1,1,1"}
+FAULTS: dict[str, list[tuple[str, str]]] = {
+    "customer": [
+        ("customer_id", ""),
+        ("customer_id", "007"),
+        ("date_of_birth", "1990-02-30"),
+        ("country", "USA"),
+        ("updated_at", "soon"),
+        ("malformed", TORN["customers"]),
+    ],
+    "product": [
+        ("product_id", "x"),
+        ("product_name", " "),
+        ("category", ""),
+        ("cost", "-1.00"),
+        ("price", "ten"),
+        ("updated_at", "2024-13-01"),
+        ("malformed", TORN["products"]),
+    ],
+    "order": [
+        ("transaction_id", ""),
+        ("customer_id", "-1"),
+        ("transaction_date", "none"),
+        ("transaction_date", "2024-02-30"),
+        ("transaction_date", "2024-12-31"),
+        ("payment_method", ""),
+        ("total_amount", "-10.00"),
+        ("malformed", TORN["transactions"]),
+    ],
+    "line": [
+        ("item_id", ""),
+        ("transaction_id", "0"),
+        ("product_id", "1.5"),
+        ("quantity", "-1"),
+        ("line_total", "9.99"),
+        ("unit_price", ""),
+        ("malformed", TORN["transaction_items"]),
+    ],
+}
+
+
+@st.composite
+def made(draw: st.DrawFn, name: str, arguments: tuple, **fields: Any) -> Made:
+    """A row that is mostly good. Fields that are None keep what the harness fills in."""
+    given = tuple((key, value) for key, value in fields.items() if value is not None)
+    fault = draw(st.sampled_from(FAULTS[name])) if draw(st.integers(0, 14)) == 14 else None
+    return Made(name, arguments, given, fault)
+
+
+rarely = st.integers(0, 7).map(lambda number: number == 7)
+
+
+@st.composite
+def images(draw: st.DrawFn, file_day: int) -> Made:
+    """An image of a customer or product: of the file's day, or late, or with a clock that runs ahead."""
+    on = draw(st.sampled_from([file_day, file_day, file_day - 1, max(0, file_day - 3), 0, file_day + 1]))
+    at = draw(st.sampled_from(["10:00:00", "10:00:00", "00:30:00", "23:30:00"]))
+    elsewhere = f"{day(on)}T00:30:00+02:00" if draw(rarely) else None
+    if draw(st.booleans()):
+        return draw(
+            made(
+                "customer",
+                (draw(st.integers(1, 3)),),
+                on=on,
+                at=at,
+                updated_at=elsewhere,
+                state=draw(st.sampled_from([None, "CA", ""])),
+                city=draw(st.sampled_from([None, None, ""])),
+                date_of_birth=draw(st.sampled_from([None, None, "", "2006-01-03", "1999-01-02"])),
+            )
+        )
+    return draw(
+        made(
+            "product",
+            (draw(st.integers(1, 2)),),
+            on=on,
+            at=at,
+            updated_at=elsewhere,
+            cost=draw(st.sampled_from([None, "7.00"])),
+            price=draw(st.sampled_from([None, None, "30.00"])),
+            category=draw(st.sampled_from([None, None, "Toys"])),
+        )
+    )
+
+
+@st.composite
+def exports(draw: st.DrawFn, file_day: int) -> list[Made]:
+    """An order with its lines: new, late, corrected, without its header, without its lines."""
+    number = draw(st.integers(1, 4))
+    rows = []
+    if not draw(rarely):
+        rows.append(
+            draw(
+                made(
+                    "order",
+                    (number, draw(st.sampled_from([1, 1, 2, 3]))),
+                    on=draw(st.sampled_from([file_day, file_day, max(0, file_day - 2), 0])),
+                    payment_method=draw(st.sampled_from([None, None, "PayPal"])),
+                )
+            )
+        )
+    for item in draw(st.lists(st.integers(1, 3), max_size=3)):
+        quantity = draw(st.integers(1, 3))
+        discount = draw(st.sampled_from([None, None, None, "1.00"]))
+        rows.append(
+            draw(
+                made(
+                    "line",
+                    (number, item, draw(st.sampled_from([1, 1, 2]))),
+                    quantity=quantity,
+                    discount_amount=discount,
+                    line_total=None if discount is None else f"{quantity * 10 - 1}.00",
+                )
+            )
+        )
+    return rows
+
+
+def bulk(file_day: int) -> list[Made]:
+    """Ten orders of one day that make customer 1 a VIP."""
+    return [
+        made
+        for number in range(101, 111)
+        for made in (
+            Made("order", (number, 1), (("on", file_day),)),
+            Made("line", (number, 1), (("quantity", 100),)),
+        )
+    ]
+
+
+@st.composite
+def files(draw: st.DrawFn, file_day: int) -> Files:
+    rows = draw(st.lists(images(file_day), max_size=4))
+    for export in draw(st.lists(exports(file_day), max_size=3)):
+        rows += export
+    if draw(rarely) and draw(rarely):
+        rows += bulk(file_day)
+    if rows and draw(rarely):
+        rows.append(draw(st.sampled_from(rows)))
+    return Files(tuple(rows))
+
+
+@st.composite
+def corrected(draw: st.DrawFn, file_day: int, original: Files) -> Files:
+    """The file again: empty, with rows left out, with rows added, or another one altogether."""
+    kept = draw(st.sampled_from(["none", "some", "all"]))
+    rows = [] if kept == "none" else [row for row in original.made if kept == "all" or draw(st.booleans())]
+    added = draw(files(file_day)).made if draw(st.booleans()) else ()
+    return Files((*rows, *added))
+
+
+@st.composite
+def shops(draw: st.DrawFn, corrections: bool = False, deaths: bool = False, most_loads: int = 4) -> Shop:
+    """Three or four days, and a plan that loads some of them, some of them again."""
+    count = draw(st.integers(3, 4))
+    shop = Shop([draw(files(number)) for number in range(1, count + 1)])
+    stand = list(shop.days)
+    for _ in range(draw(st.integers(1, most_loads))):
+        first = draw(st.integers(1, count))
+        last = draw(st.sampled_from([first, first, *range(first, count + 1)]))
+        changed = None
+        if corrections and draw(st.booleans()):
+            changed = stand[first - 1] = draw(corrected(first, stand[first - 1]))
+        dies_after = draw(st.integers(1, len(TABLES) - 1)) if deaths and draw(st.booleans()) else None
+        shop.plan.append(Load(first, last, changed, dies_after))
+    return shop
+
+
+# ---- the platform -----------------------------------------------------------------------------------------------
+
+STAGING = [f"staging.{feed}" for feed in FEEDS]
+# The calendar stays; everything else is emptied between examples.
+TABLES = [*STAGING, *(table for table in table_assets() if table != "warehouse.dim_date")]
+
+
+def empty(platform: Platform) -> None:
+    """Take every row but the calendar's away."""
+    with psycopg.connect(platform.url) as connection:
+        connection.execute("set session_replication_role = replica")
+        for table in [*TABLES, "platform.revisits"]:
+            connection.execute(f"delete from {table}")
+
+
+def content(platform: Platform) -> dict[str, Counter[str]]:
+    """All rows of every table of production and the warehouse, as text, without the moment of their load."""
+    parts = [
+        f"select '{table}', (to_jsonb(r) - 'loaded_at')::text from {table} as r"
+        for table in [*TABLES, "platform.revisits"]
+        if not table.startswith("staging.")
+    ]
+    found: dict[str, Counter[str]] = {}
+    for table, row in platform.rows(" union all ".join(parts)):
+        found.setdefault(table, Counter())[row] += 1
+    return found
+
+
+def export(platform: Platform, number: int, of_day: Files) -> None:
+    """Write the four files of a day, rows that cannot be split as they are."""
+    for feed, columns in FEEDS.items():
+        header = csv_bytes(columns, ())
+        lines = [
+            made.row.encode() + b"\n" if isinstance(made.row, str) else csv_bytes(columns, [made.row])[len(header) :]
+            for made in of_day.rows(feed)
+        ]
+        write_feed_file(feed_file_name(platform.raw, feed, day(number)), header + b"".join(lines))
+
+
+def as_model_files(loaded: Mapping[int, Files]) -> model.Files:
+    return {
+        day(number): {feed: [made.row for made in of_day.rows(feed)] for feed in FEEDS}
+        for number, of_day in loaded.items()
+    }
+
+
+@pytest.fixture
+def shop_platform(platform: Platform) -> Platform:
+    """One database for all examples of a test, with its calendar."""
+    platform.export(1)
+    platform.run(1)
+    return platform
+
+
+def play(platform: Platform, shop: Shop, after_each: Any = None) -> dict[int, Files]:
+    """Empty the database and carry the plan out; the files as they are in the end."""
+    empty(platform)
+    files_now = dict(enumerate(shop.days, 1))
+    for number, of_day in files_now.items():
+        note(f"platform.export({number}, {of_day!r})")
+        export(platform, number, of_day)
+    loaded: dict[int, Files] = {}
+    torn: set[int] = set()
+    for load in shop.complete():
+        if load.corrected is not None:
+            files_now[load.first] = load.corrected
+            note(f"platform.export({load.first}, {load.corrected!r})")
+            export(platform, load.first, load.corrected)
+        days = range(load.first, load.last + 1)
+        only = TABLES if load.dies_after is None else TABLES[: load.dies_after]
+        note(f"platform.run({load.first}, {load.last}){'' if only is TABLES else f'  # dies after {only[-1]}'}")
+        platform.run(load.first, load.last, only=only)
+        loaded |= {number: files_now[number] for number in days}
+        torn = torn - set(days) if only is TABLES else torn | set(days)
+        if after_each is not None and not torn:
+            after_each(loaded)
+    return files_now
+
+
+def load_at_once(platform: Platform, files_now: Mapping[int, Files]) -> dict[str, Counter[str]]:
+    """What one run over all days makes of an empty database."""
+    empty(platform)
+    for number, of_day in files_now.items():
+        export(platform, number, of_day)
+    platform.run(1, len(files_now), only=TABLES)
+    return content(platform)
+
+
+def differences(found: Mapping[str, Counter], expected: Mapping[str, Counter]) -> str:
+    """The rows that are there and should not be, and those that are not and should be."""
+    lines: list[str] = []
+    for table in sorted({*found, *expected}):
+        there, wanted = found.get(table, Counter()), expected.get(table, Counter())
+        lines += [f"{table}: should not hold {row}" for row in there - wanted]
+        lines += [f"{table}: should hold {row}" for row in wanted - there]
+    return "\n".join(lines)
+
+
+def compare_with_model(platform: Platform, loaded: Mapping[int, Files]) -> None:
+    """Whether every table holds what the model says, and every row of every file is accounted for."""
+    expected = model.expect(as_model_files(loaded))
+    with psycopg.connect(platform.url) as connection:
+        found = {table: Counter(connection.execute(select).fetchall()) for table, select in model.SELECTS.items()}
+        accounted = connection.execute(ACCOUNTED).fetchall()
+    problems = differences(found, expected.content)
+    assert not problems, problems
+    in_tables = Counter({(feed, of_day): count for feed, of_day, count in accounted})
+    for (feed, of_day), dropped in expected.duplicates.items():
+        number = next(number for number in loaded if day(number) == of_day)
+        rows = len(loaded[number].rows(feed))
+        assert rows == in_tables[feed, of_day] + dropped, f"{feed} of {of_day}: {rows} rows in the file"
+
+
+# Rows kept and rows rejected, of each feed and day.
+ACCOUNTED = """
+select feed, partition_date, count(*)
+from (
+    select 'customers' as feed, partition_date from production.customer_versions
+    union all select 'products', partition_date from production.product_versions
+    union all select 'transactions', partition_date from production.transactions
+    union all select 'transaction_items', partition_date from production.transaction_items
+    union all select feed, partition_date from production.rejected_rows
+) as rows
+group by feed, partition_date
+"""
+
+
+# ---- the promises -----------------------------------------------------------------------------------------------
+
+
+@given(shop=shops(most_loads=5))
+@examples(20)
+def test_any_order_any_batches_and_any_repeats_give_what_one_load_of_all_days_gives(
+    shop_platform: Platform, shop: Shop
+) -> None:
+    final = play(shop_platform, shop)
+    found = content(shop_platform)
+    problems = differences(found, load_at_once(shop_platform, final))
+    assert not problems, problems
+
+
+@given(shop=shops(corrections=True))
+@examples(25)
+def test_a_corrected_file_leaves_nothing_of_the_one_before(shop_platform: Platform, shop: Shop) -> None:
+    final = play(shop_platform, shop)
+    found = content(shop_platform)
+    problems = differences(found, load_at_once(shop_platform, final))
+    assert not problems, problems
+
+
+@given(shop=shops(corrections=True))
+@examples(25)
+def test_after_every_load_the_tables_hold_what_the_design_says_and_every_row_is_accounted_for(
+    shop_platform: Platform, shop: Shop
+) -> None:
+    play(shop_platform, shop, lambda loaded: compare_with_model(shop_platform, loaded))
+
+
+@given(shop=shops(corrections=True, deaths=True))
+@examples(15)
+def test_a_run_that_dies_between_two_tables_is_made_good_by_loading_its_days_again(
+    shop_platform: Platform, shop: Shop
+) -> None:
+    final = play(shop_platform, shop, lambda loaded: compare_with_model(shop_platform, loaded))
+    found = content(shop_platform)
+    problems = differences(found, load_at_once(shop_platform, final))
+    assert not problems, problems
+
+
+def test_the_model_speaks_of_every_table_that_it_names() -> None:
+    assert set(model.expect({}).content) == set(model.SELECTS)
+
+
