@@ -376,11 +376,15 @@ def _serve(settings: Settings) -> None:
     if console.is_terminal and not os.environ.get("CI"):
         webbrowser.open(f"{address}/asset-groups")
     command = [sys.executable, "-m", "dagster", "dev", "--host", settings.host, "--port", str(settings.dagster_port)]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
     # Ctrl-C goes to the whole group: the child ends by itself, we wait for it.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         child = subprocess.Popen(  # noqa: S603
-            command, cwd=PROJECT_DIR, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+            command,
+            cwd=PROJECT_DIR,
+            env=environment,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         code = child.wait()

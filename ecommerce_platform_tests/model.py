@@ -1,15 +1,16 @@
 """What production and the warehouse must hold, computed from the rows of the loaded files in plain Python.
 
-Written from the words of the design, not from the SQL: small, slow, and with nothing to load, so that nothing can
-depend on an order of loads. What it gives can be compared with :meth:`Platform.rows` of the statements in ``SELECTS``.
+Written from the words of the design, not from the SQL: small, slow, and with nothing to load, so that nothing
+can depend on an order of loads. What it gives can be compared with the rows of the statements in ``SELECTS``.
 
-- A row is good when its own text has no fault. A bad row has no effect but its rejection. A good row whose parent is
-  not there is rejected too, as long as that is so: an order needs its customer, a line its order and its product.
-- An image holds from the day of its ``updated_at``, at most that of its file. Of several images of one day the one
-  with the greatest (updated_at, day of the file, row) counts.
+- A row is good when its own text has no fault. A bad row has no effect but its rejection. A good row whose
+  parent is not there is rejected too, as long as that is so: an order needs its customer, a line needs its
+  order and its product.
+- An image holds from the day of its ``updated_at``, at most that of its file. Of several images of one day
+  the one with the greatest (updated_at, day of the file, row) counts.
 - Of several exports of an order the one with the greatest (day of the file, row) counts.
-- The base of an order is the latest day that exports both the order and lines of it. Lines of earlier days are
-  superseded; of the others the greatest (day of the file, row) of each line counts.
+- The base of an order is the latest day that exports both the order and lines of it. Lines of earlier days
+  are superseded; of the others the greatest (day of the file, row) of each line counts.
 """
 
 from __future__ import annotations
@@ -34,40 +35,85 @@ Content = dict[str, Counter[tuple]]
 EPOCH = dt.date(2000, 1, 1)
 
 SELECTS = {
-    "customers": "select customer_id, city, state, date_of_birth, valid_from, partition_date, source_row"
-    " from production.customers",
-    "customer_versions": "select customer_id, valid_from, city, state, date_of_birth, partition_date, source_row"
-    " from production.customer_versions",
-    "products": "select product_id, category, price, cost, valid_from, partition_date, source_row"
-    " from production.products join production.product_categories using (category_id)",
-    "product_versions": "select product_id, valid_from, category, price, cost, partition_date, source_row"
-    " from production.product_versions join production.product_categories using (category_id)",
-    "product_categories": "select category, sub_category from production.product_categories",
-    "payment_methods": "select payment_method from production.payment_methods",
-    "transactions": "select transaction_id, customer_id, transaction_date, payment_method, partition_date, source_row"
-    " from production.transactions join production.payment_methods using (payment_method_id)",
-    "transaction_items": "select transaction_id, item_id, product_id, quantity, line_total, partition_date,"
-    " source_row from production.transaction_items",
-    "rejected_rows": "select feed, partition_date, source_row, (select string_agg(split_part(r, ':', 1), ', ' order by"
-    " split_part(r, ':', 1)) from unnest(reasons) as r), missing_customer_id, missing_transaction_id, missing_product_id"
-    " from production.rejected_rows",
-    "loaded_days": "select feed, partition_date, rows_in_file from production.loaded_days",
-    "dim_customer": "select customer_id, customer_key, valid_from, nullif(valid_to, 'infinity'), is_current, city,"
-    " state, age_group, segment from warehouse.dim_customer",
-    "dim_product": "select product_id, product_key, valid_from, nullif(valid_to, 'infinity'), is_current, category,"
-    " price, cost, price_range from warehouse.dim_product",
-    "dim_payment": "select payment_method from warehouse.dim_payment",
-    "fact_sales": "select transaction_id, item_id, sale_date, customer_key, product_key, payment_method, quantity,"
-    " discount_amount, revenue, cost, profit, partition_date"
-    " from warehouse.fact_sales join warehouse.dim_payment using (payment_key)",
-    "agg_daily_sales": "select sale_date, orders, customers, lines, units, discount, revenue, cost, profit"
-    " from warehouse.agg_daily_sales",
-    "agg_daily_breakdown": "select sale_date, breakdown, member, orders, lines, units, discount, revenue, cost, profit"
-    " from warehouse.agg_daily_breakdown",
-    "agg_product_performance": "select product_id, first_sale_date, last_sale_date, orders, units, discount, revenue,"
-    " cost, profit, profit_margin from warehouse.agg_product_performance",
-    "agg_customer_metrics": "select customer_id, first_order_date, last_order_date, orders, units, revenue, cost,"
-    " profit, average_order_value, lifespan_years from warehouse.agg_customer_metrics",
+    "customers": """
+        select customer_id, city, state, date_of_birth, valid_from, partition_date, source_row
+        from production.customers
+    """,
+    "customer_versions": """
+        select customer_id, valid_from, city, state, date_of_birth, partition_date, source_row
+        from production.customer_versions
+    """,
+    "products": """
+        select product_id, category, price, cost, valid_from, partition_date, source_row
+        from production.products join production.product_categories using (category_id)
+    """,
+    "product_versions": """
+        select product_id, valid_from, category, price, cost, partition_date, source_row
+        from production.product_versions join production.product_categories using (category_id)
+    """,
+    "product_categories": """
+        select category, sub_category
+        from production.product_categories
+    """,
+    "payment_methods": """
+        select payment_method
+        from production.payment_methods
+    """,
+    "transactions": """
+        select transaction_id, customer_id, transaction_date, payment_method, partition_date, source_row
+        from production.transactions join production.payment_methods using (payment_method_id)
+    """,
+    "transaction_items": """
+        select transaction_id, item_id, product_id, quantity, line_total, partition_date, source_row
+        from production.transaction_items
+    """,
+    "rejected_rows": """
+        select feed, partition_date, source_row, (select string_agg(split_part(r, ':', 1), ', ' order by
+            split_part(r, ':', 1)) from unnest(reasons) as r), missing_customer_id,
+            missing_transaction_id, missing_product_id
+        from production.rejected_rows
+    """,
+    "loaded_days": """
+        select feed, partition_date, rows_in_file
+        from production.loaded_days
+    """,
+    "dim_customer": """
+        select customer_id, customer_key, valid_from, nullif(valid_to, 'infinity'), is_current, city,
+            state, age_group, segment
+        from warehouse.dim_customer
+    """,
+    "dim_product": """
+        select product_id, product_key, valid_from, nullif(valid_to, 'infinity'), is_current, category,
+            price, cost, price_range
+        from warehouse.dim_product
+    """,
+    "dim_payment": """
+        select payment_method
+        from warehouse.dim_payment
+    """,
+    "fact_sales": """
+        select transaction_id, item_id, sale_date, customer_key, product_key, payment_method, quantity,
+            discount_amount, revenue, cost, profit, partition_date
+        from warehouse.fact_sales join warehouse.dim_payment using (payment_key)
+    """,
+    "agg_daily_sales": """
+        select sale_date, orders, customers, lines, units, discount, revenue, cost, profit
+        from warehouse.agg_daily_sales
+    """,
+    "agg_daily_breakdown": """
+        select sale_date, breakdown, member, orders, lines, units, discount, revenue, cost, profit
+        from warehouse.agg_daily_breakdown
+    """,
+    "agg_product_performance": """
+        select product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, cost,
+            profit, profit_margin
+        from warehouse.agg_product_performance
+    """,
+    "agg_customer_metrics": """
+        select customer_id, first_order_date, last_order_date, orders, units, revenue, cost, profit,
+            average_order_value, lifespan_years
+        from warehouse.agg_customer_metrics
+    """,
 }
 """The tables that the model speaks of, each with the SELECT of the columns that it knows."""
 
@@ -88,7 +134,7 @@ class Faulty(ValueError):
         self.value = value
 
 
-# ---- one field --------------------------------------------------------------------------------------------------
+# ---- one field -----------------------------------------------------------------------------------
 
 
 def whole(text: str, digits: int = 18) -> int:
@@ -212,7 +258,10 @@ def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) ->
                 values[name] = error.value  # type: ignore[attr-defined]
     if feed == "transactions" and values.get("transaction_date", day) > day:
         values["faults"].append("transaction_date")
-    if feed == "transaction_items" and {"quantity", "unit_price", "discount_amount", "line_total"} <= values.keys():
+    if (
+        feed == "transaction_items"
+        and {"quantity", "unit_price", "discount_amount", "line_total"} <= values.keys()
+    ):
         total = values["quantity"] * values["unit_price"] - values["discount_amount"]
         if values["line_total"] != total and "line_total" not in values["faults"]:
             values["faults"].append("line_total")
@@ -222,7 +271,7 @@ def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) ->
     return values
 
 
-# ---- the shop ---------------------------------------------------------------------------------------------------
+# ---- the shop ------------------------------------------------------------------------------------
 
 
 def expect(files: Files) -> Expected:
@@ -304,7 +353,9 @@ def best(rows: Iterable[dict], key: Callable, rank: Callable) -> dict[Any, dict]
 
 def production(kept: dict, good: dict, rejected: list, files: Files) -> dict[str, Iterable[tuple]]:
     latest = {
-        feed: best(good[feed], lambda row, key=key: row[key], lambda row: (row["valid_from"], *row["age"])).values()
+        feed: best(
+            good[feed], lambda row, key=key: row[key], lambda row: (row["valid_from"], *row["age"])
+        ).values()
         for feed, key in (("customers", "customer_id"), ("products", "product_id"))
     }
 
@@ -316,7 +367,14 @@ def production(kept: dict, good: dict, rejected: list, files: Files) -> dict[str
             latest["customers"], "customer_id", "city", "state", "date_of_birth", "valid_from", "day", "row"
         ),
         "customer_versions": columns(
-            kept["customers"].values(), "customer_id", "valid_from", "city", "state", "date_of_birth", "day", "row"
+            kept["customers"].values(),
+            "customer_id",
+            "valid_from",
+            "city",
+            "state",
+            "date_of_birth",
+            "day",
+            "row",
         ),
         "products": columns(
             latest["products"], "product_id", "category", "price", "cost", "valid_from", "day", "row"
@@ -347,7 +405,7 @@ def production(kept: dict, good: dict, rejected: list, files: Files) -> dict[str
     }
 
 
-# ---- the star ---------------------------------------------------------------------------------------------------
+# ---- the star ------------------------------------------------------------------------------------
 
 
 def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
@@ -357,11 +415,14 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
     sold = [(order, lines_of[number]) for number, order in kept["transactions"].items() if lines_of[number]]
 
     customers = {
-        customer_id: customer_history(list(images), [sale for sale in sold if sale[0]["customer_id"] == customer_id])
+        customer_id: customer_history(
+            list(images), [sale for sale in sold if sale[0]["customer_id"] == customer_id]
+        )
         for customer_id, images in by(kept["customers"].values(), "customer_id")
     }
     products = {
-        product_id: product_history(list(images)) for product_id, images in by(kept["products"].values(), "product_id")
+        product_id: product_history(list(images))
+        for product_id, images in by(kept["products"].values(), "product_id")
     }
     facts = []
     for order, lines in sold:
@@ -383,7 +444,9 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
                     "category": product[1],
                     "state": f"{customer[4]}-{customer[2]}",
                     "segment": customer[5],
-                    "discount_band": discount_band(line["discount_amount"], line["quantity"] * line["unit_price"]),
+                    "discount_band": discount_band(
+                        line["discount_amount"], line["quantity"] * line["unit_price"]
+                    ),
                 }
             )
     return {
@@ -402,7 +465,14 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
             tuple(
                 fact[name]
                 for name in (
-                    *("transaction_id", "item_id", "sale_date", "customer_key", "product_key", "payment_method"),
+                    *(
+                        "transaction_id",
+                        "item_id",
+                        "sale_date",
+                        "customer_key",
+                        "product_key",
+                        "payment_method",
+                    ),
                     *("quantity", "discount_amount", "revenue", "cost", "profit", "partition_date"),
                 )
             )
@@ -436,7 +506,9 @@ def in_force(history: list[tuple], day: dt.date) -> tuple:
 
 def changes(history: list[tuple]) -> list[tuple]:
     """The entries that differ from the one before in more than their day."""
-    return [entry for number, entry in enumerate(history) if number == 0 or entry[1:] != history[number - 1][1:]]
+    return [
+        entry for number, entry in enumerate(history) if number == 0 or entry[1:] != history[number - 1][1:]
+    ]
 
 
 def product_history(images: list[dict]) -> list[tuple]:
@@ -445,7 +517,10 @@ def product_history(images: list[dict]) -> list[tuple]:
         [
             (
                 EPOCH if number == 0 else image["valid_from"],
-                *(image[name] for name in ("category", "price", "cost", "product_name", "sub_category", "brand")),
+                *(
+                    image[name]
+                    for name in ("category", "price", "cost", "product_name", "sub_category", "brand")
+                ),
             )
             for number, image in enumerate(images)
         ]
@@ -466,7 +541,7 @@ def customer_history(images: list[dict], sold: list[tuple[dict, list[dict]]]) ->
     history = []
     for day in sorted(days):
         image = [images[0], *(image for image in images[1:] if image["valid_from"] <= day)][-1]
-        # Nobody knows of a customer before the first image: its age there is the age of the first image's day.
+        # Nobody knew the customer before the first image: the age there is that of the first image's day.
         age = age_group(image["date_of_birth"], max(day, image["valid_from"]))
         place = (image["city"] or "Unknown", image["state"] or "Unknown")
         history.append((day, *place, age, image["country"], segment_on(day)))
@@ -538,7 +613,9 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
             (
                 *(product_id, *span(rows), orders(rows)),
                 *(total(rows, "quantity"), total(rows, "discount_amount"), *money(rows)),
-                rounded(total(rows, "profit") / total(rows, "revenue") * 100, 2) if total(rows, "revenue") else None,
+                rounded(total(rows, "profit") / total(rows, "revenue") * 100, 2)
+                if total(rows, "revenue")
+                else None,
             )
             for product_id, rows in grouped("product_id")
         ],

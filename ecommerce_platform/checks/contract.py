@@ -1,9 +1,9 @@
 """From schemas to checks: the contract of a table, evaluated where the data is.
 
-pandera's Ibis backend gives each rule as a boolean expression over the columns. One statement counts the violations of
-all rules in one pass over the table, or over the days of the run where the table has a ``partition_date``; no row is
-moved. Only a failing rule fetches a few failing rows, by key. A key that the database itself keeps unique is not
-counted again.
+pandera's Ibis backend gives each rule as a boolean expression over the columns. One statement counts the
+violations of all rules in one pass over the table, or over the days of the run where the table has a
+``partition_date``; no row is moved. Only a failing rule fetches a few failing rows, by key. A key that the
+database itself keeps unique is not counted again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PERSONAL = ("staging", "production")
 
 
 def contract(table: str) -> TableCheck:
-    """The check that every row of ``table`` keeps the contract of its schema. Imports pandera when it runs."""
+    """The check that every row of ``table`` keeps its schema. Imports pandera when it runs."""
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         return _evaluate(connection, table, SCHEMAS[table], window)
@@ -84,7 +84,7 @@ def _samples(
 
 
 def columns_of(connection: ClientConnection, table: str) -> dict[str, str]:
-    """All columns of a table, generated ones too, with their types as PostgreSQL prints them; empty without it."""
+    """All columns of a table and their types as PostgreSQL prints them; nothing where there is no table."""
     rows = connection.execute(
         """
         select attname, format_type(atttypid, atttypmod)
@@ -104,7 +104,8 @@ def _is_unique(connection: ClientConnection, table: str, schema: DataFrameSchema
         select exists (
             select 1
             from pg_catalog.pg_index as index
-            where index.indrelid = to_regclass(%s) and index.indisunique and index.indisvalid and index.indpred is null
+            where index.indrelid = to_regclass(%s)
+                and index.indisunique and index.indisvalid and index.indpred is null
                 and %s = (
                     select array_agg(attname::text order by attname::text)
                     from pg_catalog.pg_attribute
@@ -175,12 +176,13 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
     def count(days: Any) -> str:
         if is_by_file:
             files = by_file(days)
-            counts = {f"r{i}": files[f"r{i}"].sum().fill_null(0) for i in range(len(rules))}
-            total = files.aggregate(rows_tested=files.rows_tested.sum().fill_null(0), **counts)
+            names = ("rows_tested", *(f"r{i}" for i in range(len(rules))))
+            total = files.aggregate(**{name: files[name].sum().fill_null(0) for name in names})
         else:
             rows = judged(days)
-            counts = {f"r{i}": rows.count(where=rows[f"r{i}"]) for i in range(len(rules))}
-            total = rows.aggregate([rows.count().name("rows_tested")], **counts)
+            counts: dict[str, Any] = {"rows_tested": rows.count()}
+            counts |= {f"r{i}": rows.count(where=rows[f"r{i}"]) for i in range(len(rules))}
+            total = rows.aggregate(**counts)
         return ibis.to_sql(total, dialect="postgres")
 
     def show(rule: int, days: Any) -> str:
@@ -216,7 +218,7 @@ class Rule:
 
 
 def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> list[Rule]:
-    """Every rule of a schema over ``rows``: not null, checks of a column, checks of several, and the unique key.
+    """Every rule of a schema over ``rows``: not null, rules of a column, rules of several, the unique key.
 
     The unique key is left out where ``is_unique`` says that the database keeps it.
 

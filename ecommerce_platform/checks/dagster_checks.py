@@ -1,4 +1,4 @@
-"""From table checks to Dagster's asset checks: one step a table, so that a run pays for one step and one connection."""
+"""From table checks to Dagster's asset checks: one step and one connection a table."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +28,8 @@ from ecommerce_platform.resources.database import Database
 def asset_checks(checks: Iterable[TableCheck]) -> list[AssetChecksDefinition]:
     """Blocking asset checks, the checks of a table in one step; each can also be run alone.
 
-    All are blocking, so that they come before what is downstream; a WARN stops nothing all the same. They need the
-    resource ``database``, and look at the days of the run, or at whole tables when the run has none.
+    All are blocking, so that they come before what is downstream; a WARN stops nothing all the same. They
+    need the resource ``database``, and look at the days of the run, or at whole tables when the run has none.
     """
     by_table = groupby(sorted(checks, key=lambda check: check.table), key=lambda check: check.table)
     return [_checks_of_table(table, list(group)) for table, group in by_table]

@@ -1,4 +1,4 @@
-"""Freshness: the latest expected day is there. A warning, so that a backfill of old days is never stopped by it."""
+"""Freshness: the latest expected day is there. A warning, because a backfill must not fail by it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def _latest_day(table: str, clock: Clock) -> TableCheck:
         expected = latest_expected_day(clock())
         row = connection.execute(
             as_sql(
-                f"select max(partition_date), bool_or(partition_date = %s) from {table} where partition_date >= %s"
+                f"select max(partition_date), bool_or(partition_date = %s) from {table}"
+                " where partition_date >= %s"
             ),
             (expected, expected),
         ).fetchone()

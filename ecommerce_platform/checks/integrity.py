@@ -51,11 +51,19 @@ def _history(of: str, bought: str | None) -> TableCheck:
                     valid_to::text as valid_to,
                     concat_ws(
                         ', ',
-                        case when end_before is null and valid_from <> '2000-01-01' then 'begins after 2000-01-01' end,
+                        case
+                            when end_before is null and valid_from <> '2000-01-01'
+                                then 'begins after 2000-01-01'
+                        end,
                         case when end_before > valid_from then 'overlaps the version before' end,
                         case when end_before < valid_from then 'leaves a gap after the version before' end,
-                        case when next_begin is null and valid_to <> 'infinity' then 'the last version ends' end,
-                        case when next_begin is null and current_ones <> 1 then current_ones || ' current versions' end
+                        case
+                            when next_begin is null and valid_to <> 'infinity' then 'the last version ends'
+                        end,
+                        case
+                            when next_begin is null and current_ones <> 1
+                                then current_ones || ' current versions'
+                        end
                     ) as fault
                 from versions
             )
@@ -109,17 +117,32 @@ def _parents_are_still_missing() -> TableCheck:
         "production.rejected_rows",
         "No rejected row waits for a customer, an order or a product that has arrived.",
         broken="""
-            select rejected.feed, rejected.partition_date, rejected.source_row, 'customer ' || customers.customer_id as arrived
+            select
+                rejected.feed,
+                rejected.partition_date,
+                rejected.source_row,
+                'customer ' || customers.customer_id as arrived
             from production.rejected_rows as rejected
-            inner join production.customers as customers on rejected.missing_customer_id = customers.customer_id
+            inner join production.customers as customers
+                on rejected.missing_customer_id = customers.customer_id
             union all
-            select rejected.feed, rejected.partition_date, rejected.source_row, 'order ' || orders.transaction_id
+            select
+                rejected.feed,
+                rejected.partition_date,
+                rejected.source_row,
+                'order ' || orders.transaction_id
             from production.rejected_rows as rejected
-            inner join production.transactions as orders on rejected.missing_transaction_id = orders.transaction_id
+            inner join production.transactions as orders
+                on rejected.missing_transaction_id = orders.transaction_id
             union all
-            select rejected.feed, rejected.partition_date, rejected.source_row, 'product ' || products.product_id
+            select
+                rejected.feed,
+                rejected.partition_date,
+                rejected.source_row,
+                'product ' || products.product_id
             from production.rejected_rows as rejected
-            inner join production.products as products on rejected.missing_product_id = products.product_id
+            inner join production.products as products
+                on rejected.missing_product_id = products.product_id
         """,
         tested="""
             select count(*) as rows_tested

@@ -1,7 +1,7 @@
 """What a check is, without Dagster: Dagster's checks and ``ecommerce-platform verify`` run the same objects.
 
-A check answers with a :class:`CheckOutcome`. It raises ``psycopg.Error`` when the database cannot answer: an outage is
-never a verdict about the data.
+A check answers with a :class:`CheckOutcome`. It raises ``psycopg.Error`` when the database cannot answer: an
+outage is never a verdict about the data.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class TableCheck:
         evaluate: looks at the days of a window, given an autocommit connection; see :meth:`run`.
         severity: ERROR stops what is downstream, WARN does not.
         reads: other tables that must be written before the check runs, where lineage does not say so already.
-        is_about_now: whether it judges the present moment, not the data: left out when a database is verified.
+        is_about_now: whether it judges the present moment, not the data; left out of a verification.
     """
 
     name: str
@@ -92,7 +92,8 @@ def sql_check(
 ) -> TableCheck:
     """A check that is a SELECT of what is wrong.
 
-    Both texts may use ``%(start)s`` (included) and ``%(end)s`` (excluded), dates, and ``%(everything)s``, a boolean.
+    Both texts may use the dates ``%(start)s`` (included) and ``%(end)s`` (excluded), and ``%(everything)s``,
+    whether that is every day.
 
     Args:
         name: see :class:`TableCheck`.

@@ -1,8 +1,9 @@
-"""Reconciliation: every row is accounted for, and the numbers agree from the files to the extracts, to the cent.
+"""Reconciliation: every row is accounted for, and all layers agree to the cent.
 
-A daily run compares neighbours, on what its days touch: file with staging, staging with production, production with
-the fact, the fact with the aggregates, the aggregates with each other and with the extracts. Each link is cheap, and
-together they are the chain from the files to the dashboards. Without a window each link is compared as a whole.
+A daily run compares neighbours, on what its days touch: file with staging, staging with production,
+production with the fact, the fact with the aggregates, the aggregates with each other and with the extracts.
+Each link is cheap, and together they are the chain from the files to the dashboards. Without a window each
+link is compared as a whole.
 """
 
 from __future__ import annotations
@@ -111,10 +112,11 @@ def _days(window: Window) -> list[dt.date]:
     return [window.start + dt.timedelta(days=number) for number in range((window.end - window.start).days)]
 
 
-# Each class is looked for on its own, none is what the others leave over. A row is kept if production names it as its
-# source, rejected if it is in rejected_rows, superseded if it is good, its parents exist, and a row that wins over it
-# holds its key; a line also if a later day exported its order again with lines. Kept and superseded exclude each other
-# by the primary key, so that only the few rows that are not kept are parsed again.
+# Each class is looked for on its own, none is what the others leave over. A row is kept if production names
+# it as its source, rejected if it is in rejected_rows, superseded if it is good, its parents exist, and a row
+# that wins over it holds its key; a line also if a later day exported its order again with lines. Kept and
+# superseded exclude each other by the primary key, so that only the few rows that are not kept are parsed
+# again.
 JUDGED: Mapping[str, str] = {
     "customers": """
         select
@@ -172,13 +174,18 @@ JUDGED: Mapping[str, str] = {
             case
                 when kept.transaction_id is not null then false
                 else typed.reasons = ''
-                and exists (select 1 from production.customers as parents where parents.customer_id = typed.customer_id)
+                and exists (
+                    select 1
+                    from production.customers as parents
+                    where parents.customer_id = typed.customer_id
+                )
                 and exists (
                     select 1
                     from production.transactions as holder
                     where
                         holder.transaction_id = typed.transaction_id
-                        and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
+                        and (holder.partition_date, holder.source_row)
+                        > (typed.partition_date, typed.source_row)
                 )
             end as is_superseded,
             rejected.source_row is not null as is_rejected
@@ -199,9 +206,13 @@ JUDGED: Mapping[str, str] = {
                 when kept.transaction_id is not null then false
                 else typed.reasons = ''
                 and exists (
-                    select 1 from production.transactions as parents where parents.transaction_id = typed.transaction_id
+                    select 1
+                    from production.transactions as parents
+                    where parents.transaction_id = typed.transaction_id
                 )
-                and exists (select 1 from production.products as parents where parents.product_id = typed.product_id)
+                and exists (
+                    select 1 from production.products as parents where parents.product_id = typed.product_id
+                )
                 and (
                     exists (
                         select 1
@@ -209,7 +220,8 @@ JUDGED: Mapping[str, str] = {
                         where
                             holder.transaction_id = typed.transaction_id
                             and holder.item_id = typed.item_id
-                            and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
+                            and (holder.partition_date, holder.source_row)
+                            > (typed.partition_date, typed.source_row)
                     )
                     or exists (
                         select 1
@@ -276,7 +288,8 @@ def _rows_are_accounted_for() -> TableCheck:
             ).fetchall()
             for day, in_file, found, kept, superseded, rejected, _ in per_day:
                 if in_file != found or found != kept + superseded + rejected:
-                    text = f"{in_file} in file, {found} staged, {kept} kept, {superseded} superseded, {rejected} rejected"
+                    text = f"{in_file} in file, {found} staged, {kept} kept, {superseded} superseded"
+                    text += f", {rejected} rejected"
                     samples.append(
                         {"feed": feed, "partition_date": str(day), "source_row": None, "fault": text}
                     )
@@ -295,7 +308,7 @@ def _rows_are_accounted_for() -> TableCheck:
             samples += [{"feed": feed, **sample} for sample in unpassed]
         rows_first = sorted(samples, key=lambda sample: sample.get("source_row") is None)
         if violations:
-            text = f"{violations:,} of {rows_tested:,} rows are in none or in two of kept, superseded and rejected."
+            text = f"{violations:,} of {rows_tested:,} rows are in none or two of kept, superseded, rejected."
             text += f" First: {show(rows_first)}"
         else:
             text = f"{rows_tested:,} rows are each kept, superseded or rejected, and nothing else"
@@ -322,7 +335,8 @@ def _wrong_rows(judged: str) -> str:
             partition_date,
             source_row,
             case
-                when not is_kept and not is_superseded and not is_rejected then 'neither kept, superseded nor rejected'
+                when not (is_kept or is_superseded or is_rejected)
+                    then 'neither kept, superseded nor rejected'
                 else concat_ws(
                     ' and ',
                     case when is_kept then 'kept' end,
@@ -395,7 +409,7 @@ def _transactions_as_exported() -> TableCheck:
     return sql_check(
         "as_exported",
         "production.transactions",
-        "Each order has the customer, the day, the payment and the total of the row that it names as its source.",
+        "Each order has the customer, day, payment and total of the row that it names as its source.",
         broken="""
             select
                 orders.transaction_id,
@@ -410,8 +424,8 @@ def _transactions_as_exported() -> TableCheck:
             where
                 orders.partition_date >= %(start)s and orders.partition_date < %(end)s
                 and (
-                    orders.transaction_id, orders.customer_id, orders.transaction_date, orders.payment_method_id,
-                    orders.total_amount
+                    orders.transaction_id, orders.customer_id, orders.transaction_date,
+                    orders.payment_method_id, orders.total_amount
                 ) is distinct from (
                     typed.transaction_id, typed.customer_id, typed.transaction_date, typed.payment_method_id,
                     typed.total_amount
@@ -429,8 +443,8 @@ def _fact_agrees_with_production() -> TableCheck:
     return sql_check(
         "agrees_with_production",
         "warehouse.fact_sales",
-        "Each kept order line is one sale, with its day, customer, product, payment, pieces and money; no other sale"
-        " is there.",
+        "Each kept order line is one sale, with its day, customer, product, payment, pieces and money; no"
+        " other sale is there.",
         broken="""
             with concerned as (
                 select transaction_id from production.transaction_items
@@ -457,7 +471,10 @@ def _fact_agrees_with_production() -> TableCheck:
                 where
                     greatest(items.partition_date, orders.partition_date) >= %(start)s
                     and greatest(items.partition_date, orders.partition_date) < %(end)s
-                    and (%(everything)s or items.transaction_id in (select concerned.transaction_id from concerned))
+                    and (
+                        %(everything)s
+                        or items.transaction_id in (select concerned.transaction_id from concerned)
+                    )
             ),
 
             sales as (
@@ -504,8 +521,7 @@ def _versions_in_force() -> TableCheck:
     return sql_check(
         "versions_in_force",
         "warehouse.fact_sales",
-        "Each sale points at the customer version and the product version of its day, and costs what the product then"
-        " cost.",
+        "Each sale points at the customer and product versions of its day, and costs what it then cost.",
         broken="""
             select
                 facts.transaction_id,
@@ -521,7 +537,8 @@ def _versions_in_force() -> TableCheck:
                     end,
                     case
                         when
-                            (facts.sale_date >= products.valid_from and facts.sale_date < products.valid_to) is not true
+                            (facts.sale_date >= products.valid_from and facts.sale_date < products.valid_to)
+                            is not true
                             then 'product version of another day'
                     end,
                     case
@@ -712,8 +729,8 @@ def _aggregates_agree() -> list[TableCheck]:
     ]
 
 
-# Extracts whose rows add up to all sales, and the measures that do. An order has one customer and one payment, so
-# orders add up over those, but not over categories or discount bands.
+# Extracts whose rows add up to all sales, and the measures that do. An order has one customer and one
+# payment, so orders add up over those, but not over categories or discount bands.
 WHOLE: Mapping[str, tuple[str, ...]] = {
     "category_sales": ("units", "revenue", "cost", "profit"),
     "customer_segments": ("orders", "revenue", "profit"),

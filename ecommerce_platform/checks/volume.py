@@ -56,7 +56,8 @@ def _volume(feed: str) -> TableCheck:
             )
         ]
         if len(history) < ENOUGH:
-            note = f"Not judged: {day} holds {rows:,} rows, and only {len(history)} earlier days of its weekday are known"
+            known = f"only {len(history)} earlier days of its weekday are known"
+            note = f"Not judged: {day} holds {rows:,} rows, and {known}"
             return CheckOutcome(True, rows, 0, note, metadata={"rows": rows})
         low, high = usual_range(history)
         usual = f"{day} holds {rows:,} rows; its weekday usually has {low:,} to {high:,}"
@@ -69,8 +70,8 @@ def _volume(feed: str) -> TableCheck:
     return TableCheck(
         "volume",
         table,
-        f"The run's last day has as many rows as its weekday usually has: mean of the last {WEEKS}, give or take"
-        f" {DEVIATIONS} standard deviations.",
+        f"The run's last day has as many rows as its weekday usually has: the mean of the last {WEEKS},"
+        f" give or take {DEVIATIONS} standard deviations.",
         evaluate,
         "WARN",
         is_about_now=True,
@@ -80,8 +81,8 @@ def _volume(feed: str) -> TableCheck:
 def usual_range(history: list[int]) -> tuple[int, int]:
     """Rows, least and most, within three standard deviations of the mean of a day's history.
 
-    The deviation is at least that of pure counting, the square root of the mean: eight days that happen to be alike
-    must not make every other day odd.
+    The deviation is at least that of pure counting, the square root of the mean: eight days that happen to be
+    alike must not make every other day odd.
     """
     mean = statistics.fmean(history)
     deviation = max(statistics.stdev(history), math.sqrt(mean))

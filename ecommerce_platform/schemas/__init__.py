@@ -1,10 +1,11 @@
 """The contract of each table: a pandera schema that says what good values are.
 
-One module a layer; ``warehouse.fact_sales`` is described by ``FactSales`` in ``schemas/warehouse.py``. Columns, types
-and constraints live in the DDL; ``ecommerce_platform_tests/integration/test_contracts.py`` holds the two together.
+One module a layer; ``warehouse.fact_sales`` is described by ``FactSales`` in ``schemas/warehouse.py``.
+Columns, types and constraints live in the DDL; ``ecommerce_platform_tests/integration/test_contracts.py``
+holds the two together.
 
-The names of the tables are known without importing pandera, whose import costs more than all the rest of a code
-location. A schema is loaded when it is asked for.
+The names of the tables are known without importing pandera, whose import costs more than all the rest of a
+code location. A schema is loaded when it is asked for.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _CREATE_TABLE = re.compile(r"^create table (?:if not exists )?(\w+)\.(\w+)", re.
 
 @cache
 def tables_of_ddl() -> tuple[str, ...]:
-    """Every table of the layers, as schema.table, in the order of the DDL; the platform's own bookkeeping is none."""
+    """Every table of the layers, as schema.table, in the order of the DDL; bookkeeping tables are none."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((SQL_DIR / "ddl").glob("*.sql")))
     found = (f"{schema}.{name}" for schema, name in _CREATE_TABLE.findall(text) if schema != "platform")
     return tuple(dict.fromkeys(found))

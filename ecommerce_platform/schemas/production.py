@@ -1,4 +1,4 @@
-"""Production: typed, clean 3NF. What the database's own constraints say is said again: a contract is whole."""
+"""Production: typed, clean 3NF. What the database's constraints say is said again: a contract is whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words that the schemas are written in: columns without types, rules over columns, shares of a day's file.
+"""The words of the schemas: columns without types, rules over columns, shares of a day's file.
 
 A null breaks no rule but the one that forbids nulls, as in SQL.
 """
@@ -14,11 +14,11 @@ import ibis.backends.sql.dialects as _dialects  # noqa: F401  (adds to sqlglot's
 import ibis.expr.types as ir
 import sqlglot.generator
 from pandera.api.ibis.types import IbisData
-from pandera.backends.ibis import builtin_checks as _registered  # noqa: F401  (pandera registers them on use only)
+from pandera.backends.ibis import builtin_checks as _registered  # noqa: F401  (registers them)
 from pandera.ibis import Check, Column, DataFrameSchema
 
-# sqlglot remembers how to write a dialect from the first time that it did, which may be before Ibis added to it: it
-# would write DATE_FROM_PARTS, which PostgreSQL does not have.
+# sqlglot remembers how to write a dialect from the first time that it did, which may be before Ibis added to
+# it: it would write DATE_FROM_PARTS, which PostgreSQL does not have.
 sqlglot.generator._DISPATCH_CACHE.clear()
 
 SHARE = 0.2
@@ -56,7 +56,7 @@ def optional(*checks: Check) -> Column:
 
 
 def rule(name: str, holds: Callable[[Any], ir.BooleanValue]) -> Check:
-    """A rule over the columns of a row, named by what it says: ``rule("profit = revenue - cost", lambda t: …)``."""
+    """A rule over the columns of a row, named by what it says: ``rule("a = b + c", lambda t: …)``."""
     return Check(lambda data: holds(data.table), name=name, error=name)
 
 
@@ -66,7 +66,7 @@ def mostly(pattern: str, what: str, *, plain: bool = False) -> Check:
     Args:
         pattern: a regular expression.
         what: what matching values are, for the rule's name.
-        plain: whether every row that the database has marked ``is_plain`` matches; spares nearly all the matching.
+        plain: whether every row that the database has marked ``is_plain`` matches, which spares the matching.
     """
 
     def holds(data: IbisData) -> ir.BooleanColumn:
@@ -89,7 +89,7 @@ def mostly_split() -> Check:
 
 
 def mostly_distinct(*key: str, surplus: float) -> Check:
-    """In each day's file, no more than the share ``surplus`` of the rows repeats the key of an earlier row."""
+    """In each day's file, no more than the share ``surplus`` of rows repeats the key of an earlier row."""
 
     def holds(data: IbisData) -> ir.BooleanColumn:
         t = data.table
@@ -107,7 +107,8 @@ def _tolerant(holds: Callable[[IbisData], ir.BooleanColumn], name: str, share: f
 
 
 def tolerance(check: Check) -> tuple[float, int] | None:
-    """``(share, several)``: rows of one day's file break the rule only if at least ``several`` do and more than ``share``.
+    """``(share, several)``: the rows of a day's file break the rule only if at least ``several`` and more
+    than ``share`` do.
 
     None for a rule that no row may break.
     """

@@ -1,4 +1,4 @@
-"""Staging: exact text replicas. A few bad rows are production's business; a file that is mostly garbage is ours.
+"""Staging: exact text replicas. A few bad rows are production's business; a file of garbage is ours.
 
 A failing contract stops the day before production sees it.
 """
@@ -37,7 +37,7 @@ MANY_COPIES = 0.5
 
 
 def replica(feed: str, needed: Mapping[str, Column], distinct: Check) -> DataFrameSchema:
-    """The contract of a feed's replica: its columns as text, ``needed`` ones judged, then what staging adds."""
+    """The contract of a feed's replica: its columns, the ``needed`` ones judged, then what staging adds."""
     return table_schema(
         f"staging.{feed}",
         {

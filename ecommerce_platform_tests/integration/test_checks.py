@@ -33,14 +33,18 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def good_database(postgres_server: EmbeddedPostgres, raw: Path) -> str:
-    """The name of a database with six days of everything that may happen: moves, re-sent orders, orphans, faults."""
+    """The name of a database with six days of all that happens: moves, re-sent orders, orphans."""
     name = "good_data"
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
         admin.execute(f"create database {name} template {TEMPLATE}")
     platform = Platform(postgres_server.url(name), raw)
     platform.load(
         1,
-        customers=[customer(1), customer(2, state="NY", city="Troy"), customer(2, at="11:00:00", state="NY", city="Troy")],
+        customers=[
+            customer(1),
+            customer(2, state="NY", city="Troy"),
+            customer(2, at="11:00:00", state="NY", city="Troy"),
+        ],
         products=[product(1), product(2, price="120.00", cost="70.00"), product(3, price="twelve")],
         transactions=[
             order(1, 1),
@@ -67,15 +71,21 @@ def good_database(postgres_server: EmbeddedPostgres, raw: Path) -> str:
     for number in range(3, LAST_DAY + 1):
         platform.load(
             number,
-            transactions=[order(number + 10, 1 + number % 2, on=number, payment_method="PayPal", total="12.00")],
-            transaction_items=[line(number + 10, number + 10, price="12.00", discount_amount="1.00", line_total="11.00")],
+            transactions=[
+                order(number + 10, 1 + number % 2, on=number, payment_method="PayPal", total="12.00")
+            ],
+            transaction_items=[
+                line(number + 10, number + 10, price="12.00", discount_amount="1.00", line_total="11.00")
+            ],
         )
     with psycopg.connect(platform.url) as connection:
         for path in sorted((SQL_DIR / "transform" / "analytics").glob("*.sql")):
             select = path.read_text(encoding="utf-8")
             columns = connection.execute(f"select * from ({select}) as given limit 0").description or ()  # type: ignore[arg-type]
             names = ", ".join(column.name for column in columns)
-            connection.execute(f"insert into analytics.{path.stem} ({names}) select {names} from ({select}) as given")  # type: ignore[arg-type]
+            connection.execute(
+                f"insert into analytics.{path.stem} ({names}) select {names} from ({select}) as given"
+            )  # type: ignore[arg-type]
     return name
 
 
@@ -92,7 +102,10 @@ def url(postgres_server: EmbeddedPostgres, good_database: str) -> Iterator[str]:
 def one_check(table: str, name: str, raw: Path) -> TableCheck:
     (found,) = [
         check
-        for check in {**{(c.table, c.name): c for c in whole_database_checks(lambda: raw)}, **today(raw)}.values()
+        for check in {
+            **{(c.table, c.name): c for c in whole_database_checks(lambda: raw)},
+            **today(raw),
+        }.values()
         if (check.table, check.name) == (table, name)
     ]
     return found
@@ -121,13 +134,19 @@ WARNINGS_OF_GOOD_DATA = {
 }
 
 
-def test_good_data_passes_every_check_over_all_days(postgres_server: EmbeddedPostgres, good_database: str, raw: Path) -> None:
+def test_good_data_passes_every_check_over_all_days(
+    postgres_server: EmbeddedPostgres, good_database: str, raw: Path
+) -> None:
     url = postgres_server.url(good_database)
-    failed = {key: outcome.description for key, check in today(raw).items() if not (outcome := run(url, check)).passed}
+    failed = {
+        key: outcome.description
+        for key, check in today(raw).items()
+        if not (outcome := run(url, check)).passed
+    }
     assert set(failed) == WARNINGS_OF_GOOD_DATA, failed
 
 
-@pytest.mark.parametrize("number", range(1, LAST_DAY + 1))
+@pytest.mark.parametrize("number", [1, 2, LAST_DAY])
 def test_good_data_passes_every_check_of_each_day(
     postgres_server: EmbeddedPostgres, good_database: str, raw: Path, number: int
 ) -> None:
@@ -139,7 +158,9 @@ def test_good_data_passes_every_check_of_each_day(
     assert outcomes["warehouse.fact_sales", "agrees_with_production"].rows_tested in (1, 2)
 
 
-def test_verification_passes_on_good_data(postgres_server: EmbeddedPostgres, good_database: str, raw: Path) -> None:
+def test_verification_passes_on_good_data(
+    postgres_server: EmbeddedPostgres, good_database: str, raw: Path
+) -> None:
     with PostgresConnection(url=postgres_server.url(good_database), role="loader").connect() as connection:
         verdicts = list(verify(connection, whole_database_checks(lambda: raw)))
     failed = {(v.table, v.name): v.description for v in verdicts if not v.passed}
@@ -151,15 +172,21 @@ BROKEN = [
     (
         "staging.customers",
         "contract",
-        "update staging.customers set source_file = 'customers/2023-01-01.csv' where source_row = 1 and partition_date = '2024-01-01'",
-        {"rule": "source_file is the file of partition_date", "partition_date": "2024-01-01", "source_row": "1"},
+        "update staging.customers set source_file = 'customers/2023-01-01.csv'"
+        " where source_row = 1 and partition_date = '2024-01-01'",
+        {
+            "rule": "source_file is the file of partition_date",
+            "partition_date": "2024-01-01",
+            "source_row": "1",
+        },
     ),
     (
         "staging.transactions",
         "contract",
-        "insert into staging.transactions (transaction_id, customer_id, transaction_date, transaction_time, payment_method,"
-        " total_amount, partition_date, source_file, source_row, loaded_at) select '', '1', '2024-01-07', '', 'Cash', '1.00',"
-        " '2024-01-07', 'transactions/2024-01-07.csv', n, now() from generate_series(1, 12) as n",
+        "insert into staging.transactions (transaction_id, customer_id, transaction_date, transaction_time,"
+        " payment_method, total_amount, partition_date, source_file, source_row, loaded_at)"
+        " select '', '1', '2024-01-07', '', 'Cash', '1.00', '2024-01-07', 'transactions/2024-01-07.csv', n,"
+        " now() from generate_series(1, 12) as n",
         {"rule": "transaction_id: mostly positive whole numbers", "partition_date": "2024-01-07"},
     ),
     (
@@ -173,7 +200,11 @@ BROKEN = [
         "contract",
         "alter table production.transaction_items drop constraint transaction_items_check;"
         " update production.transaction_items set line_total = 99 where item_id = 6",
-        {"rule": "line_total = quantity * unit_price - discount_amount", "transaction_id": "4", "item_id": "6"},
+        {
+            "rule": "line_total = quantity * unit_price - discount_amount",
+            "transaction_id": "4",
+            "item_id": "6",
+        },
     ),
     (
         "production.transaction_items",
@@ -191,8 +222,12 @@ BROKEN = [
         "production.rejected_rows",
         "rows_are_accounted_for",
         "delete from production.rejected_rows where feed = 'transaction_items' and source_row = 5",
-        {"feed": "transaction_items", "partition_date": "2024-01-01", "source_row": "5",
-         "fault": "neither kept, superseded nor rejected"},
+        {
+            "feed": "transaction_items",
+            "partition_date": "2024-01-01",
+            "source_row": "5",
+            "fault": "neither kept, superseded nor rejected",
+        },
     ),
     (
         "production.rejected_rows",
@@ -203,9 +238,14 @@ BROKEN = [
     (
         "production.rejected_rows",
         "rows_are_accounted_for",
-        "insert into production.rejected_rows (feed, partition_date, source_row, source_file, reasons, original)"
-        " values ('customers', '2024-01-01', 1, 'f', array['x'], '{}')",
-        {"feed": "customers", "partition_date": "2024-01-01", "source_row": "1", "fault": "kept and rejected"},
+        "insert into production.rejected_rows (feed, partition_date, source_row, source_file, reasons,"
+        " original) values ('customers', '2024-01-01', 1, 'f', array['x'], '{}')",
+        {
+            "feed": "customers",
+            "partition_date": "2024-01-01",
+            "source_row": "1",
+            "fault": "kept and rejected",
+        },
     ),
     (
         "production.rejected_rows",
@@ -222,14 +262,16 @@ BROKEN = [
     (
         "warehouse.dim_customer",
         "history_is_seamless",
-        "update warehouse.dim_customer set valid_to = '2024-01-01' where customer_id = 1 and not is_current",
+        "update warehouse.dim_customer set valid_to = '2000-06-01'"
+        " where customer_id = 1 and valid_from = '2000-01-01'",
         {"customer_id": "1", "valid_from": "2024-01-02", "fault": "leaves a gap after the version before"},
     ),
     (
         "warehouse.dim_customer",
         "history_is_seamless",
         "alter table warehouse.dim_customer drop constraint dim_customer_no_overlap;"
-        " update warehouse.dim_customer set valid_to = '2024-01-04' where customer_id = 1 and not is_current",
+        " update warehouse.dim_customer set valid_to = '2024-01-04'"
+        " where customer_id = 1 and valid_from = '2000-01-01'",
         {"customer_id": "1", "valid_from": "2024-01-02", "fault": "overlaps the version before"},
     ),
     (
@@ -261,26 +303,33 @@ BROKEN = [
         "warehouse.fact_sales",
         "agrees_with_production",
         "delete from warehouse.fact_sales where item_id = 6",
-        {"transaction_id": "4", "item_id": "6", "fault": "missing from fact_sales", "production_revenue": "24.00"},
+        {
+            "transaction_id": "4",
+            "item_id": "6",
+            "fault": "missing from fact_sales",
+            "production_revenue": "24.00",
+        },
     ),
     (
         "warehouse.fact_sales",
         "agrees_with_production",
-        "insert into warehouse.fact_sales select transaction_id, 99, sale_date, customer_key, product_key, payment_key,"
-        " quantity, unit_price, discount_amount, revenue, cost, profit, partition_date"
+        "insert into warehouse.fact_sales select transaction_id, 99, sale_date, customer_key, product_key,"
+        " payment_key, quantity, unit_price, discount_amount, revenue, cost, profit, partition_date"
         " from warehouse.fact_sales where item_id = 6",
         {"transaction_id": "4", "item_id": "99", "fault": "not in production"},
     ),
     (
         "warehouse.fact_sales",
         "agrees_with_production",
-        "update warehouse.fact_sales set customer_key = warehouse.version_key(2, '2000-01-01') where item_id = 6",
+        "update warehouse.fact_sales set customer_key = warehouse.version_key(2, '2000-01-01')"
+        " where item_id = 6",
         {"transaction_id": "4", "item_id": "6", "fault": "different"},
     ),
     (
         "warehouse.fact_sales",
         "versions_in_force",
-        "update warehouse.fact_sales set customer_key = warehouse.version_key(1, '2000-01-01') where item_id = 6",
+        "update warehouse.fact_sales set customer_key = warehouse.version_key(1, '2000-01-01')"
+        " where item_id = 6",
         {"transaction_id": "4", "item_id": "6", "fault": "customer version of another day"},
     ),
     (
@@ -338,7 +387,12 @@ BROKEN = [
         {"customer_id": "77"},
     ),
     *(
-        (f"analytics.{name}", "agrees_with_agg_daily_sales", f"update analytics.{name} set revenue = revenue + 0.01", {})
+        (
+            f"analytics.{name}",
+            "agrees_with_agg_daily_sales",
+            f"update analytics.{name} set revenue = revenue + 0.01",
+            {},
+        )
         for name in (
             "category_sales",
             "customer_segments",
@@ -418,7 +472,8 @@ BROKEN = [
     (
         "warehouse.agg_daily_breakdown",
         "holds_what_its_select_says",
-        "update warehouse.agg_daily_breakdown set member = 'US-WY' where member = 'US-CA' and sale_date = '2024-01-02'",
+        "update warehouse.agg_daily_breakdown set member = 'US-WY'"
+        " where member = 'US-CA' and sale_date = '2024-01-02'",
         {"sale_date": "2024-01-02", "member": "US-WY", "fault": "not given by the SELECT"},
     ),
     (
@@ -455,7 +510,9 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(
-    ("table", "name", "broken", "shown"), BROKEN, ids=[f"{table}-{name}-{n}" for n, (table, name, *_) in enumerate(BROKEN)]
+    ("table", "name", "broken", "shown"),
+    BROKEN,
+    ids=[f"{table}-{name}-{n}" for n, (table, name, *_) in enumerate(BROKEN)],
 )
 def test_a_check_fails_on_a_broken_row_and_names_it(
     url: str, raw: Path, table: str, name: str, broken: str, shown: dict[str, str | None]
@@ -464,14 +521,19 @@ def test_a_check_fails_on_a_broken_row_and_names_it(
     outcome = run(url, one_check(table, name, raw))
     assert not outcome.passed
     assert outcome.violations >= 1
-    assert any(shown.items() <= sample.items() for sample in outcome.samples), (outcome.description, outcome.samples)
+    assert any(shown.items() <= sample.items() for sample in outcome.samples), (
+        outcome.description,
+        outcome.samples,
+    )
     if not name.startswith("latest_day"):
         assert len(outcome.samples) <= 5
 
 
 def test_every_check_is_broken_by_some_test() -> None:
     tested = {name for _, name, *_ in BROKEN} | {"volume"}
-    assert {check.name for check in whole_database_checks()} | {check.name for check in table_checks()} == tested
+    assert {check.name for check in whole_database_checks()} | {
+        check.name for check in table_checks()
+    } == tested
 
 
 def test_a_check_of_a_day_does_not_see_other_days(url: str, raw: Path) -> None:
@@ -484,7 +546,8 @@ def test_a_check_of_a_day_does_not_see_other_days(url: str, raw: Path) -> None:
 def test_a_day_with_far_too_few_rows_is_a_warning_that_names_it(url: str, raw: Path) -> None:
     break_it(
         url,
-        "insert into production.loaded_days select 'transactions', '2024-01-06'::date - 7 * n, now() - n * interval '1 s', 100 + n"
+        "insert into production.loaded_days"
+        " select 'transactions', '2024-01-06'::date - 7 * n, now() - n * interval '1 s', 100 + n"
         " from generate_series(1, 8) as n",
     )
     check = today(raw)["staging.transactions", "volume"]
@@ -526,11 +589,16 @@ def test_dagster_stops_what_is_downstream_of_an_error_and_shows_the_rows(url: st
     @asset(deps=[fact_sales])
     def downstream() -> None: ...
 
-    checks = [check for check in all_checks() if {key.asset_key for key in check.check_keys} == {fact_sales.key}]
+    checks = [
+        check for check in all_checks() if {key.asset_key for key in check.check_keys} == {fact_sales.key}
+    ]
     result = materialize(
         [fact_sales, downstream, *checks],
         resources={"database": Database(url=url, role="loader")},
-        tags={"dagster/asset_partition_range_start": "2024-01-02", "dagster/asset_partition_range_end": "2024-01-03"},
+        tags={
+            "dagster/asset_partition_range_start": "2024-01-02",
+            "dagster/asset_partition_range_end": "2024-01-03",
+        },
         raise_on_error=False,
     )
     evaluations = {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
@@ -541,7 +609,7 @@ def test_dagster_stops_what_is_downstream_of_an_error_and_shows_the_rows(url: st
     failed = evaluations["agrees_with_production"]
     assert failed.severity == AssetCheckSeverity.ERROR
     assert failed.metadata["violations"].value == 1
-    assert failed.metadata["failing_rows"].value[0].data["item_id"] == "6"  # type: ignore[index]
+    assert failed.metadata["failing_rows"].records[0].data["item_id"] == "6"
     assert evaluations["latest_day_is_loaded"].severity == AssetCheckSeverity.WARN
     assert result.asset_materializations_for_node("downstream") == []
 

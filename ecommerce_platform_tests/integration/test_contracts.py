@@ -19,7 +19,9 @@ from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform_tests.conftest import TEMPLATE
 
 SCHEMA_NAMES = ["staging", "production", "warehouse", "analytics", "monitoring"]
-TRANSFORMED = [table for table in tables_of_ddl() if (SQL_DIR / "transform" / f"{table.replace('.', '/')}.sql").exists()]
+TRANSFORMED = [
+    table for table in tables_of_ddl() if (SQL_DIR / "transform" / f"{table.replace('.', '/')}.sql").exists()
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,9 @@ def connection(postgres_server: EmbeddedPostgres) -> Iterator[ClientConnection]:
         yield opened
 
 
-def test_every_table_of_the_database_has_a_schema_and_every_schema_a_table(connection: ClientConnection) -> None:
+def test_every_table_of_the_database_has_a_schema_and_every_schema_a_table(
+    connection: ClientConnection,
+) -> None:
     tables = connection.execute(
         "select schemaname || '.' || tablename from pg_tables where schemaname = any (%s)", (SCHEMA_NAMES,)
     ).fetchall()
@@ -116,7 +120,9 @@ def test_a_column_that_the_schema_does_not_know_breaks_the_contract(connection: 
 def test_a_key_that_the_database_no_longer_keeps_unique_is_counted(connection: ClientConnection) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute("alter table warehouse.dim_payment drop constraint dim_payment_pkey cascade")
-        connection.execute("insert into warehouse.dim_payment values (1, 'Cash', 'Other'), (1, 'Barter', 'Other')")
+        connection.execute(
+            "insert into warehouse.dim_payment values (1, 'Cash', 'Other'), (1, 'Barter', 'Other')"
+        )
         outcome = contract("warehouse.dim_payment").run(connection)
     assert not outcome.passed
     assert outcome.violations == 2
@@ -131,20 +137,24 @@ def test_a_contract_counts_what_pandera_itself_counts(
         """
         alter table warehouse.dim_product drop constraint dim_product_price_check;
         insert into warehouse.dim_product
-        select warehouse.version_key(id, '2000-01-01'), id, case when id % 7 = 0 then ' ' else 'Thing' end, 'C', '', 'B',
-            case when id % 5 = 0 then -1 else 10 end, 3, case when id % 3 = 0 then 'Premium' else 'Budget' end,
-            '2000-01-01', 'infinity', true
+        select warehouse.version_key(id, '2000-01-01'), id,
+            case when id % 7 = 0 then ' ' else 'Thing' end, 'C', '', 'B',
+            case when id % 5 = 0 then -1 else 10 end, 3,
+            case when id % 3 = 0 then 'Premium' else 'Budget' end, '2000-01-01', 'infinity', true
         from generate_series(1, 100) as id
         """
     )
     ours = contract(table).run(connection)
     told = psycopg.conninfo.conninfo_to_dict(postgres_server.url("contracts"))
-    backend = ibis.postgres.connect(**{("database" if name == "dbname" else name): told[name] for name in told})
+    backend = ibis.postgres.connect(
+        **{("database" if name == "dbname" else name): told[name] for name in told}
+    )
     with pytest.raises(SchemaErrors) as caught:
         SCHEMAS[table].validate(backend.table("dim_product", database="warehouse"), lazy=True)
     backend.disconnect()
     theirs = {str(failure.check.error) for failure in caught.value.schema_errors}
     assert ours.violations == 14 + 20 + 33
-    assert {str(sample["rule"]).removeprefix("product_name: ").removeprefix("price: ") for sample in ours.samples} <= theirs
+    assert {
+        str(sample["rule"]).removeprefix("product_name: ").removeprefix("price: ") for sample in ours.samples
+    } <= theirs
     assert len(theirs) == 3
-

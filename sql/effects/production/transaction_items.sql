@@ -1,4 +1,4 @@
--- Orders whose lines changed outside the window: their rejects, their sales and their customers follow.
+-- Orders whose lines changed outside the window: their sales and their customers follow.
 create temp table touched on commit drop as
 select distinct changes.transaction_id
 from changes
@@ -9,10 +9,9 @@ where
 
 insert into platform.revisits (consumer, key)
 select
-    consumers.consumer,
-    touched.transaction_id
-from touched
-cross join (values ('production.rejected_rows'), ('warehouse.fact_sales')) as consumers (consumer);
+    'warehouse.fact_sales',
+    transaction_id
+from touched;
 
 insert into platform.revisits (consumer, key)
 select distinct

@@ -1,0 +1,143 @@
+"""What arrives late, is corrected or is withdrawn lands where it belongs: the cases that went wrong."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+
+from ecommerce_platform.assets.lineage import tables_read
+from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform_tests.harness import Platform, Row, customer, line, order, product
+
+
+def a_sale(**fields: str) -> dict[str, list[Row]]:
+    """The files of a first day: one customer, one product, one order of one line."""
+    return {
+        "customers": [customer()],
+        "products": [product(**fields)],
+        "transactions": [order(1)],
+        "transaction_items": [line(1, 1)],
+    }
+
+
+def kept_lines(platform: Platform) -> list[tuple]:
+    """Order, line and cost of all sales."""
+    return platform.rows("select transaction_id, item_id, cost from warehouse.fact_sales order by 1, 2")
+
+
+def test_an_image_withdrawn_from_a_later_file_gives_the_sales_of_its_day_back_to_the_image_before(
+    platform: Platform,
+) -> None:
+    """The version stood, with another image: no row of the window told the dimension."""
+    platform.load(1, **a_sale())
+    platform.load(
+        3, customers=[customer(at="12:00:00", state="CA")], products=[product(at="12:00:00", cost="7.00")]
+    )
+    assert platform.rows("select member from warehouse.agg_daily_breakdown where breakdown = 'state'") == [
+        ("US-CA",)
+    ]
+    assert kept_lines(platform) == [(1, 1, Decimal("7.00"))]
+    platform.load(3)
+    assert platform.rows("select member from warehouse.agg_daily_breakdown where breakdown = 'state'") == [
+        ("US-TX",)
+    ]
+    assert kept_lines(platform) == [(1, 1, Decimal("6.00"))]
+
+
+def test_a_category_that_is_corrected_away_goes_and_its_product_stays(platform: Platform) -> None:
+    """The foreign key of the product refused it, and the day could not be loaded again."""
+    platform.load(1, **a_sale(category="Tyos"))
+    platform.load(1, **a_sale(category="Toys"))
+    assert platform.rows("select category from production.product_categories") == [("Toys",)]
+    assert platform.rows(
+        "select member, revenue from warehouse.agg_daily_breakdown where breakdown = 'category'"
+    ) == [("Toys", Decimal("10.00"))]
+
+
+def test_a_category_that_is_withdrawn_with_its_image_gives_the_product_back_its_old_category(
+    platform: Platform,
+) -> None:
+    platform.load(1, **a_sale())
+    platform.load(
+        2, products=[product(on=2, category="Toys")], transactions=[order(2)], transaction_items=[line(2, 1)]
+    )
+    platform.load(2, transactions=[order(2)], transaction_items=[line(2, 1)])
+    assert platform.rows("select category from production.product_categories") == [("Electronics",)]
+    assert platform.rows("select category, is_current from warehouse.dim_product") == [("Electronics", True)]
+    assert kept_lines(platform) == [(1, 1, Decimal("6.00")), (2, 1, Decimal("6.00"))]
+
+
+def test_a_product_that_is_withdrawn_with_its_category_leaves_its_lines_as_orphans(
+    platform: Platform,
+) -> None:
+    platform.load(1, **a_sale())
+    platform.load(1, customers=[customer()], transactions=[order(1)], transaction_items=[line(1, 1)])
+    assert kept_lines(platform) == []
+    assert platform.rows("select feed, reasons from production.rejected_rows") == [
+        ("transaction_items", ["product_id: unknown product"])
+    ]
+
+
+def test_a_line_enters_by_itself_once_its_product_has_arrived(platform: Platform) -> None:
+    """Its rejection was taken away before the lines were looked at, and nothing named its order any more."""
+    platform.load(
+        1,
+        customers=[customer()],
+        products=[product()],
+        transactions=[order(1)],
+        transaction_items=[line(1, 1), line(1, 2, 2)],
+    )
+    platform.load(2, products=[product(2, on=2, cost="3.00")])
+    assert kept_lines(platform) == [(1, 1, Decimal("6.00")), (1, 2, Decimal("3.00"))]
+    assert platform.rows("select * from production.rejected_rows") == []
+
+
+def test_an_export_that_counts_once_its_customer_has_arrived_supersedes_the_lines_before_it(
+    platform: Platform,
+) -> None:
+    """The order stood, exported a third time without lines: no row of it changed when its customer came."""
+    platform.load(1, **a_sale())
+    platform.load(2, transactions=[order(1, 2)], transaction_items=[line(1, 2)])
+    platform.load(3, transactions=[order(1)])
+    assert [item for _, item, _ in kept_lines(platform)] == [1, 2]
+    platform.load(4, customers=[customer(2, on=4)])
+    assert [item for _, item, _ in kept_lines(platform)] == [2]
+
+
+def test_lines_that_a_withdrawn_export_had_superseded_come_back(platform: Platform) -> None:
+    """The withdrawn export had left no row of its own: its order and its line were exported again later."""
+    platform.load(
+        1,
+        customers=[customer()],
+        products=[product()],
+        transactions=[order(1)],
+        transaction_items=[line(1, 2)],
+    )
+    platform.load(2, transactions=[order(1)], transaction_items=[line(1, 1)])
+    platform.load(3, transactions=[order(1)])
+    platform.load(4, transaction_items=[line(1, 1)])
+    assert [item for _, item, _ in kept_lines(platform)] == [1]
+    platform.load(2)
+    assert [item for _, item, _ in kept_lines(platform)] == [1, 2]
+
+
+def read_before(table: str) -> set[str]:
+    """All tables that are written before a table, because it is made from them."""
+    parents = [name for name in tables_read(table) if not name.startswith("staging.")]
+    return {*parents, *(name for parent in parents for name in read_before(parent))}
+
+
+@pytest.mark.parametrize("effects", sorted((SQL_DIR / "effects").glob("*/*.sql")), ids=lambda path: path.stem)
+def test_a_key_is_queued_only_for_tables_that_are_written_later_and_look_into_the_queue(effects) -> None:
+    """A key for a table that may have been written already would wait for the next run."""
+    writer = f"{effects.parent.name}.{effects.stem}"
+    consumers = set(re.findall(r"'((?:production|warehouse)[.]\w+)'", effects.read_text(encoding="utf-8")))
+    assert consumers
+    for consumer in consumers:
+        assert writer in read_before(consumer), f"{consumer} may be written before {writer}"
+        scope = SQL_DIR / "scope" / f"{consumer.replace('.', '/')}.sql"
+        assert re.search(r"(from|join) revisits", scope.read_text(encoding="utf-8")), (
+            f"{scope} never reads revisits"
+        )
