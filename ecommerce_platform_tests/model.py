@@ -100,9 +100,9 @@ SELECTS = {
         select sale_date, orders, customers, lines, units, discount, revenue, cost, profit
         from warehouse.agg_daily_sales
     """,
-    "agg_daily_breakdown": """
+    "mart_daily_breakdown": """
         select sale_date, breakdown, member, orders, lines, units, discount, revenue, cost, profit
-        from warehouse.agg_daily_breakdown
+        from warehouse.mart_daily_breakdown
     """,
     "agg_product_performance": """
         select product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, cost,
@@ -604,7 +604,7 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
             (day, orders(rows), len({row["customer_id"] for row in rows}), *sums(rows))
             for day, rows in grouped("sale_date")
         ],
-        "agg_daily_breakdown": [
+        "mart_daily_breakdown": [
             (day, name, member, orders(rows), *sums(rows))
             for name in ("category", "payment_method", "segment", "state", "discount_band")
             for (day, member), rows in grouped("sale_date", name)

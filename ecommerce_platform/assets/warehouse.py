@@ -43,15 +43,15 @@ agg_daily_sales = table_asset(
     is_daily=False,
 )
 
-agg_daily_breakdown = table_asset(
-    "warehouse.agg_daily_breakdown",
+mart_daily_breakdown = table_asset(
+    "warehouse.mart_daily_breakdown",
     write=Merge(key=("sale_date", "breakdown", "member"), scope=("sale_date",)),
     description="One row a day a member of a dimension: category, payment method, segment, state, discount band.",
     is_daily=False,
 )
 
-agg_product_monthly = table_asset(
-    "warehouse.agg_product_monthly",
+mart_product_monthly = table_asset(
+    "warehouse.mart_product_monthly",
     write=Merge(key=("month_start", "product_key"), scope=("month_start",)),
     description="One row a month a product version.",
     is_daily=False,
@@ -64,8 +64,8 @@ agg_product_performance = table_asset(
     is_daily=False,
 )
 
-agg_customer_monthly = table_asset(
-    "warehouse.agg_customer_monthly",
+mart_customer_monthly = table_asset(
+    "warehouse.mart_customer_monthly",
     write=Merge(key=("month_start", "customer_id"), scope=("month_start",)),
     description="One row a month a customer with orders.",
     is_daily=False,

@@ -88,9 +88,9 @@ def _keys_exist() -> list[TableCheck]:
     months = f"%(everything)s or aggregates.month_start in ({SALE_MONTHS})"
     buyers = f"%(everything)s or aggregates.customer_id in ({CUSTOMERS_WHO_BOUGHT})"
     cases = (
-        ("warehouse.agg_product_monthly", "product_key", "warehouse.dim_product", months),
+        ("warehouse.mart_product_monthly", "product_key", "warehouse.dim_product", months),
         ("warehouse.agg_product_performance", "product_id", "warehouse.dim_product", "true"),
-        ("warehouse.agg_customer_monthly", "customer_id", "warehouse.dim_customer", months),
+        ("warehouse.mart_customer_monthly", "customer_id", "warehouse.dim_customer", months),
         ("warehouse.agg_customer_metrics", "customer_id", "warehouse.dim_customer", buyers),
     )
     return [

@@ -647,13 +647,13 @@ def _aggregates_agree() -> list[TableCheck]:
             """,
         ),
         agrees(
-            "warehouse.agg_daily_breakdown",
+            "warehouse.mart_daily_breakdown",
             DAILY,
             key=("sale_date", "breakdown"),
             measures=added,
             ours=f"""
                 select sale_date, breakdown, {_sums(*added)}
-                from warehouse.agg_daily_breakdown
+                from warehouse.mart_daily_breakdown
                 where %(everything)s or sale_date in ({SALE_DAYS})
                 group by sale_date, breakdown
             """,
@@ -667,26 +667,26 @@ def _aggregates_agree() -> list[TableCheck]:
             """,
         ),
         agrees(
-            "warehouse.agg_product_monthly",
+            "warehouse.mart_product_monthly",
             DAILY,
             key=("month_start",),
             measures=("units", *money),
             ours=f"""
                 select month_start, {_sums("units", *money)}
-                from warehouse.agg_product_monthly
+                from warehouse.mart_product_monthly
                 {in_months}
                 group by month_start
             """,
             theirs=days_as_months,
         ),
         agrees(
-            "warehouse.agg_customer_monthly",
+            "warehouse.mart_customer_monthly",
             DAILY,
             key=("month_start",),
             measures=("orders", "units", "revenue", "cost", "profit"),
             ours=f"""
                 select month_start, {_sums("orders", "units", "revenue", "cost", "profit")}
-                from warehouse.agg_customer_monthly
+                from warehouse.mart_customer_monthly
                 {in_months}
                 group by month_start
             """,
@@ -694,7 +694,7 @@ def _aggregates_agree() -> list[TableCheck]:
         ),
         agrees(
             "warehouse.agg_product_performance",
-            "warehouse.agg_product_monthly",
+            "warehouse.mart_product_monthly",
             key=("product_id",),
             measures=of_product,
             ours="select * from warehouse.agg_product_performance",
@@ -704,14 +704,14 @@ def _aggregates_agree() -> list[TableCheck]:
                     min(months.first_sale_date) as first_sale_date,
                     max(months.last_sale_date) as last_sale_date,
                     {_sums("orders", "units", *money, of="months")}
-                from warehouse.agg_product_monthly as months
+                from warehouse.mart_product_monthly as months
                 left join warehouse.dim_product as products on months.product_key = products.product_key
                 group by products.product_id
             """,
         ),
         agrees(
             "warehouse.agg_customer_metrics",
-            "warehouse.agg_customer_monthly",
+            "warehouse.mart_customer_monthly",
             key=("customer_id",),
             measures=of_customer,
             ours=f"select * from warehouse.agg_customer_metrics {bought}",
@@ -721,7 +721,7 @@ def _aggregates_agree() -> list[TableCheck]:
                     min(first_order_date) as first_order_date,
                     max(last_order_date) as last_order_date,
                     {_sums("orders", "units", "revenue", "cost", "profit")}
-                from warehouse.agg_customer_monthly
+                from warehouse.mart_customer_monthly
                 {bought}
                 group by customer_id
             """,

@@ -226,8 +226,8 @@ AggDailySales = table_schema(
     ),
 )
 
-AggDailyBreakdown = table_schema(
-    "warehouse.agg_daily_breakdown",
+MartDailyBreakdown = table_schema(
+    "warehouse.mart_daily_breakdown",
     {
         "sale_date": required(a_day),
         "breakdown": required(Check.isin(BREAKDOWNS)),
@@ -256,8 +256,8 @@ AggDailyBreakdown = table_schema(
     ),
 )
 
-AggProductMonthly = table_schema(
-    "warehouse.agg_product_monthly",
+MartProductMonthly = table_schema(
+    "warehouse.mart_product_monthly",
     {
         "month_start": required(a_day),
         "product_key": required(positive),
@@ -301,8 +301,8 @@ AggProductPerformance = table_schema(
     ),
 )
 
-AggCustomerMonthly = table_schema(
-    "warehouse.agg_customer_monthly",
+MartCustomerMonthly = table_schema(
+    "warehouse.mart_customer_monthly",
     {
         "month_start": required(a_day),
         "customer_id": required(positive),

@@ -37,7 +37,7 @@ def test_a_move_that_is_learned_late_repoints_only_the_sales_after_it(platform: 
     platform.run(2, 3)
     platform.load(5, customers=[customer(on=3, state="NY", city="Troy")])
     assert revenue_by_state(platform) == {"TX": 10, "NY": 20}
-    assert platform.rows("select breakdown, member, sum(revenue) from warehouse.agg_daily_breakdown"
+    assert platform.rows("select breakdown, member, sum(revenue) from warehouse.mart_daily_breakdown"
                          " where breakdown = 'state' group by 1, 2 order by 2") == [
         ("state", "US-NY", 20), ("state", "US-TX", 10)
     ]

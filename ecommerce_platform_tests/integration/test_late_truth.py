@@ -35,12 +35,12 @@ def test_an_image_withdrawn_from_a_later_file_gives_the_sales_of_its_day_back_to
     platform.load(
         3, customers=[customer(at="12:00:00", state="CA")], products=[product(at="12:00:00", cost="7.00")]
     )
-    assert platform.rows("select member from warehouse.agg_daily_breakdown where breakdown = 'state'") == [
+    assert platform.rows("select member from warehouse.mart_daily_breakdown where breakdown = 'state'") == [
         ("US-CA",)
     ]
     assert kept_lines(platform) == [(1, 1, Decimal("7.00"))]
     platform.load(3)
-    assert platform.rows("select member from warehouse.agg_daily_breakdown where breakdown = 'state'") == [
+    assert platform.rows("select member from warehouse.mart_daily_breakdown where breakdown = 'state'") == [
         ("US-TX",)
     ]
     assert kept_lines(platform) == [(1, 1, Decimal("6.00"))]
@@ -52,7 +52,7 @@ def test_a_category_that_is_corrected_away_goes_and_its_product_stays(platform: 
     platform.load(1, **a_sale(category="Toys"))
     assert platform.rows("select category from production.product_categories") == [("Toys",)]
     assert platform.rows(
-        "select member, revenue from warehouse.agg_daily_breakdown where breakdown = 'category'"
+        "select member, revenue from warehouse.mart_daily_breakdown where breakdown = 'category'"
     ) == [("Toys", Decimal("10.00"))]
 
 

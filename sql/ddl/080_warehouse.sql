@@ -176,7 +176,7 @@ comment on column warehouse.agg_daily_sales.revenue is 'Total revenue.';
 comment on column warehouse.agg_daily_sales.cost is 'Total cost.';
 comment on column warehouse.agg_daily_sales.profit is 'revenue - cost.';
 
-create table if not exists warehouse.agg_daily_breakdown (
+create table if not exists warehouse.mart_daily_breakdown (
     sale_date date not null references warehouse.dim_date (calendar_date),
     breakdown text not null check (breakdown in ('category', 'payment_method', 'segment', 'state', 'discount_band')),
     member text not null,
@@ -190,23 +190,23 @@ create table if not exists warehouse.agg_daily_breakdown (
     primary key (sale_date, breakdown, member)
 );
 
-create index if not exists agg_daily_breakdown_member_idx
-on warehouse.agg_daily_breakdown (breakdown, member, sale_date);
+create index if not exists mart_daily_breakdown_member_idx
+on warehouse.mart_daily_breakdown (breakdown, member, sale_date);
 
-comment on table warehouse.agg_daily_breakdown is
+comment on table warehouse.mart_daily_breakdown is
 'Sales of each day by one dimension at a time. An order counts once a member, so add orders over days, never over members.';
-comment on column warehouse.agg_daily_breakdown.sale_date is 'Day of the sale (UTC).';
-comment on column warehouse.agg_daily_breakdown.breakdown is 'The dimension.';
-comment on column warehouse.agg_daily_breakdown.member is 'Its member on the day of the sale; a state is COUNTRY-STATE.';
-comment on column warehouse.agg_daily_breakdown.orders is 'Distinct orders with the member.';
-comment on column warehouse.agg_daily_breakdown.lines is 'Order lines.';
-comment on column warehouse.agg_daily_breakdown.units is 'Pieces.';
-comment on column warehouse.agg_daily_breakdown.discount is 'Sum of the discounts.';
-comment on column warehouse.agg_daily_breakdown.revenue is 'Total revenue.';
-comment on column warehouse.agg_daily_breakdown.cost is 'Total cost.';
-comment on column warehouse.agg_daily_breakdown.profit is 'revenue - cost.';
+comment on column warehouse.mart_daily_breakdown.sale_date is 'Day of the sale (UTC).';
+comment on column warehouse.mart_daily_breakdown.breakdown is 'The dimension.';
+comment on column warehouse.mart_daily_breakdown.member is 'Its member on the day of the sale; a state is COUNTRY-STATE.';
+comment on column warehouse.mart_daily_breakdown.orders is 'Distinct orders with the member.';
+comment on column warehouse.mart_daily_breakdown.lines is 'Order lines.';
+comment on column warehouse.mart_daily_breakdown.units is 'Pieces.';
+comment on column warehouse.mart_daily_breakdown.discount is 'Sum of the discounts.';
+comment on column warehouse.mart_daily_breakdown.revenue is 'Total revenue.';
+comment on column warehouse.mart_daily_breakdown.cost is 'Total cost.';
+comment on column warehouse.mart_daily_breakdown.profit is 'revenue - cost.';
 
-create table if not exists warehouse.agg_product_monthly (
+create table if not exists warehouse.mart_product_monthly (
     month_start date not null,
     product_key bigint not null,
     first_sale_date date not null,
@@ -220,19 +220,19 @@ create table if not exists warehouse.agg_product_monthly (
     primary key (month_start, product_key)
 );
 
-create index if not exists agg_product_monthly_product_key_idx on warehouse.agg_product_monthly (product_key);
+create index if not exists mart_product_monthly_product_key_idx on warehouse.mart_product_monthly (product_key);
 
-comment on table warehouse.agg_product_monthly is 'Sales of each product version in each month.';
-comment on column warehouse.agg_product_monthly.month_start is 'First day of the month.';
-comment on column warehouse.agg_product_monthly.product_key is 'Version of the product on the day of the sale.';
-comment on column warehouse.agg_product_monthly.first_sale_date is 'First day with a sale.';
-comment on column warehouse.agg_product_monthly.last_sale_date is 'Last day with a sale.';
-comment on column warehouse.agg_product_monthly.orders is 'Distinct orders.';
-comment on column warehouse.agg_product_monthly.units is 'Pieces.';
-comment on column warehouse.agg_product_monthly.discount is 'Sum of the discounts.';
-comment on column warehouse.agg_product_monthly.revenue is 'Total revenue.';
-comment on column warehouse.agg_product_monthly.cost is 'Total cost.';
-comment on column warehouse.agg_product_monthly.profit is 'revenue - cost.';
+comment on table warehouse.mart_product_monthly is 'Sales of each product version in each month.';
+comment on column warehouse.mart_product_monthly.month_start is 'First day of the month.';
+comment on column warehouse.mart_product_monthly.product_key is 'Version of the product on the day of the sale.';
+comment on column warehouse.mart_product_monthly.first_sale_date is 'First day with a sale.';
+comment on column warehouse.mart_product_monthly.last_sale_date is 'Last day with a sale.';
+comment on column warehouse.mart_product_monthly.orders is 'Distinct orders.';
+comment on column warehouse.mart_product_monthly.units is 'Pieces.';
+comment on column warehouse.mart_product_monthly.discount is 'Sum of the discounts.';
+comment on column warehouse.mart_product_monthly.revenue is 'Total revenue.';
+comment on column warehouse.mart_product_monthly.cost is 'Total cost.';
+comment on column warehouse.mart_product_monthly.profit is 'revenue - cost.';
 
 create table if not exists warehouse.agg_product_performance (
     product_id bigint primary key,
@@ -259,7 +259,7 @@ comment on column warehouse.agg_product_performance.cost is 'Total cost.';
 comment on column warehouse.agg_product_performance.profit is 'revenue - cost.';
 comment on column warehouse.agg_product_performance.profit_margin is 'See warehouse.profit_margin; null without revenue.';
 
-create table if not exists warehouse.agg_customer_monthly (
+create table if not exists warehouse.mart_customer_monthly (
     month_start date not null,
     customer_id bigint not null,
     first_order_date date not null,
@@ -272,18 +272,18 @@ create table if not exists warehouse.agg_customer_monthly (
     primary key (month_start, customer_id)
 );
 
-create index if not exists agg_customer_monthly_customer_id_idx on warehouse.agg_customer_monthly (customer_id);
+create index if not exists mart_customer_monthly_customer_id_idx on warehouse.mart_customer_monthly (customer_id);
 
-comment on table warehouse.agg_customer_monthly is 'Purchases of each customer in each month.';
-comment on column warehouse.agg_customer_monthly.month_start is 'First day of the month.';
-comment on column warehouse.agg_customer_monthly.customer_id is 'The customer.';
-comment on column warehouse.agg_customer_monthly.first_order_date is 'First day with an order.';
-comment on column warehouse.agg_customer_monthly.last_order_date is 'Last day with an order.';
-comment on column warehouse.agg_customer_monthly.orders is 'Distinct orders.';
-comment on column warehouse.agg_customer_monthly.units is 'Pieces.';
-comment on column warehouse.agg_customer_monthly.revenue is 'Total revenue.';
-comment on column warehouse.agg_customer_monthly.cost is 'Total cost.';
-comment on column warehouse.agg_customer_monthly.profit is 'revenue - cost.';
+comment on table warehouse.mart_customer_monthly is 'Purchases of each customer in each month.';
+comment on column warehouse.mart_customer_monthly.month_start is 'First day of the month.';
+comment on column warehouse.mart_customer_monthly.customer_id is 'The customer.';
+comment on column warehouse.mart_customer_monthly.first_order_date is 'First day with an order.';
+comment on column warehouse.mart_customer_monthly.last_order_date is 'Last day with an order.';
+comment on column warehouse.mart_customer_monthly.orders is 'Distinct orders.';
+comment on column warehouse.mart_customer_monthly.units is 'Pieces.';
+comment on column warehouse.mart_customer_monthly.revenue is 'Total revenue.';
+comment on column warehouse.mart_customer_monthly.cost is 'Total cost.';
+comment on column warehouse.mart_customer_monthly.profit is 'revenue - cost.';
 
 create table if not exists warehouse.agg_customer_metrics (
     customer_id bigint primary key,

@@ -61,9 +61,9 @@ from (select distinct sale_date from touched) as days
 cross join (
     values
     ('warehouse.agg_daily_sales'),
-    ('warehouse.agg_daily_breakdown'),
-    ('warehouse.agg_product_monthly'),
-    ('warehouse.agg_customer_monthly')
+    ('warehouse.mart_daily_breakdown'),
+    ('warehouse.mart_product_monthly'),
+    ('warehouse.mart_customer_monthly')
 ) as consumers (consumer);
 
 insert into platform.revisits (consumer, key)

@@ -8,7 +8,7 @@ select
     sum(profit) as profit,
     warehouse.profit_margin(sum(revenue), sum(cost)) as profit_margin,
     warehouse.share(sum(revenue), sum(sum(revenue)) over ()) as revenue_share
-from warehouse.agg_daily_breakdown
+from warehouse.mart_daily_breakdown
 where breakdown = 'category'
 group by member
 order by sum(revenue) desc, member

@@ -8,7 +8,7 @@ with sales as (
         sum(revenue) as revenue,
         sum(cost) as cost,
         sum(profit) as profit
-    from warehouse.agg_daily_breakdown
+    from warehouse.mart_daily_breakdown
     where breakdown = 'state'
     group by member
 ),

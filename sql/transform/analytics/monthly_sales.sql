@@ -16,7 +16,7 @@ customers as (
     select
         month_start,
         count(*)::integer as customers
-    from warehouse.agg_customer_monthly
+    from warehouse.mart_customer_monthly
     group by month_start
 )
 

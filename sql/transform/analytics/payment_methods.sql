@@ -7,7 +7,7 @@ select
     warehouse.average_order_value(sum(sales.revenue), sum(sales.orders)) as average_order_value,
     warehouse.share(sum(sales.orders), sum(sum(sales.orders)) over ()) as order_share,
     warehouse.share(sum(sales.revenue), sum(sum(sales.revenue)) over ()) as revenue_share
-from warehouse.agg_daily_breakdown as sales
+from warehouse.mart_daily_breakdown as sales
 inner join warehouse.dim_payment as payments on sales.member = payments.payment_method
 where sales.breakdown = 'payment_method'
 group by sales.member, payments.payment_group

@@ -10,6 +10,6 @@ select
     sum(profit) as profit,
     warehouse.average_order_value(sum(revenue), sum(orders)) as average_order_value,
     round(warehouse.customer_lifespan(min(first_order_date), max(last_order_date)), 4) as lifespan_years
-from warehouse.agg_customer_monthly
+from warehouse.mart_customer_monthly
 where %(everything)s or customer_id in (select scope.customer_id from scope)
 group by customer_id

@@ -10,6 +10,6 @@ select
     sum(months.cost) as cost,
     sum(months.profit) as profit,
     warehouse.profit_margin(sum(months.revenue), sum(months.cost)) as profit_margin
-from warehouse.agg_product_monthly as months
+from warehouse.mart_product_monthly as months
 inner join warehouse.dim_product as products on months.product_key = products.product_key
 group by products.product_id

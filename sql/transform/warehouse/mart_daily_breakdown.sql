@@ -1,4 +1,4 @@
--- warehouse.agg_daily_breakdown: sales of each day by one dimension at a time, as of the day of the sale.
+-- warehouse.mart_daily_breakdown: sales of each day by one dimension at a time, as of the day of the sale.
 with sums as (
     select
         facts.sale_date,

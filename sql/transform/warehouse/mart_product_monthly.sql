@@ -1,4 +1,4 @@
--- warehouse.agg_product_monthly: sales of each product version in each month.
+-- warehouse.mart_product_monthly: sales of each product version in each month.
 select
     dates.month_start,
     facts.product_key,

@@ -1,4 +1,4 @@
--- warehouse.agg_customer_monthly: purchases of each customer in each month.
+-- warehouse.mart_customer_monthly: purchases of each customer in each month.
 select
     dates.month_start,
     customers.customer_id,
