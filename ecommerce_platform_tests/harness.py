@@ -169,7 +169,7 @@ class Platform:
             write_feed_file(feed_file_name(self.raw, feed, day(number)), content)
 
     def run(self, first: int, last: int | None = None, only: Sequence[str] | None = None) -> dict[str, WriteResult]:
-        """Load a range of days from their files through every table, in one go."""
+        """Load a range of days from their files through every table, in one go; or through some, in their order."""
         last = first if last is None else last
         window = Window(day(first), day(last + 1))
         days = [day(number) for number in range(first, last + 1)]
@@ -182,10 +182,9 @@ class Platform:
                 rows = feed_reader(self.raw, feed, days, moment)
                 if only is None or table.full_name in only:
                     results[table.full_name] = write(connection, table, ReplaceSlice("partition_date"), rows, window)
-            for name in table_assets():
-                if only is None or name in only:
-                    table = describe(connection, *name.split("."))
-                    results[name] = write(connection, table, mode_of(name), query_of(name, window), window)
+            for name in table_assets() if only is None else [name for name in only if name in table_assets()]:
+                table = describe(connection, *name.split("."))
+                results[name] = write(connection, table, mode_of(name), query_of(name, window), window)
         return results
 
     def load(self, number: int, **feeds: Sequence[Row]) -> dict[str, WriteResult]:

@@ -224,13 +224,64 @@ def write(
     return WriteResult(inserted, updated, deleted, unchanged, time.monotonic() - begin)
 
 
+@contextmanager
+def _as_owner(connection: ClientConnection) -> Iterator[None]:
+    """Act as the login, which owns the tables, and go back to the role."""
+    row = connection.execute("select current_setting('role')").fetchone()
+    connection.execute("reset role")
+    yield
+    if row and row[0] != "none":
+        connection.execute(sql.SQL("set role {}").format(sql.Identifier(row[0])))
+
+
+@contextmanager
+def _checked_at_the_end(connection: ClientConnection, table: Table) -> Iterator[None]:
+    """Fill an empty table first, then build its plain indexes and check its foreign keys, in the same transaction.
+
+    Row by row, four foreign keys and five indexes took 54 of 58 seconds of a load of 0.9 million rows; at the end they
+    take 4. The table comes out with the same definitions, a violation undoes everything, and as the table was empty,
+    no reader misses an index. A login that does not own the table fills it row by row.
+    """
+    row = connection.execute(
+        "select pg_has_role(session_user, relowner, 'usage') from pg_catalog.pg_class where oid = %s::regclass",
+        (table.full_name,),
+    ).fetchone()
+    if not (row and row[0]):
+        yield
+        return
+    keys = connection.execute(
+        "select conname, pg_get_constraintdef(oid) from pg_catalog.pg_constraint"
+        " where conrelid = %s::regclass and contype = 'f' order by conname",
+        (table.full_name,),
+    ).fetchall()
+    indexes = connection.execute(
+        "select indexrelid::regclass::text, pg_get_indexdef(indexrelid) from pg_catalog.pg_index"
+        " where indrelid = %s::regclass and not indisunique and not indisexclusion order by 1",
+        (table.full_name,),
+    ).fetchall()
+    with _as_owner(connection):
+        for name, _ in keys:
+            connection.execute(
+                sql.SQL("alter table {} drop constraint {}").format(table.identifier, sql.Identifier(name))
+            )
+        for name, _ in indexes:
+            connection.execute(sql.SQL("drop index {}").format(sql.SQL(name)))
+    yield
+    with _as_owner(connection):
+        for _, definition in indexes:
+            connection.execute(sql.SQL(definition))
+        for name, definition in keys:
+            connection.execute(
+                sql.SQL("alter table {} add constraint {} {}").format(
+                    table.identifier, sql.Identifier(name), sql.SQL(definition)
+                )
+            )
+
+
 def _analyze(connection: ClientConnection, table: Table) -> None:
     # Only an owner may ANALYZE before PostgreSQL 17.
-    role = connection.execute("select current_setting('role')").fetchone()
-    connection.execute("reset role")
-    connection.execute(sql.SQL("analyze {}").format(table.identifier))
-    if role and role[0] != "none":
-        connection.execute(sql.SQL("set role {}").format(sql.Identifier(role[0])))
+    with _as_owner(connection):
+        connection.execute(sql.SQL("analyze {}").format(table.identifier))
 
 
 def _replace_slice(
@@ -257,6 +308,9 @@ def _replace_slice(
     deleted = connection.execute(sql.SQL("delete from {} where {}").format(table.identifier, inside)).rowcount
     if isinstance(rows, Query):
         inserted = _insert_incoming(connection, table, columns)
+    elif _is_empty(connection, table):
+        with _checked_at_the_end(connection, table):
+            inserted = _copy(connection, table.identifier, columns, _only_inside(rows, table, mode, window))
     else:
         inserted = _copy(connection, table.identifier, columns, _only_inside(rows, table, mode, window))
     return inserted, 0, deleted, 0
@@ -302,7 +356,8 @@ def _merge(
         parameters = {**rows.parameters, "everything": everything}
         is_empty = _is_empty(connection, table)
         if everything and is_empty:
-            return _fill(connection, table, rows.select, parameters), 0, 0, 0
+            with _checked_at_the_end(connection, table):
+                return _fill(connection, table, rows.select, parameters), 0, 0, 0
         connection.execute(
             sql.SQL("create temp table incoming on commit drop as {}").format(sql.SQL(rows.select)),  # type: ignore[arg-type]
             parameters,

@@ -10,7 +10,9 @@ with a few thousand examples a property (an hour each on one core), and other ex
 
 from __future__ import annotations
 
+import graphlib
 import os
+import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from ecommerce_platform.assets.lineage import tables_read
 from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
 from ecommerce_platform.source.feeds import FEEDS
 from ecommerce_platform_tests import model
@@ -118,6 +121,23 @@ class Shop:
 
     days: list[Files]
     plan: list[Load] = field(default_factory=list)
+    tables: int = 0
+
+    def tables_in_order(self) -> list[str]:
+        """All tables in one of the orders that their dependencies allow, as Dagster may choose any."""
+        choose = random.Random(self.tables)
+        graph = graphlib.TopologicalSorter(
+            {name: set(tables_read(name)) & set(TABLES) if name in table_assets() else () for name in TABLES}
+        )
+        graph.prepare()
+        ready: list[str] = []
+        order = list(STAGING)
+        while graph.is_active():
+            ready = sorted([*ready, *graph.get_ready()])
+            name = ready.pop(choose.randrange(len(ready)) if self.tables else 0)
+            graph.done(name)
+            order += [] if name in STAGING else [name]
+        return order
 
     def complete(self) -> list[Load]:
         """The plan, and a load of each day that it leaves out or leaves torn."""
@@ -290,7 +310,7 @@ def corrected(draw: st.DrawFn, file_day: int, original: Files) -> Files:
 def shops(draw: st.DrawFn, corrections: bool = False, deaths: bool = False, most_loads: int = 4) -> Shop:
     """Two to four days, and a plan that loads some of them, some of them again."""
     count = draw(st.sampled_from([3, 3, 4, 2]))
-    shop = Shop([draw(files(number)) for number in range(1, count + 1)])
+    shop = Shop([draw(files(number)) for number in range(1, count + 1)], tables=draw(st.integers(0, 50)))
     stand = list(shop.days)
     for _ in range(draw(st.integers(1, most_loads))):
         first = draw(st.integers(1, count))
@@ -366,6 +386,8 @@ def play(platform: Platform, shop: Shop, after_each: Any = None) -> dict[int, Fi
     for number, of_day in files_now.items():
         note(f"platform.export({number}, {of_day!r})")
         export(platform, number, of_day)
+    tables = shop.tables_in_order()
+    note(f"# tables in the order {', '.join(tables)}")
     loaded: dict[int, Files] = {}
     torn: set[int] = set()
     for load in shop.complete():
@@ -380,7 +402,7 @@ def play(platform: Platform, shop: Shop, after_each: Any = None) -> dict[int, Fi
         )
         platform.run(load.first, load.last, only=only)
         loaded |= {number: files_now[number] for number in days}
-        torn = torn - set(days) if only is TABLES else torn | set(days)
+        torn = torn - set(days) if only is tables else torn | set(days)
         if after_each is not None and not torn:
             after_each(loaded)
     return files_now
