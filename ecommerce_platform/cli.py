@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import dotenv
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from ecommerce_platform.settings import PROJECT_DIR, Settings, SettingsError, load_settings
@@ -323,7 +330,7 @@ def _require_running(settings: Settings) -> None:
 
 
 @contextmanager
-def _instance() -> Iterator[DagsterInstance]:
+def _instance() -> Generator[DagsterInstance]:
     from dagster import DagsterInstance
 
     with DagsterInstance.get() as instance:
@@ -375,7 +382,16 @@ def _serve(settings: Settings) -> None:
     console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)  Ctrl-C stops it; PostgreSQL goes on.")
     if console.is_terminal and not os.environ.get("CI"):
         webbrowser.open(f"{address}/asset-groups")
-    command = [sys.executable, "-m", "dagster", "dev", "--host", settings.host, "--port", str(settings.dagster_port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "--host",
+        settings.host,
+        "--port",
+        str(settings.dagster_port),
+    ]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
     # Ctrl-C goes to the whole group: the child ends by itself, we wait for it.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)

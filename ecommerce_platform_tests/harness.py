@@ -93,7 +93,13 @@ def order(transaction_id: int, customer_id: int = 1, *, on: int = 1, total: str 
 
 
 def line(
-    transaction_id: int, item_id: int, product_id: int = 1, *, quantity: int = 1, price: str = "10.00", **fields: str
+    transaction_id: int,
+    item_id: int,
+    product_id: int = 1,
+    *,
+    quantity: int = 1,
+    price: str = "10.00",
+    **fields: str,
 ) -> Row:
     """An order line without a discount."""
     return {
@@ -203,7 +209,7 @@ class Platform:
             connection.execute(statement, parameters)  # type: ignore[arg-type]
 
     def content(self, table: str, without: Sequence[str] = ("loaded_at",)) -> list[tuple]:
-        """All rows of a table in a fixed order, infinite dates as text, without columns that tell when it was loaded."""
+        """All rows of a table as text, in a fixed order, without columns that tell when it was loaded."""
         with self._connection.connect() as connection:
             columns = [name for name in describe(connection, *table.split(".")).columns if name not in without]
         names = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in columns)

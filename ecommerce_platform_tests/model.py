@@ -258,10 +258,7 @@ def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) ->
                 values[name] = error.value  # type: ignore[attr-defined]
     if feed == "transactions" and values.get("transaction_date", day) > day:
         values["faults"].append("transaction_date")
-    if (
-        feed == "transaction_items"
-        and {"quantity", "unit_price", "discount_amount", "line_total"} <= values.keys()
-    ):
+    if feed == "transaction_items" and {"quantity", "unit_price", "discount_amount", "line_total"} <= values.keys():
         total = values["quantity"] * values["unit_price"] - values["discount_amount"]
         if values["line_total"] != total and "line_total" not in values["faults"]:
             values["faults"].append("line_total")
@@ -353,9 +350,7 @@ def best(rows: Iterable[dict], key: Callable, rank: Callable) -> dict[Any, dict]
 
 def production(kept: dict, good: dict, rejected: list, files: Files) -> dict[str, Iterable[tuple]]:
     latest = {
-        feed: best(
-            good[feed], lambda row, key=key: row[key], lambda row: (row["valid_from"], *row["age"])
-        ).values()
+        feed: best(good[feed], lambda row, key=key: row[key], lambda row: (row["valid_from"], *row["age"])).values()
         for feed, key in (("customers", "customer_id"), ("products", "product_id"))
     }
 
@@ -376,9 +371,7 @@ def production(kept: dict, good: dict, rejected: list, files: Files) -> dict[str
             "day",
             "row",
         ),
-        "products": columns(
-            latest["products"], "product_id", "category", "price", "cost", "valid_from", "day", "row"
-        ),
+        "products": columns(latest["products"], "product_id", "category", "price", "cost", "valid_from", "day", "row"),
         "product_versions": columns(
             kept["products"].values(), "product_id", "valid_from", "category", "price", "cost", "day", "row"
         ),
@@ -415,14 +408,11 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
     sold = [(order, lines_of[number]) for number, order in kept["transactions"].items() if lines_of[number]]
 
     customers = {
-        customer_id: customer_history(
-            list(images), [sale for sale in sold if sale[0]["customer_id"] == customer_id]
-        )
+        customer_id: customer_history(list(images), [sale for sale in sold if sale[0]["customer_id"] == customer_id])
         for customer_id, images in by(kept["customers"].values(), "customer_id")
     }
     products = {
-        product_id: product_history(list(images))
-        for product_id, images in by(kept["products"].values(), "product_id")
+        product_id: product_history(list(images)) for product_id, images in by(kept["products"].values(), "product_id")
     }
     facts = []
     for order, lines in sold:
@@ -444,9 +434,7 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
                     "category": product[1],
                     "state": f"{customer[4]}-{customer[2]}",
                     "segment": customer[5],
-                    "discount_band": discount_band(
-                        line["discount_amount"], line["quantity"] * line["unit_price"]
-                    ),
+                    "discount_band": discount_band(line["discount_amount"], line["quantity"] * line["unit_price"]),
                 }
             )
     return {
@@ -506,9 +494,7 @@ def in_force(history: list[tuple], day: dt.date) -> tuple:
 
 def changes(history: list[tuple]) -> list[tuple]:
     """The entries that differ from the one before in more than their day."""
-    return [
-        entry for number, entry in enumerate(history) if number == 0 or entry[1:] != history[number - 1][1:]
-    ]
+    return [entry for number, entry in enumerate(history) if number == 0 or entry[1:] != history[number - 1][1:]]
 
 
 def product_history(images: list[dict]) -> list[tuple]:
@@ -517,10 +503,7 @@ def product_history(images: list[dict]) -> list[tuple]:
         [
             (
                 EPOCH if number == 0 else image["valid_from"],
-                *(
-                    image[name]
-                    for name in ("category", "price", "cost", "product_name", "sub_category", "brand")
-                ),
+                *(image[name] for name in ("category", "price", "cost", "product_name", "sub_category", "brand")),
             )
             for number, image in enumerate(images)
         ]
@@ -613,9 +596,7 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
             (
                 *(product_id, *span(rows), orders(rows)),
                 *(total(rows, "quantity"), total(rows, "discount_amount"), *money(rows)),
-                rounded(total(rows, "profit") / total(rows, "revenue") * 100, 2)
-                if total(rows, "revenue")
-                else None,
+                rounded(total(rows, "profit") / total(rows, "revenue") * 100, 2) if total(rows, "revenue") else None,
             )
             for product_id, rows in grouped("product_id")
         ],

@@ -12,7 +12,6 @@ from sqlglot import exp
 
 from ecommerce_platform.settings import SQL_DIR
 
-
 TYPE_NAMES = {"decimal": "numeric", "int": "integer"}
 """PostgreSQL's names for what sqlglot calls otherwise."""
 
@@ -52,7 +51,9 @@ def _tables(schema: str) -> dict[str, tuple[Column, ...]]:
             elif isinstance(statement, exp.Comment):
                 comments[statement.this.sql("postgres")] = statement.expression.name
     return {
-        table: tuple(_column(column, statement, comments.get(f"{table}.{column.name}")) for column in _columns(statement))
+        table: tuple(
+            _column(column, statement, comments.get(f"{table}.{column.name}")) for column in _columns(statement)
+        )
         for table, statement in created.items()
     }
 
@@ -68,6 +69,7 @@ def _column(column: exp.ColumnDef, statement: exp.Create, comment: str | None) -
         or column.find(exp.NotNullColumnConstraint) is not None
         or column.find(exp.PrimaryKeyColumnConstraint) is not None
     )
+    assert column.kind is not None, f"{column.name}: a column without a type"
     type_ = column.kind.sql("postgres").lower().split("(")[0]
     return Column(column.name, TYPE_NAMES.get(type_, type_), not required, comment)
 

@@ -30,7 +30,7 @@ def transform_path(table: str) -> Path:
     return SQL_DIR / "transform" / schema / f"{name}.sql"
 
 
-def _names(tree: exp.Expression) -> set[str]:
+def _names(tree: exp.Expr) -> set[str]:
     return {f"{table.db}.{table.name}" for table in tree.find_all(exp.Table) if table.db}
 
 

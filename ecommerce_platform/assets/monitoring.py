@@ -1,6 +1,7 @@
 """Monitoring: what the platform says of itself. Reads Dagster's records and the server's catalogue, read by people."""
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,6 @@ from dagster import (
     Output,
     asset,
 )
-
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecord,
     AssetCheckExecutionRecordStatus,
@@ -72,14 +72,15 @@ def report_asset(name: str, *, key: tuple[str, ...], description: str, rows) -> 
         path = load_settings().reports / f"{name}.json"
         write_atomically(path, json_rows(frame))
         return Output(
-            frame, metadata={"rows": len(frame), "path": str(path), "report": MetadataValue.md(_markdown(frame))}
+            frame,
+            metadata={"rows": len(frame), "path": str(path), "report": MetadataValue.md(_markdown(frame))},
         )
 
     return build
 
 
 def _markdown(frame: pd.DataFrame) -> str:
-    def line(values: object) -> str:
+    def line(values: Iterable[object]) -> str:
         return "| " + " | ".join(str(value).replace("|", r"\|").replace("\n", " ") for value in values) + " |"  # type: ignore[attr-defined]
 
     return "\n".join([line(frame.columns), line(["---"] * len(frame.columns)), *map(line, frame.to_numpy())])
@@ -153,7 +154,7 @@ def pipeline_rows(context: AssetExecutionContext, connection: ClientConnection) 
 
 def _typed(table: str, rows: list[dict]) -> pd.DataFrame:
     expected = {column.name: PANDAS_TYPES.get(column.type, "object") for column in columns_of(table)}
-    frame = pd.DataFrame(rows, columns=list(expected), dtype=object)
+    frame = pd.DataFrame(rows, columns=pd.Index(expected), dtype=object)
     return frame.astype({name: type_ for name, type_ in expected.items() if type_ != "object"})
 
 

@@ -80,7 +80,12 @@ def table_asset(table: str, *, write: Merge, description: str, is_daily: bool = 
     select = transform_path(table)
     others = {folder: SQL_DIR / folder / select.relative_to(SQL_DIR / "transform") for folder in ("scope", "effects")}
     spec = spec_of(
-        table, description, write, select, *(path for path in others.values() if path.exists()), is_daily=is_daily
+        table,
+        description,
+        write,
+        select,
+        *(path for path in others.values() if path.exists()),
+        is_daily=is_daily,
     )
 
     @asset(

@@ -18,7 +18,6 @@ from dagster import (
     schedule,
 )
 
-from ecommerce_platform.partitions import daily
 from ecommerce_platform.settings import load_settings
 
 DAILY_JOB = "daily"
@@ -27,7 +26,6 @@ LOADED = AssetKey(["warehouse", "fact_sales"])
 daily_job = define_asset_job(
     DAILY_JOB,
     selection=AssetSelection.all(),
-    partitions_def=daily,
     description="Every table and file, for one day or a range of days.",
 )
 

@@ -35,7 +35,11 @@ class RunOutcome:
 
 
 def run_days(
-    instance: DagsterInstance, start: dt.date, end: dt.date, select: str | None = None, listener: Listener | None = None
+    instance: DagsterInstance,
+    start: dt.date,
+    end: dt.date,
+    select: str | None = None,
+    listener: Listener | None = None,
 ) -> RunOutcome:
     """Materialize the assets for the days from ``start`` to ``end``, both included, in one run.
 
@@ -56,7 +60,9 @@ def run_days(
         except Exception as error:
             raise SelectionError(f"--select {select!r}: {error}") from None
         if not keys:
-            raise SelectionError(f"--select {select!r}: no such asset; try 'group:warehouse' or 'key:warehouse/fact_sales'")
+            raise SelectionError(
+                f"--select {select!r}: no such asset; try 'group:warehouse' or 'key:warehouse/fact_sales'"
+            )
     run_id = str(uuid.uuid4())
     failures: list[str] = []
 

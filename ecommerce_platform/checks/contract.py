@@ -41,9 +41,7 @@ def contract(table: str) -> TableCheck:
     )
 
 
-def _evaluate(
-    connection: ClientConnection, table: str, schema: DataFrameSchema, window: Window
-) -> CheckOutcome:
+def _evaluate(connection: ClientConnection, table: str, schema: DataFrameSchema, window: Window) -> CheckOutcome:
     columns = columns_of(connection, table)
     strangers = sorted(set(columns) ^ set(schema.columns))
     if strangers:
@@ -72,9 +70,7 @@ def _evaluate(
     return CheckOutcome(not failed, rows_tested, sum(failed.values()), text, samples, metadata)
 
 
-def _samples(
-    connection: ClientConnection, statement: str, rule: str, limit: int
-) -> list[dict[str, str | None]]:
+def _samples(connection: ClientConnection, statement: str, rule: str, limit: int) -> list[dict[str, str | None]]:
     cursor = connection.execute(as_sql(statement))
     names = [column.name for column in cursor.description or ()]
     return [
@@ -165,9 +161,9 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
         files = rows.group_by(DAY).aggregate(rows_tested=rows.count(), **counts)
         return files.mutate(
             **{
-                f"r{i}": (
-                    (files[f"r{i}"] >= rule.several) & (files[f"r{i}"] > rule.share * files.rows_tested)
-                ).ifelse(files[f"r{i}"], 0)
+                f"r{i}": ((files[f"r{i}"] >= rule.several) & (files[f"r{i}"] > rule.share * files.rows_tested)).ifelse(
+                    files[f"r{i}"], 0
+                )
                 for i, rule in enumerate(rules)
                 if rule.several
             }
@@ -236,9 +232,7 @@ def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> list[R
             # pandera's own checks give a projection of one column: the expression behind it is over ``rows``.
             (result,) = (value.to_expr() for value in result.op().values.values())
         if not isinstance(result, ir.BooleanColumn):
-            raise TypeError(
-                f"{schema.name}: rule {check.error!r} gives {type(result).__name__}, not a boolean column"
-            )
+            raise TypeError(f"{schema.name}: rule {check.error!r} gives {type(result).__name__}, not a boolean column")
         share, several = tolerance(check) or (0.0, 0)
         return Rule(f"{column}: {check.error}" if column else str(check.error), result, several, share)
 

@@ -38,9 +38,7 @@ def asset_checks(checks: Iterable[TableCheck]) -> list[AssetChecksDefinition]:
 def _checks_of_table(table: str, checks: Sequence[TableCheck]) -> AssetChecksDefinition:
     by_name = {check.name: check for check in checks}
     if len(by_name) < len(checks):
-        raise ValueError(
-            f"{table}: two checks have one name among {', '.join(check.name for check in checks)}"
-        )
+        raise ValueError(f"{table}: two checks have one name among {', '.join(check.name for check in checks)}")
 
     @multi_asset_check(
         name=f"check__{table.replace('.', '__')}",
@@ -50,9 +48,7 @@ def _checks_of_table(table: str, checks: Sequence[TableCheck]) -> AssetChecksDef
     def evaluate(context: AssetCheckExecutionContext, database: Database) -> Iterator[AssetCheckResult]:
         window = window_of_run(context)
         with database.connect() as connection:
-            for key in sorted(
-                context.selected_asset_check_keys, key=lambda key: list(by_name).index(key.name)
-            ):
+            for key in sorted(context.selected_asset_check_keys, key=lambda key: list(by_name).index(key.name)):
                 check = by_name[key.name]
                 yield asset_check_result(check, check.run(connection, window))
 
@@ -82,9 +78,7 @@ def asset_check_result(check: TableCheck, outcome: CheckOutcome) -> AssetCheckRe
         "rows_tested": outcome.rows_tested,
         "violations": outcome.violations,
         **{
-            name: MetadataValue.md(f"```\n{value}\n```")
-            if isinstance(value, str) and "\n" in value
-            else value
+            name: MetadataValue.md(f"```\n{value}\n```") if isinstance(value, str) and "\n" in value else value
             for name, value in outcome.metadata.items()
         },
     }

@@ -35,16 +35,11 @@ def _latest_day(table: str, clock: Clock) -> TableCheck:
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         expected = latest_expected_day(clock())
         row = connection.execute(
-            as_sql(
-                f"select max(partition_date), bool_or(partition_date = %s) from {table}"
-                " where partition_date >= %s"
-            ),
+            as_sql(f"select max(partition_date), bool_or(partition_date = %s) from {table} where partition_date >= %s"),
             (expected, expected),
         ).fetchone()
         if row and row[1]:
-            return CheckOutcome(
-                True, 1, 0, f"{expected} is loaded", metadata={"latest_expected_day": str(expected)}
-            )
+            return CheckOutcome(True, 1, 0, f"{expected} is loaded", metadata={"latest_expected_day": str(expected)})
         latest = connection.execute(as_sql(f"select max(partition_date) from {table}")).fetchone()
         held = str(latest[0]) if latest and latest[0] else "nothing"
         text = f"{table} holds {held} at the latest, and {expected} was due: materialize the days between"

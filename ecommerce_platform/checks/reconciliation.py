@@ -290,9 +290,7 @@ def _rows_are_accounted_for() -> TableCheck:
                 if in_file != found or found != kept + superseded + rejected:
                     text = f"{in_file} in file, {found} staged, {kept} kept, {superseded} superseded"
                     text += f", {rejected} rejected"
-                    samples.append(
-                        {"feed": feed, "partition_date": str(day), "source_row": None, "fault": text}
-                    )
+                    samples.append({"feed": feed, "partition_date": str(day), "source_row": None, "fault": text})
             wrong = sum(row[6] for row in per_day)
             if wrong:
                 samples += [

@@ -110,9 +110,7 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
         columns = [sql.Identifier(name) for name in expected]
 
         def rows(side: str) -> sql.Composable:
-            names = sql.SQL(", ").join(
-                sql.SQL("{}.{}").format(sql.Identifier(side), name) for name in columns
-            )
+            names = sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(side), name) for name in columns)
             return sql.SQL("({})").format(names)
 
         statement = sql.SQL(
@@ -172,9 +170,7 @@ def _compute_again(connection: ClientConnection, table: str) -> list[str]:
         for name in names
     )
     connection.execute(
-        sql.SQL("create temp table expected on commit drop as select {} from ({}) as given").format(
-            columns, select
-        ),
+        sql.SQL("create temp table expected on commit drop as select {} from ({}) as given").format(columns, select),
         everything,
     )
     connection.execute("analyze expected")

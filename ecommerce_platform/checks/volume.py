@@ -29,9 +29,7 @@ def _volume(feed: str) -> TableCheck:
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         row = connection.execute(
-            as_sql(
-                f"select max(partition_date) from {table} where partition_date >= %s and partition_date < %s"
-            ),
+            as_sql(f"select max(partition_date) from {table} where partition_date >= %s and partition_date < %s"),
             (window.start, window.end),
         ).fetchone()
         day = row[0] if row else None

@@ -1,6 +1,6 @@
 """How a Dagster process reaches PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
@@ -32,7 +32,7 @@ class PostgresConnection(ConfigurableResource):
         return self.url
 
     @contextmanager
-    def connect(self) -> Iterator[ClientConnection]:
+    def connect(self) -> Generator[ClientConnection]:
         """One connection in autocommit, closed on the way out; a server that is down raises OperationalError.
 
         Values are bound on the client, because PostgreSQL takes no parameters in CREATE TABLE AS.

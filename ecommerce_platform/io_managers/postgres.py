@@ -6,7 +6,7 @@ or a ``pyarrow.RecordBatchReader`` (both streamed with COPY), and may take its i
 """
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +30,16 @@ from dagster._core.storage.db_io_manager import DbClient, DbIOManager, DbTypeHan
 from psycopg import sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
-from ecommerce_platform.io_managers.writes import Query, Table, Window, WriteResult, describe, write, write_mode
+from ecommerce_platform.io_managers.writes import (
+    Query,
+    Table,
+    Window,
+    WriteResult,
+    describe,
+    trusted,
+    write,
+    write_mode,
+)
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,12 @@ def read_arrow(connection: ClientConnection, select: str, parameters: Mapping[st
     Integers, dates, moments, booleans and decimals keep their types; everything else is text. A date or moment of
     infinity becomes null, because Arrow has none.
     """
-    body = sql.SQL(select)  # type: ignore[arg-type]
+    body = trusted(select)
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("select * from ({}) as rows limit 0").format(body), parameters)
-        columns = [(column.name, column.type_code, column.precision, column.scale) for column in cursor.description or ()]
+        columns = [
+            (column.name, column.type_code, column.precision, column.scale) for column in cursor.description or ()
+        ]
         names = sql.SQL(", ").join(
             sql.SQL("case when isfinite({0}) then {0} end as {0}").format(sql.Identifier(name))
             if code in _INFINITE
@@ -158,9 +169,7 @@ class _Client(DbClient[ClientConnection]):
         self._database = database
 
     @contextmanager
-    def connect(  # type: ignore[override]
-        self, context: OutputContext | InputContext, table_slice: TableSlice
-    ) -> Iterator[ClientConnection]:
+    def connect(self, context: OutputContext | InputContext, table_slice: TableSlice) -> Generator[ClientConnection]:
         """One connection of the IO manager's resource, closed on the way out."""
         with self._database.connect() as connection:
             yield connection

@@ -133,9 +133,7 @@ def _maintenance_connection(conninfo: str, name: str, patience: float) -> psycop
         fault = None
         for database in (conninfo_to_dict(conninfo).get("dbname"), "postgres", name):
             try:
-                return psycopg.connect(
-                    make_conninfo(conninfo, dbname=database, connect_timeout=10), autocommit=True
-                )
+                return psycopg.connect(make_conninfo(conninfo, dbname=database, connect_timeout=10), autocommit=True)
             except psycopg.OperationalError as error:
                 fault = fault or str(error).strip().splitlines()[0]
         if time.monotonic() > deadline:
@@ -195,9 +193,7 @@ class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         They are half of a range run's events, and mixed with the planned checks, which stay single.
         """
         planned = [
-            event
-            for event in events
-            if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+            event for event in events if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED
         ]
         if not planned:
             return super().store_event_batch(events)
@@ -206,9 +202,7 @@ class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
             ids = [int(row[0]) for row in connection.execute(statement)]
         # An asset's row keeps its latest event only. The batch comes sorted by asset, so that two runs that
         # write the same rows lock them in one order.
-        latest = {
-            event.get_dagster_event().asset_key: (event, key) for event, key in zip(planned, ids, strict=True)
-        }
+        latest = {event.get_dagster_event().asset_key: (event, key) for event, key in zip(planned, ids, strict=True)}
         with self.index_transaction() as connection:
             for event, key in latest.values():
                 self._store_asset_event(connection, event, key)

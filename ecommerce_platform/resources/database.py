@@ -2,6 +2,7 @@
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
@@ -41,7 +42,7 @@ def require_database(url: str) -> None:
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.OperationalError as error:
-        parts = psycopg.conninfo.conninfo_to_dict(url)
+        parts = conninfo_to_dict(url)
         where = f"{parts.get('host', 'the local socket')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
         reason = " ".join(str(error).split())
         raise DatabaseDownError(f"PostgreSQL does not answer at {where}: {reason}") from None
@@ -50,7 +51,7 @@ def require_database(url: str) -> None:
 def drop_databases(settings: Settings) -> None:
     """Drop the platform's database and Dagster's, with everybody in them."""
     url = database_url(settings)
-    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    name = conninfo_to_dict(url)["dbname"]
     with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
         for database in (str(name), f"{name}_dagster"):
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))

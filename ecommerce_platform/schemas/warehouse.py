@@ -162,10 +162,7 @@ DimProduct = table_schema(
         *versions("product_id"),
         rule(
             "price_range is the price's: Budget below 25, Mid-range below 100",
-            lambda t: (
-                t.price_range
-                == (t.price < 25).ifelse("Budget", (t.price < 100).ifelse("Mid-range", "Premium"))
-            ),
+            lambda t: t.price_range == (t.price < 25).ifelse("Budget", (t.price < 100).ifelse("Mid-range", "Premium")),
         ),
     ),
 )
@@ -274,8 +271,7 @@ MartProductMonthly = table_schema(
         rule(
             "both sale dates lie in the month",
             lambda t: (
-                (t.first_sale_date.truncate("M") == t.month_start)
-                & (t.last_sale_date.truncate("M") == t.month_start)
+                (t.first_sale_date.truncate("M") == t.month_start) & (t.last_sale_date.truncate("M") == t.month_start)
             ),
         ),
         at_least_as_many("units", "orders"),
@@ -318,8 +314,7 @@ MartCustomerMonthly = table_schema(
         rule(
             "both order dates lie in the month",
             lambda t: (
-                (t.first_order_date.truncate("M") == t.month_start)
-                & (t.last_order_date.truncate("M") == t.month_start)
+                (t.first_order_date.truncate("M") == t.month_start) & (t.last_order_date.truncate("M") == t.month_start)
             ),
         ),
         at_least_as_many("units", "orders"),

@@ -30,9 +30,7 @@ _PRICE_STEPS = 64
 _NEVER = np.iinfo(np.int32).max
 
 _SHELVES = [(category, shelf) for category in CATEGORIES for shelf in category.shelves]
-_SHELVES_OF = [
-    [row for row, (owner, _) in enumerate(_SHELVES) if owner is category] for category in CATEGORIES
-]
+_SHELVES_OF = [[row for row, (owner, _) in enumerate(_SHELVES) if owner is category] for category in CATEGORIES]
 _FIRST_SHELF = np.array([rows[0] for rows in _SHELVES_OF])
 _SHELF_COUNT = np.array([len(rows) for rows in _SHELVES_OF])
 _CATEGORY_TABLE = draws.cumulative([category.share for category in CATEGORIES])
@@ -181,9 +179,7 @@ def _period_of(shop: ShopSettings, day: dt.date) -> int:
     return (day - shop.first_day).days // PERIOD_DAYS
 
 
-def _in_force(
-    shop: ShopSettings, day: dt.date, before_and_after: tuple[np.ndarray, np.ndarray]
-) -> np.ndarray:
+def _in_force(shop: ShopSettings, day: dt.date, before_and_after: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     changed = _period(shop, _period_of(shop, day)).changed
     return np.where(changed <= (day - shop.first_day).days, before_and_after[1], before_and_after[0])
 

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from ecommerce_platform.source.shop import ShopSettings
 
 UNIX_EPOCH = dt.date(1970, 1, 1)
-GROWTH_DAYS = (
-    1095  # all of ShopSettings.customers have registered after three years; then half as many a year
-)
+GROWTH_DAYS = 1095  # all of ShopSettings.customers have registered after three years; then half as many a year
 _REGISTERED_AT_FIRST = 35  # percent
 _BASE_AGE_DAYS = 1825  # the first file's customers registered up to five years before
 _NEVER = np.iinfo(np.int32).max

@@ -18,9 +18,7 @@ import pyarrow as pa
 from ecommerce_platform.source import draws, text
 from ecommerce_platform.source.draws import I64
 
-Spoil = Callable[
-    [pa.Array, I64], pa.Array
-]  # from the texts and the numbers of their rows to the faulty texts
+Spoil = Callable[[pa.Array, I64], pa.Array]  # from the texts and the numbers of their rows to the faulty texts
 
 
 @dataclass(frozen=True)
@@ -123,9 +121,7 @@ KINDS = {
 }
 LONGEST_DELAY = max(day for kinds in KINDS.values() for kind in kinds.values() for day in kind.days)
 
-_WEIGHTS = {
-    stream: draws.cumulative([kind.weight for kind in kinds.values()]) for stream, kinds in KINDS.items()
-}
+_WEIGHTS = {stream: draws.cumulative([kind.weight for kind in kinds.values()]) for stream, kinds in KINDS.items()}
 # Sixty is a multiple of every number of days that a kind has, so one draw below sixty serves them all.
 _DELAYS = {
     stream: np.array([(kind.days or (0,)) * (60 // len(kind.days or (0,))) for kind in kinds.values()])
@@ -182,9 +178,7 @@ def spoil(columns: dict[str, pa.Array], kept: I64, faults: Fates) -> dict[str, p
             faulty = np.flatnonzero(among(kept, faulty))
         if len(faulty):
             values = columns[kind.column]
-            columns[kind.column] = text.replaced(
-                values, faulty, kind.spoil(text.pick(values, faulty), faulty)
-            )
+            columns[kind.column] = text.replaced(values, faulty, kind.spoil(text.pick(values, faulty), faulty))
     return columns
 
 

@@ -69,9 +69,7 @@ class FeedFileError(ValueError):
     ``row`` is the 1-based data row, None for the header and for the file as a whole.
     """
 
-    def __init__(
-        self, feed: str, day: dt.date, path: Path, problem: str, remedy: str, row: int | None = None
-    ) -> None:
+    def __init__(self, feed: str, day: dt.date, path: Path, problem: str, remedy: str, row: int | None = None) -> None:
         # All arguments go to the base class, so that the error survives pickling between processes.
         super().__init__(feed, day, path, problem, remedy, row)
         self.feed = feed
@@ -150,8 +148,8 @@ def write_feed_file(path: Path, content: bytes) -> tuple[str, int]:
     """Put ``content`` at ``path`` atomically, making parent folders; return its SHA-256 (hex) and its bytes.
 
     A reader, and a crash at any moment, finds the old file or the new, never a part. (A power cut may bring the old
-    one back: the folder is not synced, which would double the time that a thousand small files take.) A file that holds these
-    bytes already is left alone, its time of change too. On failure (OSError) no temporary file stays.
+    one back: the folder is not synced, which would double the time that a thousand small files take.) A file that
+    holds these bytes already is left alone, its time of change too. On failure (OSError) no temporary file stays.
     """
     digest = hashlib.sha256(content).hexdigest()
     if _holds(path, content):
@@ -466,9 +464,7 @@ class _FeedText:
             )
         if len(position_of) < len(header):
             twice = [name for index, name in enumerate(header) if position_of[name] != index]
-            raise self._error(
-                f"the header names {_shown_all(twice)} more than once", "export each column once"
-            )
+            raise self._error(f"the header names {_shown_all(twice)} more than once", "export each column once")
         return [position_of[name] for name in columns]
 
     def _check_utf8(self, raw: bytes, row: int | None) -> None:
@@ -507,9 +503,7 @@ class _FeedText:
                     return None
         return columns
 
-    def _read_carefully(
-        self, start: int, stop: int, rows_before: int
-    ) -> tuple[list[pa.Array], pa.Array, int]:
+    def _read_carefully(self, start: int, stop: int, rows_before: int) -> tuple[list[pa.Array], pa.Array, int]:
         """Split the records that begin in [start, stop): columns in header order, malformed texts, end."""
         nulls: list[bytes | None] = [None] * self.width
         rows: list[Sequence[bytes | None]] = []
@@ -538,9 +532,7 @@ class _FeedText:
         columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
         return columns, pa.array(malformed, pa.string()), position
 
-    def _batch(
-        self, columns: list[pa.Array], malformed: pa.Array, first_row: int, count: int
-    ) -> pa.RecordBatch:
+    def _batch(self, columns: list[pa.Array], malformed: pa.Array, first_row: int, count: int) -> pa.RecordBatch:
         """Put columns in header order into the feed's order and add our own."""
         source_row = pa.array(np.arange(first_row, first_row + count, dtype=np.int64))
         extra = self._extra_json([columns[index] for index in self.extra_positions], malformed, count)
@@ -553,10 +545,7 @@ class _FeedText:
         good = malformed.is_null().to_pylist()
         rows = zip(*(column.to_pylist() for column in columns), strict=True)
         objects = (dict(zip(self.extra_columns, row, strict=True)) for row in rows)
-        texts = (
-            json.dumps(value, ensure_ascii=False) if ok else None
-            for value, ok in zip(objects, good, strict=True)
-        )
+        texts = (json.dumps(value, ensure_ascii=False) if ok else None for value, ok in zip(objects, good, strict=True))
         return pa.array(texts, pa.string(), size=count)
 
 

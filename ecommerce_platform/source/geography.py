@@ -107,9 +107,7 @@ _SLOTS_OF_THE_BIGGEST = (8, 5, 3, 2, 1, 1)
 
 # Big markets order on-line a little more than their share of people: one more order in 60 million residents'
 # worth.
-STATE_WEIGHTS = draws.cumulative(
-    [state.thousands + state.thousands * state.thousands // 60_000 for state in STATES]
-)
+STATE_WEIGHTS = draws.cumulative([state.thousands + state.thousands * state.thousands // 60_000 for state in STATES])
 STATE_CODES = pa.array([state.code for state in STATES])
 REGION_OF_STATE = np.array([state.region for state in STATES])
 AREA_CODES = np.array([[(state.area_codes * 12)[slot] for slot in range(12)] for state in STATES])

@@ -27,9 +27,7 @@ _DISCOUNT_SEASON = range(-4, 12)
 _NOISE = 80  # thousandths up or down, at most
 
 # Customers shop in the evening; hours are UTC, so the evening of both coasts falls behind midnight.
-_HOURS = draws.cumulative(
-    [70, 75, 72, 60, 45, 30, 18, 12, 8, 6, 6, 8, 14, 22, 30, 36, 42, 46, 48, 48, 48, 50, 55, 62]
-)
+_HOURS = draws.cumulative([70, 75, 72, 60, 45, 30, 18, 12, 8, 6, 6, 8, 14, 22, 30, 36, 42, 46, 48, 48, 48, 50, 55, 62])
 _LINES = draws.cumulative([20, 25, 22, 14, 9, 5, 3, 2])  # 1 to 8, three on average
 _QUANTITIES = draws.cumulative([800, 130, 45, 15, 6, 4])
 _DISCOUNTS = np.array([5, 10, 15, 20, 30])  # percent
@@ -104,9 +102,7 @@ def of_day(shop: ShopSettings, day: dt.date) -> Orders:
     """
     orders, ordinal = count(shop, day), day.toordinal()
     if orders > 999_999:
-        raise ValueError(
-            f"{day} would bring {orders} orders; the number of an order within its day has six digits"
-        )
+        raise ValueError(f"{day} would bring {orders} orders; the number of an order within its day has six digits")
     bits = draws.drawn(shop.seed, "transactions", ordinal, 4, orders)
     buyer = customers.draw_buyers(shop, day, orders)
     gift = draws.below(bits[0], 100) < _GIFTS

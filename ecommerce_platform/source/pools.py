@@ -34,10 +34,7 @@ EMAIL_DOMAINS = pa.array(
 )
 # Most people live in a house; a comma in an address makes the CSV quote it.
 UNITS = pa.array(
-    [""] * 40
-    + [f" Apt. {n}" for n in range(1, 13)]
-    + [f", Suite {n}00" for n in range(1, 9)]
-    + [", Unit B"] * 4
+    [""] * 40 + [f" Apt. {n}" for n in range(1, 13)] + [f", Suite {n}00" for n in range(1, 9)] + [", Unit B"] * 4
 )
 
 

@@ -78,9 +78,7 @@ def table_csv(feed: str, table: pa.Table) -> bytes:
     return (",".join(FEEDS[feed]) + "\n").encode() + text.bytes_of(lines)
 
 
-Made = tuple[
-    list[pa.Array], np.ndarray, Fates
-]  # columns, which of the day's rows they begin with, their faults
+Made = tuple[list[pa.Array], np.ndarray, Fates]  # columns, which of the day's rows they begin with, their faults
 
 
 def _customers(shop: ShopSettings, day: dt.date) -> Made:
@@ -141,9 +139,7 @@ def _transaction_items(shop: ShopSettings, day: dt.date) -> Made:
         again = due.of("re-sent", "re-sent with a correction", "late")
         if len(again):
             lines = _take(orders.of_day(shop, earlier).lines, _lines_of(shop, earlier, again))
-            corrected = (lines["line"] == 1) & defects.among(
-                lines["order"], due.of("re-sent with a correction")
-            )
+            corrected = (lines["line"] == 1) & defects.among(lines["order"], due.of("re-sent with a correction"))
             lines["quantity"] = lines["quantity"] + corrected
             lines["total"] = lines["total"] + corrected * lines["price"]
             parts.append(lines)

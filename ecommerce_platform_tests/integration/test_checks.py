@@ -71,9 +71,7 @@ def good_database(postgres_server: EmbeddedPostgres, raw: Path) -> str:
     for number in range(3, LAST_DAY + 1):
         platform.load(
             number,
-            transactions=[
-                order(number + 10, 1 + number % 2, on=number, payment_method="PayPal", total="12.00")
-            ],
+            transactions=[order(number + 10, 1 + number % 2, on=number, payment_method="PayPal", total="12.00")],
             transaction_items=[
                 line(number + 10, number + 10, price="12.00", discount_amount="1.00", line_total="11.00")
             ],
@@ -83,9 +81,7 @@ def good_database(postgres_server: EmbeddedPostgres, raw: Path) -> str:
             select = path.read_text(encoding="utf-8")
             columns = connection.execute(f"select * from ({select}) as given limit 0").description or ()  # type: ignore[arg-type]
             names = ", ".join(column.name for column in columns)
-            connection.execute(
-                f"insert into analytics.{path.stem} ({names}) select {names} from ({select}) as given"
-            )  # type: ignore[arg-type]
+            connection.execute(f"insert into analytics.{path.stem} ({names}) select {names} from ({select}) as given")  # type: ignore[arg-type]
     return name
 
 
@@ -138,11 +134,7 @@ def test_good_data_passes_every_check_over_all_days(
     postgres_server: EmbeddedPostgres, good_database: str, raw: Path
 ) -> None:
     url = postgres_server.url(good_database)
-    failed = {
-        key: outcome.description
-        for key, check in today(raw).items()
-        if not (outcome := run(url, check)).passed
-    }
+    failed = {key: outcome.description for key, check in today(raw).items() if not (outcome := run(url, check)).passed}
     assert set(failed) == WARNINGS_OF_GOOD_DATA, failed
 
 
@@ -158,9 +150,7 @@ def test_good_data_passes_every_check_of_each_day(
     assert outcomes["warehouse.fact_sales", "agrees_with_production"].rows_tested in (1, 2)
 
 
-def test_verification_passes_on_good_data(
-    postgres_server: EmbeddedPostgres, good_database: str, raw: Path
-) -> None:
+def test_verification_passes_on_good_data(postgres_server: EmbeddedPostgres, good_database: str, raw: Path) -> None:
     with PostgresConnection(url=postgres_server.url(good_database), role="loader").connect() as connection:
         verdicts = list(verify(connection, whole_database_checks(lambda: raw)))
     failed = {(v.table, v.name): v.description for v in verdicts if not v.passed}
@@ -262,8 +252,7 @@ BROKEN = [
     (
         "warehouse.dim_customer",
         "history_is_seamless",
-        "update warehouse.dim_customer set valid_to = '2000-06-01'"
-        " where customer_id = 1 and valid_from = '2000-01-01'",
+        "update warehouse.dim_customer set valid_to = '2000-06-01' where customer_id = 1 and valid_from = '2000-01-01'",
         {"customer_id": "1", "valid_from": "2024-01-02", "fault": "leaves a gap after the version before"},
     ),
     (
@@ -321,15 +310,13 @@ BROKEN = [
     (
         "warehouse.fact_sales",
         "agrees_with_production",
-        "update warehouse.fact_sales set customer_key = warehouse.version_key(2, '2000-01-01')"
-        " where item_id = 6",
+        "update warehouse.fact_sales set customer_key = warehouse.version_key(2, '2000-01-01') where item_id = 6",
         {"transaction_id": "4", "item_id": "6", "fault": "different"},
     ),
     (
         "warehouse.fact_sales",
         "versions_in_force",
-        "update warehouse.fact_sales set customer_key = warehouse.version_key(1, '2000-01-01')"
-        " where item_id = 6",
+        "update warehouse.fact_sales set customer_key = warehouse.version_key(1, '2000-01-01') where item_id = 6",
         {"transaction_id": "4", "item_id": "6", "fault": "customer version of another day"},
     ),
     (
@@ -531,9 +518,7 @@ def test_a_check_fails_on_a_broken_row_and_names_it(
 
 def test_every_check_is_broken_by_some_test() -> None:
     tested = {name for _, name, *_ in BROKEN} | {"volume"}
-    assert {check.name for check in whole_database_checks()} | {
-        check.name for check in table_checks()
-    } == tested
+    assert {check.name for check in whole_database_checks()} | {check.name for check in table_checks()} == tested
 
 
 def test_a_check_of_a_day_does_not_see_other_days(url: str, raw: Path) -> None:
@@ -589,9 +574,7 @@ def test_dagster_stops_what_is_downstream_of_an_error_and_shows_the_rows(url: st
     @asset(deps=[fact_sales])
     def downstream() -> None: ...
 
-    checks = [
-        check for check in all_checks() if {key.asset_key for key in check.check_keys} == {fact_sales.key}
-    ]
+    checks = [check for check in all_checks() if {key.asset_key for key in check.check_keys} == {fact_sales.key}]
     result = materialize(
         [fact_sales, downstream, *checks],
         resources={"database": Database(url=url, role="loader")},

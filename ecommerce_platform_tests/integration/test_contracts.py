@@ -120,9 +120,7 @@ def test_a_column_that_the_schema_does_not_know_breaks_the_contract(connection: 
 def test_a_key_that_the_database_no_longer_keeps_unique_is_counted(connection: ClientConnection) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute("alter table warehouse.dim_payment drop constraint dim_payment_pkey cascade")
-        connection.execute(
-            "insert into warehouse.dim_payment values (1, 'Cash', 'Other'), (1, 'Barter', 'Other')"
-        )
+        connection.execute("insert into warehouse.dim_payment values (1, 'Cash', 'Other'), (1, 'Barter', 'Other')")
         outcome = contract("warehouse.dim_payment").run(connection)
     assert not outcome.passed
     assert outcome.violations == 2
@@ -146,9 +144,7 @@ def test_a_contract_counts_what_pandera_itself_counts(
     )
     ours = contract(table).run(connection)
     told = psycopg.conninfo.conninfo_to_dict(postgres_server.url("contracts"))
-    backend = ibis.postgres.connect(
-        **{("database" if name == "dbname" else name): told[name] for name in told}
-    )
+    backend = ibis.postgres.connect(**{("database" if name == "dbname" else name): told[name] for name in told})
     with pytest.raises(SchemaErrors) as caught:
         SCHEMAS[table].validate(backend.table("dim_product", database="warehouse"), lazy=True)
     backend.disconnect()

@@ -119,9 +119,7 @@ def make(made_folder: Path) -> Iterator[Callable[..., EmbeddedPostgres]]:
         if server.socket_dir.is_symlink():
             server.socket_dir.unlink()
         shutil.rmtree(server.socket_dir, ignore_errors=True)
-        shutil.rmtree(
-            server.folder, ignore_errors=True
-        )  # pytest would keep these 40 MB a test for three sessions
+        shutil.rmtree(server.folder, ignore_errors=True)  # pytest would keep these 40 MB a test for three sessions
 
 
 @pytest.fixture
@@ -274,9 +272,7 @@ def test_a_long_path_with_spaces_and_foreign_letters_works_for_every_client(
         engine.dispose()
 
 
-def test_a_locale_that_is_not_installed_does_not_matter(
-    make: Callable[..., EmbeddedPostgres], tmp_path: Path
-) -> None:
+def test_a_locale_that_is_not_installed_does_not_matter(make: Callable[..., EmbeddedPostgres], tmp_path: Path) -> None:
     """ssh carries LANG from a laptop to a machine without that locale, where a plain initdb fails."""
     server = make(tmp_path / "postgres", new=True)
     environment = {"LANG": "tlh_QO.UTF-8", "LC_ALL": "tlh_QO.UTF-8", "PGDATA": "/nowhere", "TZ": "Asia/Tokyo"}
@@ -292,9 +288,7 @@ def test_only_its_own_user_can_reach_the_server(running: EmbeddedPostgres) -> No
     assert query(running, "select current_setting('listen_addresses')") == ""
 
 
-@pytest.mark.parametrize(
-    "trap", ["open to all", "a link", "a file", pytest.param("of another", marks=needs_root)]
-)
+@pytest.mark.parametrize("trap", ["open to all", "a link", "a file", pytest.param("of another", marks=needs_root)])
 def test_a_socket_folder_that_somebody_else_prepared_is_refused(
     trap: str, make: Callable[..., EmbeddedPostgres], tmp_path: Path
 ) -> None:

@@ -18,7 +18,11 @@ def revenue_by_state(platform: Platform) -> dict[str, Decimal]:
 
 def test_a_customer_who_moves_keeps_old_sales_in_the_old_state(platform: Platform) -> None:
     platform.load(
-        1, customers=[customer()], products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)]
+        1,
+        customers=[customer()],
+        products=[product()],
+        transactions=[order(1)],
+        transaction_items=[line(1, 1)],
     )
     platform.load(
         2,
@@ -32,15 +36,17 @@ def test_a_customer_who_moves_keeps_old_sales_in_the_old_state(platform: Platfor
 def test_a_move_that_is_learned_late_repoints_only_the_sales_after_it(platform: Platform) -> None:
     platform.load(1, customers=[customer()], products=[product()])
     for number in (1, 2, 3):
-        platform.export(number + 1, transactions=[order(number, on=number + 1)], transaction_items=[line(number, number)])
+        platform.export(
+            number + 1, transactions=[order(number, on=number + 1)], transaction_items=[line(number, number)]
+        )
     platform.run(4)
     platform.run(2, 3)
     platform.load(5, customers=[customer(on=3, state="NY", city="Troy")])
     assert revenue_by_state(platform) == {"TX": 10, "NY": 20}
-    assert platform.rows("select breakdown, member, sum(revenue) from warehouse.mart_daily_breakdown"
-                         " where breakdown = 'state' group by 1, 2 order by 2") == [
-        ("state", "US-NY", 20), ("state", "US-TX", 10)
-    ]
+    assert platform.rows(
+        "select breakdown, member, sum(revenue) from warehouse.mart_daily_breakdown"
+        " where breakdown = 'state' group by 1, 2 order by 2"
+    ) == [("state", "US-NY", 20), ("state", "US-TX", 10)]
 
 
 def test_an_orphan_order_enters_by_itself_once_its_customer_has_arrived(platform: Platform) -> None:
@@ -69,9 +75,15 @@ def test_a_corrected_order_replaces_all_its_lines(platform: Platform) -> None:
     assert platform.rows("select orders, revenue from warehouse.agg_daily_sales") == [(1, 30)]
 
 
-def test_a_customer_whose_only_image_is_withdrawn_takes_the_orders_out_and_back_in(platform: Platform) -> None:
+def test_a_customer_whose_only_image_is_withdrawn_takes_the_orders_out_and_back_in(
+    platform: Platform,
+) -> None:
     platform.load(
-        1, customers=[customer()], products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)]
+        1,
+        customers=[customer()],
+        products=[product()],
+        transactions=[order(1)],
+        transaction_items=[line(1, 1)],
     )
     platform.load(2, transactions=[order(2, on=2)], transaction_items=[line(2, 2)])
     platform.load(1, products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)])
@@ -84,8 +96,17 @@ def test_a_customer_whose_only_image_is_withdrawn_takes_the_orders_out_and_back_
 
 
 def test_a_cost_that_is_corrected_late_changes_the_profit_of_later_sales_only(platform: Platform) -> None:
-    platform.load(1, customers=[customer()], products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)])
+    platform.load(
+        1,
+        customers=[customer()],
+        products=[product()],
+        transactions=[order(1)],
+        transaction_items=[line(1, 1)],
+    )
     platform.load(3, transactions=[order(3, on=3)], transaction_items=[line(3, 3)])
     platform.load(4, products=[product(on=2, cost="7.00")])
-    assert platform.rows("select transaction_id, cost from warehouse.fact_sales order by 1") == [(1, 6), (3, 7)]
+    assert platform.rows("select transaction_id, cost from warehouse.fact_sales order by 1") == [
+        (1, 6),
+        (3, 7),
+    ]
     assert platform.rows("select sum(profit) from warehouse.agg_daily_sales") == [(7,)]

@@ -32,17 +32,11 @@ def test_an_image_withdrawn_from_a_later_file_gives_the_sales_of_its_day_back_to
 ) -> None:
     """The version stood, with another image: no row of the window told the dimension."""
     platform.load(1, **a_sale())
-    platform.load(
-        3, customers=[customer(at="12:00:00", state="CA")], products=[product(at="12:00:00", cost="7.00")]
-    )
-    assert platform.rows("select member from warehouse.mart_daily_breakdown where breakdown = 'state'") == [
-        ("US-CA",)
-    ]
+    platform.load(3, customers=[customer(at="12:00:00", state="CA")], products=[product(at="12:00:00", cost="7.00")])
+    assert platform.rows("select member from warehouse.mart_daily_breakdown where breakdown = 'state'") == [("US-CA",)]
     assert kept_lines(platform) == [(1, 1, Decimal("7.00"))]
     platform.load(3)
-    assert platform.rows("select member from warehouse.mart_daily_breakdown where breakdown = 'state'") == [
-        ("US-TX",)
-    ]
+    assert platform.rows("select member from warehouse.mart_daily_breakdown where breakdown = 'state'") == [("US-TX",)]
     assert kept_lines(platform) == [(1, 1, Decimal("6.00"))]
 
 
@@ -51,18 +45,16 @@ def test_a_category_that_is_corrected_away_goes_and_its_product_stays(platform: 
     platform.load(1, **a_sale(category="Tyos"))
     platform.load(1, **a_sale(category="Toys"))
     assert platform.rows("select category from production.product_categories") == [("Toys",)]
-    assert platform.rows(
-        "select member, revenue from warehouse.mart_daily_breakdown where breakdown = 'category'"
-    ) == [("Toys", Decimal("10.00"))]
+    assert platform.rows("select member, revenue from warehouse.mart_daily_breakdown where breakdown = 'category'") == [
+        ("Toys", Decimal("10.00"))
+    ]
 
 
 def test_a_category_that_is_withdrawn_with_its_image_gives_the_product_back_its_old_category(
     platform: Platform,
 ) -> None:
     platform.load(1, **a_sale())
-    platform.load(
-        2, products=[product(on=2, category="Toys")], transactions=[order(2)], transaction_items=[line(2, 1)]
-    )
+    platform.load(2, products=[product(on=2, category="Toys")], transactions=[order(2)], transaction_items=[line(2, 1)])
     platform.load(2, transactions=[order(2)], transaction_items=[line(2, 1)])
     assert platform.rows("select category from production.product_categories") == [("Electronics",)]
     assert platform.rows("select category, is_current from warehouse.dim_product") == [("Electronics", True)]
@@ -138,6 +130,4 @@ def test_a_key_is_queued_only_for_tables_that_are_written_later_and_look_into_th
     for consumer in consumers:
         assert writer in read_before(consumer), f"{consumer} may be written before {writer}"
         scope = SQL_DIR / "scope" / f"{consumer.replace('.', '/')}.sql"
-        assert re.search(r"(from|join) revisits", scope.read_text(encoding="utf-8")), (
-            f"{scope} never reads revisits"
-        )
+        assert re.search(r"(from|join) revisits", scope.read_text(encoding="utf-8")), f"{scope} never reads revisits"

@@ -88,11 +88,7 @@ def test_any_table_that_a_csv_writer_writes_reads_back_exactly(
 
 
 @few_seconds
-@given(
-    content=st.one_of(
-        st.binary(max_size=60), st.binary(max_size=60).map(HEADER.__add__), texts.map(HEADER.__add__)
-    )
-)
+@given(content=st.one_of(st.binary(max_size=60), st.binary(max_size=60).map(HEADER.__add__), texts.map(HEADER.__add__)))
 def test_random_bytes_are_read_or_refused_and_never_crash_the_reader(content: bytes) -> None:
     outcome(content)
 
@@ -116,9 +112,7 @@ def test_the_fast_and_the_careful_reader_give_the_same_rows_and_the_same_errors(
 
 @few_seconds
 @given(
-    bad=st.lists(
-        st.sampled_from([b"oops\n", b'"a"b,c\n', b"\0\n", b"\r\n", b'"x\ny"\n']), min_size=6, max_size=6
-    ),
+    bad=st.lists(st.sampled_from([b"oops\n", b'"a"b,c\n', b"\0\n", b"\r\n", b'"x\ny"\n']), min_size=6, max_size=6),
     window_bytes=st.sampled_from([1, 30, 4_000_000]),
 )
 def test_malformed_rows_never_change_their_neighbours(bad: list[bytes], window_bytes: int) -> None:

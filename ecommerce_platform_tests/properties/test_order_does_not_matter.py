@@ -356,9 +356,7 @@ def export(platform: Platform, number: int, of_day: Files) -> None:
     for feed, columns in FEEDS.items():
         header = csv_bytes(columns, ())
         lines = [
-            made.row.encode() + b"\n"
-            if isinstance(made.row, str)
-            else csv_bytes(columns, [made.row])[len(header) :]
+            made.row.encode() + b"\n" if isinstance(made.row, str) else csv_bytes(columns, [made.row])[len(header) :]
             for made in of_day.rows(feed)
         ]
         write_feed_file(feed_file_name(platform.raw, feed, day(number)), header + b"".join(lines))
@@ -397,9 +395,7 @@ def play(platform: Platform, shop: Shop, after_each: Any = None) -> dict[int, Fi
             export(platform, load.first, load.corrected)
         days = range(load.first, load.last + 1)
         only = TABLES if load.dies_after is None else TABLES[: load.dies_after]
-        note(
-            f"platform.run({load.first}, {load.last}){'' if only is TABLES else f'  # dies after {only[-1]}'}"
-        )
+        note(f"platform.run({load.first}, {load.last}){'' if only is TABLES else f'  # dies after {only[-1]}'}")
         platform.run(load.first, load.last, only=only)
         loaded |= {number: files_now[number] for number in days}
         torn = torn - set(days) if only is tables else torn | set(days)
@@ -431,9 +427,7 @@ def compare_with_model(platform: Platform, loaded: Mapping[int, Files]) -> None:
     """Whether every table holds what the model says, and every row of every file is accounted for."""
     expected = model.expect(as_model_files(loaded))
     with psycopg.connect(platform.url) as connection:
-        found = {
-            table: Counter(connection.execute(select).fetchall()) for table, select in model.SELECTS.items()
-        }
+        found = {table: Counter(connection.execute(select).fetchall()) for table, select in model.SELECTS.items()}
         accounted = connection.execute(ACCOUNTED).fetchall()
     problems = differences(found, expected.content)
     assert not problems, problems

@@ -77,8 +77,7 @@ def test_every_value_is_the_text_that_stands_in_the_file(read: Read) -> None:
     values = ["NA", "", " padded ", "007", "1e5", "null"]
     file, table = read(HEADER + ",".join([*values, "true"]).encode() + b"\n")
     assert table.to_pylist() == [
-        dict(zip(COLUMNS, [*values, "true"], strict=True))
-        | {"source_row": 1, "extra_columns": None, "malformed": None}
+        dict(zip(COLUMNS, [*values, "true"], strict=True)) | {"source_row": 1, "extra_columns": None, "malformed": None}
     ]
     assert file.rows == 1
 
@@ -247,14 +246,10 @@ def test_a_row_of_a_hundred_thousand_fields_is_never_held_as_a_list(read: Read, 
     assert firsts(table) == [None, "a"]
 
 
-def test_a_regular_file_never_meets_the_careful_reader(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_regular_file_never_meets_the_careful_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_files._FeedText, "_read_carefully", None)
     path = tmp_path / "day.csv"
-    path.write_bytes(
-        b"\xef\xbb\xbf" + HEADER + line("a") + line('"b, ""c""\r\nd\re"', end="\r\n") + line('""')
-    )
+    path.write_bytes(b"\xef\xbb\xbf" + HEADER + line("a") + line('"b, ""c""\r\nd\re"', end="\r\n") + line('""'))
     assert firsts(read_feed_file(path, FEED, DAY)[1]) == ["a", 'b, "c"\r\nd\re', ""]
 
 
@@ -280,9 +275,7 @@ def test_a_folder_or_a_pipe_is_not_a_feed_file(tmp_path: Path) -> None:
         check_feed_file(tmp_path / "file" / "day.csv", FEED, DAY)
 
 
-def test_a_file_too_large_for_one_day_is_refused_unread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_too_large_for_one_day_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_files, "MAX_FILE_BYTES", 100)
     path = tmp_path / "day.csv"
     path.write_bytes(b"x" * 101)
@@ -306,16 +299,12 @@ OTHER = ",".join(["y"] * len(COLUMNS)).encode()
         pytest.param(b"\n\n", None, "blank, not a header", id="blank"),
         pytest.param(b"\n" + HEADER, None, "blank, not a header", id="blank line first"),
         pytest.param(b"\xef\xbb\xbf", None, "in the header", id="byte order mark only"),
-        pytest.param(
-            HEADER.strip(), None, "in the header: the last line has no line end", id="cut in header"
-        ),
+        pytest.param(HEADER.strip(), None, "in the header: the last line has no line end", id="cut in header"),
         pytest.param(HEADER.replace(b"item_id,", b""), None, "lacks 'item_id'", id="missing column"),
         pytest.param(HEADER.replace(b",", b";"), None, "it holds semicolons", id="semicolons"),
         pytest.param(HEADER.replace(b",", b"\t"), None, "it holds tabs", id="tabs"),
         pytest.param(HEADER.replace(b"\n", b",Item_ID \n"), None, "'item_id' more than once", id="duplicate"),
-        pytest.param(
-            HEADER.replace(b"\n", b",new,new\n"), None, "'new' more than once", id="duplicate extra"
-        ),
+        pytest.param(HEADER.replace(b"\n", b",new,new\n"), None, "'new' more than once", id="duplicate extra"),
         pytest.param(HEADER.replace(b"\n", b",\n"), None, "no name at position 8", id="unnamed column"),
         pytest.param(HEADER.replace(b"item_id", b'"item_id"x'), None, "closing quote", id="quote in header"),
         pytest.param(HEADER.replace(b"\n", b",\xff\n"), None, "of the header, 0xff", id="header not UTF-8"),

@@ -144,12 +144,8 @@ def make(*arguments: str, cwd: Path = PROJECT_DIR) -> str:
     program = shutil.which("make")
     if program is None:
         pytest.skip("make is not installed")
-    clean = {
-        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-    }
-    done = subprocess.run(
-        [program, *arguments], cwd=cwd, capture_output=True, text=True, check=False, env=clean
-    )
+    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    done = subprocess.run([program, *arguments], cwd=cwd, capture_output=True, text=True, check=False, env=clean)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -166,9 +162,7 @@ def test_every_make_command_of_the_documents_exists(document):
     path = PROJECT_DIR / document
     if not path.exists():
         pytest.skip(f"{document} is not written yet")
-    commands = re.findall(
-        r"(?:^|`|&& |m )make ([a-z][a-z-]*)(?=[\s`\"]|$)", path.read_text(), flags=re.MULTILINE
-    )
+    commands = re.findall(r"(?:^|`|&& |m )make ([a-z][a-z-]*)(?=[\s`\"]|$)", path.read_text(), flags=re.MULTILINE)
     assert commands
     targets = re.findall(r"^  make ([a-z-]+) ", make(), flags=re.MULTILINE)
     assert set(commands) <= set(targets)

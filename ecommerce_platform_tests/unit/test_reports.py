@@ -46,9 +46,7 @@ def test_numbers_below_zero_stay_numbers() -> None:
 
 
 def test_a_report_is_json_that_another_program_reads() -> None:
-    frame = pd.DataFrame(
-        {"day": [dt.date(2024, 1, 1)], "rows": pd.array([None], dtype="Int64"), "note": ["Ünïcode"]}
-    )
+    frame = pd.DataFrame({"day": [dt.date(2024, 1, 1)], "rows": pd.array([None], dtype="Int64"), "note": ["Ünïcode"]})
     assert json.loads(json_rows(frame)) == [{"day": "2024-01-01T00:00:00.000", "rows": None, "note": "Ünïcode"}]
 
 

@@ -40,9 +40,7 @@ def test_every_table_has_a_contract_and_no_two_checks_one_name() -> None:
 
 def test_every_rule_has_a_name_of_its_own() -> None:
     for table, schema in SCHEMAS.items():
-        names = [
-            f"{name}: {check.error}" for name, column in schema.columns.items() for check in column.checks
-        ]
+        names = [f"{name}: {check.error}" for name, column in schema.columns.items() for check in column.checks]
         names += [str(check.error) for check in schema.checks]
         assert len(names) == len(set(names)), table
 

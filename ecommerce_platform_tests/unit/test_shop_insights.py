@@ -87,9 +87,7 @@ def test_weekends_beat_weekdays(history):
 
 def test_revenue_grows_ten_to_twenty_five_percent_a_year(history):
     same_days = np.array([(day.month, day.day) <= (11, 22) for day in DAYS])
-    first, second, third = (
-        history.revenue[same_days & (history.years == year)].sum() for year in (2024, 2025, 2026)
-    )
+    first, second, third = (history.revenue[same_days & (history.years == year)].sum() for year in (2024, 2025, 2026))
     assert 0.10 <= second / first - 1 <= 0.25
     assert 0.10 <= third / second - 1 <= 0.25
 
@@ -97,9 +95,7 @@ def test_revenue_grows_ten_to_twenty_five_percent_a_year(history):
 def test_november_and_december_stand_above_the_year(history):
     whole = history.years < 2026
     for month in (11, 12):
-        assert (
-            history.revenue[whole & (history.months == month)].mean() > 1.15 * history.revenue[whole].mean()
-        )
+        assert history.revenue[whole & (history.months == month)].mean() > 1.15 * history.revenue[whole].mean()
 
 
 def test_cyber_week_holds_the_best_day_of_each_whole_year(history):
@@ -168,9 +164,7 @@ def test_customers_come_back_but_fewer_with_time(history):
 
 def test_payment_preferences_differ_by_region(history):
     def share(state: str, method: str) -> float:
-        return float(
-            (history.orders["payment_method"][history.orders["shipping_state"] == state] == method).mean()
-        )
+        return float((history.orders["payment_method"][history.orders["shipping_state"] == state] == method).mean())
 
     assert share("CA", "Apple Pay") > 1.5 * share("TX", "Apple Pay")
     assert share("TX", "Debit Card") > 1.5 * share("NY", "Debit Card")

@@ -49,9 +49,7 @@ def test_a_file_reads_back_as_the_table_it_was_made_from(feed):
     content = feed_csv(FAULTY, feed, day(8)).decode()
     header, *body = csv.reader(io.StringIO(content))
     assert tuple(header) == FEEDS[feed] == tuple(table.column_names)
-    assert [tuple(row) for row in body] == [
-        tuple(value or "" for value in row.values()) for row in table.to_pylist()
-    ]
+    assert [tuple(row) for row in body] == [tuple(value or "" for value in row.values()) for row in table.to_pylist()]
     assert content.endswith("\n")
     assert "\r" not in content
 
@@ -139,9 +137,7 @@ def test_customers_come_once_when_they_register_and_again_when_something_changes
         before = seen.get(row["customer_id"])
         assert row["updated_at"].startswith(str(today))
         if before is None:
-            assert row["registered_on"] == str(today) or (
-                today == FIRST and row["registered_on"] <= str(today)
-            )
+            assert row["registered_on"] == str(today) or (today == FIRST and row["registered_on"] <= str(today))
         else:
             names = {name for name in row if row[name] != before[name]} - {"updated_at"}
             assert names
@@ -160,9 +156,7 @@ def test_customers_are_plausible_people():
         assert re.fullmatch(r"\+1-\d{3}-555-\d{4}", row["phone"]), row
         assert re.fullmatch(r"\d{5}", row["postal_code"]), row
         assert row["country"] == "US"
-        age = (
-            dt.date.fromisoformat(row["registered_on"]) - dt.date.fromisoformat(row["date_of_birth"])
-        ).days / 365.25
+        age = (dt.date.fromisoformat(row["registered_on"]) - dt.date.fromisoformat(row["date_of_birth"])).days / 365.25
         assert 18 <= age <= 82
 
 
@@ -220,9 +214,7 @@ def test_order_and_line_numbers_are_unique_for_ever_and_fit_a_double():
 def test_lines_carry_the_list_price_of_their_day():
     prices: dict[str, str] = {}
     for number in range(120):
-        prices |= {
-            row["product_id"]: row["price"] for _, row in rows(CLEAN, "products", range(number, number + 1))
-        }
+        prices |= {row["product_id"]: row["price"] for _, row in rows(CLEAN, "products", range(number, number + 1))}
         for _, row in rows(CLEAN, "transaction_items", range(number, number + 1)):
             assert row["unit_price"] == prices[row["product_id"]]
 
@@ -265,9 +257,7 @@ DAYS = range(60)
 @pytest.fixture(scope="module")
 def files() -> dict[tuple[bool, str], list[tuple[dt.date, Row]]]:
     """All rows of sixty days, of the faulty shop (True) and of the same shop without faults (False)."""
-    return {
-        (shop is FAULTY, feed): list(rows(shop, feed, DAYS)) for shop in (FAULTY, CLEAN) for feed in FEEDS
-    }
+    return {(shop is FAULTY, feed): list(rows(shop, feed, DAYS)) for shop in (FAULTY, CLEAN) for feed in FEEDS}
 
 
 def as_texts(filed: list[tuple[dt.date, Row]]) -> Counter[tuple[dt.date, tuple[str, ...]]]:
@@ -315,13 +305,9 @@ def test_values_go_wrong_in_every_way_but_never_in_a_clean_shop(files, feed, col
 
 def test_wrong_totals_and_wrong_line_totals_occur(files):
     truth = {row["transaction_id"]: row["total_amount"] for _, row in files[False, "transactions"]}
-    assert any(
-        row["total_amount"] == "9" + truth[row["transaction_id"]] for _, row in files[True, "transactions"]
-    )
+    assert any(row["total_amount"] == "9" + truth[row["transaction_id"]] for _, row in files[True, "transactions"])
     truth = {row["item_id"]: row["line_total"] for _, row in files[False, "transaction_items"]}
-    assert any(
-        row["line_total"] == "9" + truth[row["item_id"]] for _, row in files[True, "transaction_items"]
-    )
+    assert any(row["line_total"] == "9" + truth[row["item_id"]] for _, row in files[True, "transaction_items"])
 
 
 def test_every_order_arrives_within_five_days_except_lost_headers(files):

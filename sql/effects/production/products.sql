@@ -7,8 +7,15 @@ from (
     select platform.plain_id(is_plain, transaction_id) as transaction_id
     from staging.transaction_items
     where
-        platform.parse_short_id(product_id) in (select changes.product_id from changes where changes.operation = 'D')
-        and exists (select 1 from changes where changes.operation = 'D')
+        platform.parse_short_id(
+            product_id) in (
+            select changes.product_id from changes
+            where changes.operation = 'D'
+        )
+        and exists (
+            select 1 from changes
+            where changes.operation = 'D'
+        )
 ) as lines
 cross join (
     values

@@ -59,13 +59,15 @@ with judged as (
         typed.source_row,
         typed.source_file,
         case
-            when typed.reasons = '' then array_remove(
-                array[
-                    case when orders.transaction_id is null then 'transaction_id: unknown order' end,
-                    case when products.product_id is null then 'product_id: unknown product' end
-                ],
-                null
-            )
+            when typed.reasons = ''
+                then
+                    array_remove(
+                        array[
+                            case when orders.transaction_id is null then 'transaction_id: unknown order' end,
+                            case when products.product_id is null then 'product_id: unknown product' end
+                        ],
+                        null
+                    )
             else string_to_array(typed.reasons, '; ')
         end as reasons,
         typed.transaction_id,
@@ -94,18 +96,21 @@ originals as (
     select
         judged.*,
         case judged.feed
-            when 'customers' then (
-                select to_jsonb(s) from staging.customers as s
-                where s.partition_date = judged.partition_date and s.source_row = judged.source_row
-            )
-            when 'products' then (
-                select to_jsonb(s) from staging.products as s
-                where s.partition_date = judged.partition_date and s.source_row = judged.source_row
-            )
-            when 'transactions' then (
-                select to_jsonb(s) from staging.transactions as s
-                where s.partition_date = judged.partition_date and s.source_row = judged.source_row
-            )
+            when 'customers'
+                then (
+                    select to_jsonb(s) from staging.customers as s
+                    where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+                )
+            when 'products'
+                then (
+                    select to_jsonb(s) from staging.products as s
+                    where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+                )
+            when 'transactions'
+                then (
+                    select to_jsonb(s) from staging.transactions as s
+                    where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+                )
             else (
                 select to_jsonb(s) from staging.transaction_items as s
                 where s.partition_date = judged.partition_date and s.source_row = judged.source_row

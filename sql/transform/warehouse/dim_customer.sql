@@ -109,16 +109,19 @@ described as (
     from filled
 ),
 
+compared as (
+    select
+        *,
+        jsonb_build_array(city, state, country, age_group, segment) as tracked,
+        lag(jsonb_build_array(city, state, country, age_group, segment)) over (partition by customer_id order by day)
+            as tracked_before
+    from described
+),
+
 changes_only as (
     select *
-    from (
-        select
-            *,
-            lag((city, state, country, age_group, segment)) over (partition by customer_id order by day)
-            is distinct from (city, state, country, age_group, segment) as is_change
-        from described
-    ) as compared
-    where is_change
+    from compared
+    where tracked is distinct from tracked_before
 )
 
 select

@@ -19,16 +19,19 @@ with images as (
     where %(everything)s or versions.product_id in (select scope.product_id from scope)
 ),
 
+compared as (
+    select
+        *,
+        jsonb_build_array(product_name, category, sub_category, brand, price, cost) as tracked,
+        lag(jsonb_build_array(product_name, category, sub_category, brand, price, cost)) over (partition by product_id order by day)
+            as tracked_before
+    from images
+),
+
 changes_only as (
     select *
-    from (
-        select
-            *,
-            lag((product_name, category, sub_category, brand, price, cost)) over (partition by product_id order by day)
-            is distinct from (product_name, category, sub_category, brand, price, cost) as is_change
-        from images
-    ) as compared
-    where is_change
+    from compared
+    where tracked is distinct from tracked_before
 )
 
 select

@@ -40,14 +40,15 @@ members as (
         sum(sums.revenue) as revenue,
         sum(sums.cost) as cost
     from sums
-    cross join lateral (
-        values
-        ('category', sums.category),
-        ('payment_method', sums.payment_method),
-        ('segment', sums.segment),
-        ('state', sums.state),
-        ('discount_band', sums.discount_band)
-    ) as member (breakdown, member)
+    cross join
+        lateral (
+            values
+            ('category', sums.category),
+            ('payment_method', sums.payment_method),
+            ('segment', sums.segment),
+            ('state', sums.state),
+            ('discount_band', sums.discount_band)
+        ) as member (breakdown, member)
     group by sums.sale_date, sums.transaction_id, member.breakdown, member.member
 )
 
