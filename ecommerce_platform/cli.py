@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import webbrowser
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -355,6 +356,7 @@ def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | 
 
     days = (end - start).days + 1
     console.print(f"Loading {days} day{'s' * (days != 1)}, {start} to {end}.")
+    begin = time.monotonic()
     try:
         with _progress() as progress:
             task = progress.add_task("planning", total=step_count(select))
@@ -369,7 +371,9 @@ def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | 
             progress.update(task, description="done" if outcome.success else "failed")
     except SelectionError as error:
         raise click.UsageError(str(error)) from None
-    if not outcome.success:
+    if outcome.success:
+        console.print(f"Loaded in {time.monotonic() - begin:.0f} s, run {outcome.run_id}.")
+    else:
         for failure in outcome.failures:
             console.print(failure, style="red", markup=False)
         console.print(f"Run {outcome.run_id} failed; what it had stored stays, and nothing is half-written.")
