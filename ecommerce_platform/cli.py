@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import webbrowser
 from collections.abc import Callable, Generator
@@ -397,17 +398,19 @@ def _serve(settings: Settings) -> None:
         str(settings.dagster_port),
     ]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
-    # Ctrl-C goes to the whole group: the child ends by itself, we wait for it.
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        child = subprocess.Popen(  # noqa: S603
-            command,
-            cwd=PROJECT_DIR,
-            env=environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-        code = child.wait()
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    sys.exit(0 if code in (0, -signal.SIGINT, -signal.SIGTERM, 130) else code)
+    child = subprocess.Popen(  # noqa: S603
+        command,
+        cwd=PROJECT_DIR,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+    def interrupted(*_: object) -> None:
+        # Ctrl-C reaches the child by itself, and it needs a few seconds to end. A signal to us alone does not.
+        threading.Timer(15, child.terminate).start()
+
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    code = child.wait()
+    # Not sys.exit: a timer that still waits must not hold the terminal.
+    os._exit(0 if code in (0, -signal.SIGINT, -signal.SIGTERM, 130) else code)
