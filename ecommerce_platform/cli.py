@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -381,8 +382,21 @@ def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | 
         sys.exit(EXIT_FAILED)
 
 
+def _require_free_port(settings: Settings) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.dagster_port))
+        except OSError as error:
+            raise SettingsError(
+                f"ECOMMERCE_DAGSTER_PORT: {settings.host}:{settings.dagster_port}: {error.strerror};"
+                " for example ECOMMERCE_DAGSTER_PORT=3001"
+            ) from None
+
+
 def _serve(settings: Settings) -> None:
     """Dagster's webserver and daemon, until Ctrl-C."""
+    _require_free_port(settings)
     address = f"http://{settings.host}:{settings.dagster_port}"
     console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)  Ctrl-C stops it; PostgreSQL goes on.")
     if console.is_terminal and not os.environ.get("CI"):
@@ -407,10 +421,11 @@ def _serve(settings: Settings) -> None:
 
     def interrupted(*_: object) -> None:
         # Ctrl-C reaches the child by itself, and it needs a few seconds to end. A signal to us alone does not.
-        threading.Timer(15, child.terminate).start()
+        timer = threading.Timer(15, child.terminate)
+        timer.daemon = True
+        timer.start()
 
     signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     code = child.wait()
-    # Not sys.exit: a timer that still waits must not hold the terminal.
-    os._exit(0 if code in (0, -signal.SIGINT, -signal.SIGTERM, 130) else code)
+    sys.exit(0 if code in (0, -signal.SIGINT, -signal.SIGTERM, 130) else code)
