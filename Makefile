@@ -31,7 +31,7 @@ help: ## List the targets
 
 install: $(VENV)/.installed-runtime ## Make .venv and install the platform
 
-up: $(VENV)/.installed-runtime ## Load the days, then serve Dagster and the dashboard [SERVE=0] [DAYS=30]
+up: $(VENV)/.installed-runtime ## Load the days, then serve Dagster [SERVE=0] [DAYS=30]
 	@exec $(CLI) up $(UP_ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests [PYTEST_ARGS=...]
@@ -62,7 +62,7 @@ clean: ## Remove .venv and caches, keep the data
 
 clean-data: ## Stop the embedded database and remove data/
 	@if [ -x $(CLI) ]; then $(CLI) db stop; fi
-	rm -rf data
+	rm -rf "$${ECOMMERCE_DATA_DIR:-data}"
 
 # Stamps. A target is made last, so that an installation that was cut short is taken up again.
 $(VENV)/.made:

@@ -16,6 +16,7 @@ import webbrowser
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +31,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from ecommerce_platform.settings import PROJECT_DIR, Settings, SettingsError, load_settings
 
@@ -134,20 +136,18 @@ def up(days: int | None, serve: bool) -> None:
 
 
 def _remember_first_day(days: int | None) -> dt.date:
-    """The last day to load. A first day that follows from --days is written to .env, for every later command."""
+    """The last day to load. A first day that follows from --days is kept in the data folder, for later commands."""
     settings = load_settings()
-    env_file = PROJECT_DIR / ".env"
-    is_remembered = "ECOMMERCE_FIRST_DAY" in dotenv.dotenv_values(env_file)
-    if days is None or is_remembered:
+    if days is None:
         return yesterday()
-    if "ECOMMERCE_FIRST_DAY" in os.environ:
+    if "first_day" in settings.model_fields_set and not settings.first_day_file.exists():
         return min(settings.first_day + dt.timedelta(days=days - 1), yesterday())
-    if settings.database_url is not None or (settings.data / "postgres").exists():
-        console.print(f"This platform has begun on {settings.first_day} already: --days has no effect.")
+    if settings.raw.exists():
+        console.print(f"This platform began on {settings.first_day}: --days has no effect on it.")
         return yesterday()
     first = yesterday() - dt.timedelta(days=days - 1)
-    dotenv.set_key(env_file, "ECOMMERCE_FIRST_DAY", first.isoformat(), quote_mode="never")
-    os.environ["ECOMMERCE_FIRST_DAY"] = first.isoformat()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.first_day_file.write_text(f"{first}\n", encoding="utf-8")
     load_settings.cache_clear()
     return yesterday()
 
@@ -288,13 +288,19 @@ def db_url() -> None:
 @one_clear_error
 def db_psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the database; further arguments go to psql: db psql -- -c 'select 1'."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
     from ecommerce_platform.resources.database import database_url
 
     settings = load_settings()
     program = shutil.which("psql")
     if program is None:
         raise click.UsageError("psql is not installed; on Debian and Ubuntu: apt-get install postgresql-client")
-    os.execv(program, [program, database_url(settings), *arguments])  # noqa: S606
+    # A password on the command line would show in every list of processes.
+    parts: dict[str, Any] = dict(conninfo_to_dict(database_url(settings)))
+    password = parts.pop("password", None)
+    environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
+    os.execve(program, [program, make_conninfo(**parts), *arguments], environment)  # noqa: S606
 
 
 @db.command("reset")
@@ -308,6 +314,144 @@ def db_reset() -> None:
     drop_databases(settings)
     _prepare(settings)
     console.print("The database is empty. Load it with: ecommerce-platform up")
+
+
+class ListByDefault(click.Group):
+    """A group whose name alone, or with options only, means its command ``list``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``list`` in front where no command is named."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@main.group(cls=ListByDefault)
+def rejects() -> None:
+    """Rows of the files that production does not take, with all their reasons.
+
+    \b
+    The way back:
+      1. correct the file (with the synthetic shop there is nothing to correct: its defects are on purpose)
+      2. ecommerce-platform materialize --start DAY --end DAY
+      3. the day's rejects are gone, and its rows are in production
+
+    A row that waits for its parent (an order for its customer, a line for its order or product) needs nothing: it
+    goes by itself once the parent has arrived.
+    """
+
+
+def _which_rejects(command: Callable) -> Callable:
+    """The options that say which rejected rows; the command gets a RejectFilter and a connection."""
+    from ecommerce_platform.source.feeds import FEEDS
+
+    @click.option("--feed", type=click.Choice(list(FEEDS)), help="Only this feed.")
+    @click.option("--day", type=Day(), help="Only this business day.")
+    @click.option("--start", type=Day(), help="From this business day on.")
+    @click.option("--end", type=Day(), help="Up to this business day, included.")
+    @click.option("--reason", metavar="TEXT", help="Only reasons that hold this text, in any case.")
+    @one_clear_error
+    @wraps(command)
+    def wrapped(
+        feed: str | None,
+        day: dt.date | None,
+        start: dt.date | None,
+        end: dt.date | None,
+        reason: str | None,
+        **rest: Any,
+    ) -> None:
+        if day is not None and (start is not None or end is not None):
+            raise click.UsageError("give --day, or --start and --end")
+        _require_running(load_settings())
+        from ecommerce_platform.rejects import RejectFilter
+        from ecommerce_platform.resources.database import Database
+
+        with Database(role="loader").connect() as connection:
+            command(connection, RejectFilter(feed, day or start, day or end, reason), **rest)
+
+    return wrapped
+
+
+@rejects.command("list")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Show at most so many rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_which_rejects
+def rejects_list(connection: Any, wanted: Any, limit: int, as_json: bool) -> None:
+    """Show rejected rows, newest first, each reason with the value that it is about."""
+    from ecommerce_platform.rejects import list_rejects
+
+    rows = list_rejects(connection, wanted, limit)
+    if as_json:
+        click.echo(json.dumps([row.to_json() for row in rows], indent=2, ensure_ascii=False))
+        return
+    table = Table("file", "row", "reasons", "waits for", title="Rejected rows")
+    for row in rows:
+        reasons = Text("\n".join(row.explained_reasons()))
+        table.add_row(Text(row.source_file), str(row.source_row), reasons, row.waits_for())
+    Console().print(table)
+    if len(rows) == limit:
+        console.print(f"The newest {limit}; --limit shows more, and `rejects count` counts all.")
+
+
+@rejects.command("count")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_which_rejects
+def rejects_count(connection: Any, wanted: Any, as_json: bool) -> None:
+    """Count rejected rows by feed and reason; a row with two reasons counts under both."""
+    from ecommerce_platform.rejects import count_rejects
+
+    counts = count_rejects(connection, wanted)
+    if as_json:
+        click.echo(json.dumps([count.to_json() for count in counts], indent=2))
+        return
+    table = Table("feed", "reason", "rows", "first day", "last day", title="Rejected rows by reason")
+    for count in counts:
+        table.add_row(count.feed, Text(count.reason), f"{count.rows:,}", str(count.first_day), str(count.last_day))
+    Console().print(table)
+
+
+@rejects.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_which_rejects
+def rejects_export(connection: Any, wanted: Any, file: Path) -> None:
+    """Write rejected rows with their original fields to a CSV FILE, safe to open in a spreadsheet."""
+    from ecommerce_platform.rejects import list_rejects, rejects_csv
+    from ecommerce_platform.resources.files import write_atomically
+
+    rows = list_rejects(connection, wanted)
+    write_atomically(file, rejects_csv(rows))
+    console.print(f"Wrote {len(rows):,} rows to {file}.", markup=False)
+
+
+@main.group()
+def source() -> None:
+    """Your own exports, for ECOMMERCE_SOURCE=landing."""
+
+
+@source.command("check")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def source_check(folder: Path, as_json: bool) -> None:
+    """Say what fits in FOLDER/FEED/YYYY-MM-DD.csv and what does not, before anything is loaded.
+
+    Exits with 1 when something prevents the load of a day: a feed or a day without a file, a file that cannot be
+    read, or so many unfit values that staging's check stops the day. A few unfit rows prevent nothing: they are
+    rejected one by one (ecommerce-platform rejects).
+    """
+    from ecommerce_platform.source.feeds import FEEDS
+    from ecommerce_platform.source.folder_check import check_folder, days_of_feed
+
+    with _progress() as progress:
+        task = progress.add_task("reading", total=sum(len(days_of_feed(folder, feed)[0]) for feed in FEEDS))
+        report = check_folder(
+            folder, lambda check: progress.update(task, advance=1, description=f"{check.feed} {check.day}")
+        )
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    else:
+        Console(highlight=False).print("\n".join(report.lines()), markup=False, soft_wrap=True)
+    if report.prevents_a_load:
+        sys.exit(EXIT_FAILED)
 
 
 def _prepare(settings: Settings) -> None:
@@ -326,10 +470,12 @@ def _prepare(settings: Settings) -> None:
 def _require_running(settings: Settings) -> None:
     """As :func:`_prepare`, for commands that only look: a server that is down is started, tables stay as they are."""
     from ecommerce_platform.resources.dagster_home import prepare_dagster_home
-    from ecommerce_platform.resources.database import database_url, require_database
+    from ecommerce_platform.resources.database import database_url, require_database, require_tables
 
     os.environ.update(prepare_dagster_home(settings))
-    require_database(database_url(settings))
+    url = database_url(settings)
+    require_database(url)
+    require_tables(url)
 
 
 @contextmanager

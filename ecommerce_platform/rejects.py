@@ -123,7 +123,7 @@ def list_rejects(connection: ClientConnection, wanted: RejectFilter, limit: int 
 
 
 def count_rejects(connection: ClientConnection, wanted: RejectFilter) -> list[ReasonCount]:
-    """Rejected rows by feed and reason, the most frequent first. With ``reason``, only the reasons that it is part of."""
+    """Rejected rows by feed and reason, the most frequent first; of ``reason``, only those that hold it."""
     with connection.cursor(row_factory=class_row(ReasonCount)) as cursor:
         return cursor.execute(
             """
@@ -163,7 +163,7 @@ def rejects_csv(rows: list[RejectedRow]) -> bytes:
         )
         for row in rows
     ]
-    return spreadsheet_csv(pd.DataFrame(records, columns=list(EXPORT_COLUMNS)))
+    return spreadsheet_csv(pd.DataFrame(records, columns=pd.Index(EXPORT_COLUMNS)))
 
 
 def _shown(text: str, limit: int) -> str:

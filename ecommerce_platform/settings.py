@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -43,6 +45,11 @@ def _postgres_url(url: str | None) -> str | None:
     parts = urlsplit(url)
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise ValueError("must be a PostgreSQL URL that names a database")
+    try:
+        conninfo_to_dict("postgresql" + url[len(parts.scheme) :])
+    except psycopg.Error:
+        # What psycopg says quotes the faulty part, which may be the password.
+        raise ValueError("is not a URL that PostgreSQL's clients understand (encode a % in the password)") from None
     return "postgresql" + url[len(parts.scheme) :]
 
 
@@ -112,6 +119,11 @@ class Settings(BaseSettings):
         return self.data / "monitoring"
 
     @property
+    def first_day_file(self) -> Path:
+        """Where ``up --days`` remembers the first day of this data folder; ECOMMERCE_FIRST_DAY goes before it."""
+        return self.data / "first_day"
+
+    @property
     def dagster_home(self) -> Path:
         """Folder of Dagster's own files (compute logs, artifacts)."""
         return self.data / "dagster"
@@ -125,9 +137,13 @@ def load_settings() -> Settings:
         SettingsError: one line a wrong variable: its name, the fault, an example.
     """
     try:
-        return Settings()  # type: ignore[call-arg]
+        settings = Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(fault) for fault in error.errors())) from None
+    if "first_day" not in settings.model_fields_set and settings.first_day_file.exists():
+        first_day = dt.date.fromisoformat(settings.first_day_file.read_text(encoding="utf-8").strip())
+        return settings.model_copy(update={"first_day": first_day})
+    return settings
 
 
 def _explain(fault: object) -> str:

@@ -1,6 +1,7 @@
 """One builder for every table that is filled by a SELECT: key, files, lineage and metadata follow from its name."""
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 from dagster import (
@@ -16,9 +17,11 @@ from dagster import (
 from ecommerce_platform.assets.ddl_columns import table_schema
 from ecommerce_platform.assets.lineage import tables_read, transform_path
 from ecommerce_platform.io_managers import Merge, Query, ReplaceSlice
+from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, days_of_run, one_run
+from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import SQL_DIR
 
 REVISITS = "platform.revisits"
@@ -65,7 +68,12 @@ def code_references(*files: Path) -> dict[str, CodeReferencesMetadataValue]:
     }
 
 
-def table_asset(table: str, *, write: Merge, description: str, is_daily: bool = True) -> AssetsDefinition:
+Guard = Callable[[ClientConnection, Window], None]
+
+
+def table_asset(
+    table: str, *, write: Merge, description: str, is_daily: bool = True, guard: Guard | None = None
+) -> AssetsDefinition:
     """An asset that is filled by sql/transform/SCHEMA/TABLE.sql.
 
     sql/scope/SCHEMA/TABLE.sql, where there is one, says which keys a run concerns, and sql/effects/SCHEMA/TABLE.sql
@@ -76,6 +84,7 @@ def table_asset(table: str, *, write: Merge, description: str, is_daily: bool = 
         write: how the rows are written.
         description: one sentence: the grain and what the table is for.
         is_daily: whether it has daily partitions. One without still looks at the days of its run.
+        guard: called before the table is filled; raises where it must not be.
     """
     select = transform_path(table)
     others = {folder: SQL_DIR / folder / select.relative_to(SQL_DIR / "transform") for folder in ("scope", "effects")}
@@ -102,8 +111,11 @@ def table_asset(table: str, *, write: Merge, description: str, is_daily: bool = 
         pool=table,
         output_required=True,
     )
-    def build(context: AssetExecutionContext) -> Query:
+    def build(context: AssetExecutionContext, database: Database) -> Query:
         window = window_of_run(context)
+        if guard is not None:
+            with database.connect() as connection:
+                guard(connection, window)
         texts = {name: path.read_text(encoding="utf-8") for name, path in others.items() if path.exists()}
         return Query(
             select.read_text(encoding="utf-8"),

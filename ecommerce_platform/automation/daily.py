@@ -10,18 +10,23 @@ from collections.abc import Collection, Sequence
 from dagster import (
     AssetKey,
     AssetSelection,
+    DagsterInstance,
+    DagsterRunStatus,
     DefaultScheduleStatus,
     RunRequest,
+    RunsFilter,
     ScheduleEvaluationContext,
     SkipReason,
     define_asset_job,
     schedule,
 )
 
+from ecommerce_platform.partitions import days_of_run
 from ecommerce_platform.settings import load_settings
 
 DAILY_JOB = "daily"
 LOADED = AssetKey(["warehouse", "fact_sales"])
+RUNS_LOOKED_AT = 500
 
 daily_job = define_asset_job(
     DAILY_JOB,
@@ -43,6 +48,26 @@ def missing_days(today: dt.date, loaded: Collection[str], first_day: dt.date, ca
     return [day for day in candidates if day >= first_day and day.isoformat() not in loaded]
 
 
+def loaded_days(instance: DagsterInstance) -> set[str]:
+    """The days, as partition keys, whose sales are stored and whose last run got to its end.
+
+    A run that died after ``fact_sales`` leaves aggregates and extracts behind: its days count as not loaded.
+    """
+    decided: set[dt.date] = set()
+    unfinished: set[str] = set()
+    ended = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+    for run in instance.get_runs(filters=RunsFilter(job_name=DAILY_JOB, statuses=ended), limit=RUNS_LOOKED_AT):
+        span = days_of_run(run.tags)
+        is_whole = run.asset_selection is None or run.root_run_id is not None
+        if span is None or not is_whole:
+            continue
+        days = {span[0] + dt.timedelta(days=number) for number in range((span[1] - span[0]).days + 1)} - decided
+        decided |= days
+        if run.status != DagsterRunStatus.SUCCESS:
+            unfinished |= {day.isoformat() for day in days}
+    return set(instance.get_materialized_partitions(LOADED)) - unfinished
+
+
 @schedule(
     name="every_day",
     job=daily_job,
@@ -55,7 +80,7 @@ def every_day(context: ScheduleEvaluationContext):
     """One run a missing day, oldest first."""
     settings = load_settings()
     today = context.scheduled_execution_time.astimezone(dt.UTC).date()
-    loaded = context.instance.get_materialized_partitions(LOADED)
+    loaded = loaded_days(context.instance)
     days = missing_days(today, loaded, settings.first_day, settings.catch_up_days)
     if not days:
         return SkipReason("No day is missing.")

@@ -1,22 +1,35 @@
 """Runs the daily job over a range of days in this process, and tells what happens while it happens."""
 
 import datetime as dt
+import socket
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import psutil
 from dagster import (
     AssetCheckSeverity,
+    AssetKey,
     AssetSelection,
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
+    DagsterRunStatus,
     EventLogEntry,
+    RunsFilter,
 )
 from dagster._core.errors import DagsterAssetCheckFailedError
 
-from ecommerce_platform.automation.daily import DAILY_JOB, LOADED
+from ecommerce_platform.automation.daily import DAILY_JOB, loaded_days
 from ecommerce_platform.partitions import range_tags
+
+PROCESS_TAG = "ecommerce/process"
+IN_PROGRESS = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
 
 Listener = Callable[[DagsterEvent], None]
 
@@ -53,16 +66,8 @@ def run_days(
     """
     from ecommerce_platform.definitions import defs
 
-    keys = None
-    if select is not None:
-        try:
-            keys = sorted(AssetSelection.from_string(select).resolve(defs.resolve_asset_graph()))
-        except Exception as error:
-            raise SelectionError(f"--select {select!r}: {error}") from None
-        if not keys:
-            raise SelectionError(
-                f"--select {select!r}: no such asset; try 'group:warehouse' or 'key:warehouse/fact_sales'"
-            )
+    keys = None if select is None else selected_keys(select)
+    end_dead_runs(instance)
     run_id = str(uuid.uuid4())
     failures: list[str] = []
 
@@ -85,11 +90,64 @@ def run_days(
         instance=instance,
         run_id=run_id,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags=range_tags(start, end),
+        tags={**range_tags(start, end), PROCESS_TAG: _this_process()},
         asset_selection=keys,
         raise_on_error=False,
     )
     return RunOutcome(run_id, result.success, failures)
+
+
+def selected_keys(select: str) -> list[AssetKey]:
+    """The assets that a selection names, sorted.
+
+    Raises:
+        SelectionError: it cannot be understood, or selects nothing.
+    """
+    from ecommerce_platform.definitions import defs
+
+    try:
+        keys = sorted(AssetSelection.from_string(select).resolve(defs.resolve_asset_graph()))
+    except Exception as error:
+        raise SelectionError(f"--select {select!r}: {error}") from None
+    if not keys:
+        raise SelectionError(f"--select {select!r}: no such asset; try 'group:warehouse' or 'key:warehouse/fact_sales'")
+    return keys
+
+
+def end_dead_runs(instance: DagsterInstance) -> list[str]:
+    """Fail the runs of processes of ours that were killed, and free their pool slots; the next run would wait for them.
+
+    Dagster itself cannot tell: such a run has no worker that its daemon could watch.
+
+    Returns:
+        The ids of the runs.
+    """
+    ended = []
+    for run in instance.get_runs(filters=RunsFilter(statuses=IN_PROGRESS)):
+        if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG]):
+            instance.report_run_failed(run, "The process that executed this run is gone.")
+            ended.append(run.run_id)
+    if instance.event_log_storage.supports_global_concurrency_limits:
+        for run_id in instance.event_log_storage.get_concurrency_run_ids():
+            run = instance.get_run_by_id(run_id)
+            if run is None or (run.is_finished and PROCESS_TAG in run.tags):
+                instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+    return ended
+
+
+def _this_process() -> str:
+    process = psutil.Process()
+    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+
+
+def _is_alive(tag: str) -> bool:
+    host, pid, created = tag.rsplit(" ", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 2
+    except psutil.Error:
+        return False
 
 
 def step_count(select: str | None = None) -> int:
@@ -97,13 +155,13 @@ def step_count(select: str | None = None) -> int:
     from ecommerce_platform.definitions import defs
 
     if select is not None:
-        return len(AssetSelection.from_string(select).resolve(defs.resolve_asset_graph()))
+        return len(selected_keys(select))
     return len(list(defs.resolve_job_def(DAILY_JOB).nodes))
 
 
 def days_to_load(instance: DagsterInstance, start: dt.date, end: dt.date) -> list[tuple[dt.date, dt.date]]:
     """The ranges of days from ``start`` to ``end`` that are not loaded, oldest first."""
-    loaded = instance.get_materialized_partitions(LOADED)
+    loaded = loaded_days(instance)
     ranges: list[tuple[dt.date, dt.date]] = []
     for number in range((end - start).days + 1):
         day = start + dt.timedelta(days=number)

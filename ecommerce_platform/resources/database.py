@@ -48,6 +48,18 @@ def require_database(url: str) -> None:
         raise DatabaseDownError(f"PostgreSQL does not answer at {where}: {reason}") from None
 
 
+def require_tables(url: str) -> None:
+    """Look whether the DDL was ever applied.
+
+    Raises:
+        DatabaseDownError: there are no tables yet.
+    """
+    with psycopg.connect(url) as connection:
+        row = connection.execute("select to_regclass('platform.applied_ddl')").fetchone()
+    if row is None or row[0] is None:
+        raise DatabaseDownError("Nothing is loaded yet. Begin with: ecommerce-platform up")
+
+
 def drop_databases(settings: Settings) -> None:
     """Drop the platform's database and Dagster's, with everybody in them."""
     url = database_url(settings)

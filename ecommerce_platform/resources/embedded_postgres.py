@@ -298,12 +298,27 @@ class EmbeddedPostgres:
                     "stop the server in the container or session that runs it."
                 )
             time.sleep(0.02)
+        self._end_orphans()
         if self._postmaster() is not None:  # started by hand, so without our lock
             os.close(descriptor)
             return None
         return descriptor
 
     # Starting and stopping
+
+    def _end_orphans(self) -> None:
+        """End a server whose folder was deleted under it: within a minute it would take the new one's socket away."""
+        for process in psutil.process_iter():
+            try:
+                is_named = process.name() == "postgres" and f"cluster_name={self._name}" in process.cmdline()
+                if is_named and not self._is_ours(process):
+                    log.warning("Ending process %s, a server whose folder was deleted.", process.pid)
+                    process.send_signal(signal.SIGQUIT)
+                    process.wait(PATIENCE)
+            except psutil.TimeoutExpired:
+                process.kill()
+            except psutil.Error:
+                continue
 
     def _launch(self, claim: int, deadline: float) -> int:
         """Launch the server, which inherits the descriptor ``claim``; return where its log begins."""

@@ -1,12 +1,19 @@
 """Where a day's files come from, as a Dagster resource: the synthetic shop, or a folder with a user's own exports."""
 
 import datetime as dt
+import hashlib
 from pathlib import Path
 
 from dagster import ConfigurableResource
 
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.source.feed_files import FeedFile, check_feed_file, feed_file_name, write_feed_file
+from ecommerce_platform.source.feed_files import (
+    FeedFile,
+    FeedFileError,
+    check_feed_file,
+    feed_file_name,
+    write_feed_file,
+)
 from ecommerce_platform.source.shop import ShopSettings, feed_table, table_csv
 
 
@@ -40,7 +47,12 @@ class Source(ConfigurableResource):
         if settings.source == "landing":
             landed = feed_file_name(settings.landing, feed, day)
             checked = check_feed_file(landed, feed, day)
-            write_feed_file(path, landed.read_bytes())
+            content = landed.read_bytes()
+            if hashlib.sha256(content).hexdigest() != checked.sha256:
+                raise FeedFileError(
+                    feed, day, landed, "the file changed while it was read", "try again once it is whole"
+                )
+            write_feed_file(path, content)
             return checked
         rows = feed_table(shop_settings(settings), feed, day)
         sha256, size = write_feed_file(path, table_csv(feed, rows))

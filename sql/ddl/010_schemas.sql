@@ -10,7 +10,7 @@ create schema if not exists monitoring;
 
 comment on schema platform is 'Bookkeeping of the platform itself: applied DDL, keys to revisit.';
 comment on schema staging is 'Exact text replicas of the exported files, one slice a day.';
-comment on schema production is 'Typed, clean 3NF model; the only layer with personal data.';
+comment on schema production is 'Typed, clean 3NF model; the last layer with personal data.';
 comment on schema warehouse is 'Star schema with SCD2 history, and its aggregates.';
 comment on schema analytics is 'Extracts for analysts, also written as CSV files.';
 comment on schema monitoring is 'Quality and pipeline reports.';

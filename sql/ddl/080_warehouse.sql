@@ -123,8 +123,8 @@ create table if not exists warehouse.fact_sales (
     unit_price numeric(12, 2) not null check (unit_price >= 0),
     discount_amount numeric(12, 2) not null check (discount_amount >= 0),
     revenue numeric(12, 2) not null,
-    cost numeric(14, 2) not null,
-    profit numeric(14, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
     partition_date date not null,
     primary key (transaction_id, item_id),
     check (revenue = quantity * unit_price - discount_amount),
@@ -159,10 +159,10 @@ create table if not exists warehouse.agg_daily_sales (
     customers integer not null check (customers > 0),
     lines integer not null,
     units bigint not null,
-    discount numeric(16, 2) not null,
-    revenue numeric(16, 2) not null,
-    cost numeric(16, 2) not null,
-    profit numeric(16, 2) not null
+    discount numeric(28, 2) not null,
+    revenue numeric(28, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null
 );
 
 comment on table warehouse.agg_daily_sales is 'Sales of each day.';
@@ -183,10 +183,10 @@ create table if not exists warehouse.mart_daily_breakdown (
     orders integer not null check (orders > 0),
     lines integer not null,
     units bigint not null,
-    discount numeric(16, 2) not null,
-    revenue numeric(16, 2) not null,
-    cost numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
+    discount numeric(28, 2) not null,
+    revenue numeric(28, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
     primary key (sale_date, breakdown, member)
 );
 
@@ -213,10 +213,10 @@ create table if not exists warehouse.mart_product_monthly (
     last_sale_date date not null,
     orders integer not null check (orders > 0),
     units bigint not null,
-    discount numeric(16, 2) not null,
-    revenue numeric(16, 2) not null,
-    cost numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
+    discount numeric(28, 2) not null,
+    revenue numeric(28, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
     primary key (month_start, product_key)
 );
 
@@ -240,11 +240,11 @@ create table if not exists warehouse.agg_product_performance (
     last_sale_date date not null,
     orders integer not null check (orders > 0),
     units bigint not null,
-    discount numeric(16, 2) not null,
-    revenue numeric(16, 2) not null,
-    cost numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    profit_margin numeric(12, 2)
+    discount numeric(28, 2) not null,
+    revenue numeric(28, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    profit_margin numeric(28, 2)
 );
 
 comment on table warehouse.agg_product_performance is 'Sales of each product over all days.';
@@ -266,9 +266,9 @@ create table if not exists warehouse.mart_customer_monthly (
     last_order_date date not null,
     orders integer not null check (orders > 0),
     units bigint not null,
-    revenue numeric(16, 2) not null,
-    cost numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
+    revenue numeric(28, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
     primary key (month_start, customer_id)
 );
 
@@ -291,10 +291,10 @@ create table if not exists warehouse.agg_customer_metrics (
     last_order_date date not null,
     orders integer not null check (orders > 0),
     units bigint not null,
-    revenue numeric(16, 2) not null,
-    cost numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    average_order_value numeric(14, 2) not null,
+    revenue numeric(28, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    average_order_value numeric(28, 2) not null,
     lifespan_years numeric(10, 4) not null
 );
 

@@ -8,9 +8,9 @@ create table if not exists analytics.top_products (
     brand text not null,
     orders integer not null,
     units bigint not null,
-    revenue numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    profit_margin numeric(12, 2),
+    revenue numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    profit_margin numeric(28, 2),
     revenue_share numeric(6, 2),
     primary key (product_id)
 );
@@ -33,12 +33,12 @@ create table if not exists analytics.monthly_sales (
     orders integer not null,
     customers integer not null,
     units bigint not null,
-    revenue numeric(16, 2) not null,
-    cost numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    profit_margin numeric(12, 2),
-    average_order_value numeric(14, 2) not null,
-    revenue_change numeric(12, 2),
+    revenue numeric(28, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    profit_margin numeric(28, 2),
+    average_order_value numeric(28, 2) not null,
+    revenue_change numeric(28, 2),
     primary key (month_start)
 );
 
@@ -59,9 +59,9 @@ create table if not exists analytics.customer_segments (
     customers integer not null,
     buyers integer not null,
     orders bigint not null,
-    revenue numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    average_order_value numeric(14, 2),
+    revenue numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    average_order_value numeric(28, 2),
     customer_share numeric(6, 2),
     revenue_share numeric(6, 2),
     primary key (segment)
@@ -82,10 +82,10 @@ create table if not exists analytics.category_sales (
     category text not null,
     orders bigint not null,
     units bigint not null,
-    revenue numeric(16, 2) not null,
-    cost numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    profit_margin numeric(12, 2),
+    revenue numeric(28, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    profit_margin numeric(28, 2),
     revenue_share numeric(6, 2),
     primary key (category)
 );
@@ -104,8 +104,8 @@ create table if not exists analytics.payment_methods (
     payment_method text not null,
     payment_group text not null,
     orders bigint not null,
-    revenue numeric(16, 2) not null,
-    average_order_value numeric(14, 2) not null,
+    revenue numeric(28, 2) not null,
+    average_order_value numeric(28, 2) not null,
     order_share numeric(6, 2),
     revenue_share numeric(6, 2),
     primary key (payment_method)
@@ -126,10 +126,10 @@ create table if not exists analytics.geography (
     customers integer not null,
     orders bigint not null,
     units bigint not null,
-    revenue numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    profit_margin numeric(12, 2),
-    average_order_value numeric(14, 2) not null,
+    revenue numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    profit_margin numeric(28, 2),
+    average_order_value numeric(28, 2) not null,
     revenue_share numeric(6, 2),
     primary key (country, state)
 );
@@ -150,7 +150,7 @@ create table if not exists analytics.customer_lifetime_value (
     segment text not null,
     customers integer not null,
     orders bigint not null,
-    revenue numeric(16, 2) not null,
+    revenue numeric(28, 2) not null,
     average_order_value numeric(14, 2) not null,
     purchase_frequency numeric(14, 4) not null,
     customer_lifespan numeric(10, 4) not null,
@@ -174,10 +174,10 @@ create table if not exists analytics.product_profitability (
     category text not null,
     price_range text not null,
     units bigint not null,
-    revenue numeric(16, 2) not null,
-    cost numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    profit_margin numeric(12, 2),
+    revenue numeric(28, 2) not null,
+    cost numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    profit_margin numeric(28, 2),
     profit_rank integer not null,
     primary key (product_id)
 );
@@ -201,10 +201,10 @@ create table if not exists analytics.daily_sales (
     orders integer not null,
     customers integer not null,
     units bigint not null,
-    revenue numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    average_order_value numeric(14, 2) not null,
-    revenue_7_day_mean numeric(16, 2) not null,
+    revenue numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    average_order_value numeric(28, 2) not null,
+    revenue_7_day_mean numeric(28, 2) not null,
     primary key (sale_date)
 );
 
@@ -225,10 +225,10 @@ create table if not exists analytics.discount_impact (
     orders bigint not null,
     lines bigint not null,
     units bigint not null,
-    discount numeric(16, 2) not null,
-    revenue numeric(16, 2) not null,
-    profit numeric(16, 2) not null,
-    profit_margin numeric(12, 2),
+    discount numeric(28, 2) not null,
+    revenue numeric(28, 2) not null,
+    profit numeric(28, 2) not null,
+    profit_margin numeric(28, 2),
     revenue_share numeric(6, 2),
     primary key (discount_band)
 );

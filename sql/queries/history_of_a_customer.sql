@@ -11,6 +11,6 @@ select
     coalesce(sum(sales.revenue), 0) as revenue
 from warehouse.dim_customer as customers
 left join warehouse.fact_sales as sales on customers.customer_key = sales.customer_key
-where customers.customer_id = %(customer_id)s
+where customers.customer_id = 1 -- put the customer here
 group by customers.customer_key
 order by customers.valid_from;

@@ -125,7 +125,7 @@ select
     source_row,
     source_file,
     reasons,
-    jsonb_strip_nulls(original - array['partition_date', 'source_file', 'source_row', 'loaded_at']) as original,
+    jsonb_strip_nulls(original - array['partition_date', 'source_file', 'source_row', 'loaded_at', 'is_plain']) as original,
     transaction_id,
     missing_customer_id,
     missing_transaction_id,

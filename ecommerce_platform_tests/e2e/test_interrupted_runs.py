@@ -1,0 +1,91 @@
+"""A load that is killed is made good by the next one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from dagster import DagsterInstance
+
+from ecommerce_platform.automation.runner import days_to_load, end_dead_runs, run_days
+from ecommerce_platform.resources.database import database_url, embedded_server
+from ecommerce_platform.resources.ddl import apply_ddl
+from ecommerce_platform.settings import PROJECT_DIR, load_settings
+from ecommerce_platform_tests.harness import day
+
+LOAD = """
+import datetime as dt
+from dagster import DagsterInstance
+from ecommerce_platform.automation.runner import run_days
+with DagsterInstance.from_config({project!r}) as instance:
+    run_days(instance, dt.date(2024, 1, 1), dt.date(2024, 1, 2))
+"""
+
+
+@pytest.fixture
+def instance(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
+    for name, value in {"ORDERS_PER_DAY": "30", "CUSTOMERS": "100", "PRODUCTS": "40"}.items():
+        monkeypatch.setenv(f"ECOMMERCE_{name}", value)
+    load_settings.cache_clear()
+    apply_ddl(database_url(load_settings()))
+    with DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
+        yield instance
+    embedded_server(load_settings()).stop("immediate")
+
+
+def kill_a_load_once(table: str) -> None:
+    """Start a load in another process and kill -9 it when ``table`` holds rows."""
+    url = database_url(load_settings())
+    child = subprocess.Popen(
+        [sys.executable, "-c", LOAD.format(project=str(PROJECT_DIR))],
+        cwd=PROJECT_DIR,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_DIR)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not connection.execute(f"select exists (select from {table})").fetchone()[0]:  # type: ignore[index]
+            assert child.poll() is None, "the load ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+
+
+def test_a_load_killed_after_the_sales_is_taken_up_again(instance: DagsterInstance) -> None:
+    """The days had their sales but no aggregates, `up` said that all was loaded, and the dead run kept its pools."""
+    kill_a_load_once("warehouse.fact_sales")
+    assert len(end_dead_runs(instance)) == 1
+    assert days_to_load(instance, day(1), day(2)) == [(day(1), day(2))]
+    outcome = run_days(instance, day(1), day(2))
+    assert outcome.failures == []
+    assert days_to_load(instance, day(1), day(2)) == []
+    with psycopg.connect(database_url(load_settings())) as connection:
+        facts, days, extract = connection.execute(
+            "select (select sum(revenue) from warehouse.fact_sales), (select sum(revenue) from warehouse.agg_daily_sales),"
+            " (select sum(revenue) from analytics.geography)"
+        ).fetchone() or (0, 1, 2)
+    assert facts == days == extract
+    assert not instance.event_log_storage.get_concurrency_run_ids()
+
+
+def test_a_run_that_is_alive_is_left_alone(instance: DagsterInstance) -> None:
+    from ecommerce_platform.automation.runner import PROCESS_TAG, _this_process
+
+    run = instance.create_run_for_job(_daily_job(), tags={PROCESS_TAG: _this_process()})
+    assert end_dead_runs(instance) == []
+    assert instance.get_run_by_id(run.run_id).is_finished is False  # type: ignore[union-attr]
+
+
+def _daily_job():
+    from ecommerce_platform.definitions import defs
+
+    return defs.resolve_job_def("daily")

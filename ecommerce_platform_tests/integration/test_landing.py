@@ -1,0 +1,112 @@
+"""A user's own exports replace the synthetic shop, whatever lies in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from ecommerce_platform.resources.source import Source
+from ecommerce_platform.settings import load_settings
+from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name
+from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform_tests.harness import Platform, Row, csv_bytes, customer, day, line, order, product
+
+TABLES = ("staging.customers", "production.customers", "production.rejected_rows", "warehouse.fact_sales")
+
+
+class Landing:
+    """A landing folder, and a platform that loads from it."""
+
+    def __init__(self, folder: Path, platform: Platform):
+        self.folder = folder
+        self.platform = platform
+
+    def drop(self, number: int, *, raw: dict[str, bytes] | None = None, **feeds: Iterable[Row]) -> None:
+        """The four files of a day: a sale, with some feeds replaced, ``raw`` ones byte for byte."""
+        rows = {
+            "customers": [customer()],
+            "products": [product()],
+            "transactions": [order(1)],
+            "transaction_items": [line(1, 1)],
+            **feeds,
+        }
+        for feed, columns in FEEDS.items():
+            path = feed_file_name(self.folder, feed, day(number))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes((raw or {}).get(feed) or csv_bytes(columns, rows[feed]))
+
+    def load(self, number: int = 1) -> None:
+        for feed in FEEDS:
+            Source().export(feed, day(number))
+        self.platform.run(number)
+
+
+@pytest.fixture
+def landing(platform: Platform, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Landing:
+    monkeypatch.setenv("ECOMMERCE_SOURCE", "landing")
+    monkeypatch.setenv("ECOMMERCE_LANDING_DIR", str(tmp_path / "landing"))
+    load_settings.cache_clear()
+    platform.raw = load_settings().raw
+    return Landing(tmp_path / "landing", platform)
+
+
+def test_states_and_countries_outside_the_usa_reach_the_geography(landing: Landing) -> None:
+    landing.drop(1, customers=[customer(country="br", state="sp", city="São Paulo", last_name="Łukasz 李\u202e")])
+    landing.load()
+    assert landing.platform.rows("select country, state, city from warehouse.dim_customer") == [
+        ("BR", "SP", "São Paulo")
+    ]
+    assert landing.platform.rows("select last_name from production.customers") == [("Łukasz 李\u202e",)]
+
+
+def test_quoted_newlines_and_thousands_of_categories_are_kept(landing: Landing) -> None:
+    products = [product(number, category=f"Kategorie № {number}") for number in range(1, 3001)]
+    landing.drop(1, customers=[customer(street_address='1 "Main"\r\nSt, 2')], products=products)
+    landing.load()
+    assert landing.platform.rows("select count(*) from production.product_categories") == [(3000,)]
+    assert landing.platform.rows("select street_address from production.customers") == [('1 "Main"\r\nSt, 2',)]
+    assert landing.platform.rows("select count(*) from warehouse.fact_sales") == [(1,)]
+
+
+def test_another_order_extra_columns_a_bom_and_crlf_are_read(landing: Landing) -> None:
+    row = {**customer(), "loyalty": "gold, ü"}
+    content = csv_bytes([*reversed(FEEDS["customers"]), "loyalty"], [row])
+    landing.drop(1, raw={"customers": b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n")})
+    landing.load()
+    assert landing.platform.rows("select customer_id, extra_columns from staging.customers") == [
+        ("1", {"loyalty": "gold, ü"})
+    ]
+    assert landing.platform.rows("select count(*) from production.rejected_rows") == [(0,)]
+
+
+def test_a_nul_byte_and_a_huge_field_reject_their_rows_only(landing: Landing) -> None:
+    rows = [customer(), customer(2, city="a\0b"), customer(3, city="x" * 10_000_000)]
+    landing.drop(1, customers=rows)
+    landing.load()
+    assert landing.platform.rows("select customer_id from production.customers") == [(1,)]
+    assert landing.platform.rows("select source_row, reasons from production.rejected_rows order by 1") == [
+        (2, ["row: cannot be split into its columns"]),
+        (3, ["row: cannot be split into its columns"]),
+    ]
+
+
+@pytest.mark.parametrize("content", [None, b"customer_id;city\n1;Rome\n", csv_bytes(FEEDS["customers"], [])[:-2]])
+def test_a_missing_or_wrong_file_is_one_clear_error_and_changes_nothing(
+    landing: Landing, content: bytes | None
+) -> None:
+    landing.drop(1)
+    landing.load()
+    before = {table: landing.platform.content(table) for table in TABLES}
+    raw = feed_file_name(landing.platform.raw, "customers", day(1)).read_bytes()
+    path = feed_file_name(landing.folder, "customers", day(1))
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FeedFileError) as caught:
+        landing.load()
+    assert str(caught.value).startswith(f"feed customers, day {day(1)}, file {path}")
+    assert len(str(caught.value).splitlines()) == 1
+    assert feed_file_name(landing.platform.raw, "customers", day(1)).read_bytes() == raw
+    assert {table: landing.platform.content(table) for table in TABLES} == before

@@ -1,0 +1,114 @@
+"""What a user is told about a folder of exports before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ecommerce_platform import cli
+from ecommerce_platform.schemas import rules, staging
+from ecommerce_platform.source import folder_check
+from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
+from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.source.folder_check import VALUE_RULES, check_folder
+from ecommerce_platform_tests.harness import Row, csv_bytes, customer, day, line, order, product
+
+SCHEMAS = {
+    "customers": staging.Customers,
+    "products": staging.Products,
+    "transactions": staging.Transactions,
+    "transaction_items": staging.TransactionItems,
+}
+
+
+def drop(folder: Path, number: int, **feeds: list[Row]) -> None:
+    """A good day, with some feeds replaced."""
+    rows = {
+        "customers": [customer(on=number)],
+        "products": [product(on=number)],
+        "transactions": [order(number, on=number)],
+        "transaction_items": [line(number, 1)],
+        **feeds,
+    }
+    for feed, columns in FEEDS.items():
+        write_feed_file(feed_file_name(folder, feed, day(number)), csv_bytes(columns, rows[feed]))
+
+
+def test_a_good_folder_fits(tmp_path: Path) -> None:
+    drop(tmp_path, 1)
+    drop(tmp_path, 2)
+    report = check_folder(tmp_path)
+    assert not report.prevents_a_load
+    assert [(feed.rows, feed.hints) for feed in report.feeds] == [(2, ())] * 4
+
+
+def test_a_missing_feed_and_a_missing_day_prevent_a_load(tmp_path: Path) -> None:
+    drop(tmp_path, 1)
+    drop(tmp_path, 3)
+    report = check_folder(tmp_path)
+    assert all(feed.missing_days == (day(2),) for feed in report.feeds)
+    assert report.prevents_a_load
+    for path in (tmp_path / "products").iterdir():
+        path.unlink()
+    (tmp_path / "products").rmdir()
+    assert [feed.is_missing for feed in check_folder(tmp_path).feeds] == [False, True, False, False]
+
+
+def test_other_names_are_told_and_not_read(tmp_path: Path) -> None:
+    drop(tmp_path, 1)
+    for name in ("2024-1-02.csv", "2024-02-30.csv", "20240102.csv", "notes.txt"):
+        (tmp_path / "customers" / name).write_text("x")
+    (tmp_path / "orders").mkdir()
+    report = check_folder(tmp_path)
+    assert not report.prevents_a_load
+    assert len(report.feeds[0].ignored) == 4
+    assert report.ignored == ("orders",)
+
+
+@pytest.mark.parametrize(
+    ("feed", "row", "column", "advice"),
+    [
+        ("products", product(price="12,50"), "price", "point"),
+        ("transactions", order(1, transaction_date="31.01.2024"), "transaction_date", "2024-01-31"),
+        ("customers", customer(country="Germany"), "country", "two letters"),
+        ("customers", customer(state="BR-SP"), "state", "not BR-SP"),
+        ("transactions", {**order(1), "transaction_id": "ORD-17"}, "transaction_id", "number"),
+    ],
+)
+def test_an_unfit_value_is_told_with_advice(tmp_path: Path, feed: str, row: Row, column: str, advice: str) -> None:
+    drop(tmp_path, 1, **{feed: [row]})
+    report = check_folder(tmp_path)
+    (hint,) = next(checked.hints for checked in report.feeds if checked.feed == feed)
+    assert (hint.column, hint.rows, hint.share, hint.example) == (column, 1, 1.0, row[column])
+    assert advice in hint.advice
+    assert not report.prevents_a_load, "one row never stops a day"
+
+
+def test_a_day_that_staging_would_stop_prevents_a_load(tmp_path: Path) -> None:
+    drop(tmp_path, 1, products=[product(number, price="1,5") for number in range(1, 11)])
+    report = check_folder(tmp_path)
+    assert report.prevents_a_load
+    assert report.feeds[1].stopped_days == {"price": (day(1),)}
+
+
+def test_the_rules_that_stop_a_day_are_those_of_the_contract() -> None:
+    assert (folder_check.SHARE, folder_check.SEVERAL) == (rules.SHARE, rules.SEVERAL)
+    for feed, schema in SCHEMAS.items():
+        judged = {name for name in FEEDS[feed] if schema.columns[name].checks}
+        assert {name for name, rule in VALUE_RULES[feed].items() if rule.contract is not None} == judged
+
+
+def test_the_command_tells_the_error_and_exits_with_1(tmp_path: Path) -> None:
+    drop(tmp_path, 1)
+    result = CliRunner().invoke(cli.main, ["source", "check", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    path = feed_file_name(tmp_path, "customers", day(1))
+    path.write_bytes(path.read_bytes()[:-5])
+    result = CliRunner().invoke(cli.main, ["source", "check", str(tmp_path)])
+    assert result.exit_code == 1
+    assert f"feed customers, day {day(1)}, file {path}" in result.stdout
+    result = CliRunner().invoke(cli.main, ["source", "check", str(tmp_path), "--json"])
+    assert json.loads(result.stdout)["prevents_a_load"] is True
