@@ -70,7 +70,8 @@ def test_a_load_killed_after_the_sales_is_taken_up_again(instance: DagsterInstan
     assert days_to_load(instance, day(1), day(2)) == []
     with psycopg.connect(database_url(load_settings())) as connection:
         facts, days, extract = connection.execute(
-            "select (select sum(revenue) from warehouse.fact_sales), (select sum(revenue) from warehouse.agg_daily_sales),"
+            "select (select sum(revenue) from warehouse.fact_sales),"
+            " (select sum(revenue) from warehouse.agg_daily_sales),"
             " (select sum(revenue) from analytics.geography)"
         ).fetchone() or (0, 1, 2)
     assert facts == days == extract

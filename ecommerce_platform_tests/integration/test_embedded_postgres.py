@@ -140,6 +140,20 @@ def test_starting_twice_gives_one_server_and_stopping_twice_is_harmless(server: 
     assert not server.is_running()
 
 
+def test_a_folder_that_is_deleted_under_its_server_is_a_clean_start(
+    make: Callable[..., EmbeddedPostgres], tmp_path: Path
+) -> None:
+    """The old server lived on for a minute, then took the new one's socket with it, in the middle of `make up`."""
+    server = make(tmp_path / "postgres")
+    server.start()
+    old = psutil.Process(pid_of(server))
+    shutil.rmtree(server.folder)
+    server.start()
+    assert not old.is_running() or old.status() == psutil.STATUS_ZOMBIE
+    assert server.is_running()
+    server.create_database("fresh")
+
+
 def test_eight_starters_at_once_get_one_server(make: Callable[..., EmbeddedPostgres], tmp_path: Path) -> None:
     """The webserver, the daemon and the run workers start together, on the first day without a cluster."""
     server = make(tmp_path / "postgres", new=True)

@@ -110,3 +110,34 @@ def test_a_cost_that_is_corrected_late_changes_the_profit_of_later_sales_only(pl
         (3, 7),
     ]
     assert platform.rows("select sum(profit) from warehouse.agg_daily_sales") == [(7,)]
+
+
+def test_absurd_but_good_amounts_do_not_stop_the_day(platform: Platform) -> None:
+    """numeric(14, 2) overflowed on them, the error named no row, and the day could not be loaded."""
+    platform.load(
+        1,
+        customers=[customer()],
+        products=[product(cost="9999999999.99"), product(2, cost="1000000.00")],
+        transactions=[order(1), order(2)],
+        transaction_items=[
+            line(1, 1, quantity=999999999, price="0.00", line_total="0.00"),
+            line(2, 2, 2, quantity=200, price="0.01", discount_amount="1.99", line_total="0.01"),
+        ],
+    )
+    assert platform.rows("select count(*), sum(revenue) from warehouse.fact_sales") == [(2, Decimal("0.01"))]
+    assert platform.rows("select count(*) from warehouse.agg_product_performance") == [(2,)]
+
+
+def test_a_customer_becomes_a_vip_on_the_day_of_the_purchase_that_makes_one(platform: Platform) -> None:
+    platform.load(1, customers=[customer()], products=[product()])
+    for number in range(1, 12):
+        platform.export(
+            number + 1,
+            transactions=[order(number, on=number + 1)],
+            transaction_items=[line(number, number, quantity=100)],
+        )
+    platform.run(2, 12)
+    assert platform.rows(
+        "select segment, count(*) from warehouse.fact_sales join warehouse.dim_customer using (customer_key)"
+        " group by segment order by segment"
+    ) == [("New", 2), ("Regular", 7), ("VIP", 2)]
