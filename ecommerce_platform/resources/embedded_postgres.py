@@ -298,10 +298,10 @@ class EmbeddedPostgres:
                     "stop the server in the container or session that runs it."
                 )
             time.sleep(0.02)
-        self._end_orphans()
         if self._postmaster() is not None:  # started by hand, so without our lock
             os.close(descriptor)
             return None
+        self._end_orphans()
         return descriptor
 
     # Starting and stopping
@@ -310,8 +310,7 @@ class EmbeddedPostgres:
         """End a server whose folder was deleted under it: within a minute it would take the new one's socket away."""
         for process in psutil.process_iter():
             try:
-                is_named = process.name() == "postgres" and f"cluster_name={self._name}" in process.cmdline()
-                if is_named and not self._is_ours(process):
+                if process.name() == "postgres" and f"cluster_name={self._name}" in process.cmdline():
                     log.warning("Ending process %s, a server whose folder was deleted.", process.pid)
                     process.send_signal(signal.SIGQUIT)
                     process.wait(PATIENCE)
