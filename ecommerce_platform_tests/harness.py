@@ -20,12 +20,11 @@ from dagster import AssetsDefinition
 from psycopg import sql
 
 from ecommerce_platform.assets import production, warehouse
-from ecommerce_platform.assets.lineage import tables_read, transform_path
+from ecommerce_platform.assets.lineage import tables_read
 from ecommerce_platform.assets.staging import feed_reader
-from ecommerce_platform.assets.tables import COVERS_ALL_DAYS, REVISITS
-from ecommerce_platform.io_managers import PostgresConnection, Query, ReplaceSlice
+from ecommerce_platform.assets.tables import table_query
+from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
 from ecommerce_platform.io_managers.writes import Merge, Window, WriteResult, describe, write, write_mode
-from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
 from ecommerce_platform.source.feeds import FEEDS
 
@@ -143,22 +142,6 @@ def mode_of(table: str) -> Merge | ReplaceSlice:
     return write_mode(getattr(metadata, "data", metadata))
 
 
-def query_of(table: str, window: Window) -> Query:
-    """What a table's asset returns for some days."""
-    texts = {}
-    for folder in ("scope", "effects"):
-        path = SQL_DIR / folder / transform_path(table).relative_to(SQL_DIR / "transform")
-        texts[folder] = path.read_text(encoding="utf-8") if path.exists() else None
-    return Query(
-        transform_path(table).read_text(encoding="utf-8"),
-        {"window_start": window.start, "window_end": window.end},
-        scope=texts["scope"],
-        covers_everything=COVERS_ALL_DAYS,
-        effects=texts["effects"],
-        revisits=REVISITS if texts["scope"] else None,
-    )
-
-
 class Platform:
     """A database and a raw folder; loads days from one into the other."""
 
@@ -190,7 +173,7 @@ class Platform:
                     results[table.full_name] = write(connection, table, ReplaceSlice("partition_date"), rows, window)
             for name in table_assets() if only is None else [name for name in only if name in table_assets()]:
                 table = describe(connection, *name.split("."))
-                results[name] = write(connection, table, mode_of(name), query_of(name, window), window)
+                results[name] = write(connection, table, mode_of(name), table_query(name, window), window)
         return results
 
     def load(self, number: int, **feeds: Sequence[Row]) -> dict[str, WriteResult]:

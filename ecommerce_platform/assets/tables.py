@@ -87,13 +87,13 @@ def table_asset(
         guard: called before the table is filled; raises where it must not be.
     """
     select = transform_path(table)
-    others = {folder: SQL_DIR / folder / select.relative_to(SQL_DIR / "transform") for folder in ("scope", "effects")}
+    others = [path for path in _companions(table).values() if path.exists()]
     spec = spec_of(
         table,
         description,
         write,
         select,
-        *(path for path in others.values() if path.exists()),
+        *others,
         is_daily=is_daily,
     )
 
@@ -116,17 +116,27 @@ def table_asset(
         if guard is not None:
             with database.connect() as connection:
                 guard(connection, window)
-        texts = {name: path.read_text(encoding="utf-8") for name, path in others.items() if path.exists()}
-        return Query(
-            select.read_text(encoding="utf-8"),
-            {"window_start": window.start, "window_end": window.end},
-            scope=texts.get("scope"),
-            covers_everything=COVERS_ALL_DAYS,
-            effects=texts.get("effects"),
-            revisits=REVISITS if "scope" in texts else None,
-        )
+        return table_query(table, window)
 
     return build
+
+
+def table_query(table: str, window: Window) -> Query:
+    """What the asset of a table returns for some days: its files of sql/transform, sql/scope and sql/effects."""
+    texts = {folder: path.read_text(encoding="utf-8") for folder, path in _companions(table).items() if path.exists()}
+    return Query(
+        transform_path(table).read_text(encoding="utf-8"),
+        {"window_start": window.start, "window_end": window.end},
+        scope=texts.get("scope"),
+        covers_everything=COVERS_ALL_DAYS,
+        effects=texts.get("effects"),
+        revisits=REVISITS if "scope" in texts else None,
+    )
+
+
+def _companions(table: str) -> dict[str, Path]:
+    name = transform_path(table).relative_to(SQL_DIR / "transform")
+    return {folder: SQL_DIR / folder / name for folder in ("scope", "effects")}
 
 
 def window_of_run(context: AssetExecutionContext) -> Window:
