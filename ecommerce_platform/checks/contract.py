@@ -141,10 +141,8 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
     types = {column: PostgresType.from_string(type_) for column, type_ in columns}
     whole = ibis.table(types, name=name, database=database)
 
-    def of_days(days: Any) -> ir.Table:
-        if days is None:
-            return whole
-        return whole.filter(whole[DAY] >= days[0], whole[DAY] < days[1])
+    def of_days(days: Any, table: ir.Table = whole) -> ir.Table:
+        return table if days is None else table.filter(table[DAY] >= days[0], table[DAY] < days[1])
 
     def judged(days: Any, *extra: str) -> ir.Table:
         # The rules are columns of an inner SELECT, because a rule may look at other rows of its file.
@@ -157,8 +155,17 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
 
     def by_file(days: Any) -> ir.Table:
         rows = judged(days)
-        counts = {f"r{i}": rows.count(where=rows[f"r{i}"]) for i in range(len(rules))}
+        counts = {f"r{i}": rows.count(where=rows[f"r{i}"]) for i, rule in enumerate(rules) if not rule.distinct}
         files = rows.group_by(DAY).aggregate(rows_tested=rows.count(), **counts)
+        for i, rule in enumerate(rules):
+            if rule.distinct:
+                # A view of its own: what two parts of a statement share, Ibis writes as one WITH, and PostgreSQL
+                # then puts the whole table into a file.
+                rows = of_days(days, whole.view())
+                keys: Any = ibis.literal("|")
+                keys = keys.join([rows[name].fill_null("") for name in rule.distinct])
+                repeats = rows.group_by(DAY).aggregate(**{f"r{i}": rows.count() - keys.nunique()})
+                files = files.join(repeats, DAY)
         return files.mutate(
             **{
                 f"r{i}": ((files[f"r{i}"] >= rule.several) & (files[f"r{i}"] > rule.share * files.rows_tested)).ifelse(
@@ -205,12 +212,14 @@ class Rule:
         holds: a boolean column over the rows; null counts as kept.
         several: where above 0, the rows of one day's file break the rule only if at least so many do,
         share: and more than this share of the file.
+        distinct: for a rule against repeated keys, the columns of the key.
     """
 
     name: str
     holds: ir.BooleanColumn
     several: int = 0
     share: float = 0.0
+    distinct: tuple[str, ...] = ()
 
 
 def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> list[Rule]:
@@ -224,7 +233,7 @@ def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> list[R
     import ibis.expr.types as ir
     from pandera.api.ibis.types import IbisData
 
-    from ecommerce_platform.schemas.rules import tolerance
+    from ecommerce_platform.schemas.rules import distinct_key, tolerance
 
     def rule(check: Any, column: str | None) -> Rule:
         result: Any = check._check_fn(IbisData(rows, column), **check._check_kwargs)
@@ -234,7 +243,8 @@ def rules_of(schema: DataFrameSchema, rows: ir.Table, is_unique: bool) -> list[R
         if not isinstance(result, ir.BooleanColumn):
             raise TypeError(f"{schema.name}: rule {check.error!r} gives {type(result).__name__}, not a boolean column")
         share, several = tolerance(check) or (0.0, 0)
-        return Rule(f"{column}: {check.error}" if column else str(check.error), result, several, share)
+        name = f"{column}: {check.error}" if column else str(check.error)
+        return Rule(name, result, several, share, distinct_key(check))
 
     rules: list[Rule] = []
     for name, column in schema.columns.items():

@@ -253,7 +253,7 @@ WRONG = "is_kept::integer + is_superseded::integer + is_rejected::integer <> 1"
 
 def _rows_are_accounted_for() -> TableCheck:
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
-        parameters = window_parameters(window)
+        parameters = window_parameters(connection, window)
         violations = rows_tested = 0
         samples: list[Mapping[str, str | None]] = []
         metadata: dict[str, int] = {}
@@ -507,10 +507,60 @@ def _fact_agrees_with_production() -> TableCheck:
             full join sales on lines.transaction_id = sales.transaction_id and lines.item_id = sales.item_id
             where lines is distinct from sales
         """,
+        # A checksum of each day's rows; a day that differs is looked at row by row.
         tested="""
-            select count(*) as rows_tested, sum(revenue) as revenue
-            from warehouse.fact_sales
-            where partition_date >= %(start)s and partition_date < %(end)s
+            with concerned as (
+                select transaction_id from production.transaction_items
+                where partition_date >= %(start)s and partition_date < %(end)s
+                union
+                select transaction_id from production.transactions
+                where partition_date >= %(start)s and partition_date < %(end)s
+            ),
+
+            lines as (
+                select
+                    greatest(items.partition_date, orders.partition_date) as partition_date,
+                    count(*) as rows,
+                    bit_xor(hash_record_extended(
+                        row(
+                            items.transaction_id, items.item_id, orders.transaction_date, orders.customer_id,
+                            items.product_id, orders.payment_method_id, items.quantity, items.unit_price,
+                            items.discount_amount, items.line_total
+                        ),
+                        0
+                    )) as checksum
+                from production.transaction_items as items
+                inner join production.transactions as orders on items.transaction_id = orders.transaction_id
+                where %(everything)s or items.transaction_id in (select concerned.transaction_id from concerned)
+                group by greatest(items.partition_date, orders.partition_date)
+            ),
+
+            sales as (
+                select
+                    facts.partition_date,
+                    count(*) as rows,
+                    sum(facts.revenue) as revenue,
+                    bit_xor(hash_record_extended(
+                        row(
+                            facts.transaction_id, facts.item_id, facts.sale_date, facts.customer_key / 65536,
+                            facts.product_key / 65536, facts.payment_key, facts.quantity, facts.unit_price,
+                            facts.discount_amount, facts.revenue
+                        ),
+                        0
+                    )) as checksum
+                from warehouse.fact_sales as facts
+                where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+                group by facts.partition_date
+            )
+
+            select
+                coalesce(sum(sales.rows), 0) as rows_tested,
+                count(*) filter (
+                    where (lines.rows, lines.checksum) is distinct from (sales.rows, sales.checksum)
+                ) as suspects,
+                sum(sales.revenue) as revenue
+            from (select * from lines where partition_date >= %(start)s and partition_date < %(end)s) as lines
+            full join sales on lines.partition_date = sales.partition_date
         """,
     )
 
@@ -582,23 +632,31 @@ def agrees(
         ours: what ``table`` says.
         theirs: what ``other`` says.
     """
-    join = "full join theirs on " + " and ".join(f"ours.{name} = theirs.{name}" for name in key)
     shown = [f"coalesce(ours.{name}, theirs.{name}) as {name}" for name in key]
     shown += [f"ours.{name}, theirs.{name} as other_{name}" for name in measures]
     per = f" for each {', '.join(key)}" if key else ""
-    sums = ", ".join(f"sum({name}) as {name}" for name in measures if not name.endswith("_date"))
+    sums = ", ".join(f"sum(ours.{name}) as {name}" for name in measures if not name.endswith("_date"))
+    same_key = " and ".join(f"ours.{name} = theirs.{name}" for name in key)
+    pairs = f"""
+        from ({ours}) as ours
+        {f"full join ({theirs}) as theirs on {same_key}" if key else f"cross join ({theirs}) as theirs"}
+    """
+    differs = f"""
+        ({", ".join(f"ours.{name}" for name in measures)})
+        is distinct from ({", ".join(f"theirs.{name}" for name in measures)})
+    """
     return sql_check(
         f"agrees_with_{other.split('.')[1]}",
         table,
         f"Says the same as {other}{per}: {', '.join(measures)}.",
-        broken=f"""
-            with ours as ({ours}), theirs as ({theirs})
-            select {", ".join(shown)}
-            from ours {join if key else "cross join theirs"}
-            where ({", ".join(f"ours.{name}" for name in measures)})
-                is distinct from ({", ".join(f"theirs.{name}" for name in measures)})
+        broken=f"select {', '.join(shown)} {pairs} where {differs}",
+        tested=f"""
+            select
+                count({f"ours.{key[0]}" if key else "*"}) as rows_tested,
+                count(*) filter (where {differs}) as suspects,
+                {sums}
+            {pairs}
         """,
-        tested=f"select count(*) as rows_tested, {sums} from ({ours}) as ours",
         reads=(other,),
     )
 

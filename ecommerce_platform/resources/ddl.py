@@ -1,7 +1,8 @@
 """Applies sql/ddl to a database, in file order, each file in one transaction, and records what it applied.
 
 A file that was applied is never run again. To change a table, add a file. A file whose first line begins with
-``-- repeatable:`` only replaces things (functions, views, comments, grants): it runs again when its text changes.
+``-- repeatable:`` only replaces things (functions, views, comments, grants): it runs again when its text changes, and
+after any file that runs, because views and grants follow the tables.
 """
 
 from __future__ import annotations
@@ -46,9 +47,10 @@ def apply_ddl(url: str, folder: Path = DDL_DIR) -> Sequence[str]:
         for path in sorted(folder.glob("*.sql")):
             text = path.read_text(encoding="utf-8")
             digest = hashlib.sha256(text.encode()).hexdigest()
-            if known.get(path.name) == digest:
+            is_repeatable = text.startswith("-- repeatable:")
+            if known.get(path.name) == digest and not (is_repeatable and applied):
                 continue
-            if path.name in known and not text.startswith("-- repeatable:"):
+            if path.name in known and not is_repeatable:
                 raise DdlError(
                     f"sql/ddl/{path.name} has changed since it was applied to this database: put the change into a"
                     " new file, or start over with `ecommerce-platform db reset`"

@@ -13,7 +13,6 @@ from ecommerce_platform.schemas.rules import (
     mostly,
     mostly_distinct,
     mostly_split,
-    not_blank,
     optional,
     positive,
     required,
@@ -46,7 +45,7 @@ def replica(feed: str, needed: Mapping[str, Column], distinct: Check) -> DataFra
             "malformed": optional(mostly_split()),
             **({"is_plain": optional()} if feed in ("transactions", "transaction_items") else {}),
             "partition_date": required(),
-            "source_file": required(not_blank),
+            "source_file": required(),
             "source_row": required(positive),
             "loaded_at": required(),
         },
@@ -54,7 +53,7 @@ def replica(feed: str, needed: Mapping[str, Column], distinct: Check) -> DataFra
         rules=(
             rule(
                 "source_file is the file of partition_date",
-                lambda t: t.source_file.endswith(t.partition_date.cast("string") + ".csv"),
+                lambda t: t.source_file == f"{feed}/" + t.partition_date.cast("string") + ".csv",
             ),
             distinct,
         ),

@@ -124,8 +124,9 @@ def test_a_first_load_leaves_every_constraint_and_index_as_it_was(database_url: 
         with psycopg.connect(database_url) as connection:
             return connection.execute(
                 "select conname, pg_get_constraintdef(oid) from pg_constraint"
-                " where connamespace = 'production'::regnamespace"
-                " union all select indexname, indexdef from pg_indexes where schemaname = 'production' order by 1, 2"
+                " where connamespace in ('production'::regnamespace, 'warehouse'::regnamespace)"
+                " union all select indexname, indexdef from pg_indexes where schemaname in ('production', 'warehouse')"
+                " order by 1, 2"
             ).fetchall()
 
     before = definitions()
@@ -133,6 +134,15 @@ def test_a_first_load_leaves_every_constraint_and_index_as_it_was(database_url: 
         table = describe(connection, "production", "transaction_items")
         nothing = "select * from production.transaction_items where false"
         write(connection, table, Merge(key=("transaction_id", "item_id")), Query(nothing), NO_DAYS)
+        # Its key is what the sales point at, and it must not overlap itself.
+        dimension = describe(connection, "warehouse", "dim_customer")
+        write(
+            connection,
+            dimension,
+            Merge(key=("customer_key",)),
+            Query("select * from warehouse.dim_customer where false"),
+            NO_DAYS,
+        )
         orphan = (
             "select 1::bigint as transaction_id, 1::bigint as item_id, 1::bigint as product_id, 1 as quantity,"
             " 1.00 as unit_price, 0.00 as discount_amount, 1.00 as line_total, date '2024-01-01' as partition_date,"

@@ -11,7 +11,7 @@ with judged as (
         null::bigint as missing_transaction_id,
         null::bigint as missing_product_id
     from production.typed_customers
-    where reasons <> '' and partition_date >= %(window_start)s and partition_date < %(window_end)s
+    where reasons <> '' and (%(everything)s or partition_date >= %(window_start)s and partition_date < %(window_end)s)
     union all
     select
         'products' as feed,
@@ -24,7 +24,7 @@ with judged as (
         null as missing_transaction_id,
         null as missing_product_id
     from production.typed_products
-    where reasons <> '' and partition_date >= %(window_start)s and partition_date < %(window_end)s
+    where reasons <> '' and (%(everything)s or partition_date >= %(window_start)s and partition_date < %(window_end)s)
     union all
     select
         'transactions' as feed,
@@ -43,7 +43,8 @@ with judged as (
     where
         (typed.reasons <> '' or customers.customer_id is null)
         and (
-            typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
+            %(everything)s
+            or typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
             or (typed.partition_date, typed.source_row) in (
                 select
                     scope.partition_date,
@@ -81,7 +82,8 @@ with judged as (
     where
         (typed.reasons <> '' or orders.transaction_id is null or products.product_id is null)
         and (
-            typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
+            %(everything)s
+            or typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
             or (typed.partition_date, typed.source_row) in (
                 select
                     scope.partition_date,

@@ -1,7 +1,23 @@
 -- production.transaction_items: the good lines of each order whose product is known. The latest day that exports an
 -- order together with lines is its base: lines of earlier days are superseded, later ones are added or replace.
-with lines as materialized (
-    select typed.*
+with lines as (
+    select
+        typed.*,
+        -- Whether a good header of the order lies in the file of the line's day, as it does for nearly every line.
+        case
+            when typed.partition_date = orders.partition_date then true
+            else coalesce(
+                (
+                    select bool_or(headers.is_good)
+                    from production.typed_transactions as headers
+                    inner join production.customers as customers on headers.customer_id = customers.customer_id
+                    where
+                        headers.transaction_id = typed.transaction_id
+                        and headers.partition_date = typed.partition_date
+                ),
+                false
+            )
+        end as is_with_header
     from production.typed_transaction_items as typed
     inner join production.transactions as orders on typed.transaction_id = orders.transaction_id
     inner join production.products as products on typed.product_id = products.product_id
@@ -10,46 +26,23 @@ with lines as materialized (
         and (%(everything)s or typed.transaction_id in (select scope.transaction_id from scope))
 ),
 
-exported_again as (
-    select transaction_id
-    from lines
-    group by transaction_id
-    having min(partition_date) < max(partition_date)
-),
-
-line_days as (
-    select distinct
-        lines.transaction_id,
-        lines.partition_date
-    from lines
-    inner join exported_again on lines.transaction_id = exported_again.transaction_id
-),
-
-bases as (
+based as (
     select
-        line_days.transaction_id,
-        max(line_days.partition_date) as partition_date
-    from line_days
-    inner join production.typed_transactions as headers
-        on
-            line_days.transaction_id = headers.transaction_id
-            and line_days.partition_date = headers.partition_date
-            and headers.is_good
-    inner join production.customers as customers on headers.customer_id = customers.customer_id
-    group by line_days.transaction_id
+        lines.*,
+        max(lines.partition_date) filter (where lines.is_with_header) over (partition by lines.transaction_id) as base
+    from lines
 )
 
-select distinct on (lines.transaction_id, lines.item_id)
-    lines.transaction_id,
-    lines.item_id,
-    lines.product_id,
-    lines.quantity,
-    lines.unit_price,
-    lines.discount_amount,
-    lines.line_total,
-    lines.partition_date,
-    lines.source_row
-from lines
-left join bases on lines.transaction_id = bases.transaction_id
-where bases.partition_date is null or lines.partition_date >= bases.partition_date
-order by lines.transaction_id, lines.item_id, lines.partition_date desc, lines.source_row desc
+select distinct on (transaction_id, item_id)
+    transaction_id,
+    item_id,
+    product_id,
+    quantity,
+    unit_price,
+    discount_amount,
+    line_total,
+    partition_date,
+    source_row
+from based
+where base is null or partition_date >= base
+order by transaction_id, item_id, partition_date desc, source_row desc

@@ -1,30 +1,29 @@
 -- warehouse.agg_daily_sales: sales of each day.
 with orders as (
     select
-        facts.sale_date,
-        facts.transaction_id,
-        min(customers.customer_id) as customer_id,
+        sale_date,
+        transaction_id,
+        min(customer_key) as customer_key,
         count(*) as lines,
-        sum(facts.quantity) as units,
-        sum(facts.discount_amount) as discount,
-        sum(facts.revenue) as revenue,
-        sum(facts.cost) as cost,
-        sum(facts.profit) as profit
-    from warehouse.fact_sales as facts
-    inner join warehouse.dim_customer as customers on facts.customer_key = customers.customer_key
-    where %(everything)s or facts.sale_date in (select scope.sale_date from scope)
-    group by facts.sale_date, facts.transaction_id
+        sum(quantity) as units,
+        sum(discount_amount) as discount,
+        sum(revenue) as revenue,
+        sum(cost) as cost
+    from warehouse.fact_sales
+    where %(everything)s or sale_date in (select scope.sale_date from scope)
+    group by sale_date, transaction_id
 )
 
 select
-    sale_date,
+    orders.sale_date,
     count(*)::integer as orders,
-    count(distinct customer_id)::integer as customers,
-    sum(lines)::integer as lines,
-    sum(units)::bigint as units,
-    sum(discount) as discount,
-    sum(revenue) as revenue,
-    sum(cost) as cost,
-    sum(profit) as profit
+    count(distinct customers.customer_id)::integer as customers,
+    sum(orders.lines)::integer as lines,
+    sum(orders.units)::bigint as units,
+    sum(orders.discount) as discount,
+    sum(orders.revenue) as revenue,
+    sum(orders.cost) as cost,
+    sum(orders.revenue) - sum(orders.cost) as profit
 from orders
-group by sale_date
+inner join warehouse.dim_customer as customers on orders.customer_key = customers.customer_key
+group by orders.sale_date

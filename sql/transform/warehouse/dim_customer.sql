@@ -16,16 +16,26 @@ with images as (
     where %(everything)s or customer_id in (select scope.customer_id from scope)
 ),
 
-purchase_days as (
+order_sums as (
     select
+        orders.transaction_id,
         orders.customer_id,
         orders.transaction_date as day,
-        count(distinct orders.transaction_id) as orders,
         sum(lines.line_total) as revenue
     from production.transactions as orders
     inner join production.transaction_items as lines on orders.transaction_id = lines.transaction_id
     where %(everything)s or orders.customer_id in (select scope.customer_id from scope)
-    group by orders.customer_id, orders.transaction_date
+    group by orders.transaction_id, orders.customer_id, orders.transaction_date
+),
+
+purchase_days as (
+    select
+        customer_id,
+        day,
+        count(*) as orders,
+        sum(revenue) as revenue
+    from order_sums
+    group by customer_id, day
 ),
 
 segment_days as (

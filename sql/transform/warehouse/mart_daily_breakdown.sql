@@ -1,67 +1,116 @@
--- warehouse.mart_daily_breakdown: sales of each day by one dimension at a time, as of the day of the sale.
-with sums as (
+-- warehouse.mart_daily_breakdown: sales of each day by one dimension at a time, as of the day of the sale. An order has one
+-- customer and one payment, so those are looked up once an order; its lines may have several categories and discounts.
+with lines as not materialized (
     select
         facts.sale_date,
         facts.transaction_id,
-        products.category,
+        facts.customer_key,
+        facts.payment_key,
+        facts.product_key,
+        facts.quantity,
+        facts.unit_price,
+        facts.discount_amount,
+        facts.revenue,
+        facts.cost
+    from warehouse.fact_sales as facts
+    where %(everything)s or facts.sale_date in (select scope.sale_date from scope)
+),
+
+orders as (
+    select
+        sale_date,
+        transaction_id,
+        min(customer_key) as customer_key,
+        min(payment_key) as payment_key,
+        count(*) as lines,
+        sum(quantity) as units,
+        sum(discount_amount) as discount,
+        sum(revenue) as revenue,
+        sum(cost) as cost
+    from lines
+    group by sale_date, transaction_id
+),
+
+order_sums as (
+    select
+        orders.sale_date,
         payments.payment_method,
         customers.segment,
         customers.country || '-' || customers.state as state,
-        warehouse.discount_band(facts.discount_amount, facts.quantity * facts.unit_price) as discount_band,
-        count(*) as lines,
-        sum(facts.quantity) as units,
-        sum(facts.discount_amount) as discount,
-        sum(facts.revenue) as revenue,
-        sum(facts.cost) as cost
-    from warehouse.fact_sales as facts
-    inner join warehouse.dim_customer as customers on facts.customer_key = customers.customer_key
-    inner join warehouse.dim_product as products on facts.product_key = products.product_key
-    inner join warehouse.dim_payment as payments on facts.payment_key = payments.payment_key
-    where %(everything)s or facts.sale_date in (select scope.sale_date from scope)
+        count(*) as orders,
+        sum(orders.lines) as lines,
+        sum(orders.units) as units,
+        sum(orders.discount) as discount,
+        sum(orders.revenue) as revenue,
+        sum(orders.cost) as cost
+    from orders
+    inner join warehouse.dim_customer as customers on orders.customer_key = customers.customer_key
+    inner join warehouse.dim_payment as payments on orders.payment_key = payments.payment_key
     group by
-        facts.sale_date,
-        facts.transaction_id,
-        products.category,
+        orders.sale_date,
         payments.payment_method,
         customers.segment,
-        customers.country || '-' || customers.state,
-        warehouse.discount_band(facts.discount_amount, facts.quantity * facts.unit_price)
+        customers.country || '-' || customers.state
 ),
 
 members as (
     select
-        sums.sale_date,
-        sums.transaction_id,
+        order_sums.sale_date,
         member.breakdown,
         member.member,
-        sum(sums.lines) as lines,
-        sum(sums.units) as units,
-        sum(sums.discount) as discount,
-        sum(sums.revenue) as revenue,
-        sum(sums.cost) as cost
-    from sums
+        sum(order_sums.orders) as orders,
+        sum(order_sums.lines) as lines,
+        sum(order_sums.units) as units,
+        sum(order_sums.discount) as discount,
+        sum(order_sums.revenue) as revenue,
+        sum(order_sums.cost) as cost
+    from order_sums
     cross join
         lateral (
             values
-            ('category', sums.category),
-            ('payment_method', sums.payment_method),
-            ('segment', sums.segment),
-            ('state', sums.state),
-            ('discount_band', sums.discount_band)
+            ('payment_method', order_sums.payment_method),
+            ('segment', order_sums.segment),
+            ('state', order_sums.state)
         ) as member (breakdown, member)
-    group by sums.sale_date, sums.transaction_id, member.breakdown, member.member
+    group by order_sums.sale_date, member.breakdown, member.member
+    union all
+    select
+        lines.sale_date,
+        'category' as breakdown,
+        products.category as member,
+        count(distinct lines.transaction_id) as orders,
+        count(*) as lines,
+        sum(lines.quantity) as units,
+        sum(lines.discount_amount) as discount,
+        sum(lines.revenue) as revenue,
+        sum(lines.cost) as cost
+    from lines
+    inner join warehouse.dim_product as products on lines.product_key = products.product_key
+    group by lines.sale_date, products.category
+    union all
+    select
+        sale_date,
+        'discount_band' as breakdown,
+        warehouse.discount_band(discount_amount, quantity * unit_price) as member,
+        count(distinct transaction_id) as orders,
+        count(*) as lines,
+        sum(quantity) as units,
+        sum(discount_amount) as discount,
+        sum(revenue) as revenue,
+        sum(cost) as cost
+    from lines
+    group by sale_date, warehouse.discount_band(discount_amount, quantity * unit_price)
 )
 
 select
     sale_date,
     breakdown,
     member,
-    count(*)::integer as orders,
-    sum(lines)::integer as lines,
-    sum(units)::bigint as units,
-    sum(discount) as discount,
-    sum(revenue) as revenue,
-    sum(cost) as cost,
-    sum(revenue) - sum(cost) as profit
+    orders::integer as orders,
+    lines::integer as lines,
+    units::bigint as units,
+    discount,
+    revenue,
+    cost,
+    revenue - cost as profit
 from members
-group by sale_date, breakdown, member
