@@ -1,0 +1,42 @@
+-- Baseline of `ecommerce-platform bench`: the same tables by plain SQL in psql, without Dagster and without checks.
+-- Keys and indexes are taken off the empty tables and put back at the end, as for any large load.
+create table public.baseline_keys as
+select
+    conrelid::regclass::text as table_name,
+    conname,
+    contype,
+    pg_get_constraintdef(oid) as definition
+from pg_constraint
+where
+    connamespace in ('staging'::regnamespace, 'production'::regnamespace, 'warehouse'::regnamespace)
+    and contype in ('p', 'u', 'x', 'f');
+
+create table public.baseline_indexes as
+select
+    indexrelid::regclass::text as index_name,
+    pg_get_indexdef(indexrelid) as definition
+from pg_index
+inner join pg_class on pg_index.indrelid = pg_class.oid
+where
+    relnamespace in ('staging'::regnamespace, 'production'::regnamespace, 'warehouse'::regnamespace)
+    and not exists (select 1 from pg_constraint where conindid = indexrelid);
+
+do $$
+declare
+    item record;
+begin
+    for item in select * from public.baseline_keys order by contype <> 'f' loop
+        execute format('alter table %s drop constraint %I', item.table_name, item.conname);
+    end loop;
+    for item in select * from public.baseline_indexes loop
+        execute format('drop index %s', item.index_name);
+    end loop;
+end
+$$;
+
+-- Each file sets the defaults of its day.
+create sequence public.baseline_row;
+alter table staging.customers alter column source_row set default nextval('public.baseline_row');
+alter table staging.products alter column source_row set default nextval('public.baseline_row');
+alter table staging.transactions alter column source_row set default nextval('public.baseline_row');
+alter table staging.transaction_items alter column source_row set default nextval('public.baseline_row');

@@ -1,0 +1,202 @@
+-- Baseline: typed, deduplicated production tables. Each feed is typed once, into a temporary table.
+truncate production.loaded_days, production.customers, production.customer_versions, production.product_categories, production.products, production.product_versions, production.payment_methods, production.transactions, production.transaction_items, production.rejected_rows;
+
+insert into production.loaded_days (feed, partition_date, loaded_at, rows_in_file)
+select 'customers', partition_date, loaded_at, count(*) from staging.customers group by partition_date, loaded_at
+union all
+select 'products', partition_date, loaded_at, count(*) from staging.products group by partition_date, loaded_at
+union all
+select 'transactions', partition_date, loaded_at, count(*) from staging.transactions group by partition_date, loaded_at
+union all
+select 'transaction_items', partition_date, loaded_at, count(*)
+from staging.transaction_items
+group by partition_date, loaded_at;
+
+analyze staging.customers, staging.products, staging.transactions, staging.transaction_items, production.loaded_days;
+
+create temp table typed_customers as select * from production.typed_customers;
+create temp table typed_products as select * from production.typed_products;
+create temp table typed_orders as select * from production.typed_transactions;
+create temp table typed_lines as select * from production.typed_transaction_items;
+analyze typed_customers, typed_products, typed_orders, typed_lines;
+
+insert into production.customer_versions (
+    customer_id, valid_from, first_name, last_name, email, phone, date_of_birth, street_address, city, state,
+    postal_code, country, registered_on, updated_at, partition_date, source_row
+)
+select distinct on (customer_id, valid_from)
+    customer_id, valid_from, first_name, last_name, email, phone, date_of_birth, street_address, city, state,
+    postal_code, country, registered_on, updated_at, partition_date, source_row
+from typed_customers
+where is_good
+order by customer_id, valid_from, updated_at desc, partition_date desc, source_row desc;
+
+insert into production.customers (
+    customer_id, valid_from, first_name, last_name, email, phone, date_of_birth, street_address, city, state,
+    postal_code, country, registered_on, updated_at, partition_date, source_row
+)
+select distinct on (customer_id)
+    customer_id, valid_from, first_name, last_name, email, phone, date_of_birth, street_address, city, state,
+    postal_code, country, registered_on, updated_at, partition_date, source_row
+from production.customer_versions
+order by customer_id, valid_from desc;
+
+insert into production.product_categories (category_id, category, sub_category)
+select distinct category_id, category, sub_category
+from typed_products
+where is_good;
+
+insert into production.product_versions (
+    product_id, valid_from, product_name, category_id, brand, price, cost, stock_quantity, supplier_id, updated_at,
+    partition_date, source_row
+)
+select distinct on (product_id, valid_from)
+    product_id, valid_from, product_name, category_id, brand, price, cost, stock_quantity, supplier_id, updated_at,
+    partition_date, source_row
+from typed_products
+where is_good
+order by product_id, valid_from, updated_at desc, partition_date desc, source_row desc;
+
+insert into production.products (
+    product_id, valid_from, product_name, category_id, brand, price, cost, stock_quantity, supplier_id, updated_at,
+    partition_date, source_row
+)
+select distinct on (product_id)
+    product_id, valid_from, product_name, category_id, brand, price, cost, stock_quantity, supplier_id, updated_at,
+    partition_date, source_row
+from production.product_versions
+order by product_id, valid_from desc;
+
+insert into production.payment_methods (payment_method_id, payment_method)
+select distinct payment_method_id, payment_method
+from typed_orders
+where is_good;
+
+analyze production.customers, production.customer_versions, production.products, production.product_versions;
+
+insert into production.transactions (
+    transaction_id, customer_id, transaction_date, transaction_time, payment_method_id, shipping_address,
+    shipping_city, shipping_state, total_amount, partition_date, source_row
+)
+select distinct on (orders.transaction_id)
+    orders.transaction_id, orders.customer_id, orders.transaction_date, orders.transaction_time,
+    orders.payment_method_id, orders.shipping_address, orders.shipping_city, orders.shipping_state,
+    orders.total_amount, orders.partition_date, orders.source_row
+from typed_orders as orders
+inner join production.customers as customers on orders.customer_id = customers.customer_id
+where orders.is_good
+order by orders.transaction_id, orders.partition_date desc, orders.source_row desc;
+
+analyze production.transactions;
+
+-- Of an order that is exported again, the latest day with its header and lines is the base.
+create temp table exported_again as
+select
+    orders.transaction_id,
+    max(headers.partition_date) as base
+from production.transactions as orders
+inner join typed_orders as headers on orders.transaction_id = headers.transaction_id
+inner join typed_lines as lines
+    on headers.transaction_id = lines.transaction_id and headers.partition_date = lines.partition_date
+where
+    headers.is_good
+    and lines.is_good
+    and exists (select 1 from production.customers as customers where customers.customer_id = headers.customer_id)
+    and exists (select 1 from production.products as products where products.product_id = lines.product_id)
+    and orders.transaction_id in (
+        select strays.transaction_id
+        from typed_lines as strays
+        inner join production.transactions as latest on strays.transaction_id = latest.transaction_id
+        where strays.partition_date <> latest.partition_date
+    )
+group by orders.transaction_id;
+
+insert into production.transaction_items (
+    transaction_id, item_id, product_id, quantity, unit_price, discount_amount, line_total, partition_date, source_row
+)
+select distinct on (lines.transaction_id, lines.item_id)
+    lines.transaction_id, lines.item_id, lines.product_id, lines.quantity, lines.unit_price, lines.discount_amount,
+    lines.line_total, lines.partition_date, lines.source_row
+from typed_lines as lines
+inner join production.transactions as orders on lines.transaction_id = orders.transaction_id
+inner join production.products as products on lines.product_id = products.product_id
+left join exported_again on lines.transaction_id = exported_again.transaction_id
+where
+    lines.is_good
+    and (exported_again.base is null or lines.partition_date >= exported_again.base)
+order by lines.transaction_id, lines.item_id, lines.partition_date desc, lines.source_row desc;
+
+insert into production.rejected_rows (
+    feed, partition_date, source_row, source_file, reasons, original, transaction_id, missing_customer_id,
+    missing_transaction_id, missing_product_id
+)
+select
+    rejected.feed, rejected.partition_date, rejected.source_row, rejected.source_file, rejected.reasons,
+    jsonb_strip_nulls(
+        rejected.original - array['partition_date', 'source_file', 'source_row', 'loaded_at', 'is_plain']
+    ),
+    rejected.transaction_id, rejected.missing_customer_id, rejected.missing_transaction_id, rejected.missing_product_id
+from (
+    select
+        'customers' as feed, typed.partition_date, typed.source_row, typed.source_file,
+        string_to_array(typed.reasons, '; ') as reasons, to_jsonb(original) as original,
+        null::bigint as transaction_id, null::bigint as missing_customer_id, null::bigint as missing_transaction_id,
+        null::bigint as missing_product_id
+    from typed_customers as typed
+    inner join staging.customers as original
+        on typed.partition_date = original.partition_date and typed.source_row = original.source_row
+    where not typed.is_good
+    union all
+    select
+        'products', typed.partition_date, typed.source_row, typed.source_file,
+        string_to_array(typed.reasons, '; '), to_jsonb(original), null, null, null, null
+    from typed_products as typed
+    inner join staging.products as original
+        on typed.partition_date = original.partition_date and typed.source_row = original.source_row
+    where not typed.is_good
+    union all
+    select
+        'transactions', typed.partition_date, typed.source_row, typed.source_file,
+        case when typed.is_good then array['customer_id: unknown customer'] else string_to_array(typed.reasons, '; ') end,
+        to_jsonb(original), typed.transaction_id, case when typed.is_good then typed.customer_id end, null, null
+    from (
+        select orders.*
+        from typed_orders as orders
+        left join production.customers as customers on orders.customer_id = customers.customer_id
+        where not orders.is_good or customers.customer_id is null
+    ) as typed
+    inner join staging.transactions as original
+        on typed.partition_date = original.partition_date and typed.source_row = original.source_row
+    union all
+    select
+        'transaction_items', typed.partition_date, typed.source_row, typed.source_file,
+        case
+            when typed.is_good
+                then array_remove(
+                    array[
+                        case when typed.has_no_order then 'transaction_id: unknown order' end,
+                        case when typed.has_no_product then 'product_id: unknown product' end
+                    ],
+                    null
+                )
+            else string_to_array(typed.reasons, '; ')
+        end,
+        to_jsonb(original), typed.transaction_id, null,
+        case when typed.is_good and typed.has_no_order then typed.transaction_id end,
+        case when typed.is_good and typed.has_no_product then typed.product_id end
+    from (
+        select
+            lines.*,
+            orders.transaction_id is null as has_no_order,
+            products.product_id is null as has_no_product
+        from typed_lines as lines
+        left join production.transactions as orders on lines.transaction_id = orders.transaction_id
+        left join production.products as products on lines.product_id = products.product_id
+        where not lines.is_good or orders.transaction_id is null or products.product_id is null
+    ) as typed
+    inner join staging.transaction_items as original
+        on typed.partition_date = original.partition_date and typed.source_row = original.source_row
+) as rejected;
+
+analyze production.transaction_items;
+drop table typed_customers, typed_products, typed_orders, typed_lines, exported_again;
