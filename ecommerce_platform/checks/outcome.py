@@ -15,7 +15,7 @@ from typing import Any, Literal, LiteralString, cast
 from psycopg import sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.writes import Window, alone
 
 SAMPLES = 5
 """Failing rows that a check shows."""
@@ -89,6 +89,7 @@ def sql_check(
     tested: str,
     severity: Severity = "ERROR",
     reads: tuple[str, ...] = (),
+    values: Mapping[str, object] | None = None,
 ) -> TableCheck:
     """A check that is a SELECT of what is wrong.
 
@@ -103,12 +104,14 @@ def sql_check(
         tested: one row: ``rows_tested``, and further numbers to show beside it.
         severity: see :class:`TableCheck`.
         reads: see :class:`TableCheck`.
+        values: further bound parameters of both texts.
     """
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
-        parameters = window_parameters(window)
-        violations, samples = count_and_samples(connection, broken, parameters)
-        cursor = connection.execute(as_sql(tested), parameters)
+        parameters = {**window_parameters(window), **(values or {})}
+        looked_for, counted = (broken, tested) if window.is_unbounded else (alone(broken), alone(tested))
+        violations, samples = count_and_samples(connection, looked_for, parameters)
+        cursor = connection.execute(as_sql(counted), parameters)
         numbers: tuple[Any, ...] = cursor.fetchone() or ()
         metadata = {
             column.name: plain(value)
