@@ -385,6 +385,7 @@ def rejects_list(connection: Any, wanted: Any, limit: int, as_json: bool) -> Non
         click.echo(json.dumps([row.to_json() for row in rows], indent=2, ensure_ascii=False))
         return
     table = Table("file", "row", "reasons", "waits for", title="Rejected rows")
+    table.columns[0].overflow = "fold"  # a narrow terminal must not cut the day off
     for row in rows:
         reasons = Text("\n".join(row.explained_reasons()))
         table.add_row(Text(row.source_file), str(row.source_row), reasons, row.waits_for())
