@@ -575,6 +575,21 @@ def test_a_check_of_a_day_does_not_see_other_days(url: str, raw: Path) -> None:
     assert run(url, check, Window(day(3), day(LAST_DAY + 1))).passed
 
 
+def test_a_contract_of_an_aggregate_looks_at_the_days_and_months_of_the_runs_sales(url: str, raw: Path) -> None:
+    break_it(
+        url,
+        "alter table warehouse.mart_daily_breakdown drop constraint mart_daily_breakdown_breakdown_check;"
+        " update warehouse.mart_daily_breakdown set breakdown = 'colour' where member = 'US-CA'"
+        " and sale_date = '2024-01-02'; update warehouse.mart_product_monthly set units = 0",
+    )
+    breakdown = one_check("warehouse.mart_daily_breakdown", "contract", raw)
+    assert run(url, breakdown, Window(day(2), day(3))).violations >= 1
+    assert run(url, breakdown, Window(day(3), day(4))).passed
+    monthly = one_check("warehouse.mart_product_monthly", "contract", raw)
+    assert not run(url, monthly, Window(day(3), day(4))).passed
+    assert run(url, monthly, Window(day(40), day(41))).rows_tested == 0
+
+
 def test_a_day_with_far_too_few_rows_is_a_warning_that_names_it(url: str, raw: Path) -> None:
     break_it(
         url,
