@@ -19,9 +19,6 @@ from ecommerce_platform.schemas.rules import (
 )
 
 SEGMENTS = ["New", "Regular", "VIP"]
-SEGMENT_THRESHOLDS = {"regular_orders": 3, "vip_orders": 10, "vip_revenue": 10_000}
-"""From how many orders, and how much revenue, a customer is a Regular and a VIP; said here a second time, so that a
-slip in sql/ddl/070_metrics.sql does not judge itself."""
 AGE_GROUPS = ["Unknown", "Under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
 PRICE_RANGES = ["Budget", "Mid-range", "Premium"]
 PAYMENT_GROUPS = ["Card", "Digital wallet", "Bank transfer", "Other"]
