@@ -334,25 +334,26 @@ def _segments_follow_purchases() -> TableCheck:
 
             orders as (
                 select
-                    facts.customer_key,
-                    versions.valid_from,
-                    facts.sale_date,
-                    facts.transaction_id,
-                    sum(facts.revenue) as revenue
-                from versions
-                inner join warehouse.fact_sales as facts on versions.customer_key = facts.customer_key
-                group by facts.customer_key, versions.valid_from, facts.sale_date, facts.transaction_id
+                    customer_key,
+                    sale_date,
+                    transaction_id,
+                    sum(revenue) as revenue
+                from warehouse.fact_sales
+                where %(everything)s or customer_key in (select versions.customer_key from versions)
+                group by customer_key, sale_date, transaction_id
             ),
 
             purchases as (
                 select
-                    customer_key,
+                    orders.customer_key,
                     count(*) as orders,
-                    sum(revenue) as revenue,
-                    count(*) filter (where sale_date > valid_from) as later_orders,
-                    coalesce(sum(revenue) filter (where sale_date > valid_from), 0) as later_revenue
+                    sum(orders.revenue) as revenue,
+                    count(*) filter (where orders.sale_date > versions.valid_from) as later_orders,
+                    coalesce(sum(orders.revenue) filter (where orders.sale_date > versions.valid_from), 0)
+                        as later_revenue
                 from orders
-                group by customer_key
+                inner join versions on orders.customer_key = versions.customer_key
+                group by orders.customer_key
             ),
 
             added_up as (
