@@ -116,12 +116,15 @@ def up(days: int | None, serve: bool) -> None:
     """Bring everything up: database, tables, history, then the Dagster UI.
 
     Loads the days that are missing, so that a second call has little to do. With --days, a new platform begins that
-    many days ago; where ECOMMERCE_FIRST_DAY is set, the days count from there.
+    many days ago; where ECOMMERCE_FIRST_DAY is set, the days count from there. With ECOMMERCE_SOURCE=landing, the last
+    day is the last that has a file.
     """
     end = _remember_first_day(days)
     settings = load_settings()
     if end < settings.first_day:
         raise SettingsError(f"ECOMMERCE_FIRST_DAY: {settings.first_day} is not over yet; for example 2024-01-01")
+    if settings.source == "landing":
+        end = _last_landed_day(settings, end)
     _prepare(settings)
     with _instance() as instance:
         from ecommerce_platform.automation.runner import days_to_load
@@ -133,6 +136,22 @@ def up(days: int | None, serve: bool) -> None:
             _run(instance, first, last, None)
     if serve:
         _serve(settings)
+
+
+def _last_landed_day(settings: Settings, end: dt.date) -> dt.date:
+    """The last day up to ``end`` that has a file in the landing folder: a user's own exports may end before today."""
+    from ecommerce_platform.source.feeds import FEEDS
+    from ecommerce_platform.source.folder_check import days_of_feed
+
+    landed = [
+        day for feed in FEEDS for day in days_of_feed(settings.landing, feed)[0] if settings.first_day <= day <= end
+    ]
+    if not landed:
+        raise SettingsError(
+            f"ECOMMERCE_LANDING_DIR: {settings.landing} holds no file FEED/YYYY-MM-DD.csv from {settings.first_day}"
+            f" (ECOMMERCE_FIRST_DAY) to {end}; for example {settings.landing}/customers/{settings.first_day}.csv"
+        )
+    return max(landed)
 
 
 def _remember_first_day(days: int | None) -> dt.date:
@@ -195,7 +214,8 @@ def status(as_json: bool) -> None:
     Console().print(table)
     if missing:
         spans = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in missing)
-        console.print(f"Missing days: {spans}. Load them with: ecommerce-platform up --no-serve")
+        drop = f"Drop their files into {settings.landing}, then load" if settings.source == "landing" else "Load"
+        console.print(f"Missing days: {spans}. {drop} them with: ecommerce-platform up --no-serve", markup=False)
     else:
         console.print(f"Every day from {settings.first_day} to {yesterday()} is loaded.")
 
@@ -385,6 +405,7 @@ def rejects_list(connection: Any, wanted: Any, limit: int, as_json: bool) -> Non
         click.echo(json.dumps([row.to_json() for row in rows], indent=2, ensure_ascii=False))
         return
     table = Table("file", "row", "reasons", "waits for", title="Rejected rows")
+    table.columns[0].overflow = "fold"  # a narrow terminal must not cut the day off
     for row in rows:
         reasons = Text("\n".join(row.explained_reasons()))
         table.add_row(Text(row.source_file), str(row.source_row), reasons, row.waits_for())

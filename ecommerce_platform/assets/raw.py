@@ -26,7 +26,10 @@ def days_of(context: AssetExecutionContext) -> list[dt.date]:
 
 
 def raw_asset(feed: str) -> AssetsDefinition:
-    """The files of one feed, replaced atomically; SHA-256, bytes and rows are each day's metadata."""
+    """The files of one feed, replaced atomically; SHA-256, bytes and rows are each day's metadata.
+
+    Columns that the feed does not know, and malformed rows, are there too where a file has some.
+    """
     layer = LAYERS["raw"]
 
     @asset(
@@ -42,13 +45,23 @@ def raw_asset(feed: str) -> AssetsDefinition:
     )
     def build(context: AssetExecutionContext, source: Source) -> MaterializeResult:
         total_rows = total_bytes = 0
+        unknown: dict[str, dt.date] = {}
         for day in days_of(context):
             written = source.export(feed, day)
             total_rows += written.rows
             total_bytes += written.bytes
-            context.add_asset_metadata(
-                {"sha256": written.sha256, "bytes": written.bytes, "rows": written.rows},
-                partition_key=day.isoformat(),
+            metadata: dict[str, str | int] = {"sha256": written.sha256, "bytes": written.bytes, "rows": written.rows}
+            if written.extra_columns:
+                metadata["unknown_columns"] = ", ".join(written.extra_columns)
+            if written.malformed_rows:
+                metadata["malformed_rows"] = written.malformed_rows
+            context.add_asset_metadata(metadata, partition_key=day.isoformat())
+            for column in written.extra_columns:
+                unknown.setdefault(column, day)
+        for column, day in unknown.items():
+            context.log.warning(
+                f"raw.{feed}: column {column!r} is not one of the feed's (first on {day}): kept in"
+                f" staging.{feed}.extra_columns, used by nothing"
             )
         return MaterializeResult(
             metadata={
@@ -56,6 +69,7 @@ def raw_asset(feed: str) -> AssetsDefinition:
                 "total_rows": total_rows,
                 "total_bytes": total_bytes,
                 "path": str(feed_file_name(source.raw_folder(), feed, days_of(context)[-1])),
+                **({"unknown_columns": ", ".join(unknown)} if unknown else {}),
             }
         )
 

@@ -1,9 +1,9 @@
 """From schemas to checks: the contract of a table, evaluated where the data is.
 
 pandera's Ibis backend gives each rule as a boolean expression over the columns. One statement counts the
-violations of all rules in one pass over the table, or over the days of the run where the table has a
-``partition_date``; no row is moved. Only a failing rule fetches a few failing rows, by key. A key that the
-database itself keeps unique is not counted again.
+violations of all rules in one pass over the table; no row is moved. For a run of some days it looks at their
+rows only, where a row has a ``partition_date`` or adds up the sales of a day or month. Only a failing rule fetches
+a few failing rows, by key. A key that the database itself keeps unique is not counted again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, as_sql, as_text
+from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, as_sql, as_text, is_everything
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.schemas import SCHEMAS
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pandera.ibis import DataFrameSchema
 
 DAY = "partition_date"
+MONTH = "month_start"
 PERSONAL = ("staging", "production")
 """Schemas whose values may be personal: their failing rows are named by key only."""
 
@@ -53,7 +54,9 @@ def _evaluate(connection: ClientConnection, table: str, schema: DataFrameSchema,
             [{"column": name, "where": "table" if name in columns else "schema"} for name in strangers],
         )
     plan = _plan(table, tuple(columns.items()), _is_unique(connection, table, schema))
-    days = (window.start, window.end) if plan.has_days and not window.is_unbounded else None
+    # Staging is judged before production knows its days.
+    is_whole = window.is_unbounded or (not table.startswith("staging.") and is_everything(connection, window))
+    days = (window.start, window.end) if plan.has_days and not is_whole else None
     counts = connection.execute(as_sql(plan.count(days))).fetchone() or (0,)
     rows_tested, *violations = (int(count) for count in counts)
     failed = {name: count for name, count in zip(plan.rules, violations, strict=True) if count}
@@ -120,7 +123,7 @@ class _Plan:
 
     Attributes:
         rules: the names of the rules, in the order of the counts.
-        has_days: whether the table has a day of its file in every row.
+        has_days: whether the rows that the days of a run concern can be told.
         count: one row: rows tested, then the violations of each rule.
         show: some rows that break the rule of this number.
     """
@@ -141,8 +144,16 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
     types = {column: PostgresType.from_string(type_) for column, type_ in columns}
     whole = ibis.table(types, name=name, database=database)
 
+    sold = _sold_column(table)
+
     def of_days(days: Any, table: ir.Table = whole) -> ir.Table:
-        return table if days is None else table.filter(table[DAY] >= days[0], table[DAY] < days[1])
+        if days is None:
+            return table
+        if sold is None:
+            return table.filter(table[DAY] >= days[0], table[DAY] < days[1])
+        facts = ibis.table({DAY: "date", "sale_date": "date"}, name="fact_sales", database="warehouse")
+        facts = facts.filter(facts[DAY] >= days[0], facts[DAY] < days[1])
+        return table.filter(table[sold].isin(facts.sale_date.truncate("M") if sold == MONTH else facts.sale_date))
 
     def judged(days: Any, *extra: str) -> ir.Table:
         # The rules are columns of an inner SELECT, because a rule may look at other rows of its file.
@@ -200,7 +211,14 @@ def _plan(table: str, columns: tuple[tuple[str, str], ...], is_unique: bool) -> 
 
     rules = rules_of(schema, whole, is_unique)
     is_by_file = any(rule.several for rule in rules)
-    return _Plan(tuple(rule.name for rule in rules), DAY in types, count, show)
+    return _Plan(tuple(rule.name for rule in rules), DAY in types or sold is not None, count, show)
+
+
+def _sold_column(table: str) -> str | None:
+    """The day or month of the sales that a row of an aggregate adds up; None for other tables."""
+    key = SCHEMAS[table].unique or []
+    columns = [name for name in ("sale_date", MONTH) if name in key]
+    return columns[0] if columns and table.startswith("warehouse.") else None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from ecommerce_platform.checks.outcome import TableCheck, sql_check
 from ecommerce_platform.checks.reconciliation import CUSTOMERS_WHO_BOUGHT, SALE_MONTHS
 
+SEGMENT_THRESHOLDS = {"regular_orders": 3, "vip_orders": 10, "vip_revenue": 10_000}
+"""From how many orders, and how much revenue, a customer is a Regular and a VIP; said here a second time, so that a
+slip in sql/ddl/070_metrics.sql does not judge itself."""
+
 IN_WINDOW = "partition_date >= %(start)s and partition_date < %(end)s"
 
 
@@ -14,6 +18,11 @@ def integrity_checks() -> list[TableCheck]:
         _emails_are_valid(),
         _order_totals(),
         _parents_are_still_missing(),
+        _rejects_are_at_fault(),
+        _lines_are_of_the_latest_export(),
+        _is_the_last_version("customer"),
+        _is_the_last_version("product"),
+        _segments_follow_purchases(),
         _history("customer", "production.transactions"),
         _history("product", None),
         *_keys_exist(),
@@ -152,6 +161,223 @@ def _parents_are_still_missing() -> TableCheck:
                 or missing_transaction_id is not null
                 or missing_product_id is not null
         """,
+    )
+
+
+def _rejects_are_at_fault() -> TableCheck:
+    """A row in its plainest form (staging's is_plain) needs few words to be right: no rule can be at odds with them."""
+    own_fault = """
+        rejected.missing_customer_id is null
+        and rejected.missing_transaction_id is null
+        and rejected.missing_product_id is null
+        and (%(everything)s or (rejected.partition_date >= %(start)s and rejected.partition_date < %(end)s))
+    """
+    return sql_check(
+        "rejects_are_at_fault",
+        "production.rejected_rows",
+        "No order or line is rejected for a fault of its own whose numbers and dates are plain and right.",
+        broken=f"""
+            select
+                rejected.feed,
+                rejected.partition_date,
+                rejected.source_row,
+                array_to_string(rejected.reasons, '; ') as reasons
+            from production.rejected_rows as rejected
+            inner join staging.transaction_items as lines
+                on rejected.partition_date = lines.partition_date and rejected.source_row = lines.source_row
+            where
+                rejected.feed = 'transaction_items'
+                and {own_fault}
+                and case
+                    when lines.is_plain
+                        then
+                            lines.quantity::numeric * lines.unit_price::numeric
+                            = lines.line_total::numeric + lines.discount_amount::numeric
+                end
+            union all
+            select
+                rejected.feed,
+                rejected.partition_date,
+                rejected.source_row,
+                array_to_string(rejected.reasons, '; ')
+            from production.rejected_rows as rejected
+            inner join staging.transactions as orders
+                on rejected.partition_date = orders.partition_date and rejected.source_row = orders.source_row
+            where
+                rejected.feed = 'transactions'
+                and {own_fault}
+                and case when orders.is_plain then orders.transaction_date::date <= orders.partition_date end
+                and orders.payment_method ~ '\\S'
+                and length(orders.payment_method) <= 200
+        """,
+        tested=f"""
+            select count(*) as rows_tested
+            from production.rejected_rows as rejected
+            where rejected.feed in ('transactions', 'transaction_items') and {own_fault}
+        """,
+    )
+
+
+def _lines_are_of_the_latest_export() -> TableCheck:
+    return sql_check(
+        "lines_are_of_the_latest_export",
+        "production.transaction_items",
+        "No line is kept that stood in a file before the latest one that exports its order together with lines.",
+        broken=f"""
+            with older as (
+                select
+                    lines.transaction_id,
+                    lines.item_id,
+                    lines.partition_date,
+                    orders.partition_date as order_exported_on
+                from production.transaction_items as lines
+                inner join production.transactions as orders on lines.transaction_id = orders.transaction_id
+                where
+                    lines.partition_date < orders.partition_date
+                    and (
+                        %(everything)s
+                        or lines.transaction_id in (
+                            select transaction_id from production.transactions where {IN_WINDOW}
+                            union all
+                            select transaction_id from production.transaction_items where {IN_WINDOW}
+                        )
+                    )
+            )
+
+            select
+                older.*,
+                latest.partition_date as exported_again_on
+            from older
+            cross join lateral (
+                select headers.partition_date
+                from production.typed_transactions as headers
+                inner join production.customers as customers on headers.customer_id = customers.customer_id
+                inner join production.typed_transaction_items as lines
+                    on
+                        headers.transaction_id = lines.transaction_id
+                        and headers.partition_date = lines.partition_date
+                inner join production.products as products on lines.product_id = products.product_id
+                where
+                    headers.transaction_id = older.transaction_id
+                    and headers.partition_date > older.partition_date
+                    and headers.is_good
+                    and lines.is_good
+                limit 1
+            ) as latest
+        """,
+        tested=f"select count(*) as rows_tested from production.transaction_items where {IN_WINDOW}",
+    )
+
+
+def _is_the_last_version(of: str) -> TableCheck:
+    table, ids, versions = f"production.{of}s", f"{of}_id", f"production.{of}_versions"
+    touched = f"%(everything)s or {ids} in (select {ids} from {versions} where {IN_WINDOW})"
+    return sql_check(
+        "last_one_is_the_present",
+        versions,
+        f"Each {of} of {table} is the last of its versions.",
+        broken=f"""
+            with present as (
+                select {ids}, valid_from, partition_date, source_row from {table} where {touched}
+            ),
+
+            last as (
+                select distinct on ({ids}) {ids}, valid_from, partition_date, source_row
+                from {versions}
+                where {touched}
+                order by {ids}, valid_from desc
+            )
+
+            select
+                coalesce(present.{ids}, last.{ids}) as {ids},
+                present.valid_from,
+                last.valid_from as last_version
+            from present
+            full join last on present.{ids} = last.{ids}
+            where present is distinct from last
+        """,
+        tested=f"select count(*) as rows_tested from {table} where {touched}",
+    )
+
+
+def _segments_follow_purchases() -> TableCheck:
+    """Purchases only ever add up, so that a segment which fits a version's first day and its last fits all between.
+
+    It belongs to the fact, because the dimension is written before the fact: a sale carries the version of its day,
+    and the sales of a customer's versions up to one are the purchases up to that version's last day.
+    """
+    touched = f"""
+        %(everything)s
+        or customer_id in (
+            select customer_id from production.customer_versions where {IN_WINDOW}
+            union all
+            {CUSTOMERS_WHO_BOUGHT}
+        )
+    """
+    segment = """
+        case
+            when {0}_orders >= %(vip_orders)s and {0}_revenue >= %(vip_revenue)s then 'VIP'
+            when {0}_orders >= %(regular_orders)s then 'Regular'
+            else 'New'
+        end
+    """
+    return sql_check(
+        "segments_follow_purchases",
+        "warehouse.fact_sales",
+        "Each customer version has the segment that the purchases up to its first day make, and up to its last.",
+        broken=f"""
+            with versions as (
+                select customer_key, customer_id, segment, valid_from
+                from warehouse.dim_customer
+                where {touched}
+            ),
+
+            orders as (
+                select
+                    customer_key,
+                    sale_date,
+                    transaction_id,
+                    sum(revenue) as revenue
+                from warehouse.fact_sales
+                where %(everything)s or customer_key in (select versions.customer_key from versions)
+                group by customer_key, sale_date, transaction_id
+            ),
+
+            purchases as (
+                select
+                    orders.customer_key,
+                    count(*) as orders,
+                    sum(orders.revenue) as revenue,
+                    count(*) filter (where orders.sale_date > versions.valid_from) as later_orders,
+                    coalesce(sum(orders.revenue) filter (where orders.sale_date > versions.valid_from), 0)
+                        as later_revenue
+                from orders
+                inner join versions on orders.customer_key = versions.customer_key
+                group by orders.customer_key
+            ),
+
+            added_up as (
+                select
+                    versions.customer_id,
+                    versions.valid_from,
+                    versions.segment,
+                    coalesce(sum(purchases.orders) over so_far, 0) as last_orders,
+                    coalesce(sum(purchases.revenue) over so_far, 0) as last_revenue,
+                    coalesce(sum(purchases.orders) over so_far - coalesce(purchases.later_orders, 0), 0)
+                        as first_orders,
+                    coalesce(sum(purchases.revenue) over so_far - coalesce(purchases.later_revenue, 0), 0)
+                        as first_revenue
+                from versions
+                left join purchases on versions.customer_key = purchases.customer_key
+                window so_far as (partition by versions.customer_id order by versions.valid_from)
+            )
+
+            select *
+            from added_up
+            where segment <> {segment.format("first")} or segment <> {segment.format("last")}
+        """,
+        tested=f"select count(*) as rows_tested from warehouse.dim_customer where {touched}",
+        values=SEGMENT_THRESHOLDS,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, LiteralString, cast
 from psycopg import sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.writes import Window, alone
 
 SAMPLES = 5
 """Failing rows that a check shows."""
@@ -89,6 +89,7 @@ def sql_check(
     tested: str,
     severity: Severity = "ERROR",
     reads: tuple[str, ...] = (),
+    values: Mapping[str, object] | None = None,
 ) -> TableCheck:
     """A check that is a SELECT of what is wrong.
 
@@ -104,17 +105,19 @@ def sql_check(
             cheaper way to learn that nothing is wrong: where it is 0, ``broken`` is not asked.
         severity: see :class:`TableCheck`.
         reads: see :class:`TableCheck`.
+        values: further bound parameters of both texts.
     """
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
-        parameters = window_parameters(connection, window)
-        cursor = connection.execute(as_sql(tested), parameters)
-        values: tuple[Any, ...] = cursor.fetchone() or ()
-        numbers = {column.name: value for column, value in zip(cursor.description or (), values, strict=False)}
+        parameters = {**window_parameters(connection, window), **(values or {})}
+        looked_for, counted = (broken, tested) if parameters["everything"] else (alone(broken), alone(tested))
+        cursor = connection.execute(as_sql(counted), parameters)
+        row: tuple[Any, ...] = cursor.fetchone() or ()
+        numbers = {column.name: value for column, value in zip(cursor.description or (), row, strict=False)}
         rows_tested = int(numbers.pop("rows_tested", 0) or 0)
         is_suspect = bool(numbers.pop("suspects", True))
         metadata = {name: plain(value) for name, value in numbers.items() if value is not None}
-        violations, samples = count_and_samples(connection, broken, parameters) if is_suspect else (0, [])
+        violations, samples = count_and_samples(connection, looked_for, parameters) if is_suspect else (0, [])
         text = (
             description
             if not violations
@@ -152,15 +155,19 @@ def as_sql(text: str) -> sql.SQL:
 
 
 def window_parameters(connection: ClientConnection, window: Window) -> dict[str, object]:
-    """The bound parameters of a window. One that holds every loaded day is everything: no key need be looked for."""
-    everything = window.is_unbounded
-    if not everything:
-        row = connection.execute(
-            "select not exists (select from production.loaded_days where partition_date < %s or partition_date >= %s)",
-            (window.start, window.end),
-        ).fetchone()
-        everything = bool(row and row[0])
-    return {"start": window.start, "end": window.end, "everything": everything}
+    """The bound parameters of a window."""
+    return {"start": window.start, "end": window.end, "everything": is_everything(connection, window)}
+
+
+def is_everything(connection: ClientConnection, window: Window) -> bool:
+    """Whether a window holds every day that production has loaded, so that no key need be looked for."""
+    if window.is_unbounded:
+        return True
+    row = connection.execute(
+        "select not exists (select from production.loaded_days where partition_date < %s or partition_date >= %s)",
+        (window.start, window.end),
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def as_text(value: object) -> str | None:

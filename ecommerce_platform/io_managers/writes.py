@@ -7,6 +7,7 @@ must fit. Writers of one table wait for each other; readers see the old content 
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,8 @@ import pyarrow.csv
 from psycopg import IsolationLevel, sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection
+
+EVERYTHING_OR = re.compile(r"%\(everything\)s\s+or\s+")
 
 ANALYZE_FROM_ROWS = 1_000
 """A write that changes this many rows, and a tenth of the table, refreshes the planner's statistics."""
@@ -33,7 +36,8 @@ class Query:
     """Rows as SQL: they never leave the database.
 
     Attributes:
-        select: one SELECT whose columns carry the names of the table's.
+        select: one SELECT whose columns carry the names of the table's. Where it says ``%(everything)s or CONDITION``,
+            a write that does not concern everything is given the CONDITION alone; see :func:`alone`.
         parameters: values of the ``%(name)s`` placeholders in all four texts. ``everything`` is added.
         scope: one SELECT of the keys that this write concerns. Kept as the temporary table ``scope``, which
             ``select`` may read; empty when the write covers everything.
@@ -93,6 +97,15 @@ class Merge:
 def trusted(text: str) -> sql.SQL:
     """SQL that comes from a file or from the server's catalogue, never from a value."""
     return sql.SQL(cast(LiteralString, text))
+
+
+def alone(select: str) -> str:
+    """A SELECT whose conditions ``%(everything)s or CONDITION`` are the CONDITION alone.
+
+    PostgreSQL makes a join of ``key in (select key from scope)``, which can walk an index, only where the condition
+    stands alone. Behind ``false or`` it reads the whole table, row by row: a day cost what the history held.
+    """
+    return EVERYTHING_OR.sub("", select)
 
 
 def write_mode(metadata: Mapping[str, Any]) -> ReplaceSlice | Merge:
@@ -390,7 +403,9 @@ def _merge(
         parameters = {**rows.parameters, "everything": everything}
         # CREATE TABLE AS may use parallel workers, INSERT may not: that pays for writing the rows twice.
         connection.execute(
-            sql.SQL("create temp table incoming on commit drop as {}").format(trusted(rows.select)),
+            sql.SQL("create temp table incoming on commit drop as {}").format(
+                trusted(rows.select if everything else alone(rows.select))
+            ),
             parameters,
         )
         if everything and _is_empty(connection, table):
@@ -407,10 +422,9 @@ def _merge(
     key = [sql.Identifier(name) for name in mode.key]
     _refuse_duplicates(connection, table, key)
 
-    concerned = sql.SQL("true") if everything else _concerned(mode, window)
     connection.execute(
-        sql.SQL("create temp table before on commit drop as select target.* from {} as target where {}").format(
-            table.identifier, concerned
+        sql.SQL("create temp table before on commit drop as {}").format(
+            sql.SQL("select * from {}").format(table.identifier) if everything else _concerned(table, mode, window)
         )
     )
     same_key = _join(sql.SQL(" and "), [sql.SQL("before.{0} = incoming.{0}").format(name) for name in key])
@@ -503,19 +517,23 @@ def _refuse_duplicates(connection: ClientConnection, table: Table, key: Sequence
         raise WriteError(f"{table.full_name}: key {row[:-1]} comes {row[-1]} times; nothing was written")
 
 
-def _concerned(mode: Merge, window: Window) -> sql.Composable:
-    conditions: list[sql.Composable] = []
+def _concerned(table: Table, mode: Merge, window: Window) -> sql.Composable:
+    """A SELECT of the rows in the slice and of those in the scope: two SELECTs, because an OR reads the whole table."""
+    selects: list[sql.Composable] = []
+    rows = sql.SQL("select target.* from {} as target where {}")
+    inside = sql.SQL("false")
     if mode.slice is not None:
-        conditions.append(_inside(sql.SQL("target.{}").format(sql.Identifier(mode.slice)), window))
+        inside = _inside(sql.SQL("target.{}").format(sql.Identifier(mode.slice)), window)
+        selects.append(rows.format(table.identifier, inside))
     if mode.scope:
         columns = [sql.Identifier(name) for name in mode.scope]
-        conditions.append(
-            sql.SQL("({}) in (select {} from scope)").format(
-                _join(sql.SQL(", "), [sql.SQL("target.{}").format(name) for name in columns]),
-                _join(sql.SQL(", "), columns),
-            )
+        in_scope = sql.SQL("({}) in (select {} from scope) and ({}) is not true").format(
+            _join(sql.SQL(", "), [sql.SQL("target.{}").format(name) for name in columns]),
+            _join(sql.SQL(", "), columns),
+            inside,
         )
-    return _join(sql.SQL(" or "), conditions) if conditions else sql.SQL("true")
+        selects.append(rows.format(table.identifier, in_scope))
+    return _join(sql.SQL(" union all "), selects) if selects else sql.SQL("select * from {}").format(table.identifier)
 
 
 def _apply(

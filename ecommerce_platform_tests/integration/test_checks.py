@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,10 @@ from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
+from ecommerce_platform.source.feeds import FEEDS
 from ecommerce_platform_tests.conftest import TEMPLATE
-from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product
+from ecommerce_platform_tests.harness import Platform, csv_bytes, customer, day, line, order, product
 
 LAST_DAY = 6
 
@@ -248,6 +251,50 @@ BROKEN = [
         "parents_are_still_missing",
         "update production.rejected_rows set missing_customer_id = 1 where feed = 'transactions'",
         {"feed": "transactions", "partition_date": "2024-01-01", "source_row": "4", "arrived": "customer 1"},
+    ),
+    (
+        "staging.transaction_items",
+        "file_is_complete",
+        "update staging.transaction_items set unit_price = '1.01' where item_id = '6'",
+        {"partition_date": "2024-01-02", "file": "2024-01-02.csv"},
+    ),
+    (
+        "production.rejected_rows",
+        "rejects_are_at_fault",
+        "insert into production.rejected_rows (feed, partition_date, source_row, source_file, reasons, original)"
+        " values ('transaction_items', '2024-01-02', 2, 'f', array['quantity: not positive'], '{}')",
+        {"feed": "transaction_items", "source_row": "2", "reasons": "quantity: not positive"},
+    ),
+    (
+        "production.rejected_rows",
+        "rejects_are_at_fault",
+        "insert into production.rejected_rows (feed, partition_date, source_row, source_file, reasons, original)"
+        " values ('transactions', '2024-01-02', 2, 'f', array['total_amount: negative'], '{}')",
+        {"feed": "transactions", "source_row": "2", "reasons": "total_amount: negative"},
+    ),
+    (
+        "production.transaction_items",
+        "lines_are_of_the_latest_export",
+        "update production.transaction_items set partition_date = '2024-01-01' where transaction_id = 1",
+        {"transaction_id": "1", "item_id": "1", "exported_again_on": "2024-01-02"},
+    ),
+    (
+        "production.customer_versions",
+        "last_one_is_the_present",
+        "update production.customers set valid_from = '2024-01-01' where customer_id = 1",
+        {"customer_id": "1", "valid_from": "2024-01-01", "last_version": "2024-01-02"},
+    ),
+    (
+        "production.product_versions",
+        "last_one_is_the_present",
+        "delete from production.products where product_id = 1",
+        {"product_id": "1", "valid_from": None, "last_version": "2024-01-02"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "segments_follow_purchases",
+        "update warehouse.dim_customer set segment = 'VIP' where customer_id = 2 and valid_from = '2000-01-01'",
+        {"customer_id": "2", "valid_from": "2000-01-01", "segment": "VIP"},
     ),
     (
         "warehouse.dim_customer",
@@ -528,6 +575,21 @@ def test_a_check_of_a_day_does_not_see_other_days(url: str, raw: Path) -> None:
     assert run(url, check, Window(day(3), day(LAST_DAY + 1))).passed
 
 
+def test_a_contract_of_an_aggregate_looks_at_the_days_and_months_of_the_runs_sales(url: str, raw: Path) -> None:
+    break_it(
+        url,
+        "alter table warehouse.mart_daily_breakdown drop constraint mart_daily_breakdown_breakdown_check;"
+        " update warehouse.mart_daily_breakdown set breakdown = 'colour' where member = 'US-CA'"
+        " and sale_date = '2024-01-02'; update warehouse.mart_product_monthly set units = 0",
+    )
+    breakdown = one_check("warehouse.mart_daily_breakdown", "contract", raw)
+    assert run(url, breakdown, Window(day(2), day(3))).violations >= 1
+    assert run(url, breakdown, Window(day(3), day(4))).passed
+    monthly = one_check("warehouse.mart_product_monthly", "contract", raw)
+    assert not run(url, monthly, Window(day(3), day(4))).passed
+    assert run(url, monthly, Window(day(40), day(41))).rows_tested == 0
+
+
 def test_a_day_with_far_too_few_rows_is_a_warning_that_names_it(url: str, raw: Path) -> None:
     break_it(
         url,
@@ -544,6 +606,52 @@ def test_a_day_with_far_too_few_rows_is_a_warning_that_names_it(url: str, raw: P
 def test_files_that_are_gone_are_not_compared(url: str, tmp_path: Path) -> None:
     outcome = run(url, one_check("staging.customers", "file_is_complete", tmp_path))
     assert (outcome.passed, outcome.metadata["files_gone"]) == (True, 2)
+
+
+def test_a_file_that_is_edited_after_its_load_is_named_until_it_is_loaded_again(
+    url: str, raw: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "raw"
+    shutil.copytree(raw, folder)
+    check = one_check("staging.transaction_items", "file_is_complete", folder)
+    path = feed_file_name(folder, "transaction_items", day(2))
+    loaded = path.read_bytes()
+    # The same values written otherwise are the same file.
+    path.write_bytes(loaded.replace(b"\n", b"\r\n").replace(b"12.00", b'"12.00"'))
+    assert run(url, check).passed
+    path.write_bytes(loaded.replace(b"12.00", b"12.01"))
+    for window in (None, Window(day(2), day(3))):
+        outcome = run(url, check, window)
+        assert [(s["partition_date"], s["file"]) for s in outcome.samples] == [("2024-01-02", "2024-01-02.csv")]
+        assert "other values" in str(outcome.samples[0]["fault"])
+    assert run(url, check, Window(day(3), day(LAST_DAY + 1))).passed
+    Platform(url, folder).run(2, only=["staging.transaction_items"])
+    assert run(url, check).passed
+
+
+def test_a_day_that_was_loaded_empty_is_compared_too(url: str, raw: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    shutil.copytree(raw, folder)
+    write_feed_file(feed_file_name(folder, "products", day(3)), csv_bytes(FEEDS["products"], [product(4, on=3)]))
+    break_it(url, "update staging.products set partition_date = '2024-01-06' where partition_date = '2024-01-02'")
+    shutil.move(feed_file_name(folder, "products", day(2)), feed_file_name(folder, "products", day(6)))
+    (sample,) = run(url, one_check("staging.products", "file_is_complete", folder)).samples
+    assert sample == {
+        "partition_date": "2024-01-03",
+        "file": "2024-01-03.csv",
+        "fault": "the file has 1 rows, staging 0",
+    }
+
+
+def test_odd_text_in_a_file_is_compared_as_it_is(platform: Platform) -> None:
+    odd = customer(first_name="", last_name='a "b"\r\nc,ü\u202e', city=" \t", phone="NULL")
+    platform.load(1, customers=[odd, customer(2)])
+    path = feed_file_name(platform.raw, "customers", day(1))
+    path.write_bytes(path.read_bytes() + b"3,torn\n\n" + csv_bytes(FEEDS["customers"], [odd]).splitlines(True)[-1])
+    path.write_bytes(path.read_bytes().rstrip(b"\n") + b"\n")
+    platform.run(1)
+    outcome = run(platform.url, one_check("staging.customers", "file_is_complete", platform.raw))
+    assert (outcome.passed, outcome.metadata["rows_in_files"]) == (True, outcome.rows_tested), outcome.description
 
 
 def test_a_database_that_is_down_is_no_verdict(raw: Path) -> None:
@@ -587,6 +695,7 @@ def test_dagster_stops_what_is_downstream_of_an_error_and_shows_the_rows(url: st
     evaluations = {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
     assert {name for name, evaluation in evaluations.items() if not evaluation.passed} == {
         "agrees_with_production",
+        "segments_follow_purchases",
         "latest_day_is_loaded",
     }
     failed = evaluations["agrees_with_production"]

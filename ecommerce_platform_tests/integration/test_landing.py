@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from dagster import materialize
 
+from ecommerce_platform.assets.raw import raw_asset
 from ecommerce_platform.resources.source import Source
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name
@@ -79,6 +81,21 @@ def test_another_order_extra_columns_a_bom_and_crlf_are_read(landing: Landing) -
         ("1", {"loyalty": "gold, ü"})
     ]
     assert landing.platform.rows("select count(*) from production.rejected_rows") == [(0,)]
+
+
+def test_columns_that_no_feed_knows_are_reported_by_the_load(landing: Landing) -> None:
+    columns = [*FEEDS["customers"], "loyalty", "näme"]
+    landing.drop(1, raw={"customers": csv_bytes(columns, [{**customer(), "loyalty": "gold", "näme": "x"}])})
+    landing.drop(2)
+    asset = raw_asset("customers")
+
+    def reported(number: int) -> dict[str, object]:
+        result = materialize([asset], partition_key=day(number).isoformat(), resources={"source": Source()})
+        (event,) = result.asset_materializations_for_node("raw__customers")
+        return {name: value.value for name, value in event.metadata.items()}
+
+    assert reported(1)["unknown_columns"] == "loyalty, näme"
+    assert "unknown_columns" not in reported(2)
 
 
 def test_a_nul_byte_and_a_huge_field_reject_their_rows_only(landing: Landing) -> None:

@@ -27,6 +27,7 @@ from ecommerce_platform.assets.lineage import tables_read
 from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
 from ecommerce_platform.source.feeds import FEEDS
 from ecommerce_platform_tests import model
+from ecommerce_platform_tests.comparison import differences, disagreements
 from ecommerce_platform_tests.harness import (
     Platform,
     csv_bytes,
@@ -419,43 +420,10 @@ def load_at_once(platform: Platform, files_now: Mapping[int, Files]) -> dict[str
     return content(platform)
 
 
-def differences(found: Mapping[str, Counter], expected: Mapping[str, Counter]) -> str:
-    """The rows that are there and should not be, and those that are not and should be."""
-    lines: list[str] = []
-    for table in sorted({*found, *expected}):
-        there, wanted = found.get(table, Counter()), expected.get(table, Counter())
-        lines += [f"{table}: should not hold {row}" for row in there - wanted]
-        lines += [f"{table}: should hold {row}" for row in wanted - there]
-    return "\n".join(lines)
-
-
 def compare_with_model(platform: Platform, loaded: Mapping[int, Files]) -> None:
     """Whether every table holds what the model says, and every row of every file is accounted for."""
-    expected = model.expect(as_model_files(loaded))
-    with psycopg.connect(platform.url) as connection:
-        found = {table: Counter(connection.execute(select).fetchall()) for table, select in model.SELECTS.items()}
-        accounted = connection.execute(ACCOUNTED).fetchall()
-    problems = differences(found, expected.content)
+    problems = disagreements(platform, as_model_files(loaded))
     assert not problems, problems
-    in_tables = Counter({(feed, of_day): count for feed, of_day, count in accounted})
-    for (feed, of_day), dropped in expected.duplicates.items():
-        number = next(number for number in loaded if day(number) == of_day)
-        rows = len(loaded[number].rows(feed))
-        assert rows == in_tables[feed, of_day] + dropped, f"{feed} of {of_day}: {rows} rows in the file"
-
-
-# Rows kept and rows rejected, of each feed and day.
-ACCOUNTED = """
-select feed, partition_date, count(*)
-from (
-    select 'customers' as feed, partition_date from production.customer_versions
-    union all select 'products', partition_date from production.product_versions
-    union all select 'transactions', partition_date from production.transactions
-    union all select 'transaction_items', partition_date from production.transaction_items
-    union all select feed, partition_date from production.rejected_rows
-) as rows
-group by feed, partition_date
-"""
 
 
 # ---- the promises --------------------------------------------------------------------------------

@@ -242,7 +242,19 @@ def test_a_container_is_not_root_and_writes_only_to_its_volumes(name):
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
-    assert {volume.split(":")[0] for volume in service["volumes"]} <= set(COMPOSE["volumes"])
+    written = [volume for volume in service["volumes"] if isinstance(volume, str) or not volume["read_only"]]
+    assert {volume.split(":")[0] for volume in written} <= set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"postgres"}))
+def test_a_container_reads_the_landing_folder_that_its_settings_name(name):
+    service = SERVICES[name]
+    (mount,) = [volume for volume in service["volumes"] if isinstance(volume, dict)]
+    assert (mount["type"], mount["target"]) == ("bind", service["environment"]["ECOMMERCE_LANDING_DIR"])
+    # Outside, the setting and its default are those of a platform without containers.
+    default = Settings.model_fields["landing_dir"].default
+    assert mount["source"] == f"${{{PREFIX}LANDING_DIR:-./{default}}}"
+    assert {"data", str(default)} <= set((PROJECT_DIR / ".dockerignore").read_text().splitlines())
 
 
 @pytest.mark.parametrize("name", SERVERS)

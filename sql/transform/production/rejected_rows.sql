@@ -38,21 +38,21 @@ with judged as (
         case when typed.reasons = '' then typed.customer_id end as missing_customer_id,
         null as missing_transaction_id,
         null as missing_product_id
-    from production.typed_transactions as typed
+    from (
+        select * from production.typed_transactions
+        where partition_date >= %(window_start)s and partition_date < %(window_end)s
+        union all
+        select typed.*
+        from production.typed_transactions as typed
+        inner join scope on typed.partition_date = scope.partition_date and typed.source_row = scope.source_row
+        where
+            not %(everything)s
+            and scope.feed = 'transactions'
+            and not (typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s)
+    ) as typed
     left join production.customers as customers on typed.customer_id = customers.customer_id
     where
-        (typed.reasons <> '' or customers.customer_id is null)
-        and (
-            %(everything)s
-            or typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
-            or (typed.partition_date, typed.source_row) in (
-                select
-                    scope.partition_date,
-                    scope.source_row
-                from scope
-                where scope.feed = 'transactions'
-            )
-        )
+        typed.reasons <> '' or customers.customer_id is null
     union all
     select
         'transaction_items' as feed,
@@ -76,22 +76,22 @@ with judged as (
         case when typed.is_good and orders.transaction_id is null then typed.transaction_id end
             as missing_transaction_id,
         case when typed.is_good and products.product_id is null then typed.product_id end as missing_product_id
-    from production.typed_transaction_items as typed
+    from (
+        select * from production.typed_transaction_items
+        where partition_date >= %(window_start)s and partition_date < %(window_end)s
+        union all
+        select typed.*
+        from production.typed_transaction_items as typed
+        inner join scope on typed.partition_date = scope.partition_date and typed.source_row = scope.source_row
+        where
+            not %(everything)s
+            and scope.feed = 'transaction_items'
+            and not (typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s)
+    ) as typed
     left join production.transactions as orders on typed.transaction_id = orders.transaction_id
     left join production.products as products on typed.product_id = products.product_id
     where
-        (typed.reasons <> '' or orders.transaction_id is null or products.product_id is null)
-        and (
-            %(everything)s
-            or typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
-            or (typed.partition_date, typed.source_row) in (
-                select
-                    scope.partition_date,
-                    scope.source_row
-                from scope
-                where scope.feed = 'transaction_items'
-            )
-        )
+        typed.reasons <> '' or orders.transaction_id is null or products.product_id is null
 ),
 
 originals as (

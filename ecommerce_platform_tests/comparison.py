@@ -1,0 +1,54 @@
+"""A platform held against the independent model: what its tables hold, and what they must hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import psycopg
+
+from ecommerce_platform_tests import model
+from ecommerce_platform_tests.harness import Platform
+
+# Rows kept and rows rejected, of each feed and day.
+ACCOUNTED = """
+select feed, partition_date, count(*)
+from (
+    select 'customers' as feed, partition_date from production.customer_versions
+    union all select 'products', partition_date from production.product_versions
+    union all select 'transactions', partition_date from production.transactions
+    union all select 'transaction_items', partition_date from production.transaction_items
+    union all select feed, partition_date from production.rejected_rows
+) as rows
+group by feed, partition_date
+"""
+
+
+def disagreements(platform: Platform, files: model.Files) -> str:
+    """Where the tables are not what the model makes of these files, a line a row; empty where they are.
+
+    Every row of every file is counted, too: it is kept, rejected, or one that the model drops as a duplicate.
+    """
+    expected = model.expect(files)
+    with psycopg.connect(platform.url) as connection:
+        found = {table: Counter(connection.execute(select).fetchall()) for table, select in model.SELECTS.items()}
+        accounted = connection.execute(ACCOUNTED).fetchall()
+    problems = [differences(found, expected.content)]
+    in_tables = Counter({(feed, day): count for feed, day, count in accounted})
+    problems += [
+        f"{feed} of {day}: {len(files[day][feed])} rows in the file, {in_tables[feed, day]} kept or rejected,"
+        f" {dropped} duplicates"
+        for (feed, day), dropped in expected.duplicates.items()
+        if len(files[day][feed]) != in_tables[feed, day] + dropped
+    ]
+    return "\n".join(filter(None, problems))
+
+
+def differences(found: Mapping[str, Counter], expected: Mapping[str, Counter]) -> str:
+    """The rows that are there and should not be, and those that are not and should be."""
+    lines: list[str] = []
+    for table in sorted({*found, *expected}):
+        there, wanted = found.get(table, Counter()), expected.get(table, Counter())
+        lines += [f"{table}: should not hold {row}" for row in there - wanted]
+        lines += [f"{table}: should hold {row}" for row in wanted - there]
+    return "\n".join(lines)

@@ -1,0 +1,404 @@
+"""The SQL is broken on purpose, one rule at a time, and both notice: the independent model, and a check.
+
+A mutation replaces a text of the very files that the platform runs. The checks asked are those that Dagster and
+``ecommerce-platform verify`` run on the tables, without ``holds_what_its_select_says``, which would compute the same
+mistake again. A mutation whose text is no longer in its file fails: it must be renewed, not lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import psycopg
+import pytest
+
+from ecommerce_platform.checks import table_checks
+from ecommerce_platform.checks.outcome import CheckOutcome
+from ecommerce_platform.io_managers import PostgresConnection, Query
+from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform_tests import harness
+from ecommerce_platform_tests.comparison import disagreements
+from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product
+
+LAST_DAY = 5
+
+Feeds = dict[str, list[Row]]
+
+
+def purchases(customer_id: int, first: int, count: int, price: str, on: int = 2) -> Feeds:
+    """Some orders of one customer and one day, of one line each."""
+    numbers = range(first, first + count)
+    return {
+        "transactions": [order(number, customer_id, on=on, total=price) for number in numbers],
+        "transaction_items": [line(number, 1, price=price) for number in numbers],
+    }
+
+
+def together(*parts: Feeds) -> Feeds:
+    """The rows of all parts, by feed."""
+    return {feed: [row for part in parts for row in part.get(feed, [])] for part in parts for feed in part}
+
+
+# Customer 1 moves, product 1 changes its price and cost, both on the third day; each is sold before and after.
+SHOP: dict[int, Feeds] = {
+    1: together(
+        {
+            # Two images of one day, the later moment first in the file, and two of the same moment.
+            "customers": [
+                *(customer(number) for number in range(1, 8)),
+                customer(8, at="18:00:00", city="Waco"),
+                customer(8, at="08:00:00", city="Troy"),
+                customer(9, city="Waco"),
+                customer(9, city="Troy"),
+            ],
+            "products": [product(1), product(2, price="1000.00", cost="600.00")],
+        },
+        # Order 1 is exported again on the second day, without its second line.
+        {
+            "transactions": [order(1, total="30.00"), order(2), order(3, 77)],
+            "transaction_items": [
+                line(1, 1),
+                line(1, 2, quantity=2),
+                line(2, 1),
+                line(2, 1, quantity=2),
+                line(3, 1),
+                line(99, 1),
+            ],
+        },
+        # Rows at fault: pieces of none and less, a total that is none, an amount that is none, a day that is none.
+        {
+            "transaction_items": [
+                line(2, 2, quantity=0),
+                line(2, 3, quantity=-1),
+                line(2, 4, line_total="9.99"),
+                line(2, 5, unit_price="ten"),
+            ],
+            "transactions": [order(4, transaction_date="2024-02-30")],
+            "customers": [customer(10, country="USA")],
+            "products": [product(3, price="-1.00")],
+        },
+    ),
+    2: together(
+        {
+            "transactions": [order(1, payment_method="PayPal"), order(5, on=2)],
+            "transaction_items": [line(1, 1), line(5, 1)],
+        },
+        # One order, or a cent, short of each threshold, and just there.
+        purchases(2, 200, 9, "1200.00"),
+        purchases(3, 300, 10, "999.99"),
+        purchases(4, 400, 2, "50.00"),
+        purchases(5, 500, 10, "1000.00"),
+        purchases(6, 600, 2, "50.00"),
+    ),
+    3: {
+        "customers": [customer(1, on=3, state="CA", city="Fresno")],
+        "products": [product(1, on=3, price="30.00", cost="7.00")],
+    },
+    # Customer 6 is a Regular from the fourth day on, and no day earlier.
+    4: together(
+        {"transactions": [order(7, on=4)], "transaction_items": [line(7, 1, quantity=3)]},
+        purchases(6, 610, 1, "50.00", on=4),
+    ),
+    # Lines that come later than their order, one of them for an order that was exported twice.
+    LAST_DAY: {"transaction_items": [line(1, 3), line(5, 2)]},
+}
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A rule broken on purpose.
+
+    Attributes:
+        rule: what is broken, and how.
+        file: a file of sql/transform, or a repeatable one of sql/ddl.
+        texts: what stands there, each with what is put in its place.
+        check: the check that must notice, as schema.table and name.
+        refused_by: constraints of the database that would not let the mutation write at all.
+    """
+
+    rule: str
+    file: str
+    texts: tuple[tuple[str, str], ...]
+    check: tuple[str, str]
+    refused_by: tuple[tuple[str, str], ...] = ()
+
+    def text(self) -> str:
+        """The file with the mutation in it."""
+        text = (SQL_DIR / self.file).read_text(encoding="utf-8")
+        for old, new in self.texts:
+            assert old in text, f"{self.file} no longer says {old!r}: renew the mutation {self.rule!r}"
+            text = text.replace(old, new)
+        return text
+
+
+FACT = "transform/warehouse/fact_sales.sql"
+DIM_CUSTOMER = "transform/warehouse/dim_customer.sql"
+LINES = "transform/production/transaction_items.sql"
+ORDERS = "transform/production/transactions.sql"
+REJECTS = "transform/production/rejected_rows.sql"
+RULES = "ddl/060_rules.sql"
+METRICS = "ddl/070_metrics.sql"
+VERSIONS_IN_FORCE = ("warehouse.fact_sales", "versions_in_force")
+ACCOUNTED_FOR = ("production.rejected_rows", "rows_are_accounted_for")
+SEGMENTS = ("warehouse.fact_sales", "segments_follow_purchases")
+LATEST_EXPORT = ("production.transaction_items", "lines_are_of_the_latest_export")
+COST = "lines.quantity * product.cost"
+ON_ITS_DAY = """
+        and lines.sale_date >= {0}.valid_from
+        and lines.sale_date < {0}.valid_to"""
+
+
+def of_today(dimension: str) -> tuple[tuple[str, str], ...]:
+    """The SCD2 join to the version of today instead of that of the day of the sale."""
+    return ((ON_ITS_DAY.format(dimension), f"\n        and {dimension}.is_current"),)
+
+
+MUTATIONS = [
+    Mutation("a sale has the customer of today", FACT, of_today("customer"), VERSIONS_IN_FORCE),
+    Mutation("a sale has the product of today", FACT, of_today("product"), VERSIONS_IN_FORCE),
+    Mutation(
+        "a sale has the customer as first known",
+        FACT,
+        ((ON_ITS_DAY.format("customer"), "\n        and customer.valid_from = '2000-01-01'"),),
+        VERSIONS_IN_FORCE,
+    ),
+    Mutation(
+        "a sale costs what the product costs today",
+        FACT,
+        (
+            (
+                COST,
+                "lines.quantity * (select p.cost from production.products as p where p.product_id = lines.product_id)",
+            ),
+        ),
+        VERSIONS_IN_FORCE,
+    ),
+    Mutation("a sale costs its price", FACT, ((COST, "lines.quantity * product.price"),), VERSIONS_IN_FORCE),
+    Mutation("a sale costs one piece", FACT, ((COST, "product.cost"),), VERSIONS_IN_FORCE),
+    Mutation(
+        "the first image of a day counts",
+        "transform/production/customer_versions.sql",
+        (("typed.updated_at desc", "typed.updated_at"),),
+        ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "of images of one moment the first row counts",
+        "transform/production/customer_versions.sql",
+        (("typed.source_row desc", "typed.source_row"),),
+        ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "a customer is as first exported",
+        "transform/production/customers.sql",
+        (("typed.valid_from desc", "typed.valid_from"),),
+        ("production.customer_versions", "last_one_is_the_present"),
+    ),
+    Mutation(
+        "a product is as first exported",
+        "transform/production/products.sql",
+        (("typed.valid_from desc", "typed.valid_from"),),
+        ("production.product_versions", "last_one_is_the_present"),
+    ),
+    Mutation(
+        "the first export of an order counts",
+        ORDERS,
+        (("typed.partition_date desc", "typed.partition_date"),),
+        ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "the first of two rows of a line counts",
+        LINES,
+        (("lines.source_row desc", "lines.source_row"),),
+        ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "lines of earlier exports are kept",
+        LINES,
+        (("lines.partition_date >= bases.partition_date", "true"),),
+        LATEST_EXPORT,
+    ),
+    Mutation(
+        "lines later than the last export are left out",
+        LINES,
+        (("lines.partition_date >= bases.partition_date", "lines.partition_date = bases.partition_date"),),
+        ACCOUNTED_FOR,
+    ),
+    Mutation("a VIP has 9 orders", METRICS, (("orders >= 10", "orders >= 9"),), SEGMENTS),
+    Mutation("a VIP has 11 orders", METRICS, (("orders >= 10", "orders >= 11"),), SEGMENTS),
+    Mutation("a VIP brings 1,000", METRICS, (("revenue >= 10000", "revenue >= 1000"),), SEGMENTS),
+    Mutation("a VIP brings more than 10,000", METRICS, (("revenue >= 10000", "revenue > 10000"),), SEGMENTS),
+    Mutation("a Regular has 2 orders", METRICS, (("orders >= 3", "orders >= 2"),), SEGMENTS),
+    Mutation(
+        "a segment counts all purchases, later ones too",
+        DIM_CUSTOMER,
+        (
+            (
+                "window so_far as (partition by customer_id order by day)\n),\n\nsegment_changes",
+                "window so_far as (partition by customer_id)\n),\n\nsegment_changes",
+            ),
+        ),
+        SEGMENTS,
+    ),
+    Mutation(
+        "pieces may be none or fewer",
+        RULES,
+        (
+            ("platform.parse_integer(s.quantity) <= 0", "platform.parse_integer(s.quantity) < -9"),
+            ("when platform.parse_money(s.line_total) < 0 then 'line_total: negative'", ""),
+        ),
+        ("production.transaction_items", "contract"),
+        (
+            ("production.transaction_items", "transaction_items_quantity_check"),
+            ("production.transaction_items", "transaction_items_line_total_check"),
+            ("warehouse.fact_sales", "fact_sales_quantity_check"),
+        ),
+    ),
+    Mutation(
+        "a total may be wrong",
+        RULES,
+        (
+            (
+                "and s.line_total::numeric = s.quantity::integer * s.unit_price::numeric - s.discount_amount::numeric",
+                "",
+            ),
+        ),
+        ("production.transaction_items", "contract"),
+        (
+            ("production.transaction_items", "transaction_items_check"),
+            ("warehouse.fact_sales", "fact_sales_check"),
+        ),
+    ),
+    Mutation(
+        "an order needs no customer",
+        ORDERS,
+        (("inner join production.customers", "left join production.customers"),),
+        ACCOUNTED_FOR,
+        (("production.transactions", "transactions_customer_id_fkey"),),
+    ),
+    Mutation(
+        "an orphan order is dropped without a word",
+        REJECTS,
+        (("typed.reasons <> '' or customers.customer_id is null", "typed.reasons <> ''"),),
+        ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "an orphan line is dropped without a word",
+        REJECTS,
+        (("or orders.transaction_id is null or products.product_id is null", "or products.product_id is null"),),
+        ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "a bad customer is dropped without a word",
+        REJECTS,
+        (
+            (
+                "from production.typed_customers\n    where reasons <> ''",
+                "from production.typed_customers\n    where false",
+            ),
+        ),
+        ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "a line of one piece is rejected",
+        RULES,
+        (
+            ("platform.parse_integer(s.quantity) <= 0", "platform.parse_integer(s.quantity) <= 1"),
+            (
+                "s.is_plain\n                and s.line_total::numeric",
+                "s.quantity <> '1'\n                and s.is_plain\n                and s.line_total::numeric",
+            ),
+        ),
+        ("production.rejected_rows", "rejects_are_at_fault"),
+    ),
+]
+
+
+@pytest.fixture
+def shop(platform: Platform) -> Platform:
+    """The files of the shop, nothing loaded."""
+    for number, feeds in SHOP.items():
+        platform.export(number, **feeds)
+    return platform
+
+
+def mutate(platform: Platform, mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the platform run the mutated file instead of its own."""
+    text = mutation.text()
+    if mutation.file.startswith("ddl/"):
+        assert text.startswith("-- repeatable:")
+        with psycopg.connect(platform.url) as connection:
+            connection.execute(text.encode())
+        return
+    broken = mutation.file.removeprefix("transform/").removesuffix(".sql").replace("/", ".")
+    of_the_asset = harness.table_query
+
+    def table_query(table: str, window: Window) -> Query:
+        query = of_the_asset(table, window)
+        return replace(query, select=text) if table == broken else query
+
+    monkeypatch.setattr(harness, "table_query", table_query)
+
+
+def load(platform: Platform) -> None:
+    """Three days at once, the others one by one, as a backfill and the schedule do."""
+    platform.run(1, 3)
+    for number in range(4, LAST_DAY + 1):
+        platform.run(number)
+
+
+def failed(platform: Platform, *asked: tuple[str, str]) -> dict[tuple[str, str], CheckOutcome]:
+    """The checks that stop a run with an ERROR: all of them, or those asked."""
+    with PostgresConnection(url=platform.url, role="loader").connect() as connection:
+        outcomes = {
+            (check.table, check.name): check.run(connection)
+            for check in table_checks(raw_folder=lambda: platform.raw)
+            if check.severity == "ERROR" and (not asked or (check.table, check.name) in asked)
+        }
+    assert set(asked) <= set(outcomes), "there is no such check"
+    return {key: outcome for key, outcome in outcomes.items() if not outcome.passed}
+
+
+FILES = {day(number): {feed: feeds.get(feed, []) for feed in harness.FEEDS} for number, feeds in SHOP.items()}
+
+
+def test_without_a_mutation_model_and_checks_are_content(shop: Platform) -> None:
+    load(shop)
+    assert disagreements(shop, FILES) == ""
+    # The harness fills no extracts.
+    of_tables = {
+        key: outcome.description for key, outcome in failed(shop).items() if not key[0].startswith("analytics")
+    }
+    assert of_tables == {}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.rule.replace(" ", "-"))
+def test_a_broken_rule_is_noticed_by_the_model_and_by_a_check(
+    shop: Platform, mutation: Mutation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for table, constraint in mutation.refused_by:
+        shop.execute(f"alter table {table} drop constraint {constraint}")
+    mutate(shop, mutation, monkeypatch)
+    load(shop)
+    assert disagreements(shop, FILES) != ""
+    outcome = failed(shop, mutation.check).get(mutation.check)
+    assert outcome is not None, f"{'.'.join(mutation.check)} passed"
+    assert outcome.violations >= 1
+    assert outcome.samples
+
+
+@pytest.mark.parametrize(
+    "mutation", [m for m in MUTATIONS if m.refused_by], ids=lambda mutation: mutation.rule.replace(" ", "-")
+)
+def test_what_a_constraint_forbids_is_not_even_written(
+    shop: Platform, mutation: Mutation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutate(shop, mutation, monkeypatch)
+    with pytest.raises(psycopg.errors.IntegrityError) as caught:
+        load(shop)
+    assert caught.value.diag.constraint_name in {constraint for _, constraint in mutation.refused_by}
+
+
+def test_a_mutation_whose_text_has_gone_fails() -> None:
+    with pytest.raises(AssertionError, match="no longer says 'nothing of the kind'"):
+        replace(MUTATIONS[0], texts=(("nothing of the kind", ""),)).text()

@@ -1,0 +1,153 @@
+"""A normal day reads and writes what the day concerns, after a short history and after a long one.
+
+PostgreSQL counts the rows that each table's scans read and the rows that are written. The shop is the same every day:
+customers come, buy for a few days, and go; each day has a new product, and the one of the day before gets dearer. So
+nobody's own history grows, and what a day reads may not either: half of a table's growth is more than any index walk
+needs, and one full scan of the table needs all of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from ecommerce_platform.checks import table_checks
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform_tests.conftest import TEMPLATE
+from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product
+
+SHORT, LONG = 100, 400
+ORDERS = 4
+"""Orders a day: each of one of the last two days' customers, with two of the last three days' products."""
+
+JUDGED_WHOLE = {
+    "production.loaded_days",
+    "warehouse.dim_customer",
+    "warehouse.dim_product",
+    "warehouse.agg_customer_metrics",
+    "warehouse.agg_daily_sales",
+    "warehouse.agg_product_performance",
+    "warehouse.mart_customer_monthly",
+    "warehouse.mart_product_monthly",
+}
+"""Small tables that a check of a day may judge or compare as a whole: versions, aggregates, a row a feed and day."""
+
+REBUILT = {"warehouse.agg_product_performance", "warehouse.mart_product_monthly", "warehouse.dim_product"}
+"""agg_product_performance is made anew from these each day: a row a product, a product version, a product and month."""
+
+
+def export(platform: Platform, number: int) -> None:
+    """The files of a normal day."""
+    numbers = [number * 10 + n for n in range(ORDERS)]
+    platform.export(
+        number,
+        customers=[
+            customer(number * 2, on=number),
+            customer(number * 2 + 1, on=number, state="NY"),
+            *([customer(number * 2 - 2, on=number, state="CA")] if number > 1 else []),
+        ],
+        products=[
+            product(number, on=number),
+            *([product(number - 1, on=number, price="12.00")] if number > 1 else []),
+        ],
+        transactions=[order(n, max(2, number * 2 - n % 3), on=number, total="20.00") for n in numbers],
+        transaction_items=[line(n, item, max(1, number - (n + item) % 3)) for n in numbers for item in (1, 2)],
+    )
+
+
+def counters(platform: Platform) -> Counter[tuple[str, str]]:
+    """Rows read by scans and rows written, of each table since the statistics were last reset, and rows now there."""
+    with psycopg.connect(platform.url) as connection:
+        rows = connection.execute(
+            """
+            select schemaname || '.' || relname, seq_tup_read + coalesce(idx_tup_fetch, 0),
+                n_tup_ins + n_tup_upd + n_tup_del, n_live_tup
+            from pg_stat_user_tables
+            """
+        ).fetchall()
+    names = ("read", "written", "rows")
+    return Counter({(table, name): n for table, *counts in rows for name, n in zip(names, counts, strict=True)})
+
+
+@pytest.fixture(scope="module")
+def measured(
+    postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, dict[int, Counter[tuple[str, str]]]]]:
+    """Of the day after a short and after a long history: what its load and its checks cost, and the tables then."""
+    name = "proportional_work"
+    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {TEMPLATE}")
+    platform = Platform(postgres_server.url(name), tmp_path_factory.mktemp("raw"))
+    costs: dict[str, dict[int, Counter[tuple[str, str]]]] = {"load": {}, "checks": {}, "tables": {}}
+    loaded = 0
+    for history in (SHORT, LONG):
+        for number in range(loaded + 1, history + 2):
+            export(platform, number)
+        platform.run(loaded + 1, history)
+        loaded = history + 1
+        with psycopg.connect(platform.url, autocommit=True) as connection:
+            connection.execute("vacuum (analyze)")
+        before = counters(platform)
+        platform.run(history + 1)
+        after_load = counters(platform)
+        with PostgresConnection(url=platform.url, role="loader").connect() as connection:
+            window = Window(day(history + 1), day(history + 2))
+            # The harness fills no extracts.
+            outcomes = {
+                (check.table, check.name): check.run(connection, window)
+                for check in table_checks(raw_folder=lambda: platform.raw)
+                if check.severity == "ERROR" and not check.table.startswith("analytics")
+            }
+        after_checks = counters(platform)
+        assert not [(key, outcome.description) for key, outcome in outcomes.items() if not outcome.passed]
+        for what, now, then in (("load", after_load, before), ("checks", after_checks, after_load)):
+            costs[what][history] = Counter({key: now[key] - then[key] for key in now})
+        costs["tables"][history] = after_checks
+    yield costs
+    with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
+        admin.execute(f"drop database {name} with (force)")
+
+
+def growing(costs: dict[str, dict[int, Counter[tuple[str, str]]]], what: str) -> set[str]:
+    """The tables of which a day reads more when they have grown: by more than half of their growth."""
+    rows, cost = costs["tables"], costs[what]
+    growth = {
+        table: rows[LONG][table, "rows"] - rows[SHORT][table, "rows"] for table, name in rows[LONG] if name == "rows"
+    }
+    return {
+        table
+        for table, more_rows in growth.items()
+        if more_rows and cost[LONG][table, "read"] - cost[SHORT][table, "read"] > more_rows / 2
+    }
+
+
+def test_the_history_is_there_and_is_counted(measured) -> None:
+    rows = {history: tables["warehouse.fact_sales", "rows"] for history, tables in measured["tables"].items()}
+    lines = ORDERS * 2
+    assert rows == {SHORT: lines * (SHORT + 1), LONG: lines * (LONG + 1)}
+    assert measured["load"][LONG]["warehouse.fact_sales", "read"] >= lines
+
+
+def test_a_day_writes_its_own_rows_and_no_others(measured) -> None:
+    written = {
+        history: {table: n for (table, name), n in cost.items() if name == "written" and n}
+        for history, cost in measured["load"].items()
+    }
+    assert written[SHORT] == written[LONG]
+    assert written[LONG]["warehouse.fact_sales"] == written[LONG]["staging.transaction_items"] == ORDERS * 2
+    assert written[LONG]["production.transactions"] == ORDERS
+    assert max(written[LONG].values()) == ORDERS * 2
+    assert not any(n for cost in measured["checks"].values() for (_, name), n in cost.items() if name == "written")
+
+
+def test_what_a_day_reads_does_not_grow_with_the_history(measured) -> None:
+    assert growing(measured, "load") <= REBUILT
+
+
+def test_what_the_checks_of_a_day_read_does_not_grow_with_staging_production_and_the_fact(measured) -> None:
+    assert growing(measured, "checks") <= JUDGED_WHOLE
