@@ -133,8 +133,8 @@ def _file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
     return TableCheck(
         "file_is_complete",
         table,
-        "Staging holds each day's file: as many rows, and in every field of the feed the same text. A run over more than"
-        f" {DAYS_READ_AGAIN} days compares the numbers of rows only.",
+        "Staging holds each day's file: as many rows, and in every field of the feed the same text. A run over more"
+        f" than {DAYS_READ_AGAIN} days compares the numbers of rows only.",
         evaluate,
     )
 

@@ -209,19 +209,19 @@ MUTATIONS = [
     Mutation(
         "the first of two rows of a line counts",
         LINES,
-        (("lines.source_row desc", "lines.source_row"),),
+        (("partition_date desc, source_row desc", "partition_date desc, source_row"),),
         ACCOUNTED_FOR,
     ),
     Mutation(
         "lines of earlier exports are kept",
         LINES,
-        (("lines.partition_date >= bases.partition_date", "true"),),
+        (("partition_date >= base", "true"),),
         LATEST_EXPORT,
     ),
     Mutation(
         "lines later than the last export are left out",
         LINES,
-        (("lines.partition_date >= bases.partition_date", "lines.partition_date = bases.partition_date"),),
+        (("partition_date >= base", "partition_date = base"),),
         ACCOUNTED_FOR,
     ),
     Mutation("a VIP has 9 orders", METRICS, (("orders >= 10", "orders >= 9"),), SEGMENTS),
