@@ -268,6 +268,30 @@ def _outcome_json(outcome: Any) -> dict[str, Any]:
     return {name: getattr(outcome, name) for name in names}
 
 
+@main.command()
+@click.option("--orders", type=click.IntRange(1_000, 30_000_000), default=1_000_000, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where its files lie; about 2 KB an order.")
+@one_clear_error
+def bench(orders: int, as_json: bool, folder: Path | None) -> None:
+    """Measure the platform beside plain SQL in psql: the same files, the same tables, the same server.
+
+    Works in a folder and on a server of its own, a year of the synthetic shop, and removes both.
+    """
+    from ecommerce_platform.bench import run_bench
+
+    measured = run_bench(orders, (folder or load_settings().data / "bench").absolute(), console.print)
+    if as_json:
+        click.echo(measured.to_json())
+        return
+    table = Table("measure", "value", title=f"{measured.orders:,} orders, {measured.rows:,} rows")
+    table.columns[1].justify = "right"
+    for name, value in json.loads(measured.to_json()).items():
+        for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
+            table.add_row(label, f"{figure:,}")
+    Console().print(table)
+
+
 @main.group()
 def db() -> None:
     """The database: the embedded server, or the one that ECOMMERCE_DATABASE_URL names."""

@@ -1,5 +1,5 @@
 -- Baseline of `ecommerce-platform bench`: the same tables by plain SQL in psql, without Dagster and without checks.
--- Keys and indexes are taken off the empty tables and put back at the end, as for any large load.
+-- Keys and indexes are taken off the empty tables, and put back once a table is filled, as for any large load.
 create table public.baseline_keys as
 select
     conrelid::regclass::text as table_name,
@@ -13,6 +13,7 @@ where
 
 create table public.baseline_indexes as
 select
+    indrelid::regclass::text as table_name,
     indexrelid::regclass::text as index_name,
     pg_get_indexdef(indexrelid) as definition
 from pg_index
@@ -30,6 +31,24 @@ begin
     end loop;
     for item in select * from public.baseline_indexes loop
         execute format('drop index %s', item.index_name);
+    end loop;
+end
+$$;
+
+-- Puts the keys and indexes of some tables back; foreign keys come last of all, in 5_keys.sql.
+create procedure public.baseline_put_back(tables text)
+language plpgsql as $$
+declare
+    item record;
+begin
+    for item in
+        select format('alter table %s add constraint %I %s', table_name, conname, definition) as statement
+        from public.baseline_keys
+        where contype <> 'f' and table_name similar to tables
+        union all
+        select definition from public.baseline_indexes where table_name similar to tables
+    loop
+        execute item.statement;
     end loop;
 end
 $$;

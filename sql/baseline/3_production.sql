@@ -1,6 +1,8 @@
 -- Baseline: typed, deduplicated production tables. Each feed is typed once, into a temporary table.
 truncate production.loaded_days, production.customers, production.customer_versions, production.product_categories, production.products, production.product_versions, production.payment_methods, production.transactions, production.transaction_items, production.rejected_rows;
 
+call public.baseline_put_back('staging.%');
+
 insert into production.loaded_days (feed, partition_date, loaded_at, rows_in_file)
 select 'customers', partition_date, loaded_at, count(*) from staging.customers group by partition_date, loaded_at
 union all
@@ -87,29 +89,29 @@ inner join production.customers as customers on orders.customer_id = customers.c
 where orders.is_good
 order by orders.transaction_id, orders.partition_date desc, orders.source_row desc;
 
+call public.baseline_put_back('production.transactions');
 analyze production.transactions;
 
--- Of an order that is exported again, the latest day with its header and lines is the base.
+-- Of an order whose lines came on several days, the latest day with its header and lines is the base.
+create temp table strays as
+select distinct lines.transaction_id
+from typed_lines as lines
+inner join production.transactions as orders on lines.transaction_id = orders.transaction_id
+where lines.partition_date <> orders.partition_date;
+analyze strays;
+
 create temp table exported_again as
 select
-    orders.transaction_id,
+    headers.transaction_id,
     max(headers.partition_date) as base
-from production.transactions as orders
-inner join typed_orders as headers on orders.transaction_id = headers.transaction_id
+from strays
+inner join typed_orders as headers on strays.transaction_id = headers.transaction_id
+inner join production.customers as customers on headers.customer_id = customers.customer_id
 inner join typed_lines as lines
     on headers.transaction_id = lines.transaction_id and headers.partition_date = lines.partition_date
-where
-    headers.is_good
-    and lines.is_good
-    and exists (select 1 from production.customers as customers where customers.customer_id = headers.customer_id)
-    and exists (select 1 from production.products as products where products.product_id = lines.product_id)
-    and orders.transaction_id in (
-        select strays.transaction_id
-        from typed_lines as strays
-        inner join production.transactions as latest on strays.transaction_id = latest.transaction_id
-        where strays.partition_date <> latest.partition_date
-    )
-group by orders.transaction_id;
+inner join production.products as products on lines.product_id = products.product_id
+where headers.is_good and lines.is_good
+group by headers.transaction_id;
 
 insert into production.transaction_items (
     transaction_id, item_id, product_id, quantity, unit_price, discount_amount, line_total, partition_date, source_row
@@ -198,5 +200,7 @@ from (
         on typed.partition_date = original.partition_date and typed.source_row = original.source_row
 ) as rejected;
 
+call public.baseline_put_back('production.transaction_items');
+call public.baseline_put_back('production.[^t]%');
 analyze production.transaction_items;
-drop table typed_customers, typed_products, typed_orders, typed_lines, exported_again;
+drop table typed_customers, typed_products, typed_orders, typed_lines, strays, exported_again;

@@ -172,6 +172,7 @@ inner join warehouse.dim_product as products
         lines.product_id = products.product_id
         and orders.transaction_date >= products.valid_from and orders.transaction_date < products.valid_to;
 
+call public.baseline_put_back('warehouse.%');
 analyze warehouse.fact_sales;
 
 -- One row an order, which has one day, one customer and one payment.

@@ -1,17 +1,19 @@
--- Baseline: keys and indexes back onto the tables, each built or checked in one pass; then the statistics.
+-- Baseline: the foreign keys back onto the tables, each checked in one pass; then the statistics.
 do $$
 declare
     item record;
 begin
-    for item in select * from public.baseline_keys order by contype = 'f' loop
+    for item in select * from public.baseline_keys where contype = 'f' loop
         execute format('alter table %s add constraint %I %s', item.table_name, item.conname, item.definition);
-    end loop;
-    for item in select * from public.baseline_indexes loop
-        execute item.definition;
     end loop;
 end
 $$;
 
+drop procedure public.baseline_put_back;
 drop table public.baseline_keys, public.baseline_indexes;
-drop sequence public.baseline_row cascade;
+alter table staging.customers alter column source_row drop default;
+alter table staging.products alter column source_row drop default;
+alter table staging.transactions alter column source_row drop default;
+alter table staging.transaction_items alter column source_row drop default;
+drop sequence public.baseline_row;
 analyze;
