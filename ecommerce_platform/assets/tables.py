@@ -131,6 +131,7 @@ def table_query(table: str, window: Window) -> Query:
         covers_everything=COVERS_ALL_DAYS,
         effects=texts.get("effects"),
         revisits=REVISITS if "scope" in texts else None,
+        window=window,
     )
 
 

@@ -46,6 +46,7 @@ class Query:
             tables ``changes`` (key, operation I, U or D), ``before`` and ``incoming``.
         revisits: a queue table with the columns consumer and key. Keys that it holds for this table are taken out
             into the temporary table ``revisits``, which ``scope`` may read.
+        window: the days that the write concerns, for an asset without partitions in a run over some days.
     """
 
     select: str
@@ -54,6 +55,7 @@ class Query:
     covers_everything: str | None = None
     effects: str | None = None
     revisits: str | None = None
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
@@ -224,13 +226,15 @@ def write(
         table: from :func:`describe`.
         mode: how.
         rows: what; the column names must be the table's, in any order.
-        window: the days that the rows are about.
+        window: the days that the rows are about, unless a query names its own.
 
     Raises:
         WriteError: the columns differ from the table's, or a row lies outside the window.
         psycopg.Error: what the database says, for example of a violated constraint.
     """
     begin = time.monotonic()
+    if isinstance(rows, Query) and rows.window is not None:
+        window = rows.window
     locks = mode.locks if isinstance(mode, Merge) else ()
     with write_transaction(connection, (table.full_name, *locks)):
         if isinstance(mode, ReplaceSlice):
