@@ -311,7 +311,13 @@ def _segments_follow_purchases() -> TableCheck:
         or customer_id in (
             select customer_id from production.customer_versions where {IN_WINDOW}
             union all
-            {CUSTOMERS_WHO_BOUGHT}
+            -- Who was a VIP the day before stays one: that was judged when it began.
+            select versions.customer_id
+            from warehouse.fact_sales as facts
+            inner join warehouse.dim_customer as versions on facts.customer_key = versions.customer_key
+            where
+                facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+                and not (versions.segment = 'VIP' and versions.valid_from < facts.sale_date)
         )
     """
     segment = """

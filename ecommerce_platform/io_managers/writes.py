@@ -242,7 +242,7 @@ def write(
         else:
             inserted, updated, deleted, unchanged = _merge(connection, table, mode, rows, window)
         changed = inserted + updated + deleted
-        if changed >= ANALYZE_FROM_ROWS and changed * 10 >= inserted + unchanged + updated:
+        if changed >= ANALYZE_FROM_ROWS and changed * 10 >= _estimated_rows(connection, table):
             _analyze(connection, table)
     return WriteResult(inserted, updated, deleted, unchanged, time.monotonic() - begin)
 
@@ -328,6 +328,14 @@ def _is_referenced(connection: ClientConnection, table: Table) -> bool:
         (table.full_name,),
     ).fetchone()
     return row is not None and row[0]
+
+
+def _estimated_rows(connection: ClientConnection, table: Table) -> float:
+    """What the planner takes the table for; below 0 where it knows nothing."""
+    row = connection.execute(
+        "select reltuples from pg_catalog.pg_class where oid = %s::regclass", (table.full_name,)
+    ).fetchone()
+    return row[0] if row else -1
 
 
 def _analyze(connection: ClientConnection, table: Table) -> None:

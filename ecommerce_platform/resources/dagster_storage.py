@@ -91,6 +91,9 @@ def sqlalchemy_url(conninfo: str, database: str) -> str:
         **conninfo_to_dict(conninfo),
     }
     parts.pop("dbname", None)
+    # A run commits some four hundred events one by one. They share the write-ahead log of the tables, so that after a
+    # crash of the server the latest events may be missing, never the rows that they tell of: the days are loaded again.
+    parts["options"] = f"{parts.get('options') or ''} -c synchronous_commit=off".strip()
     url = URL.create(
         "postgresql+psycopg2",
         username=parts.pop("user", None),
