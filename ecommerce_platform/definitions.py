@@ -14,6 +14,7 @@ from dagster import (
 
 from ecommerce_platform.assets import analytics, monitoring, production, raw, staging, warehouse
 from ecommerce_platform.automation.daily import daily_job, every_day
+from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.checks import all_checks
 from ecommerce_platform.io_managers import PostgresIOManager
 from ecommerce_platform.layers import LAYERS
@@ -38,6 +39,7 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
         asset_checks=all_checks(),
         jobs=[daily_job],
         schedules=[every_day],
+        sensors=[alerts],
         resources={**resources, **overrides},
         # The work is done in the database; a process a step would only cost its start.
         executor=in_process_executor,

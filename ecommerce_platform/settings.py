@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     alert_webhook_url: Annotated[str | None, AfterValidator(_web_url)] = Field(
         None, examples=["https://hooks.example.com/services/T/B/x"], repr=False
     )
+    dagster_url: Annotated[str | None, AfterValidator(_web_url)] = Field(None, examples=["https://dagster.example.com"])
 
     @property
     def data(self) -> Path:
@@ -122,6 +123,12 @@ class Settings(BaseSettings):
     def first_day_file(self) -> Path:
         """Where ``up --days`` remembers the first day of this data folder; ECOMMERCE_FIRST_DAY goes before it."""
         return self.data / "first_day"
+
+    @property
+    def ui_url(self) -> str:
+        """Address of Dagster's UI for links that people follow, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.dagster_url or f"http://{host}:{self.dagster_port}").rstrip("/")
 
     @property
     def dagster_home(self) -> Path:
