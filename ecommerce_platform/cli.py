@@ -243,6 +243,39 @@ def verify(as_json: bool) -> None:
         sys.exit(EXIT_FAILED)
 
 
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@one_clear_error
+def maintenance(dry_run: bool, as_json: bool) -> None:
+    """Delete what is older than ECOMMERCE_RETENTION_DAYS and no longer needed, as the weekly job does.
+
+    Runs of Dagster, their events, ticks and logs, and files that a crash left. What says which days are loaded stays,
+    and so do the last result of every check and every staging slice that production was built from.
+    """
+    settings = load_settings()
+    _require_running(settings)
+    from ecommerce_platform.maintenance import plan
+    from ecommerce_platform.resources.database import Database
+
+    done = []
+    with _instance() as instance:
+        for task in plan(instance, Database(role="loader"), settings, dt.datetime.now(dt.UTC)):
+            if not dry_run:
+                task.delete()
+            done.append({"what": task.name, "count": task.count, "bytes": task.size})
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, "deleted": done}, indent=2))
+        return
+    table = Table("what", "count", "bytes", title="Would delete" if dry_run else "Deleted")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in done:
+        table.add_row(str(row["what"]), f"{row['count']:,}", f"{row['bytes']:,}")
+    Console().print(table)
+    console.print(f"Kept: what is younger than {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), or needed.")
+
+
 def _outcome_json(outcome: Any) -> dict[str, Any]:
     names = ("table", "name", "severity", "passed", "rows_tested", "violations", "description", "samples")
     return {name: getattr(outcome, name) for name in names}

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     seed: int = Field(42, ge=0, lt=2**63, examples=["42"])
     defect_rate: float = Field(0.01, ge=0, le=0.5, examples=["0.01"])
     catch_up_days: int = Field(14, ge=1, le=366, examples=["14"])
+    retention_days: int = Field(90, ge=14, le=36_500, examples=["90"])
+    staging_retention_days: int | None = Field(None, ge=14, le=36_500, examples=["365"])
     host: str = Field("127.0.0.1", min_length=1, max_length=253, pattern=r"^[0-9A-Za-z.:_-]+$", examples=["127.0.0.1"])
     dagster_port: int = Field(3000, ge=1, le=65535, examples=["3000"])
     dashboard_port: int = Field(8050, ge=1, le=65535, examples=["8050"])

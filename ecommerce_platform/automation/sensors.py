@@ -133,9 +133,9 @@ def _makes_good(success: DagsterRun, failure: DagsterRun) -> bool:
         return False
     if not (did[0] <= wanted[0] and wanted[1] <= did[1]):
         return False
-    if success.asset_selection is None:
+    if not success.asset_selection:
         return True
-    return failure.asset_selection is not None and failure.asset_selection <= success.asset_selection
+    return bool(failure.asset_selection) and failure.asset_selection <= success.asset_selection
 
 
 def _failed_steps(instance: DagsterInstance, run: DagsterRun) -> str:
