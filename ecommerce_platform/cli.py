@@ -214,7 +214,7 @@ def verify(as_json: bool) -> None:
     from ecommerce_platform.resources.database import Database
 
     outcomes = []
-    with Database().connect() as connection, _progress() as progress:
+    with Database(role="loader").connect() as connection, _progress() as progress:
         task = progress.add_task("verifying", total=None)
         for outcome in run_checks(connection):
             outcomes.append(outcome)
@@ -279,6 +279,26 @@ def maintenance(dry_run: bool, as_json: bool) -> None:
 def _outcome_json(outcome: Any) -> dict[str, Any]:
     names = ("table", "name", "severity", "passed", "rows_tested", "violations", "description", "samples")
     return {name: getattr(outcome, name) for name in names}
+
+
+@main.command("clean-data")
+@click.confirmation_option(prompt="This stops the embedded server and deletes the data folder. Go on?")
+@one_clear_error
+def clean_data() -> None:
+    """Stop the embedded server and delete the data folder: the files, and the embedded database.
+
+    A database that ECOMMERCE_DATABASE_URL names stays; db reset empties it.
+    """
+    from ecommerce_platform.resources.database import embedded_server
+
+    settings = load_settings()
+    embedded_server(settings).stop()
+    shutil.rmtree(settings.data, ignore_errors=True)
+    if settings.data.exists():
+        raise SettingsError(
+            f"ECOMMERCE_DATA_DIR: {settings.data} could not be deleted; its files belong to somebody else"
+        )
+    console.print(f"{settings.data} is gone.", markup=False)
 
 
 @main.group()
@@ -577,6 +597,10 @@ def _serve(settings: Settings) -> None:
     """Dagster's webserver and daemon, until Ctrl-C."""
     _require_free_port(settings)
     address = f"http://{settings.host}:{settings.dagster_port}"
+    if settings.host not in ("127.0.0.1", "::1", "localhost"):
+        console.print(
+            "Everybody who reaches this address can run and delete: Dagster asks for no password.", style="yellow"
+        )
     console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)  Ctrl-C stops it; PostgreSQL goes on.")
     if console.is_terminal and not os.environ.get("CI"):
         webbrowser.open(f"{address}/asset-groups")

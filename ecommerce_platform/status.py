@@ -52,7 +52,7 @@ def table_keys() -> list[AssetKey]:
 
 def table_states(instance: DagsterInstance) -> list[TableState]:
     """The state of every table, as the platform's database and Dagster's records say."""
-    with Database().connect() as connection:
+    with Database(role="loader").connect() as connection:
         return states_of(instance, connection, table_keys())
 
 
