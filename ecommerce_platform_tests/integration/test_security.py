@@ -14,7 +14,6 @@ from ecommerce_platform.definitions import build_definitions
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.resources.database import Database
 
-
 NOT_FOR_THE_LOADER = [
     "create table warehouse.mine (x int)",
     "create table public.mine (x int)",
