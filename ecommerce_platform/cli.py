@@ -281,6 +281,20 @@ def _outcome_json(outcome: Any) -> dict[str, Any]:
     return {name: getattr(outcome, name) for name in names}
 
 
+@main.command("alert-test")
+@one_clear_error
+def alert_test() -> None:
+    """Send a test message to the webhook of ECOMMERCE_ALERT_WEBHOOK_URL."""
+    from ecommerce_platform.automation.alerts import Incident, message, post
+
+    settings = load_settings()
+    if settings.alert_webhook_url is None:
+        raise click.UsageError("ECOMMERCE_ALERT_WEBHOOK_URL is not set: alerts go to the log only")
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    post(settings.alert_webhook_url, message([Incident("test", "Only a test", "", settings.ui_url, now)], []))
+    console.print("The webhook took the message.")
+
+
 @main.command("clean-data")
 @click.confirmation_option(prompt="This stops the embedded server and deletes the data folder. Go on?")
 @one_clear_error
@@ -341,19 +355,42 @@ def db_url() -> None:
 @one_clear_error
 def db_psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the database; further arguments go to psql: db psql -- -c 'select 1'."""
+    _run_client("psql", arguments)
+
+
+@db.command("dump", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@one_clear_error
+def db_dump(arguments: tuple[str, ...]) -> None:
+    """Back the database up with pg_dump; arguments go to it: db dump -- --format=custom --file=backup.dump."""
+    _run_client("pg_dump", arguments)
+
+
+@db.command("restore", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@one_clear_error
+def db_restore(arguments: tuple[str, ...]) -> None:
+    """Bring a backup back with pg_restore; arguments go to it: db restore -- --clean --if-exists backup.dump."""
+    _run_client("pg_restore", arguments)
+
+
+def _run_client(name: str, arguments: tuple[str, ...]) -> None:
+    """Become a client program of PostgreSQL, connected to the database.
+
+    The embedded server's own programs are its version; for another server those of the machine are the likelier.
+    """
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-    from ecommerce_platform.resources.database import database_url
+    from ecommerce_platform.resources.database import database_url, embedded_server
 
     settings = load_settings()
-    program = shutil.which("psql")
-    if program is None:
-        raise click.UsageError("psql is not installed; on Debian and Ubuntu: apt-get install postgresql-client")
+    theirs = shutil.which(name) if settings.database_url is not None else None
+    program = theirs or str(embedded_server(settings).binary(name))
     # A password on the command line would show in every list of processes.
     parts: dict[str, Any] = dict(conninfo_to_dict(database_url(settings)))
     password = parts.pop("password", None)
     environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
-    os.execve(program, [program, make_conninfo(**parts), *arguments], environment)  # noqa: S606
+    os.execve(program, [program, f"--dbname={make_conninfo(**parts)}", *arguments], environment)  # noqa: S606
 
 
 @db.command("reset")

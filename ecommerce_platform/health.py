@@ -72,7 +72,7 @@ DATABASE = (
         "count",
         None,
         10,
-        "Locks that somebody waits for. Above: sql/queries/waiting_for_work.sql and pg_blocking_pids tell who.",
+        "Locks that somebody waits for. Above: sql/queries/who_waits_for_whom.sql tells who.",
     ),
     ("deadlocks", "count", None, None, "Deadlocks since the counters began. Each was tried again."),
     ("temporary_bytes", "bytes", None, None, "Written to temporary files since the counters began: more work_mem?"),
