@@ -71,13 +71,30 @@ def one_clear_error(command: Callable) -> Callable:
         except SettingsError as error:
             console.print(f"Wrong setting.\n{error}", style="red", markup=False)
             sys.exit(EXIT_USAGE)
-        except RuntimeError as error:
-            if type(error).__module__.startswith("ecommerce_platform."):
+        except Exception as error:
+            if isinstance(error, RuntimeError) and type(error).__module__.startswith("ecommerce_platform."):
                 console.print(str(error), style="red", markup=False)
                 sys.exit(EXIT_FAILED)
-            raise
+            said = _outage(error)
+            if said is None:
+                raise
+            console.print(f"PostgreSQL failed: {said}", style="red", markup=False)
+            console.print("What was stored stays, and nothing is half-written. docs/operations.md tells what to do.")
+            sys.exit(EXIT_FAILED)
 
     return wrapped
+
+
+def _outage(error: BaseException | None) -> str | None:
+    """What the server said when it went away, was full or refused; None for a fault of another kind."""
+    while error is not None:
+        module = type(error).__module__.split(".")[0]
+        # Both drivers have a class for each SQLSTATE; those of an outage descend from OperationalError.
+        ancestry = [ancestor.__name__ for ancestor in type(error).__mro__]
+        if module in ("psycopg", "psycopg2") and "OperationalError" in ancestry:
+            return " ".join(str(error).split())
+        error = getattr(error, "orig", None) or error.__cause__
+    return None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -109,7 +109,8 @@ def _runs(instance: DagsterInstance, ui: str, known: Collection[str]) -> Iterato
             later.append(run)
             continue
         days = days_of_run(run.tags)
-        name = run.job_name if days is None else f"{run.job_name}, {' to '.join(map(str, dict.fromkeys(days)))}"
+        what = f"run {run.run_id[:8]}" if days is None else " to ".join(map(str, dict.fromkeys(days)))
+        name = f"{run.job_name.strip('_')}, {what}"
         key = f"{RUN}{_root(run) if days is None else name}"
         # Dagster runs a run again whose process died: that one is not lost yet.
         is_tried_again = run.tags.get(WILL_RETRY_TAG) == "true"
