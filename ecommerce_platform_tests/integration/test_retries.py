@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from dagster import AssetKey, AssetSelection, DagsterEventType, DagsterInstance, Definitions, ExecuteInProcessResult
 from dagster import asset as dagster_asset
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
@@ -201,6 +202,18 @@ def test_a_fault_of_the_code_is_not_tried_again(platform: Platform, error: Excep
     def evaluate(connection: psycopg.Connection, window: object) -> CheckOutcome:
         asked.append(1)
         raise error
+
+    assert not check_run(platform, evaluate).success
+    assert len(asked) == 1
+
+
+def test_a_run_that_somebody_ends_is_not_tried_again(platform: Platform) -> None:
+    """With a retry policy on the step, Dagster would begin it again."""
+    asked: list[int] = []
+
+    def evaluate(connection: psycopg.Connection, window: object) -> CheckOutcome:
+        asked.append(1)
+        raise DagsterExecutionInterruptedError
 
     assert not check_run(platform, evaluate).success
     assert len(asked) == 1
