@@ -46,7 +46,7 @@ class Incident:
         title: what is wrong, in one line.
         detail: what is known of it; no personal data.
         link: the page of Dagster's UI that shows it.
-        since: when it was first seen, ISO 8601.
+        since: when it began, or was first seen where that is not known; ISO 8601.
         told: whether the webhook has taken it.
         over: whether it has passed, and that is still to be told.
     """
@@ -99,7 +99,7 @@ def compare(book: Book, failing: Iterable[Incident], undecided: Collection[str],
     opened, closed = [], []
     for key, incident in seen.items():
         if key not in book.incidents:
-            kept[key] = replace(incident, since=now.isoformat(timespec="seconds"))
+            kept[key] = replace(incident, since=incident.since or now.isoformat(timespec="seconds"))
             opened.append(kept[key])
         else:
             # It may have passed and come back before the webhook heard of either.
@@ -126,10 +126,11 @@ def deliver(book: Book, webhook: str | None) -> Book:
     """
     news = [incident for incident in book.incidents.values() if not incident.told]
     over = [incident for incident in book.incidents.values() if incident.over]
-    if webhook is None or not (news or over):
-        return book
-    post(webhook, message(news, over))
-    return Book({key: replace(item, told=True) for key, item in book.incidents.items() if not item.over})
+    is_told = webhook is not None and bool(news or over)
+    if webhook is not None and is_told:
+        post(webhook, message(news, over))
+    still_open = {key: item for key, item in book.incidents.items() if not item.over}
+    return Book({key: replace(item, told=item.told or is_told) for key, item in still_open.items()})
 
 
 def message(news: Sequence[Incident], over: Sequence[Incident]) -> dict[str, Any]:

@@ -104,7 +104,8 @@ def _runs(instance: DagsterInstance, ui: str, known: Collection[str]) -> Iterato
     wanted = RunsFilter(statuses=ended, updated_after=dt.datetime.now(dt.UTC) - FORGET_AFTER)
     later: list[DagsterRun] = []
     seen: set[str] = set()
-    for run in instance.get_runs(filters=wanted, limit=RUNS_LOOKED_AT):  # newest first
+    for record in instance.get_run_records(filters=wanted, limit=RUNS_LOOKED_AT):  # newest first
+        run = record.dagster_run
         if run.status == DagsterRunStatus.SUCCESS:
             later.append(run)
             continue
@@ -118,7 +119,10 @@ def _runs(instance: DagsterInstance, ui: str, known: Collection[str]) -> Iterato
             continue
         seen.add(key)
         detail = "" if key in known else _failed_steps(instance, run)
-        yield Incident(key, f"Run failed: {name}", detail, f"{ui}/runs/{run.run_id}")
+        # The moment of the failure: from then on it counts until it is forgotten, whenever it was seen.
+        ended_at = dt.datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), dt.UTC)
+        since = ended_at.isoformat(timespec="seconds")
+        yield Incident(key, f"Run failed: {name}", detail, f"{ui}/runs/{run.run_id}", since)
 
 
 def _root(run: DagsterRun) -> str:

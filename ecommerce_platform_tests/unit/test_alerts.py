@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from ecommerce_platform.automation.alerts import FORGET_AFTER, Book, Incident, compare, message
+from ecommerce_platform.automation.alerts import FORGET_AFTER, Book, Incident, compare, deliver, message
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 LATER = NOON + dt.timedelta(minutes=1)
@@ -45,6 +45,20 @@ def test_a_failed_run_that_nobody_ran_again_is_forgotten_without_a_word() -> Non
     look = compare(book, [], (), NOON + FORGET_AFTER + dt.timedelta(seconds=1))
     assert look.closed == []
     assert look.book == Book({})
+
+
+def test_a_failed_run_that_was_seen_late_is_forgotten_by_its_own_age() -> None:
+    """A daemon that was down for two hours saw it late, and called it solved when it left the window."""
+    failed = Incident(**{**vars(RUN), "since": (NOON - dt.timedelta(hours=2)).isoformat()})
+    book = compare(Book({}), [failed], (), NOON).book
+    assert book.incidents[RUN.key].since == failed.since
+    assert compare(book, [], (), NOON + FORGET_AFTER - dt.timedelta(hours=1)).closed == []
+
+
+def test_without_a_webhook_nothing_waits_in_the_book_for_ever() -> None:
+    told = Incident(**{**vars(CHECK), "told": True, "since": NOON.isoformat()})
+    look = compare(Book({told.key: told}), [], (), LATER)
+    assert deliver(look.book, None) == Book({})
 
 
 def test_a_storm_is_one_message_that_slack_takes() -> None:
