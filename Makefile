@@ -37,9 +37,10 @@ up: $(VENV)/.installed-runtime ## Load the days, then serve Dagster [SERVE=0] [D
 test: $(VENV)/.installed-dev ## Run the tests [PYTEST_ARGS=...]
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/.installed-dev ## Check style, SQL and types
+lint: $(VENV)/.installed-dev ## Check style, SQL, types and dependencies
 	@status=0; \
-	for check in 'ruff check .' 'ruff format --check .' 'sqlfluff lint --nocolor sql' 'ty check ecommerce_platform'; do \
+	for check in 'ruff check .' 'ruff format --check .' 'sqlfluff lint --nocolor sql' 'ty check ecommerce_platform' \
+		'python -m pip --disable-pip-version-check check' 'python .ci/audit.py'; do \
 		echo "$$check"; $(BIN)/$$check || status=1; \
 	done; exit $$status
 
@@ -61,8 +62,7 @@ clean: ## Remove .venv and caches, keep the data
 	find . \( -name .git -o -path ./data \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
 clean-data: ## Stop the embedded database and remove data/
-	@if [ -x $(CLI) ]; then $(CLI) db stop; fi
-	rm -rf "$${ECOMMERCE_DATA_DIR:-data}"
+	@if [ -x $(CLI) ]; then $(CLI) clean-data --yes; else rm -rf data; fi
 
 # Stamps. A target is made last, so that an installation that was cut short is taken up again.
 $(VENV)/.made:

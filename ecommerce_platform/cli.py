@@ -71,13 +71,30 @@ def one_clear_error(command: Callable) -> Callable:
         except SettingsError as error:
             console.print(f"Wrong setting.\n{error}", style="red", markup=False)
             sys.exit(EXIT_USAGE)
-        except RuntimeError as error:
-            if type(error).__module__.startswith("ecommerce_platform."):
+        except Exception as error:
+            if isinstance(error, RuntimeError) and type(error).__module__.startswith("ecommerce_platform."):
                 console.print(str(error), style="red", markup=False)
                 sys.exit(EXIT_FAILED)
-            raise
+            said = _outage(error)
+            if said is None:
+                raise
+            console.print(f"PostgreSQL failed: {said}", style="red", markup=False)
+            console.print("What was stored stays, and nothing is half-written. docs/operations.md tells what to do.")
+            sys.exit(EXIT_FAILED)
 
     return wrapped
+
+
+def _outage(error: BaseException | None) -> str | None:
+    """What the server said when it went away, was full or refused; None for a fault of another kind."""
+    while error is not None:
+        module = type(error).__module__.split(".")[0]
+        # Both drivers have a class for each SQLSTATE; those of an outage descend from OperationalError.
+        ancestry = [ancestor.__name__ for ancestor in type(error).__mro__]
+        if module in ("psycopg", "psycopg2") and "OperationalError" in ancestry:
+            return " ".join(str(error).split())
+        error = getattr(error, "orig", None) or error.__cause__
+    return None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -234,7 +251,7 @@ def verify(as_json: bool) -> None:
     from ecommerce_platform.resources.database import Database
 
     outcomes = []
-    with Database().connect() as connection, _progress() as progress:
+    with Database(role="loader").connect() as connection, _progress() as progress:
         task = progress.add_task("verifying", total=None)
         for outcome in run_checks(connection):
             outcomes.append(outcome)
@@ -261,6 +278,39 @@ def verify(as_json: bool) -> None:
     console.print(f"\n{len(outcomes)} checks, {len(failed)} failed, {warnings} warnings")
     if failed:
         sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@one_clear_error
+def maintenance(dry_run: bool, as_json: bool) -> None:
+    """Delete what is older than ECOMMERCE_RETENTION_DAYS and no longer needed, as the weekly job does.
+
+    Runs of Dagster, their events, ticks and logs, and files that a crash left. What says which days are loaded stays,
+    and so do the last result of every check and every staging slice that production was built from.
+    """
+    settings = load_settings()
+    _require_running(settings)
+    from ecommerce_platform.maintenance import plan
+    from ecommerce_platform.resources.database import Database
+
+    done = []
+    with _instance() as instance:
+        for task in plan(instance, Database(role="loader"), settings, dt.datetime.now(dt.UTC)):
+            if not dry_run:
+                task.delete()
+            done.append({"what": task.name, "count": task.count, "bytes": task.size})
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, "deleted": done}, indent=2))
+        return
+    table = Table("what", "count", "bytes", title="Would delete" if dry_run else "Deleted")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in done:
+        table.add_row(str(row["what"]), f"{row['count']:,}", f"{row['bytes']:,}")
+    Console().print(table)
+    console.print(f"Kept: what is younger than {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), or needed.")
 
 
 def _outcome_json(outcome: Any) -> dict[str, Any]:
@@ -290,6 +340,40 @@ def bench(orders: int, as_json: bool, folder: Path | None) -> None:
         for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
             table.add_row(label, f"{figure:,}")
     Console().print(table)
+
+
+@main.command("alert-test")
+@one_clear_error
+def alert_test() -> None:
+    """Send a test message to the webhook of ECOMMERCE_ALERT_WEBHOOK_URL."""
+    from ecommerce_platform.automation.alerts import Incident, message, post
+
+    settings = load_settings()
+    if settings.alert_webhook_url is None:
+        raise click.UsageError("ECOMMERCE_ALERT_WEBHOOK_URL is not set: alerts go to the log only")
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    post(settings.alert_webhook_url, message([Incident("test", "Only a test", "", settings.ui_url, now)], []))
+    console.print("The webhook took the message.")
+
+
+@main.command("clean-data")
+@click.confirmation_option(prompt="This stops the embedded server and deletes the data folder. Go on?")
+@one_clear_error
+def clean_data() -> None:
+    """Stop the embedded server and delete the data folder: the files, and the embedded database.
+
+    A database that ECOMMERCE_DATABASE_URL names stays; db reset empties it.
+    """
+    from ecommerce_platform.resources.database import embedded_server
+
+    settings = load_settings()
+    embedded_server(settings).stop()
+    shutil.rmtree(settings.data, ignore_errors=True)
+    if settings.data.exists():
+        raise SettingsError(
+            f"ECOMMERCE_DATA_DIR: {settings.data} could not be deleted; its files belong to somebody else"
+        )
+    console.print(f"{settings.data} is gone.", markup=False)
 
 
 @main.group()
@@ -332,19 +416,42 @@ def db_url() -> None:
 @one_clear_error
 def db_psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the database; further arguments go to psql: db psql -- -c 'select 1'."""
+    _run_client("psql", arguments)
+
+
+@db.command("dump", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@one_clear_error
+def db_dump(arguments: tuple[str, ...]) -> None:
+    """Back the database up with pg_dump; arguments go to it: db dump -- --format=custom --file=backup.dump."""
+    _run_client("pg_dump", arguments)
+
+
+@db.command("restore", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@one_clear_error
+def db_restore(arguments: tuple[str, ...]) -> None:
+    """Bring a backup back with pg_restore; arguments go to it: db restore -- --clean --if-exists backup.dump."""
+    _run_client("pg_restore", arguments)
+
+
+def _run_client(name: str, arguments: tuple[str, ...]) -> None:
+    """Become a client program of PostgreSQL, connected to the database.
+
+    The embedded server's own programs are its version; for another server those of the machine are the likelier.
+    """
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-    from ecommerce_platform.resources.database import database_url
+    from ecommerce_platform.resources.database import database_url, embedded_server
 
     settings = load_settings()
-    program = shutil.which("psql")
-    if program is None:
-        raise click.UsageError("psql is not installed; on Debian and Ubuntu: apt-get install postgresql-client")
+    theirs = shutil.which(name) if settings.database_url is not None else None
+    program = theirs or str(embedded_server(settings).binary(name))
     # A password on the command line would show in every list of processes.
     parts: dict[str, Any] = dict(conninfo_to_dict(database_url(settings)))
     password = parts.pop("password", None)
     environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
-    os.execve(program, [program, make_conninfo(**parts), *arguments], environment)  # noqa: S606
+    os.execve(program, [program, f"--dbname={make_conninfo(**parts)}", *arguments], environment)  # noqa: S606
 
 
 @db.command("reset")
@@ -589,6 +696,10 @@ def _serve(settings: Settings) -> None:
     """Dagster's webserver and daemon, until Ctrl-C."""
     _require_free_port(settings)
     address = f"http://{settings.host}:{settings.dagster_port}"
+    if settings.host not in ("127.0.0.1", "::1", "localhost"):
+        console.print(
+            "Everybody who reaches this address can run and delete: Dagster asks for no password.", style="yellow"
+        )
     console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)  Ctrl-C stops it; PostgreSQL goes on.")
     if console.is_terminal and not os.environ.get("CI"):
         webbrowser.open(f"{address}/asset-groups")

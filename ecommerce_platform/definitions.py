@@ -14,6 +14,8 @@ from dagster import (
 
 from ecommerce_platform.assets import analytics, monitoring, production, raw, staging, warehouse
 from ecommerce_platform.automation.daily import daily_job, every_day
+from ecommerce_platform.automation.sensors import alerts
+from ecommerce_platform.automation.weekly import every_week, maintenance_job
 from ecommerce_platform.checks import all_checks
 from ecommerce_platform.io_managers import PostgresIOManager
 from ecommerce_platform.layers import LAYERS
@@ -36,8 +38,9 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
     return Definitions(
         assets=load_assets_from_modules([raw, staging, production, warehouse, analytics, monitoring]),
         asset_checks=all_checks(),
-        jobs=[daily_job],
-        schedules=[every_day],
+        jobs=[daily_job, maintenance_job],
+        schedules=[every_day, every_week],
+        sensors=[alerts],
         resources={**resources, **overrides},
         # The work is done in the database; a process a step would only cost its start.
         executor=in_process_executor,

@@ -7,6 +7,7 @@ message that names the variable, what is wrong with it and an example.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "ECOMMERCE_"
@@ -62,6 +63,45 @@ def _web_url(url: str | None) -> str | None:
     return url
 
 
+def _folder(path: Path) -> Path:
+    """A folder to write to: no file, no control character in its name, and nothing that other things live in."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in str(path)):
+        raise ValueError("must not hold a line break or another control character")
+    if os.path.expanduser(path).startswith("~"):  # noqa: PTH111
+        raise ValueError("names the home of a user that is not known")
+    absolute = _absolute(path)
+    if absolute.exists() and not absolute.is_dir():
+        raise ValueError("is a file, and must be a folder")
+    if PROJECT_DIR.is_relative_to(absolute.resolve()) or _home().is_relative_to(absolute.resolve()):
+        raise ValueError("must be a folder of its own, below the project or elsewhere: `make clean-data` deletes it")
+    return path
+
+
+def _absolute(path: Path) -> Path:
+    # os.path's functions, because pathlib's raise where there is no home, and keep "..".
+    return Path(os.path.normpath(PROJECT_DIR / os.path.expanduser(path)))  # noqa: PTH111
+
+
+def _home() -> Path:
+    return Path(os.path.expanduser("~")).resolve()  # noqa: PTH111
+
+
+def _secret_file(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise ValueError("is no file that can be read")
+    return path
+
+
+def _or_from_file(value: object, fields: ValidationInfo) -> object:
+    """A secret, or what the file holds that NAME_FILE names, without white space around it."""
+    file = fields.data.get(f"{fields.field_name}_file")
+    if file is None:
+        return value
+    if value:
+        raise ValueError(f"is set, and so is {PREFIX}{str(fields.field_name).upper()}_FILE: keep one of them")
+    return file.read_text(encoding="utf-8").strip()
+
+
 class Settings(BaseSettings):
     """The platform's settings, read once at start from the environment.
 
@@ -71,12 +111,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
-    data_dir: Path = Field(Path("data"), examples=["data"])
-    database_url: Annotated[str | None, AfterValidator(_postgres_url)] = Field(
-        None, examples=["postgresql://user:password@host:5432/ecommerce"], repr=False
+    data_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("data"), examples=["data"])
+    database_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+        None, examples=["/run/secrets/database_url"]
+    )
+    database_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(_postgres_url)] = Field(
+        None, examples=["postgresql://user:password@host:5432/ecommerce"], repr=False, validate_default=True
     )
     source: Literal["synthetic", "landing"] = Field("synthetic", examples=["synthetic"])
-    landing_dir: Path = Field(Path("landing"), examples=["landing"])
+    landing_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("landing"), examples=["landing"])
     first_day: Annotated[dt.date, NoDecode, BeforeValidator(_iso_day), AfterValidator(_known_day)] = Field(
         dt.date(2024, 1, 1), examples=["2024-01-01"]
     )
@@ -86,22 +129,28 @@ class Settings(BaseSettings):
     seed: int = Field(42, ge=0, lt=2**63, examples=["42"])
     defect_rate: float = Field(0.01, ge=0, le=0.5, examples=["0.01"])
     catch_up_days: int = Field(14, ge=1, le=366, examples=["14"])
+    retention_days: int = Field(90, ge=14, le=36_500, examples=["90"])
+    staging_retention_days: int | None = Field(None, ge=14, le=36_500, examples=["365"])
     host: str = Field("127.0.0.1", min_length=1, max_length=253, pattern=r"^[0-9A-Za-z.:_-]+$", examples=["127.0.0.1"])
     dagster_port: int = Field(3000, ge=1, le=65535, examples=["3000"])
     dashboard_port: int = Field(8050, ge=1, le=65535, examples=["8050"])
-    alert_webhook_url: Annotated[str | None, AfterValidator(_web_url)] = Field(
-        None, examples=["https://hooks.example.com/services/T/B/x"], repr=False
+    alert_webhook_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+        None, examples=["/run/secrets/webhook"]
     )
+    alert_webhook_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(_web_url)] = Field(
+        None, examples=["https://hooks.example.com/services/T/B/x"], repr=False, validate_default=True
+    )
+    dagster_url: Annotated[str | None, AfterValidator(_web_url)] = Field(None, examples=["https://dagster.example.com"])
 
     @property
     def data(self) -> Path:
         """Absolute folder of everything that the platform writes; relative values start at the project."""
-        return (PROJECT_DIR / self.data_dir.expanduser()).absolute()
+        return _absolute(self.data_dir)
 
     @property
     def landing(self) -> Path:
         """Absolute folder where a user's own exports are dropped."""
-        return (PROJECT_DIR / self.landing_dir.expanduser()).absolute()
+        return _absolute(self.landing_dir)
 
     @property
     def raw(self) -> Path:
@@ -122,6 +171,12 @@ class Settings(BaseSettings):
     def first_day_file(self) -> Path:
         """Where ``up --days`` remembers the first day of this data folder; ECOMMERCE_FIRST_DAY goes before it."""
         return self.data / "first_day"
+
+    @property
+    def ui_url(self) -> str:
+        """Address of Dagster's UI for links that people follow, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.dagster_url or f"http://{host}:{self.dagster_port}").rstrip("/")
 
     @property
     def dagster_home(self) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from dagster import AssetKey, DagsterInstance
+from dagster import AssetKey, DagsterInstance, FloatMetadataValue
 from psycopg import sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection
@@ -18,7 +18,7 @@ COUNTED_UP_TO = 100_000
 
 @dataclass(frozen=True)
 class TableState:
-    """A table: its rows, its bytes with indexes, its latest day, and what Dagster last stored in it."""
+    """A table: its rows, its bytes with indexes, its latest day, and how and when Dagster last stored it."""
 
     table: str
     rows: int
@@ -26,6 +26,7 @@ class TableState:
     latest_day: dt.date | None
     materialized_at: dt.datetime | None
     run_id: str | None
+    write_seconds: float | None
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON."""
@@ -36,6 +37,7 @@ class TableState:
             "latest_day": self.latest_day and self.latest_day.isoformat(),
             "materialized_at": self.materialized_at and self.materialized_at.isoformat(),
             "run_id": self.run_id,
+            "write_seconds": self.write_seconds,
         }
 
 
@@ -50,7 +52,7 @@ def table_keys() -> list[AssetKey]:
 
 def table_states(instance: DagsterInstance) -> list[TableState]:
     """The state of every table, as the platform's database and Dagster's records say."""
-    with Database().connect() as connection:
+    with Database(role="loader").connect() as connection:
         return states_of(instance, connection, table_keys())
 
 
@@ -82,6 +84,8 @@ def _state(connection: ClientConnection, key: AssetKey, entry) -> TableState:
         query = sql.SQL("select max({}) from {}").format(sql.Identifier(column), table)
         (latest,) = connection.execute(query).fetchone() or (None,)
     stored = entry.last_materialization_record if entry else None
+    metadata = stored.asset_materialization.metadata if stored and stored.asset_materialization else {}
+    seconds = metadata.get("seconds")
     return TableState(
         name,
         rows,
@@ -89,4 +93,5 @@ def _state(connection: ClientConnection, key: AssetKey, entry) -> TableState:
         latest,
         dt.datetime.fromtimestamp(stored.timestamp, dt.UTC) if stored else None,
         entry.last_run_id if entry else None,
+        float(seconds.value) if isinstance(seconds, FloatMetadataValue) and seconds.value is not None else None,
     )

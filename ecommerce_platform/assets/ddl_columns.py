@@ -42,17 +42,23 @@ def columns_of(table: str) -> tuple[Column, ...]:
 @cache
 def _tables(schema: str) -> dict[str, tuple[Column, ...]]:
     created: dict[str, exp.Create] = {}
+    added: dict[str, list[exp.ColumnDef]] = {}
     comments: dict[str, str] = {}
     for path in sorted((SQL_DIR / "ddl").glob(f"*_{schema}.sql")):
         for statement in sqlglot.parse(path.read_text(encoding="utf-8"), dialect="postgres"):
             if isinstance(statement, exp.Create) and statement.kind == "TABLE":
                 table = statement.this.this
                 created[f"{table.db}.{table.name}"] = statement
+            elif isinstance(statement, exp.Alter) and isinstance(statement.this, exp.Table):
+                table = f"{statement.this.db}.{statement.this.name}"
+                columns = [action for action in statement.args["actions"] if isinstance(action, exp.ColumnDef)]
+                added.setdefault(table, []).extend(columns)
             elif isinstance(statement, exp.Comment):
                 comments[statement.this.sql("postgres")] = statement.expression.name
     return {
         table: tuple(
-            _column(column, statement, comments.get(f"{table}.{column.name}")) for column in _columns(statement)
+            _column(column, statement, comments.get(f"{table}.{column.name}"))
+            for column in [*_columns(statement), *added.get(table, ())]
         )
         for table, statement in created.items()
     }

@@ -1,7 +1,8 @@
 """Monitoring: what the platform says of itself. Reads Dagster's records and the server's catalogue, read by people."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,8 @@ from dagster import (
     AssetsDefinition,
     MetadataValue,
     Output,
+    RunRecord,
+    RunsFilter,
     asset,
 )
 from dagster._core.storage.asset_check_execution_record import (
@@ -23,13 +26,19 @@ from dagster._core.storage.asset_check_execution_record import (
 from ecommerce_platform.assets.analytics import PANDAS_TYPES, extracts, frame_type
 from ecommerce_platform.assets.ddl_columns import columns_of
 from ecommerce_platform.assets.tables import spec_of, window_of_run
+from ecommerce_platform.checks.volume import ENOUGH, recent_rows, usual_range
+from ecommerce_platform.health import database_health
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.files import json_rows, write_atomically
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.status import states_of, table_keys
+from ecommerce_platform.status import TableState, states_of, table_keys
+
+SHOWN = 50
+"""Rows that a summary shows at most."""
 
 GRADES = ((99.0, "B"), (95.0, "C"), (80.0, "D"))
 
@@ -48,8 +57,23 @@ def grade_of(passed: bool, score: float) -> str:
     return next((grade for least, grade in GRADES if score >= least), "F")
 
 
-def report_asset(name: str, *, key: tuple[str, ...], description: str, rows) -> AssetsDefinition:
-    """A report: ``rows(context, connection)`` gives its DataFrame, stored in monitoring.NAME and as a JSON file."""
+def report_asset(
+    name: str,
+    *,
+    key: tuple[str, ...],
+    description: str,
+    rows: Callable[[AssetExecutionContext, ClientConnection], pd.DataFrame],
+    summary: Callable[[pd.DataFrame], str],
+) -> AssetsDefinition:
+    """A report, stored in monitoring.NAME and as a JSON file.
+
+    Args:
+        name: its table.
+        key: the table's key columns.
+        description: one sentence.
+        rows: gives the report.
+        summary: what a person should see of it first, in Markdown; it is kept with each event, so it is short.
+    """
     table = f"monitoring.{name}"
     spec = spec_of(table, description, Merge(key=key), Path(__file__), is_daily=False)
 
@@ -71,17 +95,18 @@ def report_asset(name: str, *, key: tuple[str, ...], description: str, rows) -> 
             frame = rows(context, connection)
         path = load_settings().reports / f"{name}.json"
         write_atomically(path, json_rows(frame))
-        return Output(
-            frame,
-            metadata={"rows": len(frame), "path": str(path), "report": MetadataValue.md(_markdown(frame))},
-        )
+        metadata = {"rows": len(frame), "path": str(path), "report": MetadataValue.md(summary(frame))}
+        return Output(frame, metadata=metadata)
 
     return build
 
 
 def _markdown(frame: pd.DataFrame) -> str:
+    """A frame as a Markdown table; a cell without a value is empty."""
+
     def line(values: Iterable[object]) -> str:
-        return "| " + " | ".join(str(value).replace("|", r"\|").replace("\n", " ") for value in values) + " |"  # type: ignore[attr-defined]
+        cells = ("" if pd.isna(value) else str(value) for value in values)  # type: ignore[call-overload]
+        return "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in cells) + " |"
 
     return "\n".join([line(frame.columns), line(["---"] * len(frame.columns)), *map(line, frame.to_numpy())])
 
@@ -130,12 +155,29 @@ def _last_evaluated(context: AssetExecutionContext, key: AssetCheckKey, record: 
     return history[0] if history else None
 
 
+def quality_summary(frame: pd.DataFrame) -> str:
+    """A line a layer, then every check that did not pass."""
+    layers = frame.assign(layer=frame["table_name"].str.split(".").str[0], failed=~frame["passed"].astype(bool))
+    scores = layers.assign(score=layers["score"].astype(float)).groupby("layer", sort=False)
+    by_layer = scores.agg(
+        checks=("passed", "size"), not_passed=("failed", "sum"), score=("score", "mean"), worst_grade=("grade", "max")
+    )
+    by_layer = by_layer.reindex([name for name in LAYERS if name in by_layer.index]).round(2).reset_index()
+    bad = layers[layers["failed"]]
+    columns = ["table_name", "check_name", "severity", "grade", "score", "rows_tested", "violations", "description"]
+    told = _markdown(bad[columns].head(SHOWN)) if len(bad) else "Every check passed."
+    return f"{_markdown(by_layer)}\n\n{told}"
+
+
 def pipeline_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
-    """A row a table: its size, its last materialization, its latest day and how far that lags behind the run's."""
+    """A row a table: size, last materialization and its run, latest day, lag behind the run's days, and volume."""
     window = window_of_run(context)
     last_day = dt.date.fromisoformat(daily.get_last_partition_key() or "")
     asked = last_day if window.is_unbounded else window.end - dt.timedelta(days=1)
     keys = [key for key in table_keys() if key.path[0] != "monitoring"]
+    states = states_of(context.instance, connection, keys)
+    ids = sorted({state.run_id for state in states if state.run_id})
+    runs = {record.dagster_run.run_id: record for record in context.instance.get_run_records(RunsFilter(run_ids=ids))}
     rows = [
         {
             "table_name": state.table,
@@ -146,10 +188,84 @@ def pipeline_rows(context: AssetExecutionContext, connection: ClientConnection) 
             "last_run_id": state.run_id,
             "latest_day": state.latest_day,
             "lag_days": max(0, (asked - state.latest_day).days) if state.latest_day else None,
+            **_run(runs.get(state.run_id or "")),
+            "write_seconds": state.write_seconds,
+            **_volume(connection, state),
         }
-        for state in states_of(context.instance, connection, keys)
+        for state in states
     ]
     return _typed("monitoring.pipeline_report", rows)
+
+
+def _run(record: RunRecord | None) -> dict[str, object]:
+    if record is None or record.start_time is None:
+        return {}
+    end = record.end_time or dt.datetime.now(dt.UTC).timestamp()
+    return {
+        "last_run_status": record.dagster_run.status.value,
+        "last_run_seconds": round(max(0.0, end - record.start_time), 1),
+    }
+
+
+def _volume(connection: ClientConnection, state: TableState) -> dict[str, object]:
+    """Whether a feed's latest day holds as many rows as its weekday usually does, as the volume check says."""
+    layer, feed = state.table.split(".")
+    if layer != "staging" or state.latest_day is None:
+        return {}
+    row = connection.execute(
+        "select rows_in_file from production.loaded_days where feed = %s and partition_date = %s",
+        (feed, state.latest_day),
+    ).fetchone()
+    history = recent_rows(connection, feed, state.latest_day)
+    if row is None or len(history) < ENOUGH:
+        return {"latest_day_rows": row and row[0]}
+    least, most = usual_range(history)
+    return {
+        "latest_day_rows": row[0],
+        "least_expected_rows": least,
+        "most_expected_rows": most,
+        "is_unusual": not least <= row[0] <= most,
+    }
+
+
+def pipeline_summary(frame: pd.DataFrame) -> str:
+    """A line a layer, a line a run that stored something, and the days with an unusual volume."""
+    by_layer = (
+        frame.assign(write_seconds=frame["write_seconds"].astype(float))
+        .groupby("layer", sort=False)
+        .agg(
+            tables=("table_name", "size"),
+            rows=("row_count", "sum"),
+            bytes=("total_bytes", "sum"),
+            latest_day=("latest_day", lambda days: max((day for day in days if day), default=None)),
+            lag_days=("lag_days", "min"),
+            write_seconds=("write_seconds", "sum"),
+        )
+    )
+    by_layer = by_layer.reindex([name for name in LAYERS if name in by_layer.index]).round(1).reset_index()
+    columns = ["last_run_id", "last_run_status", "last_run_seconds"]
+    runs = frame[columns].drop_duplicates("last_run_id").dropna(subset=["last_run_id"]).head(SHOWN)
+    unusual = frame[frame["is_unusual"].fillna(False).astype(bool)]
+    volume = ["table_name", "latest_day", "latest_day_rows", "least_expected_rows", "most_expected_rows"]
+    told = _markdown(unusual[volume]) if len(unusual) else "No volume is unusual."
+    return f"{_markdown(by_layer)}\n\n{_markdown(runs)}\n\n{told}"
+
+
+def health_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
+    """A row a measurement of the database and its disk."""
+    now = dt.datetime.now(dt.UTC)
+    rows = [
+        {**asdict(metric), "is_healthy": metric.is_healthy, "measured_at": now}
+        for metric in database_health(connection, load_settings().data)
+    ]
+    return _typed("monitoring.database_health", rows)
+
+
+def health_summary(frame: pd.DataFrame) -> str:
+    """All of it, what is not healthy first."""
+    return _markdown(
+        frame.sort_values(["is_healthy", "metric"])[["metric", "value", "unit", "is_healthy", "description"]]
+    )
 
 
 def _typed(table: str, rows: list[dict]) -> pd.DataFrame:
@@ -163,11 +279,21 @@ quality_report = report_asset(
     key=("table_name", "check_name"),
     description="One row a check: its last result, with a score and a grade.",
     rows=quality_rows,
+    summary=quality_summary,
 )
 
 pipeline_report = report_asset(
     "pipeline_report",
     key=("table_name",),
-    description="One row a table: size, last materialization, latest day and lag.",
+    description="One row a table: size, last run, latest day, lag, and whether the latest day's volume is usual.",
     rows=pipeline_rows,
+    summary=pipeline_summary,
+)
+
+health_report = report_asset(
+    "database_health",
+    key=("metric",),
+    description="One row a measurement of the database and its disk, with the limits within which it is healthy.",
+    rows=health_rows,
+    summary=health_summary,
 )

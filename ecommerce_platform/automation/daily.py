@@ -5,12 +5,13 @@ hole. This one asks for each of the last days that ``warehouse.fact_sales`` does
 """
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from dagster import (
     AssetKey,
     AssetSelection,
     DagsterInstance,
+    DagsterRun,
     DagsterRunStatus,
     DefaultScheduleStatus,
     RunRequest,
@@ -53,19 +54,34 @@ def loaded_days(instance: DagsterInstance) -> set[str]:
 
     A run that died after ``fact_sales`` leaves aggregates and extracts behind: its days count as not loaded.
     """
+    unfinished = {
+        day.isoformat()
+        for run, days in last_runs_of_days(instance, RUNS_LOOKED_AT)
+        if run.status != DagsterRunStatus.SUCCESS
+        for day in days
+    }
+    return set(instance.get_materialized_partitions(LOADED)) - unfinished
+
+
+def last_runs_of_days(instance: DagsterInstance, limit: int | None = None) -> Iterator[tuple[DagsterRun, set[dt.date]]]:
+    """The runs that decide whether a day is loaded, newest first: each with the days of which it is the last whole run.
+
+    Args:
+        instance: whose runs are looked at.
+        limit: look at so many ended runs only.
+    """
     decided: set[dt.date] = set()
-    unfinished: set[str] = set()
     ended = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
-    for run in instance.get_runs(filters=RunsFilter(job_name=DAILY_JOB, statuses=ended), limit=RUNS_LOOKED_AT):
+    for run in instance.get_runs(filters=RunsFilter(job_name=DAILY_JOB, statuses=ended), limit=limit):
         span = days_of_run(run.tags)
-        is_whole = run.asset_selection is None or run.root_run_id is not None
+        # A run in this process that selects nothing has an empty selection, one of the daemon has none.
+        is_whole = not run.asset_selection or run.root_run_id is not None
         if span is None or not is_whole:
             continue
         days = {span[0] + dt.timedelta(days=number) for number in range((span[1] - span[0]).days + 1)} - decided
         decided |= days
-        if run.status != DagsterRunStatus.SUCCESS:
-            unfinished |= {day.isoformat() for day in days}
-    return set(instance.get_materialized_partitions(LOADED)) - unfinished
+        if days:
+            yield run, days
 
 
 @schedule(

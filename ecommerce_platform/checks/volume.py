@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import statistics
 
@@ -40,19 +41,7 @@ def _volume(feed: str) -> TableCheck:
             (day,),
         ).fetchone()
         rows = int(counted[0]) if counted else 0
-        history = [
-            int(count)
-            for (count,) in connection.execute(
-                """
-                select rows_in_file
-                from production.loaded_days
-                where feed = %s and partition_date < %s and (%s - partition_date) %% 7 = 0
-                order by partition_date desc
-                limit %s
-                """,
-                (feed, day, day, WEEKS),
-            )
-        ]
+        history = recent_rows(connection, feed, day)
         if len(history) < ENOUGH:
             known = f"only {len(history)} earlier days of its weekday are known"
             note = f"Not judged: {day} holds {rows:,} rows, and {known}"
@@ -74,6 +63,23 @@ def _volume(feed: str) -> TableCheck:
         "WARN",
         is_about_now=True,
     )
+
+
+def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[int]:
+    """Rows in a feed's files of the last eight same weekdays before ``day``, the latest first."""
+    return [
+        int(count)
+        for (count,) in connection.execute(
+            """
+            select rows_in_file
+            from production.loaded_days
+            where feed = %s and partition_date < %s and (%s - partition_date) %% 7 = 0
+            order by partition_date desc
+            limit %s
+            """,
+            (feed, day, day, WEEKS),
+        )
+    ]
 
 
 def usual_range(history: list[int]) -> tuple[int, int]:

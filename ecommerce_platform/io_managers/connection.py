@@ -8,6 +8,8 @@ from dagster import ConfigurableResource
 from psycopg import sql
 from pydantic import Field
 
+from ecommerce_platform.io_managers.failures import retry_if_curable
+
 SESSION_OPTIONS = {
     "TimeZone": "UTC",
     "DateStyle": "ISO",
@@ -36,7 +38,19 @@ class PostgresConnection(ConfigurableResource):
         """One connection in autocommit, closed on the way out; a server that is down raises OperationalError.
 
         Values are bound on the client, because PostgreSQL takes no parameters in CREATE TABLE AS.
+
+        Raises:
+            RetryRequested: in a Dagster step, for a failure that passes by itself; see :mod:`.failures`.
         """
+        try:
+            with self._open() as connection:
+                yield connection
+        except psycopg.Error as error:
+            retry_if_curable(error)
+            raise
+
+    @contextmanager
+    def _open(self) -> Generator[ClientConnection]:
         options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
         with psycopg.connect(
             self.resolve_url(),

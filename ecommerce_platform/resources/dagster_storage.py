@@ -37,6 +37,7 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import DisconnectionError
 
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from ecommerce_platform.resources.storage_outage import start_before_connecting, survives_an_outage
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -175,20 +176,24 @@ class _Pooled:
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
         super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # ty: ignore[missing-attribute]
         _keep_sound(self._engine)
+        start_before_connecting(self._engine, _start_embedded_server)
 
     def dispose(self) -> None:
         super().dispose()  # ty: ignore[missing-attribute]
         self._engine.dispose()
 
 
+@survives_an_outage
 class _Runs(_Pooled, PostgresRunStorage):
     pass
 
 
+@survives_an_outage
 class _Schedules(_Pooled, PostgresScheduleStorage):
     pass
 
 
+@survives_an_outage
 class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-method-override]
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Also writes planned materializations in one statement; the base commits each of them three times.
@@ -292,6 +297,12 @@ def _dagster_folder() -> Path:
     folder = _settings().dagster_home
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _start_embedded_server() -> None:
+    settings = _settings()
+    if settings.database_url is None:
+        EmbeddedPostgres(settings.data / "postgres").start()
 
 
 def _settings() -> Settings:

@@ -1,10 +1,15 @@
 """The platform's database: the server that ECOMMERCE_DATABASE_URL names, or the embedded one."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import psycopg
+from dagster import RetryRequested
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.settings import Settings, load_settings
 
@@ -78,3 +83,14 @@ class Database(PostgresConnection):
     def resolve_url(self) -> str:
         """The libpq URL; starts the embedded server where there is no other."""
         return self.url or database_url(load_settings())
+
+    @contextmanager
+    def connect(self) -> Generator[ClientConnection]:
+        """As the base; before a step is tried again, the embedded server runs again."""
+        try:
+            with super().connect() as connection:
+                yield connection
+        except RetryRequested:
+            # Dagster's own records lie on that server, too: it writes the retry there before the step would connect.
+            self.resolve_url()
+            raise

@@ -37,7 +37,29 @@ PipelineReport = table_schema(
         "last_run_id": optional(),
         "latest_day": optional(),
         "lag_days": optional(),
+        "last_run_status": optional(not_blank),
+        "last_run_seconds": optional(Check.ge(0)),
+        "write_seconds": optional(Check.ge(0)),
+        "latest_day_rows": optional(Check.ge(0)),
+        "least_expected_rows": optional(Check.ge(0)),
+        "most_expected_rows": optional(Check.ge(0)),
+        "is_unusual": optional(),
     },
     key=("table_name",),
     rules=(rule("layer is that of the table", lambda t: t.table_name.startswith(t.layer + ".")),),
+)
+
+DatabaseHealth = table_schema(
+    "monitoring.database_health",
+    {
+        "metric": required(not_blank),
+        "value": required(Check.ge(0)),
+        "unit": required(Check.isin(["bytes", "count", "percent", "seconds"])),
+        "least": optional(),
+        "most": optional(),
+        "is_healthy": required(),
+        "description": required(not_blank),
+        "measured_at": required(),
+    },
+    key=("metric",),
 )

@@ -161,6 +161,29 @@ def test_the_reports_are_tables_and_json(shop: Shop) -> None:
     fact = next(row for row in tables if row["table_name"] == "warehouse.fact_sales")
     assert fact["lag_days"] == 0
     assert fact["last_run_id"] == shop.first_run.run_id
+    assert fact["last_run_seconds"] > fact["write_seconds"] > 0
+    orders = next(row for row in tables if row["table_name"] == "staging.transactions")
+    assert orders["latest_day_rows"] == len(shop.files()[day(DAYS)]["transactions"])
+    assert orders["is_unusual"] is None  # of its weekday one earlier day is known
+    health = {row["metric"]: row for row in json.loads((shop.data / "monitoring" / "database_health.json").read_text())}
+    assert health["database_bytes"]["value"] > 1_000_000
+    assert 0 < health["disk_free_percent"]["value"] < 100
+    assert shop.rows("select layer, checks > 0, failed, lag_days from monitoring.layer_report order by 1") == [
+        (layer, True, 0, lag) for layer, lag in (("analytics", 0), ("production", 0), ("staging", 0), ("warehouse", 0))
+    ]
+
+
+def test_a_report_is_readable_in_the_ui(shop: Shop) -> None:
+    for name, words in {
+        "quality_report": ["| layer | checks | not_passed | score | worst_grade |", "| warehouse |"],
+        "pipeline_report": ["| staging | 4 |", shop.first_run.run_id, "No volume is unusual."],
+        "database_health": ["| connections_percent |"],
+    }.items():
+        event = shop.instance.get_latest_materialization_event(AssetKey(["monitoring", name]))
+        assert event is not None
+        text = str(event.asset_materialization.metadata["report"].value)
+        assert [word for word in words if word not in text] == []
+        assert len(text) < 20_000
 
 
 def test_a_second_run_of_a_day_changes_nothing(shop: Shop) -> None:

@@ -9,12 +9,14 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dotenv import dotenv_values
 
+from ecommerce_platform import cli
 from ecommerce_platform.resources.dagster_home import prepare_dagster_home
 from ecommerce_platform.settings import PREFIX, PROJECT_DIR, Settings
 
@@ -157,7 +159,7 @@ def test_make_alone_lists_every_target():
     assert sorted(re.findall(r"^  make ([a-z-]+) ", make(), flags=re.MULTILINE)) == sorted(targets)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", ".ci/run"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/operations.md", ".ci/run"])
 def test_every_make_command_of_the_documents_exists(document):
     path = PROJECT_DIR / document
     if not path.exists():
@@ -166,6 +168,38 @@ def test_every_make_command_of_the_documents_exists(document):
     assert commands
     targets = re.findall(r"^  make ([a-z-]+) ", make(), flags=re.MULTILINE)
     assert set(commands) <= set(targets)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
+def test_every_command_and_query_of_the_documents_exists(document):
+    text = (PROJECT_DIR / document).read_text()
+    found = re.findall(r"ecommerce-platform ((?:[a-z]+(?:-[a-z]+)* ?)+)(--[a-z-]+)?", text)
+    assert len(found) > 5
+    for words, option in found:
+        command: click.Command = cli.main
+        for word in words.split():
+            if not isinstance(command, click.Group) or word not in command.commands:
+                break
+            command = command.commands[word]
+        assert command is not cli.main, f"ecommerce-platform {words}"
+        options = {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
+        is_a_default = isinstance(command, cli.ListByDefault)
+        assert not option or option in ("--help", "--") or option in options or is_a_default, f"{words} {option}"
+    for path in re.findall(r"sql/queries/\w+\.sql", text):
+        assert (PROJECT_DIR / path).exists(), path
+    for name in re.findall(rf"{PREFIX}[A-Z_]+[A-Z]", text):
+        assert name.removeprefix(PREFIX).lower() in Settings.model_fields, name
+
+
+def test_every_link_of_the_runbook_leads_somewhere():
+    text = (PROJECT_DIR / "docs" / "operations.md").read_text()
+    anchors = {
+        re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    }
+    links = re.findall(r"\]\(#([a-z0-9-]+)\)", text)
+    assert len(links) > 15
+    assert set(links) <= anchors
 
 
 def test_make_up_passes_its_options_on(tmp_path):

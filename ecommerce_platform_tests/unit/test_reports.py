@@ -34,7 +34,7 @@ def test_a_check_has_the_documented_score_and_grade(
     assert grade_of(passed, score) == grade
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1", "\n=1", "\uff1d1+1"])
 def test_a_name_that_a_spreadsheet_would_run_is_only_text(text: str) -> None:
     content = spreadsheet_csv(pd.DataFrame({"name": [text]})).decode()
     assert f"'{text}" in content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,23 @@ def test_everything_that_is_written_lies_below_the_data_folder(monkeypatch: pyte
         ("ECOMMERCE_DATABASE_URL", "mysql://host/db"),
         ("ECOMMERCE_DATABASE_URL", "postgresql://host"),
         ("ECOMMERCE_ALERT_WEBHOOK_URL", "file:///etc/passwd"),
+        ("ECOMMERCE_DATA_DIR", "/"),
+        ("ECOMMERCE_DATA_DIR", "~"),
+        ("ECOMMERCE_DATA_DIR", "~nobody-of-this-name/data"),
+        ("ECOMMERCE_DATA_DIR", "."),
+        ("ECOMMERCE_DATA_DIR", ".."),
+        ("ECOMMERCE_DATA_DIR", "data/../.."),
+        ("ECOMMERCE_DATA_DIR", "Makefile"),
+        ("ECOMMERCE_DATA_DIR", "data\nof\nmine"),
+        ("ECOMMERCE_DATA_DIR", "data\x7f"),
+        ("ECOMMERCE_LANDING_DIR", "pyproject.toml"),
+        ("ECOMMERCE_LANDING_DIR", "/"),
+        ("ECOMMERCE_DATABASE_URL_FILE", "/no/such/file"),
+        ("ECOMMERCE_ALERT_WEBHOOK_URL_FILE", "/"),
+        ("ECOMMERCE_DAGSTER_URL", "dagster.example.com"),
+        ("ECOMMERCE_RETENTION_DAYS", "13"),
+        ("ECOMMERCE_STAGING_RETENTION_DAYS", "1"),
+        ("ECOMMERCE_HOST", "a b"),
     ],
 )
 def test_a_wrong_setting_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -73,3 +91,45 @@ def test_a_password_is_never_part_of_a_message(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", "postgres://user:tell-nobody@host/db")
     assert "tell-nobody" not in repr(load_settings())
     assert load_settings().database_url == "postgresql://user:tell-nobody@host/db"
+
+
+def test_a_secret_may_come_from_a_file_and_from_there_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "database_url"
+    secret.write_text("postgres://user:tell-nobody@host/db\n")
+    monkeypatch.setenv("ECOMMERCE_DATABASE_URL_FILE", str(secret))
+    assert load_settings().database_url == "postgresql://user:tell-nobody@host/db"
+    assert "tell-nobody" not in repr(load_settings())
+    load_settings.cache_clear()
+    monkeypatch.setenv("ECOMMERCE_DATABASE_URL", "postgres://user:another@host/db")
+    with pytest.raises(SettingsError, match="ECOMMERCE_DATABASE_URL: is set, and so is") as caught:
+        load_settings()
+    assert "tell-nobody" not in str(caught.value)
+    assert "another" not in str(caught.value)
+
+
+def test_a_file_with_a_wrong_url_is_told_without_what_it_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "database_url"
+    secret.write_text("mysql://user:tell-nobody@host/db")
+    monkeypatch.setenv("ECOMMERCE_DATABASE_URL_FILE", str(secret))
+    with pytest.raises(SettingsError, match="must be a PostgreSQL URL") as caught:
+        load_settings()
+    assert "tell-nobody" not in str(caught.value)
+
+
+def test_nothing_listens_outside_of_this_machine_unless_told() -> None:
+    assert load_settings().host == "127.0.0.1"
+    assert load_settings().ui_url == "http://127.0.0.1:3000"
+
+
+def test_links_go_where_people_reach_the_ui(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECOMMERCE_HOST", "::1")
+    assert load_settings().ui_url == "http://[::1]:3000"
+    load_settings.cache_clear()
+    monkeypatch.setenv("ECOMMERCE_DAGSTER_URL", "https://dagster.example.com/")
+    assert load_settings().ui_url == "https://dagster.example.com"
+
+
+@pytest.mark.parametrize("path", ["/srv/shop data", "~/shop", "data", "../shop-data"])
+def test_a_folder_of_its_own_is_taken(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("ECOMMERCE_DATA_DIR", path)
+    assert load_settings().data.is_absolute()

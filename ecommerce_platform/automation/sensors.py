@@ -1,0 +1,175 @@
+"""The sensor that watches runs, checks and freshness, and tells of what is wrong.
+
+It looks at states, not at events: what is wrong now is held against what was open at the last look, which is the
+sensor's cursor. So a restart tells nothing twice, and a recovery closes what it cured.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Sequence
+
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
+    AssetCheckSeverity,
+    AssetKey,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunsFilter,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.storage.tags import WILL_RETRY_TAG
+
+from ecommerce_platform.automation.alerts import (
+    CHECK,
+    FORGET_AFTER,
+    FRESHNESS,
+    RUN,
+    Book,
+    Incident,
+    WebhookError,
+    compare,
+    deliver,
+)
+from ecommerce_platform.partitions import days_of_run
+from ecommerce_platform.settings import load_settings
+
+RUNS_LOOKED_AT = 1000
+
+
+@sensor(
+    name="alerts",
+    minimum_interval_seconds=60,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Failed runs, failed checks and tables that are no longer fresh: to the log, and to the webhook of"
+    " ECOMMERCE_ALERT_WEBHOOK_URL. Each is told once, and once more when it is over.",
+)
+def alerts(context: SensorEvaluationContext):
+    """Look, log what changed, tell the webhook; a webhook that is down is tried again at the next look."""
+    # Imported late, because the definitions import this module.
+    from ecommerce_platform.definitions import defs
+
+    settings = load_settings()
+    graph = defs.resolve_asset_graph()
+    book = Book.from_text(context.cursor)
+    failing, undecided = problems(
+        context.instance,
+        settings.ui_url,
+        sorted(graph.materializable_asset_keys),
+        sorted(graph.asset_check_keys),
+        book.incidents,
+    )
+    look = compare(book, failing, undecided, dt.datetime.now(dt.UTC))
+    for incident in look.opened:
+        context.log.error(f"{incident.title}. {incident.detail} {incident.link}")
+    for incident in look.closed:
+        context.log.info(f"Solved: {incident.title}. {incident.link}")
+    book = look.book
+    try:
+        book = deliver(book, settings.alert_webhook_url)
+    except WebhookError as error:
+        context.log.error(f"Alerts are not delivered, and will be sent again: {error}")
+    context.update_cursor(book.to_text())
+    return SkipReason(f"{len(book.incidents)} open, {len(look.opened)} new, {len(look.closed)} solved")
+
+
+def problems(
+    instance: DagsterInstance,
+    ui: str,
+    assets: Sequence[AssetKey],
+    checks: Sequence[AssetCheckKey],
+    known: Collection[str] = (),
+) -> tuple[list[Incident], set[str]]:
+    """Everything that is wrong now, and the keys of what nothing can be said about at this moment.
+
+    Args:
+        instance: whose records are read.
+        ui: address of Dagster's UI, for the links.
+        assets: whose freshness counts.
+        checks: whose last verdicts count.
+        known: keys of incidents whose details need not be looked up again.
+    """
+    failing_checks, undecided = _checks(instance, ui, checks)
+    return [*_runs(instance, ui, known), *failing_checks, *_freshness(instance, ui, assets)], undecided
+
+
+def _runs(instance: DagsterInstance, ui: str, known: Collection[str]) -> Iterator[Incident]:
+    """Failed runs that no later run has made good; an incident for each job and its days."""
+    ended = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
+    wanted = RunsFilter(statuses=ended, updated_after=dt.datetime.now(dt.UTC) - FORGET_AFTER)
+    later: list[DagsterRun] = []
+    seen: set[str] = set()
+    for record in instance.get_run_records(filters=wanted, limit=RUNS_LOOKED_AT):  # newest first
+        run = record.dagster_run
+        if run.status == DagsterRunStatus.SUCCESS:
+            later.append(run)
+            continue
+        days = days_of_run(run.tags)
+        what = f"run {run.run_id[:8]}" if days is None else " to ".join(map(str, dict.fromkeys(days)))
+        name = f"{run.job_name.strip('_')}, {what}"
+        key = f"{RUN}{_root(run) if days is None else name}"
+        # Dagster runs a run again whose process died: that one is not lost yet.
+        is_tried_again = run.tags.get(WILL_RETRY_TAG) == "true"
+        if key in seen or is_tried_again or any(_makes_good(other, run) for other in later):
+            continue
+        seen.add(key)
+        detail = "" if key in known else _failed_steps(instance, run)
+        # The moment of the failure: from then on it counts until it is forgotten, whenever it was seen.
+        ended_at = dt.datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), dt.UTC)
+        since = ended_at.isoformat(timespec="seconds")
+        yield Incident(key, f"Run failed: {name}", detail, f"{ui}/runs/{run.run_id}", since)
+
+
+def _root(run: DagsterRun) -> str:
+    return run.root_run_id or run.run_id
+
+
+def _makes_good(success: DagsterRun, failure: DagsterRun) -> bool:
+    """Whether a later success is a re-execution, or did the same job's assets for the same days and maybe more."""
+    if _root(success) == _root(failure):
+        return True
+    did, wanted = days_of_run(success.tags), days_of_run(failure.tags)
+    if success.job_name != failure.job_name or did is None or wanted is None:
+        return False
+    if not (did[0] <= wanted[0] and wanted[1] <= did[1]):
+        return False
+    if not success.asset_selection:
+        return True
+    return bool(failure.asset_selection) and failure.asset_selection <= success.asset_selection
+
+
+def _failed_steps(instance: DagsterInstance, run: DagsterRun) -> str:
+    """Which steps failed. Not with which message: it may quote a row."""
+    records = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.STEP_FAILURE).records
+    steps = sorted({record.event_log_entry.step_key or "" for record in records})
+    tables = [step.removeprefix("check__").replace("__", ".") for step in steps]
+    return f"Failed: {', '.join(dict.fromkeys(tables))}." if tables else "Its process ended before the run did."
+
+
+def _checks(instance: DagsterInstance, ui: str, checks: Sequence[AssetCheckKey]) -> tuple[list[Incident], set[str]]:
+    """Checks whose last verdict is an ERROR; and those that a run is about to judge, which keep their state."""
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
+    failing, undecided = [], set()
+    for key, record in records.items():
+        name = f"{'.'.join(key.asset_key.path)} {key.name}"
+        evaluation = record.evaluation
+        if not isinstance(evaluation, AssetCheckEvaluation):
+            undecided.add(f"{CHECK}{name}")
+        elif not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
+            link = f"{ui}/assets/{'/'.join(key.asset_key.path)}?view=checks&checkDetail={key.name}"
+            failing.append(Incident(f"{CHECK}{name}", f"Check failed: {name}", evaluation.description or "", link))
+    return sorted(failing, key=lambda incident: incident.key), undecided
+
+
+def _freshness(instance: DagsterInstance, ui: str, assets: Sequence[AssetKey]) -> Iterator[Incident]:
+    """Assets that were not materialized in the time that their policy allows."""
+    for key, record in sorted(instance.get_freshness_state_records(assets).items()):
+        if record.freshness_state == FreshnessState.FAIL:
+            name = ".".join(key.path)
+            text = f"Not materialized in time; its freshness failed at {record.updated_at:%Y-%m-%d %H:%M} UTC."
+            yield Incident(f"{FRESHNESS}{name}", f"No longer fresh: {name}", text, f"{ui}/assets/{'/'.join(key.path)}")

@@ -1,0 +1,129 @@
+"""How the database and its disk are, for ``monitoring.database_health``. Cheap: catalogues and counters only."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from ecommerce_platform.io_managers.connection import ClientConnection
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measurement.
+
+    Attributes:
+        metric: its name.
+        value: in ``unit``: bytes, count, percent or seconds.
+        unit: see ``value``.
+        least: healthy from here on, or no such limit.
+        most: healthy up to here, or no such limit.
+        description: what it means, and what to do.
+    """
+
+    metric: str
+    value: Decimal
+    unit: str
+    least: Decimal | None
+    most: Decimal | None
+    description: str
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the value lies within the limits."""
+        return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
+
+
+# name, unit, least, most, what it means and what to do
+DATABASE = (
+    ("database_bytes", "bytes", None, None, "Size of the platform's database on disk."),
+    (
+        "connections_percent",
+        "percent",
+        None,
+        80,
+        "Open connections of max_connections. Above: end idle clients, or raise max_connections.",
+    ),
+    (
+        "cache_hit_percent",
+        "percent",
+        80,
+        None,
+        "Blocks found in shared_buffers since the counters began. Below: give the server more shared_buffers.",
+    ),
+    (
+        "dead_rows_percent",
+        "percent",
+        None,
+        20,
+        "Rows of the platform's tables that wait for VACUUM. Above: look for old transactions, then VACUUM.",
+    ),
+    (
+        "longest_transaction_seconds",
+        "seconds",
+        None,
+        3600,
+        "Age of the oldest other transaction. Above: it keeps VACUUM from its work; end it if nobody needs it.",
+    ),
+    (
+        "waiting_locks",
+        "count",
+        None,
+        10,
+        "Locks that somebody waits for. Above: sql/queries/who_waits_for_whom.sql tells who.",
+    ),
+    ("deadlocks", "count", None, None, "Deadlocks since the counters began. Each was tried again."),
+    ("temporary_bytes", "bytes", None, None, "Written to temporary files since the counters began: more work_mem?"),
+    (
+        "transaction_ids_percent",
+        "percent",
+        None,
+        50,
+        "Transaction ids used up before wraparound. Above: autovacuum does not keep up; VACUUM FREEZE.",
+    ),
+)
+
+MEASURE = """
+select
+    pg_database_size(current_database()),
+    (select 100.0 * sum(numbackends) / current_setting('max_connections')::int from pg_stat_database),
+    coalesce(round(100.0 * stats.blks_hit / nullif(stats.blks_hit + stats.blks_read, 0), 2), 100),
+    (
+        select coalesce(round(100.0 * sum(n_dead_tup) / nullif(sum(n_live_tup + n_dead_tup), 0), 2), 0)
+        from pg_stat_user_tables
+    ),
+    platform.longest_transaction_seconds(),
+    (select count(*) from pg_locks where not granted),
+    stats.deadlocks,
+    stats.temp_bytes,
+    (select round(100.0 * age(datfrozenxid) / 2 ^ 31::numeric, 2) from pg_database where datname = current_database())
+from pg_stat_database as stats
+where stats.datname = current_database()
+"""
+
+
+def database_health(connection: ClientConnection, folder: Path) -> list[Metric]:
+    """Measure now.
+
+    Args:
+        connection: to the platform's database, as any role that may use the schema platform.
+        folder: the data folder, whose disk is measured.
+
+    Raises:
+        psycopg.Error: the database cannot answer.
+    """
+    values = connection.execute(MEASURE).fetchone() or ()
+    metrics = [
+        Metric(name, round(Decimal(value), 2), unit, _decimal(least), _decimal(most), description)
+        for (name, unit, least, most, description), value in zip(DATABASE, values, strict=True)
+    ]
+    disk = shutil.disk_usage(folder)
+    free = round(Decimal(100 * disk.free) / disk.total, 2)
+    text = "Free on the disk of the data folder. Below: ecommerce-platform maintenance, then a larger disk."
+    return [*metrics, Metric("disk_free_percent", free, "percent", Decimal(10), None, text)]
+
+
+def _decimal(limit: int | None) -> Decimal | None:
+    return None if limit is None else Decimal(limit)

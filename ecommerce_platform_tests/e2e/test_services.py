@@ -1,0 +1,312 @@
+"""The services of docker-compose.yml find one another, and none of them tells the database's password.
+
+There is no container engine here: the commands, the environment and the health checks are read from the file and run
+by hand, against a PostgreSQL that listens on TCP and asks for a password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+import psycopg
+import pytest
+import yaml
+
+from ecommerce_platform.automation.runner import PROCESS_TAG
+from ecommerce_platform.resources import embedded_postgres
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.settings import PROJECT_DIR
+
+COMPOSE = yaml.safe_load((PROJECT_DIR / "docker-compose.yml").read_text(encoding="utf-8"))
+PASSWORD = "s3cret-0f-the-d@tabase"
+NEEDED = ("ecommerce_platform", "sql", "docker", "dagster.yaml", "pyproject.toml")
+LOCATIONS = """
+query { workspaceOrError { __typename ... on Workspace { locationEntries { name loadStatus
+  locationOrLoadError { __typename ... on RepositoryLocation { name repositories {
+    schedules { name scheduleState { status } } sensors { name sensorState { status } } } } } } } } }
+"""
+DAEMONS = "query { instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Services:
+    """The services by name: their processes, and what they printed."""
+
+    def __init__(self, folder: Path, url_port: int):
+        self.app = folder / "app"
+        self.data = folder / "data"
+        self.logs = folder / "logs"
+        self.logs.mkdir()
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.ports = {"0.0.0.0": "127.0.0.1", "4000": str(free_port()), "3000": str(free_port())}
+        self.address = f"http://127.0.0.1:{self.ports['3000']}"
+        self.app.mkdir()
+        for name in NEEDED:
+            source = PROJECT_DIR / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, self.app / name)
+        workspace = self.app / "docker" / "workspace.yaml"
+        text = workspace.read_text(encoding="utf-8")
+        for name in ("code", "4000"):
+            assert f": {name}\n" in text
+        workspace.write_text(text.replace(": code\n", ": 127.0.0.1\n").replace("4000", self.ports["4000"]))
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ECOMMERCE_", "DAGSTER_"))}
+        yesterday = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
+        self.environment = {
+            **kept,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.app),
+            **self.environment_of("code", url_port),
+            "ECOMMERCE_FIRST_DAY": yesterday,
+            "ECOMMERCE_ORDERS_PER_DAY": "20",
+            "ECOMMERCE_CUSTOMERS": "50",
+            "ECOMMERCE_PRODUCTS": "20",
+            "DAGSTER_DISABLE_TELEMETRY": "1",
+        }
+
+        # The password comes the three ways that there are: PGPASSWORD as in the file, in the URL, and from a secret.
+        url = self.environment["ECOMMERCE_DATABASE_URL"].replace("@", f":{quote(PASSWORD, safe='')}@")
+        secret = folder / "database_url"
+        secret.write_text(f"{url}\n", encoding="utf-8")
+        self.secrets = {
+            "init": {"PGPASSWORD": "", "ECOMMERCE_DATABASE_URL": url},
+            "daemon": {
+                "PGPASSWORD": "",
+                "ECOMMERCE_DATABASE_URL": "",
+                "ECOMMERCE_DATABASE_URL_FILE": str(secret),
+            },
+        }
+
+    def environment_of(self, service: str, url_port: int) -> dict[str, str]:
+        """The environment of the file, on this machine."""
+        here = {
+            "@postgres:5432/": f"@127.0.0.1:{url_port}/",
+            "/app": str(self.app),
+            "/data": str(self.data),
+        }
+        told = {}
+        for name, value in COMPOSE["services"][service]["environment"].items():
+            value = re.sub(r"\$\{POSTGRES_PASSWORD:\?[^}]*\}", PASSWORD, value)
+            value = re.sub(r"\$\{ECOMMERCE_DAGSTER_URL:-.*\}", self.address, value)
+            for there, ours in here.items():
+                value = value.replace(there, ours) if there[0] == "@" or value.startswith(there) else value
+            assert "$" not in value, f"{name}: {value}"
+            told[name] = value
+        return told
+
+    def command(self, words: Sequence[str]) -> list[str]:
+        """A command of the file with this machine's ports."""
+        return [re.sub(r"\b(0\.0\.0\.0|4000|3000)\b", lambda found: self.ports[found[1]], word) for word in words]
+
+    def start(self, name: str) -> None:
+        with (self.logs / f"{name}.log").open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                self.command(COMPOSE["services"][name]["command"]),
+                cwd=self.app,
+                env=self.environment | self.secrets.get(name, {}),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def is_healthy(self, name: str) -> bool:
+        """What the service's own health check says."""
+        check = self.command(COMPOSE["services"][name]["healthcheck"]["test"][1:])
+        with (self.logs / f"{name}-health.log").open("ab") as log:
+            done = subprocess.run(check, cwd=self.app, env=self.environment, stdout=log, stderr=log, check=False)
+        return done.returncode == 0
+
+    def wait(self, name: str, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not self.is_healthy(name):
+            assert self.processes[name].poll() is None, (self.logs / f"{name}.log").read_text()[-3000:]
+            assert time.monotonic() < deadline, f"{name} is not healthy after {seconds} s"
+            time.sleep(0.5)
+
+    def ask(self, query: str) -> Any:
+        """The webserver's answer to a GraphQL query."""
+        request = urllib.request.Request(
+            f"{self.address}/graphql",
+            json.dumps({"query": query}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            told = json.load(answer)
+        assert "errors" not in told, told
+        return told["data"]
+
+    def stop(self) -> dict[str, int]:
+        """End all of them as a container engine does; the exit codes by name."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        codes = {}
+        for name, process in self.processes.items():
+            try:
+                codes[name] = process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                codes[name] = -signal.SIGKILL
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # nobody of the session may stay
+            process.wait()
+        return codes
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedPostgres, int]]:
+    """A PostgreSQL on a TCP port that asks for a password."""
+    port = free_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded_postgres, "PORT", port)
+        server = EmbeddedPostgres(tmp_path_factory.mktemp("server"), {"listen_addresses": "127.0.0.1", "fsync": "off"})
+        server.start()
+        server.create_database("ecommerce")
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute(f"alter role {embedded_postgres.SUPERUSER} password '{PASSWORD}'")
+            rules = server.cluster / "pg_hba.conf"
+            rules.write_text("host all all all scram-sha-256\n" + rules.read_text())
+            connection.execute("select pg_reload_conf()")
+        yield server, port
+        server.stop("immediate")
+
+
+@pytest.fixture(scope="module")
+def services(server: tuple[EmbeddedPostgres, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """All services, up and healthy in the order that the file asks for."""
+    services = Services(tmp_path_factory.mktemp("compose"), server[1])
+    try:
+        services.start("init")
+        assert services.processes.pop("init").wait(timeout=120) == 0, (services.logs / "init.log").read_text()[-3000:]
+        services.start("code")
+        services.wait("code")
+        services.start("webserver")
+        services.start("daemon")
+        services.wait("webserver")
+        services.wait("daemon")
+        yield services
+    finally:
+        services.stop()
+
+
+def test_the_server_asks_for_the_password(server: tuple[EmbeddedPostgres, int]) -> None:
+    address = f"host=127.0.0.1 port={server[1]} dbname=ecommerce user=ecommerce"
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(f"{address} password=another")
+    psycopg.connect(f"{address} password={PASSWORD}").close()
+
+
+def test_every_service_of_the_file_is_started_here() -> None:
+    assert set(COMPOSE["services"]) >= {"postgres", "init", "code", "webserver", "daemon"}
+
+
+def test_the_webserver_shows_the_code_location_of_the_code_server(services: Services) -> None:
+    (entry,) = services.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
+    assert (entry["name"], entry["loadStatus"]) == ("ecommerce_platform", "LOADED")
+    (repository,) = entry["locationOrLoadError"]["repositories"]
+    assert {item["name"]: item["scheduleState"]["status"] for item in repository["schedules"]} == {
+        "every_day": "RUNNING",
+        "every_week": "RUNNING",
+    }
+    assert [(item["name"], item["sensorState"]["status"]) for item in repository["sensors"] if item["name"] == "alerts"]
+
+
+def test_every_daemon_beats(services: Services) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        told = services.ask(DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
+        required = {status["daemonType"]: status["healthy"] for status in told if status["required"]}
+        if all(required.values()) or time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    assert required
+    assert all(required.values()), required
+    assert {"SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR", "MONITORING"} <= set(required)
+
+
+def test_no_service_listens_where_its_command_does_not_say(services: Services) -> None:
+    """They were told 127.0.0.1; the file's 0.0.0.0 is a container's own, and one port of it is published."""
+    listening = {
+        connection.laddr.ip.removeprefix("::ffff:")
+        for process in services.processes.values()
+        for child in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for connection in child.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_the_password_is_in_no_log_no_file_no_record_and_no_process_list(
+    services: Services, server: tuple[EmbeddedPostgres, int]
+) -> None:
+    secret = re.compile(re.escape(PASSWORD) + "|" + re.escape(PASSWORD.replace("@", "%40")))
+    for process in psutil.process_iter():
+        try:
+            assert not secret.search(" ".join(process.cmdline())), process.pid
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    guilty = [
+        path
+        for folder in (services.logs, services.data, services.app)
+        for path in folder.rglob("*")
+        if path.is_file() and secret.search(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert guilty == []
+    assert any(services.data.rglob("*.err"))
+    with psycopg.connect(server[0].url("ecommerce_dagster")) as connection:
+        tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+        counts = {
+            name: connection.execute(
+                f'select count(*), count(*) filter (where row::text ~ %s) from "{name}" as row',  # type: ignore[arg-type]
+                (secret.pattern,),
+            ).fetchone()
+            for (name,) in tables
+        }
+    assert counts["event_logs"][0] > 100  # type: ignore[index]
+    assert {name: found for name, (_, found) in counts.items() if found} == {}  # type: ignore[misc]
+
+
+def test_a_wrong_password_is_told_without_it(services: Services) -> None:
+    wrong = "n0t-the-password"
+    done = subprocess.run(
+        ["ecommerce-platform", "status"],
+        cwd=services.app,
+        env={**services.environment, "PGPASSWORD": wrong},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "password authentication failed" in " ".join(done.stderr.split())
+    assert wrong not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_run_of_init_is_shown_and_was_no_process_of_the_daemon(services: Services) -> None:
+    told = services.ask("query { runsOrError { ... on Runs { results { status tags { key } } } } }")
+    (run,) = told["runsOrError"]["results"]
+    assert run["status"] == "SUCCESS"
+    assert PROCESS_TAG in [tag["key"] for tag in run["tags"]]
+
+
+def test_a_service_that_is_told_to_end_does_so_in_time(services: Services) -> None:
+    codes = services.stop()
+    assert -signal.SIGKILL not in codes.values(), codes
+    services.processes.clear()

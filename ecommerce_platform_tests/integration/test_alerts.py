@@ -1,0 +1,240 @@
+"""Failed runs, failed checks and lost freshness reach a webhook once each, and once more when they are over."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetKey,
+    DagsterInstance,
+    Definitions,
+    asset,
+    asset_check,
+    build_sensor_context,
+    define_asset_job,
+)
+from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
+
+from ecommerce_platform import definitions
+from ecommerce_platform.automation import alerts as alerting
+from ecommerce_platform.automation.sensors import alerts
+from ecommerce_platform.partitions import range_tags
+from ecommerce_platform.settings import load_settings
+from ecommerce_platform_tests.harness import day
+
+SECRET = "T0KEN-of-the-webhook"
+
+
+class Webhook(ThreadingHTTPServer):
+    """A real HTTP server on loopback that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Receiver)
+        self.messages: list[dict] = []
+        self.status = 200
+        self.requests = 0
+        self.url = f"http://127.0.0.1:{self.server_port}/services/{SECRET}"
+
+
+class Receiver(BaseHTTPRequestHandler):
+    server: Webhook
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests += 1
+        if self.server.status == 200:
+            assert self.headers["Content-Type"] == "application/json"
+            self.server.messages.append(json.loads(body))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch, data_dir) -> Iterator[Webhook]:
+    server = Webhook()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    monkeypatch.setenv("ECOMMERCE_ALERT_WEBHOOK_URL", server.url)
+    monkeypatch.setenv("ECOMMERCE_DAGSTER_URL", "https://dagster.example.com/")
+    monkeypatch.setattr(alerting, "TRIES", alerting.TRIES.new(backoff_factor=0.01))
+    load_settings.cache_clear()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Watched:
+    """A little platform of two assets whose run, check and freshness can be made to fail, and its sensor."""
+
+    def __init__(self, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch):
+        self.instance = instance
+        self.fails = False
+        self.bad_rows = 0
+        self.cursor: str | None = None
+        this = self
+
+        @asset(key=["warehouse", "fact_sales"])
+        def fact_sales() -> None:
+            if this.fails:
+                raise ValueError("ada@example.com is in a row")
+
+        @asset_check(asset=fact_sales, blocking=True)
+        def contract() -> AssetCheckResult:
+            return AssetCheckResult(
+                passed=not this.bad_rows, severity=AssetCheckSeverity.ERROR, description=f"{this.bad_rows} bad <rows>"
+            )
+
+        job = define_asset_job("daily")
+        self.defs = Definitions(assets=[fact_sales], asset_checks=[contract], jobs=[job])
+        monkeypatch.setattr(definitions, "defs", self.defs)
+
+    def run(self, number: int = 1, last: int | None = None) -> str:
+        result = self.defs.resolve_job_def("daily").execute_in_process(
+            instance=self.instance, tags=range_tags(day(number), day(last or number)), raise_on_error=False
+        )
+        return result.run_id
+
+    def freshness(self, state: FreshnessState) -> None:
+        self.instance._report_runless_asset_event(
+            FreshnessStateChange(
+                key=AssetKey(["warehouse", "fact_sales"]),
+                new_state=state,
+                previous_state=FreshnessState.UNKNOWN,
+                state_change_timestamp=1_700_000_000.0,
+            )
+        )
+
+    def tick(self) -> str:
+        """One look of the sensor, with the cursor that the last one left: what a daemon does, restarted or not."""
+        with build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
+            said = alerts(context)
+            self.cursor = context.cursor
+        return said.skip_message  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def watched(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    with DagsterInstance.ephemeral() as instance:
+        yield Watched(instance, monkeypatch)
+
+
+def titles(message: dict) -> list[str]:
+    return [block["text"]["text"].split("\n")[0] for block in message["blocks"][1:]]
+
+
+def test_nothing_is_said_while_nothing_is_wrong(watched: Watched, webhook: Webhook) -> None:
+    watched.run()
+    assert watched.tick() == "0 open, 0 new, 0 solved"
+    assert webhook.requests == 0
+
+
+def test_a_failed_run_is_told_once_with_a_link_and_closed_by_a_success(watched: Watched, webhook: Webhook) -> None:
+    watched.fails = True
+    run_id = watched.run()
+    watched.tick()
+    watched.tick()
+    watched.run()  # the same days fail again: the same incident
+    watched.tick()
+    (told,) = webhook.messages
+    assert titles(told) == [f":red_circle: *<https://dagster.example.com/runs/{run_id}|Run failed: daily, 2024-01-01>*"]
+    assert "Failed: warehouse.fact_sales." in json.dumps(told)
+    assert "ada@example.com" not in json.dumps(told)
+    watched.fails = False
+    watched.run(2)
+    watched.tick()
+    assert len(webhook.messages) == 1  # another day's success cures nothing
+    watched.run(1, 3)
+    assert watched.tick() == "0 open, 0 new, 1 solved"
+    watched.tick()
+    assert len(webhook.messages) == 2
+    assert titles(webhook.messages[1])[0].startswith(":white_check_mark: Solved: *<")
+
+
+def test_a_failed_check_is_told_and_closed_when_it_passes(watched: Watched, webhook: Webhook) -> None:
+    watched.bad_rows = 3
+    watched.run()
+    watched.tick()
+    (told,) = webhook.messages
+    assert told["text"].startswith("E-commerce platform: 2 new.")
+    assert any(
+        "assets/warehouse/fact_sales?view=checks&checkDetail=contract|Check failed: warehouse.fact_sales contract"
+        in title
+        for title in titles(told)
+    )
+    assert "3 bad &lt;rows&gt;" in json.dumps(told)
+    watched.bad_rows = 0
+    watched.run()
+    watched.tick()
+    assert webhook.messages[1]["blocks"][0]["text"]["text"] == "E-commerce platform: 2 solved"
+
+
+def test_lost_freshness_is_told_and_closed_when_it_is_back(watched: Watched, webhook: Webhook) -> None:
+    watched.freshness(FreshnessState.WARN)
+    watched.tick()
+    assert webhook.messages == []
+    watched.freshness(FreshnessState.FAIL)
+    watched.tick()
+    watched.tick()
+    (told,) = webhook.messages
+    assert titles(told) == [
+        ":red_circle: *<https://dagster.example.com/assets/warehouse/fact_sales|No longer fresh: warehouse.fact_sales>*"
+    ]
+    watched.freshness(FreshnessState.PASS)
+    watched.tick()
+    assert len(webhook.messages) == 2
+
+
+def test_a_webhook_that_is_down_stops_nothing_and_hears_it_later(
+    watched: Watched, webhook: Webhook, capfd: pytest.CaptureFixture[str]
+) -> None:
+    webhook.status = 503
+    watched.fails = True
+    watched.run()
+    assert watched.tick() == "1 open, 1 new, 0 solved"
+    assert webhook.requests == 3  # at once, and twice more
+    assert watched.tick() == "1 open, 0 new, 0 solved"
+    said = capfd.readouterr().err
+    assert "Run failed: daily, 2024-01-01" in said
+    assert "Alerts are not delivered, and will be sent again: the webhook at 127.0.0.1" in said
+    assert SECRET not in said
+    webhook.status = 200
+    watched.tick()
+    watched.tick()
+    assert len(webhook.messages) == 1
+
+
+def test_a_webhook_that_nobody_listens_at_is_named_by_its_host_only(webhook: Webhook) -> None:
+    nobody = "http://127.0.0.1:1/services/" + SECRET
+    with pytest.raises(alerting.WebhookError) as caught:
+        alerting.post(nobody, {"text": "hello"})
+    assert "127.0.0.1" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_without_a_webhook_the_log_is_told_once(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ECOMMERCE_ALERT_WEBHOOK_URL")
+    load_settings.cache_clear()
+    watched.fails = True
+    watched.run()
+    watched.tick()
+    watched.tick()
+    assert capfd.readouterr().err.count("ERROR - Run failed: daily, 2024-01-01") == 1
+
+
+def test_the_platforms_own_sensor_looks_at_every_table_and_check(webhook: Webhook) -> None:
+    with DagsterInstance.ephemeral() as instance, build_sensor_context(instance=instance) as context:
+        said = alerts(context)
+    assert said.skip_message == "0 open, 0 new, 0 solved"  # type: ignore[union-attr]
+    assert "alerts" in [sensor.name for sensor in definitions.build_definitions().sensors or ()]

@@ -1,0 +1,120 @@
+"""Least privilege: who acts as which role, and what that role cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from dagster import DagsterInstance, Definitions, asset
+
+from ecommerce_platform.checks.dagster_checks import asset_checks
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
+from ecommerce_platform.definitions import build_definitions
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.resources.database import Database
+
+NOT_FOR_THE_LOADER = [
+    "create table warehouse.mine (x int)",
+    "create table public.mine (x int)",
+    "create schema mine",
+    "create role mine",
+    "create function public.mine() returns int language sql return 1",
+    "drop table analytics.geography",
+    "drop view monitoring.layer_report",
+    "alter table warehouse.fact_sales add column x int",
+    "alter table warehouse.fact_sales disable trigger all",
+    "create index on warehouse.fact_sales (revenue)",
+    "alter table production.customers owner to loader",
+    "delete from platform.applied_ddl",
+    "select rolpassword from pg_authid",
+    "copy warehouse.dim_date to program 'cat'",
+    "copy warehouse.dim_date to '/tmp/mine'",
+    "alter system set fsync = off",
+]
+
+
+def test_the_loader_writes_rows_and_nothing_else(database_url: str) -> None:
+    with PostgresConnection(url=database_url, role="loader").connect() as connection:
+        for statement in NOT_FOR_THE_LOADER:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def analyst(database_url: str) -> Iterator[str]:
+    """A login of its own that is a member of reader, as docs/operations.md tells how to make one."""
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("create role analyst login in role reader")
+        host = owner.info.host
+        yield psycopg.conninfo.make_conninfo(host=host, port=owner.info.port, dbname=owner.info.dbname, user="analyst")
+        owner.execute("drop role analyst")
+
+
+def tables_of(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [
+            name
+            for (name,) in connection.execute(
+                "select schemaname || '.' || tablename from pg_tables"
+                " where schemaname in ('platform', 'staging', 'production') order by 1"
+            )
+        ]
+
+
+def test_a_login_of_a_dashboard_reads_three_schemas_and_cannot_become_more(database_url: str, analyst: str) -> None:
+    hidden = tables_of(database_url)
+    assert len(hidden) > 12
+    with psycopg.connect(analyst, autocommit=True) as connection:
+        for name in ("warehouse.fact_sales", "analytics.geography", "monitoring.layer_report"):
+            connection.execute(f"select * from {name}")  # type: ignore[arg-type]
+        for name in hidden:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"select * from {name}")  # type: ignore[arg-type]
+        for statement in (
+            "delete from warehouse.fact_sales",
+            "update analytics.geography set revenue = 0",
+            "truncate monitoring.quality_report",
+            "create table warehouse.mine (x int)",
+            "set role loader",
+            "select * from production.typed_customers",
+            "select platform.longest_transaction_seconds()",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)  # type: ignore[arg-type]
+
+
+def test_assets_and_checks_act_as_loader(database_url: str) -> None:
+    resources = build_definitions().resources or {}
+    assert isinstance(resources["database"], Database)
+    assert resources["database"].role == "loader"
+    seen: list[str] = []
+
+    def who(connection: psycopg.Connection) -> str:
+        return connection.execute("select current_user").fetchone()[0]  # type: ignore[index]
+
+    def evaluate(connection: psycopg.Connection, window: object) -> CheckOutcome:
+        seen.append(who(connection))
+        return CheckOutcome(True, 1, 0, "fine")
+
+    @asset(key=["analytics", "geography"])
+    def geography(database: Database) -> None:
+        with database.connect() as connection:
+            seen.append(who(connection))
+
+    checks = asset_checks([TableCheck("who", "analytics.geography", "Who asks.", evaluate)])
+    database = Database(url=database_url, role=resources["database"].role)
+    defs = Definitions(assets=[geography], asset_checks=checks, resources={"database": database})
+    with DagsterInstance.ephemeral() as instance:
+        assert defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance).success
+    assert seen == ["loader", "loader"]
+
+
+def test_nobody_else_may_call_what_runs_as_the_owner(database_url: str) -> None:
+    """A function that acts as its owner must not be led astray by the caller's search_path."""
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(
+            "select oid::regprocedure::text, proconfig from pg_proc where prosecdef"
+            " and pronamespace::regnamespace::text not in ('pg_catalog', 'information_schema')"
+        ).fetchall()
+    assert rows == [("platform.longest_transaction_seconds()", ["search_path=pg_catalog, pg_temp"])]
