@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -263,7 +263,7 @@ def _shop_of(orders: int) -> dict[str, str]:
 
 
 @contextmanager
-def _peak_memory(pid: int) -> Iterator[list[int]]:
+def _peak_memory(pid: int) -> Generator[list[int]]:
     """The most resident bytes of a process and its children together, looked at ten times a second."""
     import psutil
 
@@ -364,6 +364,7 @@ def _generate(first: str, last: str) -> dict[str, Any]:
 
 
 def _prepare() -> dict[str, Any]:
+    from ecommerce_platform.checks.contract import store_contracts
     from ecommerce_platform.resources.database import database_url
     from ecommerce_platform.resources.ddl import apply_ddl
     from ecommerce_platform.settings import load_settings
@@ -371,6 +372,7 @@ def _prepare() -> dict[str, Any]:
     load_settings().dagster_home.mkdir(parents=True, exist_ok=True)
     url = database_url(load_settings())
     apply_ddl(url)
+    store_contracts(url)
     return {"url": url}
 
 
@@ -391,21 +393,19 @@ def _steps(run_id: str) -> dict[str, Any]:
     from dagster import DagsterEventType, DagsterInstance
 
     with DagsterInstance.get() as instance:
-        stats = {each.step_key: each for each in instance.get_run_step_stats(run_id)}
-        run_stats = instance.get_run_stats(run_id)
+        steps = {
+            each.step_key: (each.end_time or 0.0) - (each.start_time or 0.0)
+            for each in instance.get_run_step_stats(run_id)
+        }
+        began: Any = instance.get_run_stats(run_id)
         written: dict[str, float] = {}
         for entry in instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION):
             event = entry.get_dagster_event()
             metadata = event.step_materialization_data.materialization.metadata
             if event.step_key is not None:
-                step = stats[event.step_key]
-                spent = metadata["seconds"].value if "seconds" in metadata else step.end_time - step.start_time
-                written[event.step_key] = float(spent)  # type: ignore[arg-type]
-    return {
-        "started_at": getattr(run_stats, "start_time", None),
-        "steps": {key: each.end_time - each.start_time for key, each in stats.items()},
-        "written_s": sum(written.values()),
-    }
+                spent: Any = metadata["seconds"].value if "seconds" in metadata else steps[event.step_key]
+                written[event.step_key] = float(spent)
+    return {"started_at": began.start_time, "steps": steps, "written_s": sum(written.values())}
 
 
 def _stop() -> dict[str, Any]:

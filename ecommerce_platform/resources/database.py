@@ -75,14 +75,23 @@ def drop_databases(settings: Settings) -> None:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(str(name))))
 
 
+_answered: dict[Settings, str] = {}
+"""Where this process found its database. Looking after the server costs as much as a small statement."""
+
+
 class Database(PostgresConnection):
     """The platform's database as a Dagster resource. An empty ``url`` means: what the settings say."""
 
     url: str = ""
 
     def resolve_url(self) -> str:
-        """The libpq URL; starts the embedded server where there is no other."""
-        return self.url or database_url(load_settings())
+        """The libpq URL; starts the embedded server, the first time in a process, where there is no other."""
+        if self.url:
+            return self.url
+        settings = load_settings()
+        if settings not in _answered:
+            _answered[settings] = database_url(settings)
+        return _answered[settings]
 
     @contextmanager
     def connect(self) -> Generator[ClientConnection]:
@@ -92,5 +101,6 @@ class Database(PostgresConnection):
                 yield connection
         except RetryRequested:
             # Dagster's own records lie on that server, too: it writes the retry there before the step would connect.
+            _answered.clear()
             self.resolve_url()
             raise

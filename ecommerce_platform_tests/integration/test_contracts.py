@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import ibis
@@ -10,9 +13,11 @@ import pytest
 from pandera.errors import SchemaErrors
 from psycopg import sql
 
-from ecommerce_platform.checks.contract import columns_of, contract
+from ecommerce_platform.checks.contract import columns_of, contract, store_contracts
 from ecommerce_platform.checks.verify import primary_key
+from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.schemas import SCHEMAS, tables_of_ddl
 from ecommerce_platform.settings import SQL_DIR
@@ -154,3 +159,31 @@ def test_a_contract_counts_what_pandera_itself_counts(
         str(sample["rule"]).removeprefix("product_name: ").removeprefix("price: ") for sample in ours.samples
     } <= theirs
     assert len(theirs) == 3
+
+
+def test_a_stored_contract_judges_as_the_schema_does_and_is_compiled_once(database_url: str) -> None:
+    days = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 3))
+    with PostgresConnection(url=database_url, role="loader").connect() as connection:
+        fresh = [contract(table).run(connection, window) for table in SCHEMAS for window in (None, days)]
+        assert store_contracts(database_url) == list(SCHEMAS)
+        assert [contract(table).run(connection, window) for table in SCHEMAS for window in (None, days)] == fresh
+    assert store_contracts(database_url) == []
+    with psycopg.connect(database_url) as connection:
+        connection.execute("alter table analytics.geography alter column profit_margin type numeric(30, 2)")
+    assert store_contracts(database_url) == ["analytics.geography"]
+
+
+def test_a_day_is_judged_by_stored_contracts_without_pandera(database_url: str) -> None:
+    store_contracts(database_url)
+    program = (
+        "import sys, datetime as dt\n"
+        "from ecommerce_platform.checks.contract import contract\n"
+        "from ecommerce_platform.io_managers import PostgresConnection\n"
+        "from ecommerce_platform.io_managers.writes import Window\n"
+        "with PostgresConnection(url=sys.argv[1], role='loader').connect() as connection:\n"
+        "    for table in ('staging.products', 'warehouse.fact_sales', 'analytics.geography'):\n"
+        "        window = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 2))\n"
+        "        assert contract(table).run(connection, window).passed\n"
+        "sys.exit(any(name in sys.modules for name in ('pandera', 'ibis')))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, database_url], check=False).returncode == 0

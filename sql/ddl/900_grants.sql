@@ -3,6 +3,7 @@ grant usage on schema platform, staging, production, warehouse, analytics, monit
 grant select, insert, update, delete, truncate on all tables
 in schema staging, production, warehouse, analytics, monitoring to loader;
 grant select, insert, update, delete on platform.revisits to loader;
+grant select on platform.contract_statements to loader;
 grant execute on all functions in schema platform, warehouse to loader;
 
 revoke all on schema platform, staging, production from reader;
