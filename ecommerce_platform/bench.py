@@ -94,35 +94,42 @@ def run_bench(orders: int, folder: Path, say: Say) -> Measured:
     if folder.exists():
         raise BenchError(f"{folder} exists already: remove it, or name another folder")
     folder.mkdir(parents=True)
-    bench = _Bench(folder, orders)
+    bench = Workplace(folder, _shop_of(orders))
     try:
         return bench.run(say)
     finally:
-        bench.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        bench.close()
 
 
-class _Bench:
-    def __init__(self, folder: Path, orders: int):
+class Workplace:
+    """A folder with a platform of its own: its settings, its files, its server.
+
+    Args:
+        folder: exists and is empty; :meth:`close` removes it.
+        shop: settings of the synthetic shop, as environment variables.
+    """
+
+    def __init__(self, folder: Path, shop: Mapping[str, str]):
         self.folder = folder
         self.data = folder / "data"
         self.last_day = FIRST_DAY + dt.timedelta(days=DAYS - 1)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
-            **_shop_of(orders),
+            **shop,
             f"{PREFIX}DATA_DIR": str(self.data),
             "DAGSTER_HOME": str(PROJECT_DIR),
             "DAGSTER_DISABLE_TELEMETRY": "1",
         }
 
     def run(self, say: Say) -> Measured:
+        """Measure both sides; see :func:`run_bench`."""
         say("making the files")
-        made = self._child("generate", FIRST_DAY, self.last_day)
+        made = self.child("generate", FIRST_DAY, self.last_day)
         say(f"{made['rows']:,} rows, {made['orders']:,} orders in {made['seconds']:.1f} s")
-        url = self._child("prepare")["url"]
+        url = self.child("prepare")["url"]
         import_s = self._seconds([sys.executable, "-c", "import ecommerce_platform.definitions"])
         say("the platform")
-        platform = self._platform(FIRST_DAY, self.last_day, FROM_FILES)
+        platform = self.load(FIRST_DAY, self.last_day, FROM_FILES)
         say(f"{platform.seconds:.1f} s; the baseline")
         baseline = self._baseline(url, say)
         baseline_s = sum(baseline.values())
@@ -130,8 +137,8 @@ class _Bench:
         self._compare(url)
         say("one more day")
         day = self.last_day + dt.timedelta(days=1)
-        next_day = self._platform(day, day, None)
-        checks_s = sum(seconds for name, seconds in platform.steps.items() if name.startswith("check__"))
+        next_day = self.load(day, day)
+        checks_s = platform.checks_s
         phases = {f"platform {layer}": _seconds_of(platform.steps, f"{layer}__") for layer in LAYERS[1:]}
         phases |= {f"platform checks of {layer}": _seconds_of(platform.steps, f"check__{layer}__") for layer in LAYERS}
         phases["platform dagster and start"] = platform.seconds - checks_s - platform.written_s
@@ -152,12 +159,21 @@ class _Bench:
             import_s=round(import_s, 2),
         )
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """Stop the server and remove the folder."""
         if (self.data / "postgres").exists():
-            self._child("stop")
+            self.child("stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _child(self, command: str, *arguments: object) -> dict[str, Any]:
-        """Run a command of this module in a process of its own, with the bench's settings; its answer."""
+    def child(self, command: str, *arguments: object) -> dict[str, Any]:
+        """Run a command of this module in a process of its own, with the workplace's settings.
+
+        Returns:
+            What it answers: for ``prepare`` the database's ``url``.
+
+        Raises:
+            BenchError: it failed; with what it said.
+        """
         done = subprocess.run(  # noqa: S603
             self._command(command, *arguments), env=self.environment, capture_output=True, text=True, check=False
         )
@@ -174,7 +190,12 @@ class _Bench:
         subprocess.run(command, env=self.environment, check=True, cwd=PROJECT_DIR)  # noqa: S603
         return time.monotonic() - begin
 
-    def _platform(self, first: dt.date, last: dt.date, select: str | None) -> _Run:
+    def load(self, first: dt.date, last: dt.date, select: str | None = None) -> Run:
+        """Load some days in a fresh process, as the daily job does.
+
+        Raises:
+            BenchError: the run failed; it has said why.
+        """
         began_at, begin = time.time(), time.monotonic()
         answer = self.folder / "answer.json"
         child = subprocess.Popen(  # noqa: S603
@@ -185,8 +206,8 @@ class _Bench:
         seconds = time.monotonic() - begin
         if code != 0:
             raise BenchError(f"the platform's run over {first} to {last} failed; its messages are above")
-        said = self._child("steps", json.loads(answer.read_text(encoding="utf-8"))["run_id"])
-        return _Run(seconds, said["started_at"] - began_at, said["steps"], said["written_s"], peak[0])
+        said = self.child("steps", json.loads(answer.read_text(encoding="utf-8"))["run_id"])
+        return Run(seconds, said["started_at"] - began_at, said["steps"], said["written_s"], peak[0])
 
     def _baseline(self, url: str, say: Say) -> dict[str, float]:
         from psycopg.conninfo import make_conninfo
@@ -224,8 +245,8 @@ class _Bench:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A run of the platform.
+class Run:
+    """A run of the platform in a process of its own.
 
     Attributes:
         seconds: the process, from its start to its end.
@@ -240,6 +261,11 @@ class _Run:
     steps: Mapping[str, float]
     written_s: float
     peak_bytes: int
+
+    @property
+    def checks_s(self) -> float:
+        """Seconds that check steps took."""
+        return _seconds_of(self.steps, "check__")
 
 
 def _seconds_of(steps: Mapping[str, float], prefix: str) -> float:
