@@ -13,6 +13,8 @@ import pytest
 # Tests never see the developer's own settings; this runs before anything of the platform is imported.
 for _name in [name for name in os.environ if name.startswith("ECOMMERCE_")]:
     del os.environ[_name]
+# An instance in memory would write its telemetry into the project.
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
