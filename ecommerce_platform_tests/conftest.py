@@ -13,8 +13,6 @@ import pytest
 # Tests never see the developer's own settings; this runs before anything of the platform is imported.
 for _name in [name for name in os.environ if name.startswith("ECOMMERCE_")]:
     del os.environ[_name]
-# An instance in memory would write its telemetry into the project.
-os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
@@ -33,6 +31,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(getattr(pytest.mark, folder))
         if folder == "benchmarks":
             item.add_marker(pytest.mark.benchmark)
+
+
+@pytest.fixture(autouse=True)
+def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What Dagster writes beside an instance, such as its telemetry, lands neither in the project nor at home.
+
+    A command that a test runs in this process points it at the project, and it would stay so.
+    """
+    home = tmp_path_factory.getbasetemp() / "dagster_home"
+    home.mkdir(exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(home)
 
 
 @pytest.fixture(scope="session")
