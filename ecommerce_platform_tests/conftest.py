@@ -35,6 +35,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.benchmark)
 
 
+@pytest.fixture(autouse=True)
+def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What Dagster writes beside an instance, such as its telemetry, lands neither in the project nor at home.
+
+    A command that a test runs in this process points it at the project, and it would stay so.
+    """
+    home = tmp_path_factory.getbasetemp() / "dagster_home"
+    home.mkdir(exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(home)
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """The session's server: quick, and without any promise for a crash of the machine."""
