@@ -35,6 +35,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from ecommerce_platform.automation.daily import every_day
+from ecommerce_platform.checks.verify import verify
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
@@ -160,27 +161,28 @@ class Served:
         return found[0]
 
     def close(self) -> None:
-        """End every process of this platform, and its database server."""
+        """End every process of this platform at once, and its database server."""
         if self.process is not None:
-            processes = self.processes()
-            if processes:
-                processes[0].terminate()
-                _, left = psutil.wait_procs(processes, timeout=20)
-                for process in left:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        process.kill()
+            for process in self.processes():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             self.process.wait(5)
         self.server.stop("immediate")
 
     @contextlib.contextmanager
-    def instance(self) -> Generator[DagsterInstance]:
-        """Its Dagster instance, opened in this process; makes Dagster's database where there is none."""
+    def as_our_settings(self) -> Generator[None]:
+        """This process takes the platform's data folder for its own."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ECOMMERCE_DATA_DIR", str(self.data))
             load_settings.cache_clear()
-            with DagsterInstance.from_config(str(self.project)) as instance:
-                yield instance
+            yield
         load_settings.cache_clear()
+
+    @contextlib.contextmanager
+    def instance(self) -> Generator[DagsterInstance]:
+        """Its Dagster instance, opened in this process; makes Dagster's database where there is none."""
+        with self.as_our_settings(), DagsterInstance.from_config(str(self.project)) as instance:
+            yield instance
 
     def leave_a_daemon_that_died(self, moment: dt.datetime) -> None:
         """Write what a daemon leaves that looked at the daily schedule until ``moment`` and no more.
@@ -414,13 +416,12 @@ class Served:
             connection.execute(statement)  # type: ignore[arg-type]
 
     def failed_checks(self) -> list[str]:
-        """What ``ecommerce-platform verify`` finds wrong: table and check."""
-        result = self.command("verify", "--json")
-        assert result.returncode in (0, 1), result.stderr
-        outcomes = json.loads(result.stdout)
+        """What ``ecommerce-platform verify`` finds wrong, in this process: table, check and the first rows."""
+        with self.as_our_settings(), self.database.connect() as connection:
+            outcomes = list(verify(connection))
         assert len(outcomes) > 50
         return [
-            f"{check['table']} {check['name']}: {check['description']}"
-            for check in outcomes
-            if not check["passed"] and check["severity"] == "ERROR"
+            f"{outcome.table} {outcome.name}: {outcome.description}"
+            for outcome in outcomes
+            if not outcome.passed and outcome.severity == "ERROR"
         ]
