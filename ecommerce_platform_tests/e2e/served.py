@@ -71,6 +71,14 @@ def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 60, pa
         time.sleep(pause)
 
 
+def _command_line(process: psutil.Process) -> str:
+    """A process that has ended has none any more."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 class Served:
     """A copy of the project with a data folder, and the processes that serve it.
 
@@ -156,17 +164,21 @@ class Served:
 
     def process_with(self, *words: str) -> psutil.Process:
         """The one process below ``up`` whose command line holds these words."""
-        found = [process for process in self.processes() if all(word in " ".join(process.cmdline()) for word in words)]
-        assert len(found) == 1, (words, [process.cmdline() for process in self.processes()])
+        found = [process for process in self.processes() if all(word in _command_line(process) for word in words)]
+        assert len(found) == 1, (words, [_command_line(process) for process in self.processes()])
         return found[0]
 
-    def close(self) -> None:
-        """End every process of this platform at once, and its database server."""
+    def kill(self) -> None:
+        """End ``up`` and everything below it at once."""
         if self.process is not None:
             for process in self.processes():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             self.process.wait(5)
+
+    def close(self) -> None:
+        """End every process of this platform at once, and its database server."""
+        self.kill()
         self.server.stop("immediate")
 
     @contextlib.contextmanager
