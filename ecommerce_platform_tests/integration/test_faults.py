@@ -249,14 +249,16 @@ def test_a_later_day_keeps_its_checks_although_the_day_before_died_half_way(stor
     story.platform.raw = Path(shutil.copytree(story.platform.raw, tmp_path / "raw"))
     story.platform.export(
         2,
-        customers=[customer(9, on=2)],
-        transactions=[order(300, 9, on=2), order(301, 9, on=2)],
-        transaction_items=[line(300, 3000), line(301, 3010)],
+        transactions=[order(number, 3, on=2) for number in range(300, 306)],
+        transaction_items=[line(number, number * 10, price="2000.00") for number in range(300, 306)],
     )
-    story.platform.export(3, transactions=[order(400, 9, on=3)], transaction_items=[line(400, 4000)])
-    lock = "hashtextextended('write warehouse.fact_sales', 0)"
-    with gate(story.platform.url, lock) as connection, loading(story.platform) as process:
+    story.platform.export(3, transactions=[order(400, 3, on=3)], transaction_items=[line(400, 4000)])
+    story.platform.execute(MOMENTS["while a merge inserts"])
+    with gate(story.platform.url) as connection, loading(story.platform) as process:
         wait_until_held(connection, process)
+        process.kill()
+        process.join()
+        wait_until("the end of the dead worker's statement", lambda: not held(connection), 5)
     as_of_now(story.platform).run(3)
     with PostgresConnection(url=story.platform.url, role="loader").connect() as connection:
         window = Window(day(3), day(4))
