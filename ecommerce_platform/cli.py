@@ -14,7 +14,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,11 @@ console = Console(stderr=True, highlight=False)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+
+WATCH_SECONDS = 3
+"""How often the serving ``up`` looks after what it started."""
+ENDING_SECONDS = 10
+"""What Dagster's processes get to end by themselves once their parent has."""
 
 
 class Day(click.ParamType):
@@ -723,13 +728,56 @@ def _serve(settings: Settings) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
+    stopping = threading.Event()
+
     def interrupted(*_: object) -> None:
         # Ctrl-C reaches the child by itself, and it needs a few seconds to end. A signal to us alone does not.
+        stopping.set()
         timer = threading.Timer(15, child.terminate)
         timer.daemon = True
         timer.start()
 
+    def terminated(*_: object) -> None:
+        stopping.set()
+        child.terminate()
+
     signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    code = child.wait()
+    signal.signal(signal.SIGTERM, terminated)
+    code = _wait_and_watch(child, settings)
+    if not stopping.is_set():
+        # `dagster dev` ends with 0 when its daemon or webserver was killed; whoever watches us must see a failure.
+        console.print("Dagster has stopped by itself; see above. Start it again with: ecommerce-platform up", style="red")
+        sys.exit(code or EXIT_FAILED)
     sys.exit(0 if code in (0, -signal.SIGINT, -signal.SIGTERM, 130) else code)
+
+
+def _wait_and_watch(child: subprocess.Popen[bytes], settings: Settings) -> int:
+    """Wait for the child and return its exit code; start the embedded server again when it has died meanwhile.
+
+    What the child leaves behind, as when one of its processes was killed, is ended: nothing of ours goes on alone.
+    """
+    import psutil
+
+    from ecommerce_platform.resources.database import embedded_server
+    from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgresError
+
+    below: set[psutil.Process] = set()
+    while True:
+        with suppress(psutil.NoSuchProcess):
+            below |= set(psutil.Process(child.pid).children(recursive=True))
+        try:
+            code = child.wait(WATCH_SECONDS)
+            break
+        except subprocess.TimeoutExpired:
+            below = {process for process in below if process.is_running()}
+        if settings.database_url is None and (server := embedded_server(settings)).has_crashed():
+            console.print("PostgreSQL has died: starting it again.", style="yellow")
+            try:
+                server.start()
+            except EmbeddedPostgresError as error:
+                console.print(str(error), style="red", markup=False)
+    _, left = psutil.wait_procs(below, timeout=ENDING_SECONDS)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    return code

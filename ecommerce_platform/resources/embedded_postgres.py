@@ -163,6 +163,11 @@ class EmbeddedPostgres:
         """Whether the server of this cluster is up and ready for connections."""
         return self._postmaster() is not None and self._is_ready()
 
+    def has_crashed(self) -> bool:
+        """Whether the server of this cluster was running and is gone, without having been stopped."""
+        # A server that stops takes its file along.
+        return bool(self._postmaster_lines()) and self._postmaster() is None
+
     def url(self, database: str = "postgres", user: str = SUPERUSER) -> str:
         """Return a libpq URI, which psql, psycopg, psycopg2 and SQLAlchemy take as it is."""
         names = f"{quote(user, safe='')}@/{quote(database, safe='')}"

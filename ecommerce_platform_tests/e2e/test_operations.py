@@ -1,119 +1,140 @@
-"""The commands of the runbook: backups come back, an outage is one message, a clean start is clean."""
+"""What users do in the UI, asked of the running webserver as the UI asks, with the daemon and the launcher of ``up``.
+
+The tests of this module are steps of one story, in their order: the platform comes back after three days.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+import csv
+import datetime as dt
+from collections import Counter
 
-import psycopg
-import psycopg2.errors
 import pytest
-import sqlalchemy.exc
-from click.testing import CliRunner
 
-from ecommerce_platform import cli
-from ecommerce_platform.resources.database import database_url, embedded_server
-from ecommerce_platform.resources.ddl import apply_ddl
-from ecommerce_platform.settings import PROJECT_DIR, load_settings
+from ecommerce_platform.assets.lineage import tables_read
+from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform_tests import model
+from ecommerce_platform_tests.e2e.conftest import LOADED
+from ecommerce_platform_tests.e2e.served import Served, wait_for
 
-
-@pytest.fixture
-def url(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An embedded server in a data folder of its own, with empty tables."""
-    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
-    settings = load_settings()
-    url = database_url(settings)
-    apply_ddl(url)
-    yield url
-    embedded_server(settings).stop("immediate")
+AFTER_THE_SALES = {"warehouse__fact_sales", "warehouse__agg_daily_sales", "analytics__geography"}
+NOT_AFTER_THE_SALES = {"raw__customers", "staging__transactions", "production__transactions", "warehouse__dim_customer"}
 
 
-def run(*arguments: str) -> None:
-    """A command that becomes another program, in a process of its own."""
-    program = "from ecommerce_platform import cli; cli.dotenv.load_dotenv = lambda *_, **__: None; cli.main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=PROJECT_DIR,
-        env={**os.environ, "PYTHONPATH": str(PROJECT_DIR)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+def scheduled(served: Served) -> dict[str, dict]:
+    """The runs that the schedule asked for, by day; fails where a day was asked for twice."""
+    runs = [run for run in served.runs() if run["tags"].get("dagster/schedule_name") == "every_day"]
+    by_day = {run["tags"]["dagster/partition"]: run for run in runs}
+    assert len(by_day) == len(runs)
+    return by_day
 
 
-def test_a_backup_comes_back_and_a_clean_start_is_clean(url: str, data_dir: Path, tmp_path: Path) -> None:
-    with psycopg.connect(url) as connection:
-        connection.execute("insert into warehouse.dim_payment values (1, 'Cash', 'Other')")
-    backup = tmp_path / "backup.dump"
-    run("db", "dump", "--", "--format=custom", f"--file={backup}")
-    with psycopg.connect(url) as connection:
-        connection.execute("truncate warehouse.dim_payment cascade")
-    run("db", "restore", "--", "--clean", "--if-exists", "--exit-on-error", "--single-transaction", str(backup))
-    with psycopg.connect(url) as connection:
-        assert connection.execute("select payment_method from warehouse.dim_payment").fetchall() == [("Cash",)]
-    cleaned = CliRunner().invoke(cli.main, ["clean-data", "--yes"])
-    assert cleaned.exit_code == 0, cleaned.output
-    assert not data_dir.exists()
-    assert not embedded_server(load_settings()).is_running()
+def files(served: Served, days: list[str]) -> model.Files:
+    """The rows of the files on disk, read with the csv module."""
+    read: model.Files = {}
+    for day in days:
+        read[dt.date.fromisoformat(day)] = {}
+        for feed in FEEDS:
+            with (served.data / "raw" / feed / f"{day}.csv").open(newline="", encoding="utf-8") as file:
+                read[dt.date.fromisoformat(day)][feed] = list(csv.DictReader(file))
+    return read
 
 
-def test_a_clean_start_needs_a_yes(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
-    (data_dir / "raw").mkdir(parents=True)
-    assert CliRunner().invoke(cli.main, ["clean-data"], input="n\n").exit_code == 1
-    assert (data_dir / "raw").exists()
+@pytest.fixture(scope="module")
+def caught_up(served: Served, days: list[str]) -> dict[str, dict]:
+    """The schedule's runs, once all have ended."""
+
+    def ended() -> dict[str, dict] | None:
+        runs = scheduled(served)
+        return runs if {run["status"] for run in runs.values()} <= {"SUCCESS", "FAILURE"} and len(runs) == 3 else None
+
+    return wait_for("the end of the schedule's runs", ended, 150, 1)
 
 
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (
-            sqlalchemy.exc.OperationalError(
-                "insert", {"secret": 1}, psycopg2.errors.DiskFull("No space left on device")
-            ),
-            "PostgreSQL failed: No space left on device",
-        ),
-        (psycopg.errors.AdminShutdown("terminating connection"), "PostgreSQL failed: terminating connection"),
-    ],
-)
-def test_an_outage_is_one_message_without_a_traceback(
-    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+def test_after_three_days_without_a_daemon_one_tick_asks_for_the_three_days(
+    served: Served, days: list[str], caught_up: dict[str, dict]
 ) -> None:
-    """A full disk ended `materialize` with two hundred lines of SQLAlchemy, the event's text among them."""
-
-    @cli.one_clear_error
-    def command() -> None:
-        raise RuntimeError("wrapped") from error
-
-    with pytest.raises(SystemExit) as ended:
-        command()
-    assert ended.value.code == cli.EXIT_FAILED
-    shown = capsys.readouterr().err
-    assert said in " ".join(shown.split())
-    assert "secret" not in shown
-    assert len(shown.splitlines()) < 6
+    (tick,) = served.ticks()
+    assert tick["status"] == "SUCCESS"
+    assert [key.split("@")[0] for key in tick["runKeys"]] == days[LOADED:]
+    assert set(tick["runIds"]) == {run["runId"] for run in caught_up.values()}
+    assert [caught_up[day]["status"] for day in days[LOADED:]] == ["SUCCESS", "SUCCESS", "FAILURE"]
 
 
-def test_a_fault_of_ours_keeps_its_traceback() -> None:
-    @cli.one_clear_error
-    def command() -> None:
-        raise ValueError("ours")
+def test_a_day_that_failed_is_not_shown_as_loaded(served: Served, days: list[str], caught_up: dict[str, dict]) -> None:
+    assert served.materialized("warehouse.fact_sales") == set(days[:-1])
+    assert served.rows(f"select count(*) from warehouse.fact_sales where partition_date = '{days[-1]}'") == [(0,)]
+    steps = served.steps(caught_up[days[-1]]["runId"])
+    assert steps["warehouse__fact_sales"] == "FAILURE"
+    assert steps["warehouse__dim_customer"] == "SUCCESS"
+    assert "warehouse__agg_daily_sales" not in {step for step, status in steps.items() if status == "SUCCESS"}
 
-    with pytest.raises(ValueError, match="ours"):
-        command()
+
+def test_from_asset_failure_runs_the_failed_asset_and_what_follows_and_ends_as_a_clean_run_does(
+    served: Served, days: list[str], caught_up: dict[str, dict]
+) -> None:
+    """The expectation comes from the CSV files by way of plain Python; no SQL of the platform is asked."""
+    served.execute("drop trigger refuse on warehouse.fact_sales")
+    again = served.reexecute(caught_up[days[-1]]["runId"], "FROM_ASSET_FAILURE")
+    assert served.wait_for_run(again) == "SUCCESS"
+    steps = set(served.steps(again))
+    assert steps >= AFTER_THE_SALES
+    assert not steps & NOT_AFTER_THE_SALES
+    (run,) = [run for run in served.runs() if run["runId"] == again]
+    assert run["tags"]["dagster/partition"] == days[-1]
+    assert served.materialized("warehouse.fact_sales") == set(days)
+    expected = model.expect(files(served, days))
+    for table, rows in expected.content.items():
+        assert Counter(served.rows(model.SELECTS[table])) == rows, table
 
 
-def test_a_test_alert_without_a_webhook_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
-    result = CliRunner().invoke(cli.main, ["alert-test"])
-    assert result.exit_code == 2
-    assert "ECOMMERCE_ALERT_WEBHOOK_URL is not set" in result.stderr
-    monkeypatch.setenv("ECOMMERCE_ALERT_WEBHOOK_URL", "http://127.0.0.1:1/a-secret")
-    load_settings.cache_clear()
-    result = CliRunner().invoke(cli.main, ["alert-test"])
-    assert result.exit_code == 1
-    assert "a-secret" not in result.output
+def test_one_asset_a_selection_and_a_range_of_partitions_can_be_materialized(served: Served, days: list[str]) -> None:
+    backfill = served.backfill(["warehouse.fact_sales"], days[:LOADED])
+    one = served.launch(["warehouse.agg_daily_sales"], {"dagster/partition": days[0]})
+    some = served.launch(
+        ["warehouse.dim_product", "warehouse.agg_product_performance"],
+        {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[1]},
+    )
+    assert served.wait_for_run(one) == "SUCCESS"
+    assert set(served.steps(one)) == {"warehouse__agg_daily_sales", "check__warehouse__agg_daily_sales"}
+    assert served.wait_for_run(some) == "SUCCESS"
+    assert {step for step in served.steps(some) if not step.startswith("check")} == {
+        "warehouse__dim_product",
+        "warehouse__agg_product_performance",
+    }
+
+    def run_of_the_backfill() -> list[dict]:
+        return [run for run in served.runs() if run["tags"].get("dagster/backfill") == backfill]
+
+    (ranged,) = wait_for("the backfill's run", run_of_the_backfill, 60)
+    assert served.wait_for_run(ranged["runId"]) == "SUCCESS"
+    assert ranged["tags"]["dagster/asset_partition_range_start"] == days[0]
+    assert ranged["tags"]["dagster/asset_partition_range_end"] == days[LOADED - 1]
+
+
+def test_lineage_in_the_ui_is_what_the_sql_reads(served: Served) -> None:
+    nodes = served.graphql("{ assetNodes { assetKey { path } dependencyKeys { path } } }")["assetNodes"]
+    lineage = {
+        ".".join(node["assetKey"]["path"]): {".".join(key["path"]) for key in node["dependencyKeys"]} for node in nodes
+    }
+    for table in ("production.transactions", "warehouse.fact_sales", "warehouse.agg_daily_sales", "analytics.geography"):
+        assert lineage[table] == set(tables_read(table)), table
+
+
+def test_a_failing_check_shows_which_rule_how_many_rows_and_some_of_them(served: Served, days: list[str]) -> None:
+    served.execute(f"update warehouse.agg_daily_sales set revenue = revenue + 1 where sale_date <= '{days[1]}'")
+    checks = [("warehouse.agg_daily_sales", "contract")]
+    assert served.wait_for_run(served.launch([], {}, checks)) == "FAILURE"
+    shown = served.check("warehouse.agg_daily_sales", "contract")
+    assert (shown["success"], shown["severity"]) == (False, "ERROR")
+    assert "profit = revenue - cost" in shown["description"]
+    assert shown["metadata"]["violations"] == 2
+    assert shown["metadata"]["rows_tested"] == len(days)
+    assert {day for day in days[:2] if any(day in row for row in shown["metadata"]["failing_rows"])} == set(days[:2])
+
+
+def test_materializing_the_asset_again_heals_it_and_everything_agrees(served: Served, days: list[str]) -> None:
+    run = served.launch(["warehouse.agg_daily_sales"], {"dagster/partition": days[0]})
+    assert served.wait_for_run(run) == "SUCCESS"
+    assert served.check("warehouse.agg_daily_sales", "contract")["success"]
+    assert served.failed_checks() == []

@@ -1,0 +1,439 @@
+"""A platform in a folder of its own, served by ``ecommerce-platform up`` in processes of its own, as users have it.
+
+The project is copied, because ``up`` writes the project's ``.env`` and reads it: a test must neither change the
+developer's settings nor obey them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import psycopg
+import pytest
+from dagster import DagsterInstance
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from ecommerce_platform.automation.daily import every_day
+from ecommerce_platform.checks.verify import verify
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.settings import PROJECT_DIR, load_settings
+
+PARTS = ("ecommerce_platform", "sql", "dagster.yaml", "workspace.yaml", "pyproject.toml", "Makefile")
+SMALL_SHOP = {"ORDERS_PER_DAY": "30", "CUSTOMERS": "150", "PRODUCTS": "40"}
+CLI = "from ecommerce_platform.cli import main; main()"
+LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "ecommerce_platform"}
+
+Seen = TypeVar("Seen")
+
+
+def yesterday() -> dt.date:
+    """The last finished business day (UTC): the newest that the platform itself loads."""
+    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 60, pause: float = 0.2) -> Seen:
+    """Look until there is something to see, and return it; fails with ``what`` after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        assert time.monotonic() < deadline, f"not seen in {seconds} s: {what}"
+        time.sleep(pause)
+
+
+def _command_line(process: psutil.Process) -> str:
+    """A process that has ended has none any more."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+class Served:
+    """A copy of the project with a data folder, and the processes that serve it.
+
+    Args:
+        folder: where the copy goes; empty.
+        settings: names without their prefix, for example ``ORDERS_PER_DAY``.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]):
+        self.project = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in PARTS:
+            source = PROJECT_DIR / part
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / part)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ECOMMERCE_", "DAGSTER_"))}
+        chosen = {**SMALL_SHOP, **settings, "DAGSTER_PORT": str(self.port)}
+        self.environment = {
+            **inherited,
+            **{f"ECOMMERCE_{name}": value for name, value in chosen.items()},
+            "PYTHONPATH": str(folder),
+            "CI": "1",
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "served.log"
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.project / "data"
+
+    @property
+    def server(self) -> EmbeddedPostgres:
+        """Its database server."""
+        return EmbeddedPostgres(self.data / "postgres")
+
+    def command(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+        """Run ``ecommerce-platform`` to its end."""
+        return subprocess.run(
+            [sys.executable, "-c", CLI, *arguments],
+            cwd=self.project,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def up(self, *arguments: str, program: Sequence[str] | None = None, seconds: float = 120) -> None:
+        """Start ``up`` in a process group of its own, as a terminal does, and return when the UI answers."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*(program or [sys.executable, "-c", CLI, "up"]), *arguments],
+                cwd=self.project,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                # A test that is started in the background ignores Ctrl-C, and its children would inherit that.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+        wait_for(f"the UI (see {self.log})", self._answers, seconds)
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text(errors="replace")[-3000:]
+        try:
+            found = self.graphql("{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }")
+        except OSError:
+            return False
+        return bool(found["repositoriesOrError"].get("nodes"))
+
+    def processes(self) -> list[psutil.Process]:
+        """``up`` and everything below it; the database server is nobody's child."""
+        assert self.process is not None
+        try:
+            parent = psutil.Process(self.process.pid)
+            return [parent, *parent.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def process_with(self, *words: str) -> psutil.Process:
+        """The one process below ``up`` whose command line holds these words."""
+        found = [process for process in self.processes() if all(word in _command_line(process) for word in words)]
+        assert len(found) == 1, (words, [_command_line(process) for process in self.processes()])
+        return found[0]
+
+    def kill(self) -> None:
+        """End ``up`` and everything below it at once."""
+        if self.process is not None:
+            for process in self.processes():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self.process.wait(5)
+
+    def close(self) -> None:
+        """End every process of this platform at once, and its database server."""
+        self.kill()
+        self.server.stop("immediate")
+
+    @contextlib.contextmanager
+    def as_our_settings(self) -> Generator[None]:
+        """This process takes the platform's data folder for its own."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ECOMMERCE_DATA_DIR", str(self.data))
+            load_settings.cache_clear()
+            yield
+        load_settings.cache_clear()
+
+    @contextlib.contextmanager
+    def instance(self) -> Generator[DagsterInstance]:
+        """Its Dagster instance, opened in this process; makes Dagster's database where there is none."""
+        with self.as_our_settings(), DagsterInstance.from_config(str(self.project)) as instance:
+            yield instance
+
+    def leave_a_daemon_that_died(self, moment: dt.datetime) -> None:
+        """Write what a daemon leaves that looked at the daily schedule until ``moment`` and no more.
+
+        To be called before the platform is served: a running daemon keeps in memory when it looked last.
+        """
+        origin = RemoteRepositoryOrigin(
+            ManagedGrpcPythonEnvCodeLocationOrigin(
+                LoadableTargetOrigin(module_name="ecommerce_platform.definitions"), LOCATION["repositoryLocationName"]
+            ),
+            LOCATION["repositoryName"],
+        )
+        seconds = moment.timestamp()
+        state = InstigatorState(
+            RemoteInstigatorOrigin(origin, every_day.name),
+            InstigatorType.SCHEDULE,
+            InstigatorStatus.DECLARED_IN_CODE,
+            ScheduleInstigatorData(every_day.cron_schedule, seconds, seconds),
+        )
+        with self.instance() as instance:
+            instance.add_instigator_state(state)
+
+    # What the UI asks
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        """Ask the webserver as the UI does; fails on errors."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer = json.load(response)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def launch(
+        self, assets: Sequence[str], tags: Mapping[str, str], checks: Sequence[tuple[str, str]] | None = None
+    ) -> str:
+        """Launch a run of some assets and their checks, as the button Materialize does; returns its id.
+
+        Args:
+            assets: schema.table.
+            tags: what says which days the run is about.
+            checks: table and check; only these, as the button Execute does, instead of all of the assets.
+        """
+        chosen = [{"assetKey": {"path": table.split(".")}, "name": name} for table, name in checks or ()]
+        answer = self.graphql(
+            """
+            mutation Launch($params: ExecutionParams!) {
+              launchPipelineExecution(executionParams: $params) {
+                __typename
+                ... on LaunchRunSuccess { run { runId } }
+                ... on PythonError { message }
+                ... on InvalidSubsetError { message }
+                ... on RunConfigValidationInvalid { errors { message } }
+              }
+            }
+            """,
+            params={
+                "mode": "default",
+                "selector": {
+                    **LOCATION,
+                    "pipelineName": "__ASSET_JOB",
+                    "assetSelection": [{"path": asset.split(".")} for asset in assets],
+                    **({} if checks is None else {"assetCheckSelection": chosen}),
+                },
+                "runConfigData": {},
+                "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+            },
+        )["launchPipelineExecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
+
+    def backfill(self, assets: Sequence[str], days: Sequence[str]) -> str:
+        """Ask for some partitions of some assets, as the dialog with a range of partitions does; returns its id."""
+        answer = self.graphql(
+            """
+            mutation Backfill($params: LaunchBackfillParams!) {
+              launchPartitionBackfill(backfillParams: $params) {
+                __typename
+                ... on LaunchBackfillSuccess { backfillId }
+                ... on PythonError { message }
+              }
+            }
+            """,
+            params={"assetSelection": [{"path": asset.split(".")} for asset in assets], "partitionNames": list(days)},
+        )["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+        return answer["backfillId"]
+
+    def ticks(self) -> list[dict[str, Any]]:
+        """What the daily schedule did: status, runIds and runKeys of each tick, newest first."""
+        return self.graphql(
+            """
+            query Ticks($selector: ScheduleSelector!) {
+              scheduleOrError(scheduleSelector: $selector) {
+                ... on Schedule {
+                  scheduleState { status ticks(limit: 20) { status runIds runKeys timestamp error { message } } }
+                }
+              }
+            }
+            """,
+            selector={**LOCATION, "scheduleName": every_day.name},
+        )["scheduleOrError"]["scheduleState"]["ticks"]
+
+    def check(self, table: str, name: str) -> dict[str, Any]:
+        """What the UI shows of a check: success, severity, description, and its metadata by label."""
+        checks = self.graphql(
+            """
+            query Checks($key: AssetKeyInput!) {
+              assetNodeOrError(assetKey: $key) {
+                ... on AssetNode {
+                  assetChecksOrError {
+                    ... on AssetChecks {
+                      checks {
+                        name
+                        executionForLatestMaterialization {
+                          status
+                          runId
+                          evaluation {
+                            success severity description
+                            metadataEntries {
+                              label
+                              ... on IntMetadataEntry { intValue }
+                              ... on TableMetadataEntry { table { records } }
+                            }
+                          }
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+            """,
+            key={"path": table.split(".")},
+        )["assetNodeOrError"]["assetChecksOrError"]["checks"]
+        (found,) = [check for check in checks if check["name"] == name]
+        evaluation = found["executionForLatestMaterialization"]["evaluation"]
+        metadata = {
+            entry["label"]: entry["table"]["records"] if "table" in entry else entry.get("intValue")
+            for entry in evaluation["metadataEntries"]
+        }
+        return {**evaluation, "metadata": metadata, "run_id": found["executionForLatestMaterialization"]["runId"]}
+
+    def reexecute(self, run_id: str, strategy: str) -> str:
+        """Re-execute a run, as the button does; returns the new run's id."""
+        answer = self.graphql(
+            """
+            mutation Again($params: ReexecutionParams!) {
+              launchPipelineReexecution(reexecutionParams: $params) {
+                __typename
+                ... on LaunchRunSuccess { run { runId } }
+                ... on PythonError { message }
+              }
+            }
+            """,
+            params={"parentRunId": run_id, "strategy": strategy},
+        )["launchPipelineReexecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
+
+    def run_status(self, run_id: str) -> str:
+        """SUCCESS, FAILURE, STARTED, QUEUED, …"""
+        return self.graphql(
+            "query Run($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id
+        )["runOrError"]["status"]
+
+    def wait_for_run(self, run_id: str, seconds: float = 90) -> str:
+        """The status with which a run ended."""
+
+        def ended() -> str | None:
+            status = self.run_status(run_id)
+            return status if status in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+        return wait_for(f"the end of run {run_id}", ended, seconds)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Every run, newest first: runId, status, tags by key, startTime and endTime in epoch seconds."""
+        found = self.graphql(
+            "{ runsOrError { ... on Runs { results { runId status startTime endTime tags { key value } } } } }"
+        )["runsOrError"]["results"]
+        return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+    def steps(self, run_id: str) -> dict[str, str]:
+        """The steps of a run that were executed, and how each ended."""
+        found = self.graphql(
+            "query Steps($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { stepKey status } } } }", id=run_id
+        )["runOrError"]["stepStats"]
+        return {step["stepKey"]: step["status"] for step in found}
+
+    def materialized(self, asset: str) -> set[str]:
+        """The partitions of a daily asset that Dagster shows as materialized."""
+        found = self.graphql(
+            """
+            query Partitions($key: AssetKeyInput!) {
+              assetNodeOrError(assetKey: $key) {
+                ... on AssetNode {
+                  partitionKeys
+                  assetPartitionStatuses {
+                    ... on TimePartitionStatuses { ranges { status startKey endKey } }
+                  }
+                }
+              }
+            }
+            """,
+            key={"path": asset.split(".")},
+        )["assetNodeOrError"]
+        keys: list[str] = found["partitionKeys"]
+        return {
+            key
+            for span in found["assetPartitionStatuses"]["ranges"]
+            if span["status"] == "MATERIALIZED"
+            for key in keys
+            if span["startKey"] <= key <= span["endKey"]
+        }
+
+    # What is in the database
+
+    @property
+    def database(self) -> PostgresConnection:
+        """The platform's database, as its assets reach it."""
+        return PostgresConnection(url=self.server.url("ecommerce"), role="loader")
+
+    def rows(self, statement: str) -> list[tuple]:
+        """Run a SELECT as the owner."""
+        with psycopg.connect(self.server.url("ecommerce")) as connection:
+            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+
+    def execute(self, statement: str) -> None:
+        """Run a statement as the owner, as somebody with psql would."""
+        with psycopg.connect(self.server.url("ecommerce")) as connection:
+            connection.execute(statement)  # type: ignore[arg-type]
+
+    def failed_checks(self) -> list[str]:
+        """What ``ecommerce-platform verify`` finds wrong, in this process: table, check and the first rows."""
+        with self.as_our_settings(), self.database.connect() as connection:
+            outcomes = list(verify(connection))
+        assert len(outcomes) > 50
+        return [
+            f"{outcome.table} {outcome.name}: {outcome.description}"
+            for outcome in outcomes
+            if not outcome.passed and outcome.severity == "ERROR"
+        ]

@@ -1,0 +1,119 @@
+"""The commands of the runbook: backups come back, an outage is one message, a clean start is clean."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import psycopg2.errors
+import pytest
+import sqlalchemy.exc
+from click.testing import CliRunner
+
+from ecommerce_platform import cli
+from ecommerce_platform.resources.database import database_url, embedded_server
+from ecommerce_platform.resources.ddl import apply_ddl
+from ecommerce_platform.settings import PROJECT_DIR, load_settings
+
+
+@pytest.fixture
+def url(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An embedded server in a data folder of its own, with empty tables."""
+    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
+    settings = load_settings()
+    url = database_url(settings)
+    apply_ddl(url)
+    yield url
+    embedded_server(settings).stop("immediate")
+
+
+def run(*arguments: str) -> None:
+    """A command that becomes another program, in a process of its own."""
+    program = "from ecommerce_platform import cli; cli.dotenv.load_dotenv = lambda *_, **__: None; cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=PROJECT_DIR,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_DIR)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_backup_comes_back_and_a_clean_start_is_clean(url: str, data_dir: Path, tmp_path: Path) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("insert into warehouse.dim_payment values (1, 'Cash', 'Other')")
+    backup = tmp_path / "backup.dump"
+    run("db", "dump", "--", "--format=custom", f"--file={backup}")
+    with psycopg.connect(url) as connection:
+        connection.execute("truncate warehouse.dim_payment cascade")
+    run("db", "restore", "--", "--clean", "--if-exists", "--exit-on-error", "--single-transaction", str(backup))
+    with psycopg.connect(url) as connection:
+        assert connection.execute("select payment_method from warehouse.dim_payment").fetchall() == [("Cash",)]
+    cleaned = CliRunner().invoke(cli.main, ["clean-data", "--yes"])
+    assert cleaned.exit_code == 0, cleaned.output
+    assert not data_dir.exists()
+    assert not embedded_server(load_settings()).is_running()
+
+
+def test_a_clean_start_needs_a_yes(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
+    (data_dir / "raw").mkdir(parents=True)
+    assert CliRunner().invoke(cli.main, ["clean-data"], input="n\n").exit_code == 1
+    assert (data_dir / "raw").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            sqlalchemy.exc.OperationalError(
+                "insert", {"secret": 1}, psycopg2.errors.DiskFull("No space left on device")
+            ),
+            "PostgreSQL failed: No space left on device",
+        ),
+        (psycopg.errors.AdminShutdown("terminating connection"), "PostgreSQL failed: terminating connection"),
+    ],
+)
+def test_an_outage_is_one_message_without_a_traceback(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk ended `materialize` with two hundred lines of SQLAlchemy, the event's text among them."""
+
+    @cli.one_clear_error
+    def command() -> None:
+        raise RuntimeError("wrapped") from error
+
+    with pytest.raises(SystemExit) as ended:
+        command()
+    assert ended.value.code == cli.EXIT_FAILED
+    shown = capsys.readouterr().err
+    assert said in " ".join(shown.split())
+    assert "secret" not in shown
+    assert len(shown.splitlines()) < 6
+
+
+def test_a_fault_of_ours_keeps_its_traceback() -> None:
+    @cli.one_clear_error
+    def command() -> None:
+        raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        command()
+
+
+def test_a_test_alert_without_a_webhook_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
+    result = CliRunner().invoke(cli.main, ["alert-test"])
+    assert result.exit_code == 2
+    assert "ECOMMERCE_ALERT_WEBHOOK_URL is not set" in result.stderr
+    monkeypatch.setenv("ECOMMERCE_ALERT_WEBHOOK_URL", "http://127.0.0.1:1/a-secret")
+    load_settings.cache_clear()
+    result = CliRunner().invoke(cli.main, ["alert-test"])
+    assert result.exit_code == 1
+    assert "a-secret" not in result.output

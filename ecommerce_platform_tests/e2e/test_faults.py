@@ -1,0 +1,157 @@
+"""What happens to platforms, one after another, to one that ``up`` serves.
+
+The tests of this module are steps of one story, in their order. Dagster looks after its runs every two seconds instead
+of every thirty, and nothing else is changed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import psutil
+import psycopg
+import pytest
+
+from ecommerce_platform_tests.e2e.served import Served, wait_for, yesterday
+
+GATE = 4711
+HOLD = f"""
+create schema fault;
+grant usage on schema fault to public;
+create function fault.hold() returns trigger language plpgsql as
+$$ begin perform pg_advisory_lock_shared({GATE}); perform pg_advisory_unlock_shared({GATE}); return new; end $$;
+"""
+LOADED = 2
+DAYS = [(yesterday() - dt.timedelta(days=back)).isoformat() for back in range(3, -1, -1)]
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two days loaded, two missing, and a daemon that comes back."""
+    served = Served(tmp_path_factory.mktemp("faults") / "platform", {"FIRST_DAY": DAYS[0]})
+    instance_file = served.project / "dagster.yaml"
+    text = instance_file.read_text()
+    for slow, quick in {
+        "poll_interval_seconds: 30": "poll_interval_seconds: 2",
+        "free_slots_after_run_end_seconds: 30": "free_slots_after_run_end_seconds: 2",
+    }.items():
+        assert slow in text
+        text = text.replace(slow, quick)
+    instance_file.write_text(text)
+    try:
+        served.leave_a_daemon_that_died(dt.datetime.now(dt.UTC) - dt.timedelta(days=2, hours=1))
+        assert served.command("db", "start").returncode == 0
+        for database in ("ecommerce", "ecommerce_dagster"):
+            with psycopg.connect(served.server.url(database)) as connection:
+                connection.execute(HOLD)
+        yield served
+    finally:
+        served.close()
+
+
+@contextmanager
+def held(served: Served, database: str, table: str, when: str) -> Generator[psycopg.Connection]:
+    """Whoever inserts such a row into the table waits until the block is left."""
+    with psycopg.connect(served.server.url(database), autocommit=True) as connection:
+        connection.execute(
+            f"create trigger hold before insert on {table} for each row when ({when}) execute function fault.hold()"
+        )
+        connection.execute(f"select pg_advisory_lock({GATE})")
+        yield connection
+        connection.execute(f"select pg_advisory_unlock({GATE})")
+        connection.execute(f"drop trigger hold on {table}")
+
+
+def somebody_waits(connection: psycopg.Connection) -> bool:
+    row = connection.execute("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+    return bool((row.fetchone() or [False])[0])
+
+
+def statuses(served: Served) -> dict[str, list[str]]:
+    """How the runs of each day ended, oldest first."""
+    by_day: dict[str, list[str]] = {}
+    for run in reversed(served.runs()):
+        by_day.setdefault(run["tags"].get("dagster/partition", ""), []).append(run["status"])
+    return by_day
+
+
+def run_worker(served: Served) -> psutil.Process:
+    """The process that executes the run: the code server's child."""
+    workers = served.process_with("dagster", "api grpc").children()
+    return wait_for("a run worker", lambda: [worker for worker in workers if "spawn_main" in " ".join(worker.cmdline())])[0]
+
+
+def facts(served: Served, day: str) -> int:
+    return served.rows(f"select count(*) from warehouse.fact_sales where partition_date = '{day}'")[0][0]
+
+
+def test_a_daemon_killed_in_the_middle_of_a_tick_ends_up_and_leaves_no_process(platform: Served) -> None:
+    """It has asked for the first of two days. `up` ends with an error, and does not go on serving half a platform."""
+    with held(platform, "ecommerce_dagster", "public.runs", f"new.partition = '{DAYS[-1]}'") as connection:
+        platform.up("--days", str(LOADED))
+        wait_for("the second run of the tick", lambda: somebody_waits(connection), 40)
+        everything = platform.processes()
+        platform.process_with("dagster._daemon", "run").kill()
+        assert platform.process is not None
+        assert platform.process.wait(40) != 0
+        assert not [process for process in everything if process.is_running()]
+
+
+def test_the_tick_is_finished_without_asking_twice_and_a_killed_worker_is_replaced(platform: Served) -> None:
+    first = DAYS[LOADED]
+    with held(platform, "ecommerce", "warehouse.fact_sales", f"new.partition_date = '{first}'") as connection:
+        platform.up("--days", str(LOADED))
+        wait_for("the run of the first day at its sales", lambda: somebody_waits(connection), 60)
+        run_worker(platform).kill()
+        wait_for("the end of the dead worker's statement", lambda: not somebody_waits(connection), 5)
+        assert facts(platform, first) == 0
+    wait_for(
+        "the first day after a second try",
+        lambda: statuses(platform).get(first) == ["FAILURE", "SUCCESS"],
+        90,
+    )
+    assert facts(platform, first) > 0
+
+
+def test_a_database_server_killed_under_a_run_is_started_again_and_the_day_is_loaded(platform: Served) -> None:
+    last = DAYS[-1]
+    assert len(statuses(platform).get(last, [])) <= 1
+    wait_for("the last day", lambda: statuses(platform).get(last) == ["SUCCESS"], 90)
+    platform.execute(f"delete from warehouse.fact_sales where partition_date = '{last}'")
+    platform.execute(
+        "create trigger hold before insert on warehouse.fact_sales for each row execute function fault.hold()"
+    )
+    with psycopg.connect(platform.server.url("ecommerce"), autocommit=True) as connection:
+        connection.execute(f"select pg_advisory_lock({GATE})")
+        run_id = platform.launch(["warehouse.fact_sales"], {"dagster/partition": last})
+        wait_for("the run at its sales", lambda: somebody_waits(connection), 60)
+        postmaster = int((platform.server.cluster / "postmaster.pid").read_text().split()[0])
+        os.kill(abs(postmaster), signal.SIGKILL)
+    wait_for("another server", platform.server.is_running, 30)
+    platform.execute("drop trigger hold on warehouse.fact_sales")
+    assert platform.process is not None
+    assert platform.process.poll() is None
+
+    def loaded() -> bool:
+        if facts(platform, last) == 0:
+            assert platform.wait_for_run(run_id, 60) == "FAILURE"
+            assert platform.wait_for_run(platform.reexecute(run_id, "FROM_ASSET_FAILURE"), 60) == "SUCCESS"
+        return facts(platform, last) > 0
+
+    wait_for("the last day's sales", loaded, 120)
+    assert platform.failed_checks() == []
+
+
+def test_ctrl_c_ends_up_and_everything_below_it(platform: Served) -> None:
+    """A terminal sends the signal to the whole group. PostgreSQL goes on, as `up` says."""
+    assert platform.process is not None
+    everything = platform.processes()
+    assert len(everything) >= 5
+    os.killpg(platform.process.pid, signal.SIGINT)
+    assert platform.process.wait(30) == 0
+    assert not [process for process in everything if process.is_running()]
+    assert platform.server.is_running()
