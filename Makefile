@@ -24,7 +24,7 @@ DAYS ?=
 UP_ARGS := $(if $(filter 0 no false,$(SERVE)),--no-serve) $(if $(DAYS),--days $(DAYS))
 PYTEST_ARGS ?=
 
-.PHONY: help install up test lint bench lock clean clean-data
+.PHONY: help install up test lint bench soak lock clean clean-data
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -44,8 +44,14 @@ lint: $(VENV)/.installed-dev ## Check style, SQL, types and dependencies
 		echo "$$check"; $(BIN)/$$check || status=1; \
 	done; exit $$status
 
-bench: $(VENV)/.installed-dev ## Measure speed
-	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks $(PYTEST_ARGS)
+# make bench BENCH_ARGS="--orders 200000 --json": a smaller measurement, as JSON.
+BENCH_ARGS ?=
+bench: $(VENV)/.installed-dev ## Measure the platform beside plain SQL, then a day after 100, 500 and 1,000 days
+	@$(CLI) bench $(BENCH_ARGS)
+	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks/test_day_cost.py
+
+soak: $(VENV)/.installed-dev ## Run 200 days one by one through the real daemon
+	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks/test_soak.py
 
 # A lock names every package with the hashes of all its files, for every system, and no address.
 LOCK_ARGS ?=

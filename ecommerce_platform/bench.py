@@ -59,6 +59,7 @@ class Measured:
         next_day_s: one more day in a fresh process, files included.
         next_day_start_s: how much of it passed before the run began.
         import_s: a fresh process that imports the definitions.
+        queries_ms: milliseconds of each extract's SELECT, warm.
     """
 
     orders: int
@@ -74,19 +75,21 @@ class Measured:
     next_day_s: float
     next_day_start_s: float
     import_s: float
+    queries_ms: Mapping[str, float]
 
     def to_json(self) -> str:
         """As a JSON object, by attribute."""
         return json.dumps(asdict(self), indent=2)
 
 
-def run_bench(orders: int, folder: Path, say: Say) -> Measured:
+def run_bench(orders: int, folder: Path, say: Say, plans: Path | None = None) -> Measured:
     """Measure the platform and the baseline on about ``orders`` orders over 365 days.
 
     Args:
         orders: how many orders the files hold, give or take a few in a thousand.
         folder: must not exist; holds files and server while it runs, about 2 KB an order, and is removed.
         say: told what happens, a line at a time.
+        plans: a file for the plans of the extracts' SELECTs, with their times.
 
     Raises:
         BenchError: a step failed, or the two sides do not hold the same.
@@ -96,7 +99,7 @@ def run_bench(orders: int, folder: Path, say: Say) -> Measured:
     folder.mkdir(parents=True)
     bench = Workplace(folder, _shop_of(orders))
     try:
-        return bench.run(say)
+        return bench.run(say, plans)
     finally:
         bench.close()
 
@@ -121,7 +124,7 @@ class Workplace:
             "DAGSTER_DISABLE_TELEMETRY": "1",
         }
 
-    def run(self, say: Say) -> Measured:
+    def run(self, say: Say, plans: Path | None = None) -> Measured:
         """Measure both sides; see :func:`run_bench`."""
         say("making the files")
         made = self.child("generate", FIRST_DAY, self.last_day)
@@ -135,6 +138,9 @@ class Workplace:
         baseline_s = sum(baseline.values())
         say(f"{baseline_s:.1f} s; comparing")
         self._compare(url)
+        queries = explain_extracts(url)
+        if plans is not None:
+            plans.write_text("\n\n".join(f"-- {name}\n{plan}" for name, (_, plan) in queries.items()), encoding="utf-8")
         say("one more day")
         day = self.last_day + dt.timedelta(days=1)
         next_day = self.load(day, day)
@@ -157,6 +163,7 @@ class Workplace:
             next_day_s=round(next_day.seconds, 2),
             next_day_start_s=round(next_day.start_s, 2),
             import_s=round(import_s, 2),
+            queries_ms={name: round(milliseconds, 1) for name, (milliseconds, _) in queries.items()},
         )
 
     def close(self) -> None:
@@ -369,6 +376,23 @@ def contents(url: str) -> dict[str, tuple[int, int]]:
             assert row is not None
             held[f"{schema}.{table}"] = (row[0], row[1])
     return held
+
+
+def explain_extracts(url: str) -> dict[str, tuple[float, str]]:
+    """Milliseconds and plan of each extract's SELECT, the second time that it runs."""
+    import psycopg
+
+    from ecommerce_platform.checks.outcome import as_sql
+
+    explained: dict[str, tuple[float, str]] = {}
+    with psycopg.connect(url) as connection:
+        for path in sorted((SQL_DIR / "transform" / "analytics").glob("*.sql")):
+            statement = as_sql(f"explain (analyze, buffers) {path.read_text(encoding='utf-8')}")
+            for _ in range(2):
+                lines = [str(line) for (line,) in connection.execute(statement)]
+            times = [float(line.split()[2]) for line in lines if line.startswith(("Planning Time", "Execution Time"))]
+            explained[path.stem] = (sum(times), "\n".join(lines))
+    return explained
 
 
 # The commands that run in processes of their own, with the bench's settings in their environment.

@@ -327,15 +327,16 @@ def _outcome_json(outcome: Any) -> dict[str, Any]:
 @click.option("--orders", type=click.IntRange(1_000, 30_000_000), default=1_000_000, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where its files lie; about 2 KB an order.")
+@click.option("--plans", type=click.Path(path_type=Path), help="Write the plans of the extracts' queries to this file.")
 @one_clear_error
-def bench(orders: int, as_json: bool, folder: Path | None) -> None:
+def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -> None:
     """Measure the platform beside plain SQL in psql: the same files, the same tables, the same server.
 
     Works in a folder and on a server of its own, a year of the synthetic shop, and removes both.
     """
     from ecommerce_platform.bench import run_bench
 
-    measured = run_bench(orders, (folder or load_settings().data / "bench").absolute(), console.print)
+    measured = run_bench(orders, (folder or load_settings().data / "bench").absolute(), console.print, plans)
     if as_json:
         click.echo(measured.to_json())
         return
@@ -746,7 +747,9 @@ def _serve(settings: Settings) -> None:
     code = _wait_and_watch(child, settings)
     if not stopping.is_set():
         # `dagster dev` ends with 0 when its daemon or webserver was killed; whoever watches us must see a failure.
-        console.print("Dagster has stopped by itself; see above. Start it again with: ecommerce-platform up", style="red")
+        console.print(
+            "Dagster has stopped by itself; see above. Start it again with: ecommerce-platform up", style="red"
+        )
         sys.exit(code or EXIT_FAILED)
     sys.exit(0 if code in (0, -signal.SIGINT, -signal.SIGTERM, 130) else code)
 
