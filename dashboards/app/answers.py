@@ -48,6 +48,7 @@ class Answer:
         clicks: for each row the filters that a click on it sets, or none.
         level: the level of the chart's hierarchy that is shown, if it has one.
         note: what a person must know to read it, such as that a month is not over.
+        partial: positions of rows whose period is not complete.
     """
 
     columns: tuple[Column, ...]
@@ -55,6 +56,7 @@ class Answer:
     clicks: tuple[Pairs, ...] = ()
     level: str | None = None
     note: str = ""
+    partial: tuple[int, ...] = ()
 
     def column(self, column_id: str) -> list[Cell]:
         """All values of a column."""
@@ -234,7 +236,8 @@ class Answers:
             values = _ratios(sums["revenue"][position], sums["cost"][position], int(orders[position]))
             rows.append((_period_name(level, first), *(values[name] for name in visual.measures)))
         clicks = tuple((("period", row[0]),) for row in rows)
-        return Answer(columns, tuple(rows), clicks, level, _partial_note(level, periods, start, min(end, self.snapshot.last_day)))
+        partial = _partial(level, periods, start, min(end, self.snapshot.last_day))
+        return Answer(columns, tuple(rows), clicks, level, _partial_note(level, periods, partial), partial)
 
     def pareto(self, visual: Visual) -> Answer:
         """Products from best to least with their cumulative share."""
@@ -421,8 +424,9 @@ class Answers:
             if orders.any()
         )
         periods = _periods("month", *window)
-        note = _partial_note("month", periods, *window)
-        return Answer(columns, rows, tuple((("period", str(row[0])),) for row in rows), note=note)
+        partial = _partial("month", periods, *window)
+        note = _partial_note("month", periods, partial)
+        return Answer(columns, rows, tuple((("period", str(row[0])),) for row in rows), note=note, partial=partial)
 
 
 class _Table:
@@ -545,14 +549,21 @@ def _period_name(level: str, first: dt.date) -> str:
     return first.isoformat()[: {"year": 4, "month": 7, "day": 10}[level]]
 
 
-def _partial_note(level: str, periods: Sequence[tuple[dt.date, dt.date]], start: dt.date, end: dt.date) -> str:
-    if level == "day" or not periods:
-        return ""
-    partial = [_period_name(level, first) for first, last in periods if first < start or last > end]
+Periods = Sequence[tuple[dt.date, dt.date]]
+
+
+def _partial(level: str, periods: Periods, start: dt.date, end: dt.date) -> tuple[int, ...]:
+    """Positions of the periods of which a window holds a part only."""
+    if level == "day":
+        return ()
+    return tuple(place for place, (first, last) in enumerate(periods) if first < start or last > end)
+
+
+def _partial_note(level: str, periods: Periods, partial: Sequence[int]) -> str:
     if not partial:
         return ""
-    verb = "is" if len(partial) == 1 else "are"
-    return f"{' and '.join((partial[0], partial[-1]) if len(partial) > 1 else partial)} {verb} not complete in this range."
+    names = [periods[place][0].strftime("%Y" if level == "year" else "%b %Y") for place in partial]
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not complete in this range."
 
 
 def _weekday_counts(start: dt.date, end: dt.date) -> list[int]:

@@ -19,7 +19,7 @@ Figure = dict[str, Any]
 Address = Callable[[Sequence[tuple[str, str]]], str]
 """The address that a click on filters leads to."""
 
-LONGEST_LABEL = 30
+LONGEST_LABEL = 34
 FADED = 0.32
 MOST_POINTS = 400
 """Points that a Pareto curve draws; its table and its CSV hold all."""
@@ -286,14 +286,18 @@ def _trend(drawing: Drawing) -> Figure:
         "mode": "lines+markers",
         "x": list(rows),
         "y": [_number(answer.rows[row][1]) for row in rows],
-        "customdata": [drawing.custom(row, labels[row]) for row in rows],
+        "customdata": [
+            drawing.custom(row, labels[row] + (" (not complete)" if row in answer.partial else "")) for row in rows
+        ],
         "hovertemplate": HOVER,
         "line": {"color": _with_opacity(theme.accent, 0.45) if fade else theme.accent, "width": 2.5},
         "marker": {
-            "color": theme.accent,
+            "color": [theme.surface if row in answer.partial and not chosen[row] else theme.accent for row in rows],
             "size": sizes,
-            "opacity": [1 if here or not fade else 0.5 for here in chosen],
-            "line": {"color": theme.surface, "width": 2},
+            "line": {
+                "color": [theme.accent if row in answer.partial else theme.surface for row in rows],
+                "width": 2 if few else 0,
+            },
         },
         "fill": "tozeroy",
         "fillcolor": theme.accent_soft,
@@ -373,7 +377,7 @@ def _pareto(drawing: Drawing) -> Figure:
     layout = _layout(
         theme,
         xaxis={"range": [0, max(2, count)], "nticks": 6, "title": {"text": "Products, best first", "font": {"color": theme.muted, "size": 12}}},
-        yaxis={"showgrid": True, "gridcolor": theme.grid, "range": [0, 102], "ticksuffix": "%", "tickvals": [0, 20, 40, 60, 80, 100]},
+        yaxis={"showgrid": True, "gridcolor": theme.grid, "range": [0, 102], "tickmode": "array", "tickvals": list(range(0, 101, 20)), "ticktext": [f"{tick}%" for tick in range(0, 101, 20)]},
         hovermode="x",
         shapes=shapes,
         annotations=annotations,
@@ -397,7 +401,7 @@ def _heatmap(drawing: Drawing) -> Figure:
     # Month 0 is everybody; beside it all other months would look alike.
     most = max((value for row in values for value in row[1:] if value is not None), default=100.0)
     chosen = drawing.filters.get("cohort")
-    steps = len(theme.sequence) - 1
+    steps = len(theme.heat) - 1
     trace = {
         "type": "heatmap",
         "z": values,
@@ -406,13 +410,13 @@ def _heatmap(drawing: Drawing) -> Figure:
         "customdata": custom,
         "hovertemplate": HOVER,
         "hoverongaps": False,
-        "colorscale": [[step / steps, colour] for step, colour in enumerate(theme.sequence)],
+        "colorscale": [[step / steps, colour] for step, colour in enumerate(theme.heat)],
         "zmin": 0,
         "zmax": most,
         "showscale": False,
         "xgap": 2,
         "ygap": 2,
-        **({"text": texts, "texttemplate": "%{text}", "textfont": {"size": 11}} if width <= 20 else {}),
+        **({"text": texts, "texttemplate": "%{text}", "textfont": {"size": 11.5, "color": theme.text}} if width <= 20 else {}),
     }
     shapes = []
     if chosen in place:

@@ -24,7 +24,9 @@ class Theme:
     accent_soft: str
     series: tuple[str, ...]
     sequence: tuple[str, ...]
-    """From little to much, for maps and heat maps."""
+    """From little to much, for maps."""
+    heat: tuple[str, ...]
+    """From little to much, for heat maps: ``text`` can be read on all of them."""
     good: str
     warning: str
     bad: str
@@ -41,6 +43,7 @@ LIGHT = Theme(
     accent_soft="rgba(42,102,200,0.10)",
     series=("#2a66c8", "#e09a1a", "#17977a", "#c26aa0", "#62aee0", "#c9572a", "#8791a3", "#5a4fb0", "#a3a13a"),
     sequence=("#e6effb", "#bcd3f3", "#86afe6", "#4d85d3", "#2a62b4", "#163f80"),
+    heat=("#f0f5fc", "#cfe0f7", "#adcaf1", "#8cb5ea"),
     good="#17977a",
     warning="#e09a1a",
     bad="#c9432f",
@@ -56,6 +59,7 @@ DARK = Theme(
     accent_soft="rgba(110,163,242,0.14)",
     series=("#6ea3f2", "#f0b24a", "#3fbf9f", "#dd8fbf", "#8ccdf5", "#e67f52", "#9aa5b8", "#9b91ea", "#c6c45e"),
     sequence=("#1c2a42", "#23406c", "#2f5c9c", "#437fcb", "#6ea3f2", "#b4d1fb"),
+    heat=("#1a2539", "#20395f", "#274d86", "#2f62ac"),
     good="#3fbf9f",
     warning="#f0b24a",
     bad="#f0806c",
