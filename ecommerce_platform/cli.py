@@ -33,7 +33,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ecommerce_platform.settings import PROJECT_DIR, Settings, SettingsError, load_settings
+from ecommerce_platform.settings import PREFIX, PROJECT_DIR, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -44,6 +44,7 @@ console = Console(stderr=True, highlight=False)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+ENDED_ON_PURPOSE = (0, -signal.SIGINT, -signal.SIGTERM, 130)
 
 
 class Day(click.ParamType):
@@ -86,7 +87,7 @@ def main() -> None:
 
     \b
     Start here:
-      ecommerce-platform up                 everything: database, history, Dagster UI
+      ecommerce-platform up                 everything: database, history, Dagster UI, dashboards
       ecommerce-platform status             what is loaded, what is missing
       ecommerce-platform verify             proves that all numbers agree
 
@@ -94,6 +95,7 @@ def main() -> None:
     Day by day:
       ecommerce-platform materialize --start 2024-03-01 --end 2024-03-07
       ecommerce-platform materialize --start 2024-03-01 --end 2024-03-01 --select 'key:"warehouse/fact_sales"+'
+      ecommerce-platform dashboard          the dashboards alone
       ecommerce-platform db psql            a prompt on the database
 
     Settings are environment variables, or lines of a file .env in the project: see .env.example. Everything that the
@@ -110,10 +112,10 @@ def yesterday() -> dt.date:
 
 @main.command()
 @click.option("--days", type=click.IntRange(1, 36500), help="Load this many days instead of the whole history.")
-@click.option("--serve/--no-serve", default=True, help="Serve the Dagster UI afterwards, or stop.")
+@click.option("--serve/--no-serve", default=True, help="Serve the Dagster UI and the dashboards afterwards, or stop.")
 @one_clear_error
 def up(days: int | None, serve: bool) -> None:
-    """Bring everything up: database, tables, history, then the Dagster UI.
+    """Bring everything up: database, tables, history, then the Dagster UI and the dashboards.
 
     Loads the days that are missing, so that a second call has little to do. With --days, a new platform begins that
     many days ago; where ECOMMERCE_FIRST_DAY is set, the days count from there.
@@ -133,6 +135,21 @@ def up(days: int | None, serve: bool) -> None:
             _run(instance, first, last, None)
     if serve:
         _serve(settings)
+
+
+@main.command()
+@one_clear_error
+def dashboard() -> None:
+    """Serve the dashboards alone, until Ctrl-C. They read the database as the role reader."""
+    settings = load_settings()
+    _require_free_port(settings, "dashboard_port")
+    _prepare(settings)
+    from dashboards.app.server import create_app, serve
+    from ecommerce_platform.resources.database import Database
+
+    app = create_app(Database(role="reader"), dagster_port=settings.dagster_port)
+    console.print(f"Dashboards: {_address(settings, settings.dashboard_port)}  Ctrl-C stops them; PostgreSQL goes on.")
+    serve(app, settings.host, settings.dashboard_port)
 
 
 def _remember_first_day(days: int | None) -> dt.date:
@@ -528,50 +545,70 @@ def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | 
         sys.exit(EXIT_FAILED)
 
 
-def _require_free_port(settings: Settings) -> None:
+def _require_free_port(settings: Settings, setting: str) -> None:
+    port = getattr(settings, setting)
     with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((settings.host, settings.dagster_port))
+            listener.bind((settings.host, port))
         except OSError as error:
+            name = f"{PREFIX}{setting.upper()}"
             raise SettingsError(
-                f"ECOMMERCE_DAGSTER_PORT: {settings.host}:{settings.dagster_port}: {error.strerror};"
-                " for example ECOMMERCE_DAGSTER_PORT=3001"
+                f"{name}: {settings.host}:{port}: {error.strerror}; for example {name}={port + 1}"
             ) from None
 
 
+def _address(settings: Settings, port: int) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"
+
+
 def _serve(settings: Settings) -> None:
-    """Dagster's webserver and daemon, until Ctrl-C."""
-    _require_free_port(settings)
-    address = f"http://{settings.host}:{settings.dagster_port}"
-    console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)  Ctrl-C stops it; PostgreSQL goes on.")
+    """Dagster's webserver and daemon, and the dashboards, until Ctrl-C. When one ends, the other does too."""
+    if settings.dagster_port == settings.dashboard_port:
+        raise SettingsError(
+            f"ECOMMERCE_DASHBOARD_PORT: {settings.dashboard_port} is Dagster's port too;"
+            f" for example ECOMMERCE_DASHBOARD_PORT={settings.dashboard_port + 1}"
+        )
+    _require_free_port(settings, "dagster_port")
+    _require_free_port(settings, "dashboard_port")
+    address = _address(settings, settings.dagster_port)
+    console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)")
     if console.is_terminal and not os.environ.get("CI"):
         webbrowser.open(f"{address}/asset-groups")
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "--host",
-        settings.host,
-        "--port",
-        str(settings.dagster_port),
-    ]
+    dagster = ["-m", "dagster", "dev", "--host", settings.host, "--port", str(settings.dagster_port)]
+    dashboards = ["-c", "from ecommerce_platform.cli import main; main()", "dashboard"]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
-    child = subprocess.Popen(  # noqa: S603
-        command,
-        cwd=PROJECT_DIR,
-        env=environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    children = [
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, *command],
+            cwd=PROJECT_DIR,
+            env=environment,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        for command in (dagster, dashboards)
+    ]
+
+    was_asked = threading.Event()
+
+    def terminate(*_: object) -> None:
+        was_asked.set()
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
 
     def interrupted(*_: object) -> None:
-        # Ctrl-C reaches the child by itself, and it needs a few seconds to end. A signal to us alone does not.
-        timer = threading.Timer(15, child.terminate)
+        was_asked.set()
+        # Ctrl-C reaches the children by itself, and they need a few seconds to end. A signal to us alone does not.
+        timer = threading.Timer(15, terminate)
         timer.daemon = True
         timer.start()
 
     signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    code = child.wait()
-    sys.exit(0 if code in (0, -signal.SIGINT, -signal.SIGTERM, 130) else code)
+    signal.signal(signal.SIGTERM, terminate)
+    while all(child.poll() is None for child in children):
+        time.sleep(0.2)
+    if not was_asked.wait(0.2):
+        terminate()
+    codes = [child.wait() for child in children]
+    sys.exit(next((code for code in codes if code not in ENDED_ON_PURPOSE), 0))

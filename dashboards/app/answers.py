@@ -235,7 +235,7 @@ class Answers:
         for position, (first, _) in enumerate(periods):
             values = _ratios(sums["revenue"][position], sums["cost"][position], int(orders[position]))
             rows.append((_period_name(level, first), *(values[name] for name in visual.measures)))
-        clicks = tuple((("period", row[0]),) for row in rows)
+        clicks = tuple((("period", str(row[0])),) for row in rows)
         partial = _partial(level, periods, start, min(end, self.snapshot.last_day))
         return Answer(columns, tuple(rows), clicks, level, _partial_note(level, periods, partial), partial)
 
@@ -295,7 +295,9 @@ class Answers:
             values["purchase_frequency"] = metric("purchase_frequency")(int(orders[code]), int(customers[code]), days)
             values["customer_lifespan"] = lifespan
             values["customer_lifetime_value"] = metric("customer_lifetime_value")(
-                values["average_order_value"], values["purchase_frequency"], lifespan
+                metric("average_order_value")(money(revenue[code]), int(orders[code])),
+                metric("purchase_frequency")(int(orders[code]), int(customers[code]), days),
+                lifespan,
             )
             name = snapshot.members["segment"][code]
             rows.append((name, *(values[measure] for measure in visual.measures)))
@@ -326,7 +328,7 @@ class Answers:
         return Answer(columns, tuple(rows), tuple(clicks))
 
     def cohort_retention(self, visual: Visual) -> Answer:
-        """Of the customers of each cohort, how many order in which month after; empty where the month is yet to come."""
+        """Of the customers of each cohort, how many order so many months later; no row for months to come."""
         start, end = self.everything.span
         end = min(end, self.snapshot.last_day)
         # A cohort that begins in the middle of its month would lose customers, so the first month counts whole.
@@ -470,7 +472,9 @@ class _Table:
         for name in ("units", "discount"):
             if name in self.measures:
                 sums = selection.sums(dimension, name)
-                columns[name] = lambda code, sums=sums, name=name: int(sums[code]) if name == "units" else money(sums[code])
+                columns[name] = lambda code, sums=sums, name=name: (
+                    int(sums[code]) if name == "units" else money(sums[code])
+                )
         if "customers" in self.measures:
             customers = selection.customer_counts(dimension)
             columns["customers"] = lambda code: int(customers[code])
@@ -498,7 +502,10 @@ def first_level(visual: Visual) -> str:
 
 
 def _columns(first: str, label: str, format_: Format, measures: Sequence[str]) -> tuple[Column, ...]:
-    return (Column(first, label, format_), *(Column(name, MEASURES[name].label, MEASURES[name].format) for name in measures))
+    return (
+        Column(first, label, format_),
+        *(Column(name, MEASURES[name].label, MEASURES[name].format) for name in measures),
+    )
 
 
 def _ratios(revenue: float, cost: float, orders: int) -> dict[str, Cell]:
@@ -596,7 +603,9 @@ _KPIS: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     "units": lambda chosen: chosen.total("units"),
     "customers": lambda chosen: chosen.customers,
     "average_order_value": lambda chosen: metric("average_order_value")(money(chosen.total("revenue")), chosen.count),
-    "profit_margin": lambda chosen: metric("profit_margin")(money(chosen.total("revenue")), money(chosen.total("cost"))),
+    "profit_margin": lambda chosen: metric("profit_margin")(
+        money(chosen.total("revenue")), money(chosen.total("cost"))
+    ),
     "products_sold": lambda chosen: int(
         np.count_nonzero(np.bincount(chosen.lines("product"), minlength=chosen.members("product")))
     ),

@@ -1,4 +1,4 @@
-"""From an answer to a plotly figure, as a plain dictionary: building plotly's own objects takes longer than the numbers.
+"""From an answer to a plotly figure, as a plain dictionary: plotly's own objects take longer to build than the numbers.
 
 Every point carries in ``customdata`` the address that a click on it leads to, and the text of its tooltip.
 """
@@ -6,6 +6,7 @@ Every point carries in ``customdata`` the address that a click on it leads to, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -67,7 +68,7 @@ def figure(visual: Visual, answer: Answer, filters: Filters, theme: Theme, addre
 
 
 def _number(cell: Cell) -> float | None:
-    return None if cell is None or isinstance(cell, str) else float(cell)  # type: ignore[arg-type]
+    return float(cell) if isinstance(cell, int | Decimal) else None
 
 
 def _layout(theme: Theme, **more: Any) -> Figure:
@@ -144,7 +145,8 @@ def _bar(drawing: Drawing) -> Figure:
     longest = max((value for value in values if value is not None), default=1) or 1
     layout = _layout(
         theme,
-        xaxis={"showticklabels": False, "range": [min(0, *(value or 0 for value in values)) * 1.2, longest * 1.18]},
+        xaxis={"showticklabels": False, "range": [min(0, *(value or 0 for value in values)) * 1.2, longest]},
+        margin={"l": 4, "r": 52, "t": 8, "b": 4},
         yaxis={
             "autorange": "reversed",
             "tickmode": "array",
@@ -278,6 +280,9 @@ def _trend(drawing: Drawing) -> Figure:
     names = [str(answer.rows[row][0]) for row in rows]
     few = len(names) <= 62
     chosen = [drawing.is_chosen(row) or _is_inside(names[row], drawing.filters.period) for row in rows]
+    if all(chosen):
+        # The chart was drilled into the chosen period: all of it is meant.
+        chosen = [False] * len(chosen)
     sizes = [11 if here else (6 if few else 0) for here in chosen]
     fade = any(chosen)
     labels = [period_label(name) for name in names]
@@ -376,8 +381,19 @@ def _pareto(drawing: Drawing) -> Figure:
         ]
     layout = _layout(
         theme,
-        xaxis={"range": [0, max(2, count)], "nticks": 6, "title": {"text": "Products, best first", "font": {"color": theme.muted, "size": 12}}},
-        yaxis={"showgrid": True, "gridcolor": theme.grid, "range": [0, 102], "tickmode": "array", "tickvals": list(range(0, 101, 20)), "ticktext": [f"{tick}%" for tick in range(0, 101, 20)]},
+        xaxis={
+            "range": [0, max(2, count)],
+            "nticks": 6,
+            "title": {"text": "Products, best first", "font": {"color": theme.muted, "size": 12}},
+        },
+        yaxis={
+            "showgrid": True,
+            "gridcolor": theme.grid,
+            "range": [0, 102],
+            "tickmode": "array",
+            "tickvals": list(range(0, 101, 20)),
+            "ticktext": [f"{tick}%" for tick in range(0, 101, 20)],
+        },
         hovermode="x",
         shapes=shapes,
         annotations=annotations,
@@ -388,13 +404,13 @@ def _pareto(drawing: Drawing) -> Figure:
 def _heatmap(drawing: Drawing) -> Figure:
     answer, theme = drawing.answer, drawing.theme
     cohorts = list(dict.fromkeys(str(row[0]) for row in answer.rows))
-    width = max(int(row[1]) for row in answer.rows) + 1  # type: ignore[arg-type]
+    width = 1 + max(int(_number(row[1]) or 0) for row in answer.rows)
     values: list[list[float | None]] = [[None] * width for _ in cohorts]
     custom: list[list[list[str]]] = [[["", ""] for _ in range(width)] for _ in cohorts]
     texts = [[""] * width for _ in cohorts]
     place = {name: position for position, name in enumerate(cohorts)}
     for row, cells in enumerate(answer.rows):
-        cohort, later = place[str(cells[0])], int(cells[1])  # type: ignore[arg-type]
+        cohort, later = place[str(cells[0])], int(_number(cells[1]) or 0)
         values[cohort][later] = _number(cells[2])
         texts[cohort][later] = f"{_number(cells[2]) or 0:.0f}"
         custom[cohort][later] = drawing.custom(row, f"{period_label(str(cells[0]))}, {later} months later")
@@ -416,7 +432,11 @@ def _heatmap(drawing: Drawing) -> Figure:
         "showscale": False,
         "xgap": 2,
         "ygap": 2,
-        **({"text": texts, "texttemplate": "%{text}", "textfont": {"size": 11.5, "color": theme.text}} if width <= 20 else {}),
+        **(
+            {"text": texts, "texttemplate": "%{text}", "textfont": {"size": 11.5, "color": theme.text}}
+            if width <= 20
+            else {}
+        ),
     }
     shapes = []
     if chosen in place:
@@ -434,7 +454,11 @@ def _heatmap(drawing: Drawing) -> Figure:
         ]
     layout = _layout(
         theme,
-        xaxis={"type": "category", "side": "top", "title": {"text": "Months after the first order", "font": {"color": theme.muted, "size": 12}}},
+        xaxis={
+            "type": "category",
+            "side": "top",
+            "title": {"text": "Months after the first order", "font": {"color": theme.muted, "size": 12}},
+        },
         yaxis={"type": "category", "autorange": "reversed"},
         shapes=shapes,
     )
@@ -542,7 +566,10 @@ def _lines(drawing: Drawing) -> Figure:
                 "customdata": [drawing.custom(row, period_label(str(answer.rows[row][0]))) for row in rows],
                 "hovertemplate": HOVER,
                 "line": {"color": theme.series[place % len(theme.series)], "width": 3 if place == 0 else 2},
-                "marker": {"size": [12 if here else 7 for here in chosen], "line": {"color": theme.surface, "width": 1.5}},
+                "marker": {
+                    "size": [12 if here else 7 for here in chosen],
+                    "line": {"color": theme.surface, "width": 1.5},
+                },
             }
         )
     layout = _layout(

@@ -1,8 +1,8 @@
 """What a page shows, as its address says it.
 
 ``parse`` reads a query string that anybody may have written: what it does not understand is dropped and named, never
-raised. ``View.query`` writes the canonical query string; ``parse`` of it gives the same view again. No text of an address
-goes any further than this module unless it is a known member of a dimension.
+raised. ``View.query`` writes the canonical query string, of which ``parse`` gives the same view again. No text of an
+address goes any further than this module unless it is a known member of a dimension.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the platform says of itself: the page Data Health, and the stamps on every page. Reads the schema monitoring only."""
+"""What the platform says of itself: the page Data Health, and the stamps on every page. Reads monitoring only."""
 
 from __future__ import annotations
 
@@ -68,7 +68,11 @@ def read_health(connection: PostgresConnection) -> Health:
     """
     with reading(connection) as source:
         tables = source.execute(
-            "select table_name, layer, row_count, last_materialized_at, latest_day from monitoring.pipeline_report order by 1"
+            """
+            select table_name, layer, row_count, last_materialized_at, latest_day
+            from monitoring.pipeline_report
+            order by table_name
+            """
         ).fetchall()
         checks = source.execute(
             """
@@ -78,7 +82,11 @@ def read_health(connection: PostgresConnection) -> Health:
             """
         ).fetchall()
         rejects = source.execute(
-            "select feed, reason, row_count from monitoring.rejected_rows_by_reason order by row_count desc, feed, reason"
+            """
+            select feed, reason, row_count
+            from monitoring.rejected_rows_by_reason
+            order by row_count desc, feed, reason
+            """
         ).fetchall()
     return Health([TableReport(*row) for row in tables], [CheckReport(*row) for row in checks], rejects)
 
@@ -157,7 +165,11 @@ def _freshness(health: Health, now: dt.datetime) -> Answer:
 
 
 def _check_results(health: Health) -> Answer:
-    columns = (Column("layer", "Layer", "text"), Column("result", "Result", "text"), Column("checks", "Checks", "count"))
+    columns = (
+        Column("layer", "Layer", "text"),
+        Column("result", "Result", "text"),
+        Column("checks", "Checks", "count"),
+    )
     rows = []
     for result in ("Passed", "Warning", "Failed"):
         for layer in LAYERS:

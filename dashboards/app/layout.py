@@ -1,5 +1,5 @@
-"""What a page is made of, as Dash components. Everything that a click can do is a link, so that it works from the keyboard,
-opens in another tab, and is undone by Back.
+"""What a page is made of, as Dash components. Everything that a click does is a link: it works from the keyboard, opens
+in another tab, and is undone by Back.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from dashboards.spec.pages import PAGES, Kpi, Page, Visual
 
 Children = list[Any]
 
-GRAPH_CONFIG = {
+DATE: Any = "date"
+"""Dash does not name the type, and hands it to the browser all the same: its own picker stays white in dark mode."""
+
+GRAPH_CONFIG: Any = {
     "displayModeBar": False,
     "responsive": True,
     "scrollZoom": False,
@@ -51,7 +54,8 @@ KIND_NAMES = {
 
 def link(text: Any, href: str, name: str = "", **more: Any) -> html.A:
     """A link that the page follows without loading anew (assets/app.js)."""
-    return html.A(text, href=href, className=name, **{"data-nav": "", **more})
+    attributes: dict[str, Any] = {"data-nav": "", **more}
+    return html.A(text, href=href, className=name, **attributes)
 
 
 def shell(theme: str) -> html.Div:
@@ -73,7 +77,9 @@ def shell(theme: str) -> html.Div:
                         children=[html.Span(className="mark", **{"aria-hidden": "true"}), html.Span("Shop dashboards")],
                     ),
                     html.Nav(id="nav", className="nav", **{"aria-label": "Pages"}),
-                    html.Button(id="theme-toggle", className="icon-button", type="button", **{"aria-label": "Dark mode"}),
+                    html.Button(
+                        id="theme-toggle", className="icon-button", type="button", **{"aria-label": "Dark mode"}
+                    ),
                 ],
             ),
             html.Div(
@@ -89,9 +95,9 @@ def shell(theme: str) -> html.Div:
                         **{"aria-label": "First and last day"},
                         children=[
                             html.Label("From", htmlFor="date-from"),
-                            dcc.Input(id="date-from", type="date", debounce=True),
+                            dcc.Input(id="date-from", type=DATE, debounce=True),
                             html.Label("to", htmlFor="date-to"),
-                            dcc.Input(id="date-to", type="date", debounce=True),
+                            dcc.Input(id="date-to", type=DATE, debounce=True),
                         ],
                     ),
                     html.Div(id="chips", className="chips"),
@@ -144,7 +150,9 @@ def skeleton(page: Page | None, path: str, dagster: str) -> Children:
 def _page_links(page: Page, dagster: str) -> Children:
     if page.id != "health":
         return []
-    return [html.A("Open Dagster", href=dagster, target="_blank", rel="noopener", className="button", id="dagster-link")]
+    return [
+        html.A("Open Dagster", href=dagster, target="_blank", rel="noopener", className="button", id="dagster-link")
+    ]
 
 
 def _kpi_head(kpi: Kpi) -> Children:
@@ -163,7 +171,7 @@ def _card(visual: Visual) -> html.Section:
             children=dcc.Graph(
                 id={"type": "graph", **name},
                 className="plot",
-                config=GRAPH_CONFIG,  # type: ignore[arg-type]
+                config=GRAPH_CONFIG,
                 responsive=True,
                 figure={"data": [], "layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False}}},
             ),
@@ -267,7 +275,10 @@ def notices(dropped: Sequence[Dropped], stale: str | None) -> Children:
     if stale:
         result.append(_notice("These numbers are stale.", [html.Span(stale)], "is-warning"))
     if dropped:
-        items = [html.Li([html.Code(item.name), f"{'=' + item.value if item.value else ''}: {item.reason}"]) for item in dropped[:8]]
+        items = [
+            html.Li([html.Code(item.name), f"{'=' + item.value if item.value else ''}: {item.reason}"])
+            for item in dropped[:8]
+        ]
         if len(dropped) > 8:
             items.append(html.Li(f"and {len(dropped) - 8} more"))
         result.append(_notice("Part of this address was not understood and is left out.", [html.Ul(items)], "is-info"))
@@ -318,7 +329,9 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
 
 def _change(kpi: Kpi, answer: KpiAnswer) -> html.Div:
     if answer.change is None:
-        return html.Div(html.Span(answer.why or "no sales to compare with", className="kpi-why"), className="kpi-change")
+        return html.Div(
+            html.Span(answer.why or "no sales to compare with", className="kpi-why"), className="kpi-change"
+        )
     unit = " pts" if kpi.format == "percent" else "%"
     direction = "up" if answer.change > 0 else "down" if answer.change < 0 else "level"
     arrow = {"up": "▲", "down": "▼", "level": "●"}[direction]
@@ -402,7 +415,13 @@ def crumbs(visual: Visual, answer: Answer, path: str, view: View, snapshot: Snap
         if chosen is not None:
             text += f" of {period_label(chosen) if visual.hierarchy == 'time' else snapshot.name(answer.level, chosen)}"
         trail.append(
-            html.Li(link([text, html.Span("↓", **{"aria-hidden": "true"})], path + view.with_level(visual.hierarchy, below).query(), "drill"))
+            html.Li(
+                link(
+                    [text, html.Span("↓", **{"aria-hidden": "true"})],
+                    path + view.with_level(visual.hierarchy, below).query(),
+                    "drill",
+                )
+            )
         )
     return [html.Nav(html.Ol(trail), className="crumbs", **{"aria-label": f"Levels of {visual.title}"})]
 
@@ -485,7 +504,15 @@ def table(visual: Visual, answer: Answer, addresses: Sequence[str], chosen: Sequ
     body = [
         html.Tr(
             [
-                _cell(visual, column, cell, place, addresses[row] if addresses else "", chosen[row] if chosen else False, dagster)
+                _cell(
+                    visual,
+                    column,
+                    cell,
+                    place,
+                    addresses[row] if addresses else "",
+                    chosen[row] if chosen else False,
+                    dagster,
+                )
                 for place, (cell, column) in enumerate(zip(cells, answer.columns, strict=True))
             ],
             className="is-chosen" if chosen and chosen[row] else "",
@@ -499,7 +526,9 @@ def table(visual: Visual, answer: Answer, addresses: Sequence[str], chosen: Sequ
         )
     ]
     if len(answer.rows) > len(rows):
-        parts.append(html.P(f"The first {len(rows)} of {len(answer.rows):,} rows; the CSV file holds all.", className="hint"))
+        parts.append(
+            html.P(f"The first {len(rows)} of {len(answer.rows):,} rows; the CSV file holds all.", className="hint")
+        )
     return html.Div(
         parts,
         className="table-scroll",

@@ -1,7 +1,7 @@
 """The sales that filters leave over, and their sums by the members of a dimension.
 
-Orders are sorted by day, so a range of days is a slice and costs nothing. A filter on an order's own attribute leaves whole
-orders; a filter on a line's attribute leaves some lines of an order, and the order still counts once.
+Orders are sorted by day, so a range of days is a slice and costs nothing. A filter on an order's own attribute leaves
+whole orders; a filter on a line's attribute leaves some lines of an order, and the order still counts once.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """The Dash application: two callbacks and a route for CSV files, served by waitress.
 
-An address becomes a page in two steps: the path gives the page's frame, and the query string its numbers. Everything that
-changes what is shown changes the address, so Back and a copied link work by themselves.
+An address becomes a page in two steps: the path gives the page's frame, and the query string its numbers. Everything
+that changes what is shown changes the address, so Back and a copied link work by themselves.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 import time
 from collections import OrderedDict
@@ -22,7 +21,7 @@ from dash import ALL, Dash, Input, Output, State, ctx, no_update
 from dashboards.app import layout
 from dashboards.app.answers import Answer, KpiAnswer, page_answers
 from dashboards.app.figures import figure
-from dashboards.app.filters import Dropped, Filters, View, parse
+from dashboards.app.filters import Dropped, View, parse
 from dashboards.app.health import Health, health_answers, read_health, staleness
 from dashboards.app.snapshot import DatabaseError, Snapshot, Store
 from dashboards.app.theme import THEMES
@@ -111,7 +110,14 @@ class Dashboards:
         last_day = None if snapshot.is_empty else snapshot.last_day
         now = self.clock()
         content = Content(
-            page, page.path, view, dropped, snapshot, health, staleness(health, last_day, now), is_reading=self.store.is_reading
+            page,
+            page.path,
+            view,
+            dropped,
+            snapshot,
+            health,
+            staleness(health, last_day, now),
+            is_reading=self.store.is_reading,
         )
         if page.id == "health":
             kpis, answers = health_answers(health, now)
@@ -159,12 +165,13 @@ def create_app(
     """
     store = Store(connection, look_every=look_every, in_background=in_background)
     dashboards = Dashboards(store, clock=clock, dagster_port=dagster_port)
+    no_title: Any = None
     app = Dash(
         "dashboards.app",
         assets_folder=str(ASSETS),
         serve_locally=True,
         title="Shop dashboards",
-        update_title=None,  # type: ignore[arg-type]
+        update_title=no_title,
         suppress_callback_exceptions=True,
         compress=False,
     )
@@ -273,7 +280,11 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
         content = dashboards.content(page, query or "")
         fingerprint = repr(
             (page.id, query, theme, content.fault, content.stale, content.is_reading)
-            + (() if content.snapshot is None else (content.snapshot.read_at, content.health and content.health.refreshed_at))
+            + (
+                ()
+                if content.snapshot is None
+                else (content.snapshot.read_at, content.health and content.health.refreshed_at)
+            )
         )
         if ctx.triggered_id == "clock" and fingerprint == shown:
             raise dash.exceptions.PreventUpdate
@@ -325,7 +336,10 @@ class _Drawn:
         notices = layout.notices(content.dropped, content.stale)
         if snapshot.is_empty:
             notices = layout.failure(
-                "Nothing is loaded yet.", "The warehouse holds no sales.", "Load them with: ecommerce-platform up", self.path
+                "Nothing is loaded yet.",
+                "The warehouse holds no sales.",
+                "Load them with: ecommerce-platform up",
+                self.path,
             )
             state = "" if self.page.id == "health" else "is-broken"
             return [nav, [], None, None, [], stamps, notices, fingerprint, state]
@@ -436,5 +450,3 @@ def serve(app: Dash, host: str, port: int) -> None:
     import waitress
 
     waitress.serve(app.server, host=host, port=port, threads=6, ident=None, clear_untrusted_proxy_headers=True)
-
-

@@ -65,8 +65,12 @@ def _by_id(*items: Item) -> Mapping[str, Item]:
 
 
 DIMENSIONS: Mapping[str, Dimension] = _by_id(
-    Dimension("category", "Category", "Categories", "dim_product", "category", "line", "Category on the day of the sale."),
-    Dimension("product", "Product", "Products", "dim_product", "product_name", "line", "The product, under its current name."),
+    Dimension(
+        "category", "Category", "Categories", "dim_product", "category", "line", "Category on the day of the sale."
+    ),
+    Dimension(
+        "product", "Product", "Products", "dim_product", "product_name", "line", "The product, under its current name."
+    ),
     Dimension(
         "price_range",
         "Price range",
@@ -112,8 +116,12 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "order",
         "The customer's segment now: VIP from 10 orders and 10,000 of revenue, Regular from 3 orders, else New.",
     ),
-    Dimension("payment", "Payment", "Payment methods", "dim_payment", "payment_method", "order", "How the order was paid."),
-    Dimension("customer", "Customer", "Customers", "customer_profile", "customer_id", "order", "The customer's number."),
+    Dimension(
+        "payment", "Payment", "Payment methods", "dim_payment", "payment_method", "order", "How the order was paid."
+    ),
+    Dimension(
+        "customer", "Customer", "Customers", "customer_profile", "customer_id", "order", "The customer's number."
+    ),
     Dimension(
         "cohort",
         "Cohort",
@@ -156,7 +164,9 @@ MEASURES: Mapping[str, Measure] = _by_id(
         "SUM(quantity × unit_price − discount_amount)",
         "SUM ( fact_sales[revenue] )",
     ),
-    Measure("orders", "Orders", "count", "COUNT(DISTINCT transaction_id)", "DISTINCTCOUNT ( fact_sales[transaction_id] )"),
+    Measure(
+        "orders", "Orders", "count", "COUNT(DISTINCT transaction_id)", "DISTINCTCOUNT ( fact_sales[transaction_id] )"
+    ),
     Measure(
         "average_order_value",
         "Average order value",

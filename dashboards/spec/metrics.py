@@ -1,7 +1,7 @@
 """The metrics, read from their one definition in sql/ddl/070_metrics.sql.
 
-The body of each SQL function is an expression. Here it is evaluated with exact decimals, as PostgreSQL does with numeric,
-or written as DAX. A function whose body uses anything that is not known here raises, so no metric is guessed.
+The body of each SQL function is an expression. Here it is evaluated with exact decimals, as PostgreSQL does with
+numeric, or written as DAX. A function whose body uses anything that is not known here raises, so no metric is guessed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Metric:
 
     name: str
     parameters: tuple[str, ...]
-    expression: exp.Expression
+    expression: exp.Expr
     comment: str
 
     def __call__(self, *values: Value | int) -> Decimal | None:
@@ -88,7 +88,9 @@ def metric(name: str) -> Metric:
     try:
         return metrics()[name]
     except KeyError:
-        raise MetricError(f"{METRICS_FILE.name} defines no function warehouse.{name}; it has {', '.join(metrics())}") from None
+        raise MetricError(
+            f"{METRICS_FILE.name} defines no function warehouse.{name}; it has {', '.join(metrics())}"
+        ) from None
 
 
 def _round(value: Decimal, places: Decimal | None) -> Decimal:
@@ -96,7 +98,7 @@ def _round(value: Decimal, places: Decimal | None) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP, context=EXACT)
 
 
-def _evaluate(node: exp.Expression, values: Mapping[str, Value]) -> Value:
+def _evaluate(node: exp.Expr, values: Mapping[str, Value]) -> Value:
     def of(name: str) -> Value:
         child = node.args.get(name)
         return None if child is None else _evaluate(child, values)
@@ -136,7 +138,7 @@ def _optional(value: Value) -> Decimal | None:
     return None if value is None else _number(value)
 
 
-_ARITHMETIC: dict[type[exp.Expression], Callable[[Decimal, Decimal], Decimal]] = {
+_ARITHMETIC: dict[type[exp.Expr], Callable[[Decimal, Decimal], Decimal]] = {
     exp.Add: EXACT.add,
     exp.Sub: EXACT.subtract,
     exp.Mul: EXACT.multiply,
@@ -144,7 +146,7 @@ _ARITHMETIC: dict[type[exp.Expression], Callable[[Decimal, Decimal], Decimal]] =
 }
 
 
-def _dax(node: exp.Expression, arguments: Mapping[str, str]) -> str:
+def _dax(node: exp.Expr, arguments: Mapping[str, str]) -> str:
     def of(name: str) -> str:
         return _dax(node.args[name], arguments)
 
@@ -163,7 +165,7 @@ def _dax(node: exp.Expression, arguments: Mapping[str, str]) -> str:
     if isinstance(node, exp.Greatest):
         children = [_dax(child, arguments) for child in (node.this, *node.expressions)]
         return f"MAX ( {', '.join(children)} )"
-    operators: dict[type[exp.Expression], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
+    operators: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
     if type(node) in operators:
         return f"{of('this')} {operators[type(node)]} {of('expression')}"
     raise MetricError(f"{METRICS_FILE.name}: {node.sql('postgres')} has no DAX in dashboards/spec/metrics.py")

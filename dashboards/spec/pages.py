@@ -202,7 +202,9 @@ CUSTOMERS = Page(
     (
         Kpi("customers", "Customers", "count", "Distinct customers with an order.", "customers"),
         Kpi("revenue_per_customer", "Revenue a customer", "money", "Total revenue ÷ customers."),
-        Kpi("returning_share", "Revenue from returning", "percent", "Share of customers who bought in an earlier month."),
+        Kpi(
+            "returning_share", "Revenue from returning", "percent", "Share of customers who bought in an earlier month."
+        ),
         Kpi("vip_share", "Revenue from VIPs", "percent", "Share of customers who are VIPs now."),
     ),
     (
@@ -218,8 +220,8 @@ CUSTOMERS = Page(
         ),
         Visual(
             "lifetime_value",
-            "Lifetime value by segment",
-            "Average order value × purchase frequency × lifespan, over the days shown.",
+            "Lifetime value",
+            "By segment: average order value × purchase frequency × lifespan, over the days shown.",
             "column",
             "segment",
             (
@@ -276,7 +278,12 @@ GEOGRAPHY = Page(
     (
         REVENUE,
         Kpi("states", "States with sales", "count", "States with at least one order."),
-        Kpi("top_five_states_share", "Top five states' share", "percent", "Revenue of the five best states ÷ all revenue."),
+        Kpi(
+            "top_five_states_share",
+            "Top five states' share",
+            "percent",
+            "Revenue of the five best states ÷ all revenue.",
+        ),
         Kpi(
             "weekend_uplift",
             "Weekend uplift",
@@ -359,9 +366,17 @@ HEALTH = Page(
     "Can these numbers be trusted?",
     (
         Kpi("checks_passed", "Checks passed", "count", "Asset checks whose last result is good.", compare=False),
-        Kpi("checks_failed", "Checks failed", "count", "Checks of severity ERROR whose last result is bad.", compare=False),
+        Kpi(
+            "checks_failed",
+            "Checks failed",
+            "count",
+            "Checks of severity ERROR whose last result is bad.",
+            compare=False,
+        ),
         Kpi("checks_warning", "Warnings", "count", "Checks of severity WARN whose last result is bad.", compare=False),
-        Kpi("rejected_rows", "Rejected rows", "count", "Reasons for which production does not take rows.", compare=False),
+        Kpi(
+            "rejected_rows", "Rejected rows", "count", "Reasons for which production does not take rows.", compare=False
+        ),
     ),
     (
         Visual(
