@@ -1,4 +1,4 @@
-"""Every number of the dashboards against SQL on fact_sales, written apart from them, for several combinations of filters."""
+"""Every number of the dashboards against SQL on fact_sales, written apart from them, for several sets of filters."""
 
 from __future__ import annotations
 

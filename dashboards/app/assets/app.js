@@ -26,8 +26,14 @@
     else go(link.getAttribute("href"));
   });
 
+  /* Dash's input would set a text cursor, which a date has not: it sees nothing of what is typed. */
+  document.addEventListener("input", function (event) {
+    if (event.target.type === "date") event.stopPropagation();
+  }, true);
+
   document.addEventListener("change", function (event) {
     if (event.target.type !== "date") return;
+    event.stopPropagation();
     const from = document.getElementById("date-from");
     const to = document.getElementById("date-to");
     if (!from.value || !to.value) return;
@@ -81,13 +87,23 @@
     });
   };
 
+  /* Dash leaves out what a cell of a heat map carries. */
+  function cell(id, point) {
+    const graph = document.querySelector('[data-visual="' + id.visual + '"] .js-plotly-plot');
+    const trace = graph && graph.data[point.curveNumber];
+    if (!trace || trace.type !== "heatmap") return null;
+    const row = trace.customdata[trace.y.indexOf(point.y)];
+    return row && row[trace.x.indexOf(String(point.x))];
+  }
+
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     dashboards: {
       /* A point carries the address that a click on it leads to. Emptied, so that a second click on it counts too. */
       clicked: function (clicks) {
-        const click = clicks.find(Boolean);
-        if (!click) return window.dash_clientside.no_update;
-        const data = click.points[0].customdata;
+        const place = clicks.findIndex(Boolean);
+        if (place < 0) return window.dash_clientside.no_update;
+        const point = clicks[place].points[0];
+        const data = point.customdata || cell(window.dash_clientside.callback_context.inputs_list[0][place].id, point);
         if (data && data[0]) go(data[0]);
         return clicks.map(function () { return null; });
       }
