@@ -165,7 +165,24 @@ def _dax(node: exp.Expr, arguments: Mapping[str, str]) -> str:
     if isinstance(node, exp.Greatest):
         children = [_dax(child, arguments) for child in (node.this, *node.expressions)]
         return f"MAX ( {', '.join(children)} )"
-    operators: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
+    if isinstance(node, exp.Literal):
+        return '"' + node.name.replace('"', '""') + '"'
+    if isinstance(node, exp.Case) and node.this is None:
+        branches = [
+            f"{_dax(branch.this, arguments)}, {_dax(branch.args['true'], arguments)}" for branch in node.args["ifs"]
+        ]
+        return f"SWITCH ( TRUE (), {', '.join([*branches, of('default')])} )"
+    operators: dict[type[exp.Expr], str] = {
+        exp.Add: "+",
+        exp.Sub: "-",
+        exp.Mul: "*",
+        exp.EQ: "=",
+        exp.LT: "<",
+        exp.LTE: "<=",
+        exp.GTE: ">=",
+        exp.Or: "||",
+        exp.And: "&&",
+    }
     if type(node) in operators:
         return f"{of('this')} {operators[type(node)]} {of('expression')}"
     raise MetricError(f"{METRICS_FILE.name}: {node.sql('postgres')} has no DAX in dashboards/spec/metrics.py")
