@@ -322,7 +322,7 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
         parts.append(_change(kpi, answer))
     elif answer.why:
         parts.append(html.Div(answer.why, className="kpi-why"))
-    if len(answer.spark) > 2:
+    if len(answer.spark) > 2 and any(answer.spark):
         parts.append(html.Img(src=sparkline(answer.spark, THEMES[theme].accent), alt="", className="spark"))
     return parts
 

@@ -165,7 +165,8 @@ MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
         "Revenue, prior period",
         "money",
         "VAR firstDay = MIN ( dim_date[calendar_date] ) VAR dayCount = COUNTROWS ( VALUES ( dim_date[calendar_date] ) )"
-        " RETURN CALCULATE ( [Total revenue], DATESBETWEEN ( dim_date[calendar_date], firstDay - dayCount, firstDay - 1 ) )",
+        " RETURN CALCULATE ( [Total revenue],"
+        " DATESBETWEEN ( dim_date[calendar_date], firstDay - dayCount, firstDay - 1 ) )",
         "Total revenue of as many days just before.",
     ),
     "revenue_change": (
@@ -228,7 +229,8 @@ MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
         "Cumulative share",
         "percent",
         "VAR thisRevenue = [Total revenue]"
-        " VAR bestRevenue = SUMX ( FILTER ( ALLSELECTED ( dim_product[product_name] ), [Total revenue] >= thisRevenue ),"
+        " VAR bestRevenue = SUMX ("
+        " FILTER ( ALLSELECTED ( dim_product[product_name] ), [Total revenue] >= thisRevenue ),"
         " [Total revenue] )"
         f" RETURN {_share('bestRevenue', 'CALCULATE ( [Total revenue], ALLSELECTED ( dim_product[product_name] ) )')}",
         "Share of the products that bring at least as much.",

@@ -36,7 +36,7 @@ def write_extract(connection: PostgresConnection, path: Path) -> dict[str, int]:
         TableauError: tableauhyperapi is not installed.
     """
     try:
-        import tableauhyperapi as hyper  # ty: ignore[unresolved-import]
+        import tableauhyperapi as hyper  # ty: ignore[import-not-found]
     except ImportError:
         raise TableauError(
             "tableauhyperapi is not installed. Install the extra: .venv/bin/pip install '.[tableau]'"
