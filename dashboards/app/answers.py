@@ -27,6 +27,8 @@ Cell = str | int | Decimal | dt.date | dt.datetime | None
 Pairs = tuple[tuple[str, str], ...]
 
 MOST_SPARK_POINTS = 62
+MOST_DAYS = 93
+"""Up to so many days, a course over time begins with days."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class Answers:
             return KpiAnswer(value, None, spark, "no earlier days to compare with")
         prior = _KPIS[kpi.id](self.select(("period",), self.prior_window))
         start, end = self.prior_window
-        why = f"against {start:%-d %b %Y} to {end:%-d %b %Y}"
+        why = f"vs {start:%-d %b}{'' if start.year == end.year else f' {start.year}'} – {end:%-d %b %Y}"
         if value is None or prior is None:
             return KpiAnswer(value, None, spark, why)
         if kpi.format == "percent":
@@ -196,7 +198,7 @@ class Answers:
         """The level of a chart's hierarchy that is shown, and the levels above it."""
         assert visual.hierarchy is not None
         levels = HIERARCHIES[visual.hierarchy].levels
-        level = self.view.level(visual.hierarchy) or first_level(visual)
+        level = self.view.level(visual.hierarchy) or first_level(visual, self.window)
         return level, levels[: levels.index(level)]
 
     def breakdown(self, visual: Visual, dimension: str, parents: Sequence[str] = ()) -> Answer:
@@ -495,10 +497,12 @@ class _Table:
         return Answer(header, tuple(rows), tuple(clicks))
 
 
-def first_level(visual: Visual) -> str:
-    """The level at which a chart with a hierarchy begins."""
+def first_level(visual: Visual, window: tuple[dt.date, dt.date]) -> str:
+    """The level at which a chart with a hierarchy begins; time by what can be read: days of a quarter, else months."""
     assert visual.hierarchy is not None
-    return "month" if visual.hierarchy == "time" else HIERARCHIES[visual.hierarchy].levels[0]
+    if visual.hierarchy != "time":
+        return HIERARCHIES[visual.hierarchy].levels[0]
+    return "day" if (window[1] - window[0]).days < MOST_DAYS else "month"
 
 
 def _columns(first: str, label: str, format_: Format, measures: Sequence[str]) -> tuple[Column, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from html import escape
+from html import escape as escape_html
 from typing import Any
 
 from dashboards.app.answers import Answer, Cell
@@ -24,6 +24,14 @@ LONGEST_LABEL = 34
 FADED = 0.32
 MOST_POINTS = 400
 """Points that a Pareto curve draws; its table and its CSV hold all."""
+# fmt: off
+US_STATES = (
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DC", "DE", "FL", "GA", "HI", "IA", "ID", "IL", "IN", "KS",
+    "KY", "LA", "MA", "MD", "ME", "MI", "MN", "MO", "MS", "MT", "NC", "ND", "NE", "NH", "NJ", "NM", "NV",
+    "NY", "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VA", "VT", "WA", "WI", "WV", "WY",
+)
+# fmt: on
+"""What the map draws; those without sales are left pale."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -57,6 +65,11 @@ class Drawing:
         ]
         head = escape(title if title is not None else exact(cells[0], columns[0].format))
         return [self.address(clicks) if clicks else "", f"<b>{head}</b><br>" + "<br>".join(lines)]
+
+
+def escape(text: str) -> str:
+    """Text as text for plotly, which reads a few tags, and of the entities not the one for a quotation mark."""
+    return escape_html(text, quote=False)
 
 
 def figure(visual: Visual, answer: Answer, filters: Filters, theme: Theme, address: Address) -> Figure:
@@ -168,6 +181,8 @@ def _column(drawing: Drawing) -> Figure:
     names = [str(answer.rows[row][0]) for row in rows]
     if answer.columns[0].id == "weekday":
         names = [name[:3] for name in names]
+    elif len(names) > 3:
+        names = ["<br>".join(name.rsplit(" ", 1)) for name in names]
     trace = {
         "type": "bar",
         "x": names,
@@ -183,7 +198,7 @@ def _column(drawing: Drawing) -> Figure:
     }
     layout = _layout(
         theme,
-        xaxis={"type": "category", "tickfont": {"color": theme.text, "size": 12}},
+        xaxis={"type": "category", "tickfont": {"color": theme.text, "size": 12}, "tickangle": 0},
         yaxis={"showticklabels": False, "rangemode": "tozero"},
         margin={"l": 4, "r": 4, "t": 26, "b": 4},
     )
@@ -262,18 +277,25 @@ def _map(drawing: Drawing) -> Figure:
             "scope": "usa",
             "fitbounds": False,
             "bgcolor": "rgba(0,0,0,0)",
-            "lakecolor": theme.surface,
-            "showland": True,
-            "landcolor": theme.grid,
-            "showsubunits": True,
-            "subunitcolor": theme.surface,
+            "showland": False,
             "showlakes": False,
             "showframe": False,
             "projection": {"type": "albers usa"},
         },
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
     )
-    return {"data": [trace], "layout": layout}
+    without_sales = [code for code in US_STATES if code not in codes]
+    ground = {
+        "type": "choropleth",
+        "locationmode": "USA-states",
+        "locations": without_sales,
+        "z": [0] * len(without_sales),
+        "colorscale": [[0, theme.grid], [1, theme.grid]],
+        "showscale": False,
+        "hoverinfo": "skip",
+        "marker": {"line": {"color": theme.surface, "width": 0.8}},
+    }
+    return {"data": [trace, ground] if without_sales else [trace], "layout": layout}
 
 
 def _trend(drawing: Drawing) -> Figure:

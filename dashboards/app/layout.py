@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from dash import dcc, html
 
-from dashboards.app.answers import Answer, Column, KpiAnswer, first_level
+from dashboards.app.answers import Answer, Column, KpiAnswer
 from dashboards.app.filters import RANGES, Dropped, Filters, View
 from dashboards.app.formats import exact, period_label, short
 from dashboards.app.snapshot import Snapshot
@@ -251,7 +251,7 @@ def chips(path: str, view: View, snapshot: Snapshot) -> Children:
         )
         for name, label, text in shown
     ]
-    if view.with_filters(Filters()) != view or view.levels:
+    if result or filters.start is not None or view.levels:
         result.append(link("Reset", path, "reset", **{"aria-label": "Reset all filters"}))
     return result
 
@@ -433,11 +433,10 @@ def _up(visual: Visual, view: View, level: str, above: str | None, snapshot: Sna
         period = view.filters.period
         kept = period[:4] if level == "month" and period and view.level("time") == "day" else None
         up = view.with_filters(view.filters.with_member("period", kept))
-        is_default = level == first_level(visual) and kept is None
-        return up.with_level("time", None if is_default else level), kept or _plural(level)
+        return up.with_level("time", level), kept or _plural(level)
     levels = HIERARCHIES[visual.hierarchy].levels
     up = view.with_filters(view.filters.without(levels[levels.index(level) :]))
-    return up.with_level(visual.hierarchy, None if level == first_level(visual) else level), _plural(level)
+    return up.with_level(visual.hierarchy, None if level == levels[0] else level), _plural(level)
 
 
 def _here(visual: Visual, level: str, above: str | None, view: View, snapshot: Snapshot) -> str:

@@ -84,7 +84,7 @@ EXECUTIVE = Page(
         Visual(
             "revenue_trend",
             "Revenue over time",
-            "Total revenue of each month. Drill from years to months to days.",
+            "Total revenue of each year, month or day.",
             "trend",
             measures=("revenue", "orders", "average_order_value", "profit_margin"),
             hierarchy="time",
@@ -174,7 +174,7 @@ PRODUCTS = Page(
         Visual(
             "price_ranges",
             "Price ranges",
-            "Budget is below 25, Mid-range below 100, Premium above; list price on the day of the sale.",
+            "By list price: Budget below 25, Mid-range below 100.",
             "column",
             "price_range",
             ("revenue", "revenue_share", "units", "profit_margin"),

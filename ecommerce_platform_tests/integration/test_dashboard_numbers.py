@@ -267,7 +267,7 @@ def test_a_change_compares_with_as_many_days_before(snapshot: Snapshot, connecti
     now, prior = expected.one("sum(revenue)"), expected.one("sum(revenue)", window=before)
     answer = shown.answers.kpi(EXECUTIVE.kpis[0])
     assert answer.change == round_half_up((now - prior) / prior * 100)
-    assert answer.why == "against 11 May 2024 to 9 Jun 2024"
+    assert answer.why == "vs 11 May – 9 Jun 2024"
     margin = "round((sum(revenue) - sum(cost)) / sum(revenue) * 100, 2)"
     assert shown.answers.kpi(EXECUTIVE.kpis[3]).change == expected.one(margin) - expected.one(margin, window=before)
 
