@@ -449,10 +449,9 @@ class _Table:
     @cached_property
     def sold(self) -> np.ndarray:
         """Codes with a sale."""
-        size = self.selection.members(self.dimension)
         if self.dimension in self.selection.snapshot.orders:
             return np.flatnonzero(self.selection.order_counts(self.dimension))
-        return np.flatnonzero(np.bincount(self.selection.lines(self.dimension), minlength=size))
+        return np.flatnonzero(self.selection.line_counts(self.dimension))
 
     def ranked(self, measure: str, natural: bool) -> np.ndarray:
         """The codes with a sale: in the order of the members, or by a measure, the highest first."""
@@ -468,9 +467,11 @@ class _Table:
     def answer(self, codes: np.ndarray) -> Answer:
         selection, dimension = self.selection, self.dimension
         total = Decimal(int(self.revenue.sum()))
+        if dimension == "product" and len(codes) < len(self.revenue):
+            selection = selection.of_members(dimension, codes)
         columns: dict[str, Callable[[int], Cell]] = {}
         needs_orders = {"orders", "average_order_value"} & set(self.measures)
-        orders = selection.order_counts(dimension, codes) if needs_orders else None
+        orders = selection.order_counts(dimension) if needs_orders else None
         for name in ("units", "discount"):
             if name in self.measures:
                 sums = selection.sums(dimension, name)
@@ -482,12 +483,13 @@ class _Table:
             columns["customers"] = lambda code: int(customers[code])
         columns["revenue_share"] = lambda code: metric("share")(Decimal(int(self.revenue[code])), total)
         needs_cost = {"cost", "profit", "profit_margin"} & set(self.measures)
+        cost = selection.sums(dimension, "cost") if needs_cost else None
         rows, clicks = [], []
         members = selection.snapshot.members[dimension]
         for code in codes.tolist():
             values = _ratios(
                 self.revenue[code],
-                self.cost[code] if needs_cost else 0,
+                cost[code] if cost is not None else 0,
                 int(orders[code]) if orders is not None else 0,
             )
             row = [values[name] if name in values else columns[name](code) for name in self.measures]
@@ -610,9 +612,7 @@ _KPIS: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     "profit_margin": lambda chosen: metric("profit_margin")(
         money(chosen.total("revenue")), money(chosen.total("cost"))
     ),
-    "products_sold": lambda chosen: int(
-        np.count_nonzero(np.bincount(chosen.lines("product"), minlength=chosen.members("product")))
-    ),
+    "products_sold": lambda chosen: int(np.count_nonzero(chosen.line_counts("product"))),
     "top_ten_share": lambda chosen: _share_of_best(chosen, "product", 10),
     "revenue_per_customer": lambda chosen: metric("average_order_value")(
         money(chosen.total("revenue")), chosen.customers

@@ -7,7 +7,8 @@ whole orders; a filter on a line's attribute leaves some lines of an order, and 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -16,8 +17,11 @@ from dashboards.app.filters import Filters, period_days
 from dashboards.app.snapshot import WEIGHTS, Snapshot, number_of
 from dashboards.spec.fields import DIMENSIONS
 
-CODES_FOR_FLAGS = 64
-"""Up to so many members, distinct orders of each are counted with one byte an order and member."""
+MOST_FLAGS = 64 << 20
+"""Bytes up to which distinct things are counted with a flag for each thing and member; above, by sorting."""
+
+JOINT = ("category", "price_range", "discount_band")
+LINE_COUNT = "lines"
 
 
 class Selection:
@@ -40,6 +44,7 @@ class Selection:
         self._orders = slice(start, stop)
         self._lines = slice(line_start, line_stop)
         self._order_filters = [pair for pair in filters.members if DIMENSIONS[pair[0]].grain != "line"]
+        self._wanted: np.ndarray | None = None
         self._line_filters = [pair for pair in filters.members if DIMENSIONS[pair[0]].grain == "line"]
 
     @property
@@ -81,7 +86,11 @@ class Selection:
 
     def lines(self, column: str) -> np.ndarray:
         """A column of the lines."""
-        return self.snapshot.lines[column][self.line_index]
+        if isinstance(self.line_index, slice):
+            return self.snapshot.lines[column][self.line_index]
+        if column not in self._taken:
+            self._taken[column] = self.snapshot.lines[column][self.line_index]
+        return self._taken[column]
 
     def orders(self, column: str) -> np.ndarray:
         """A column of the orders; a weight sums the selected lines only."""
@@ -95,6 +104,14 @@ class Selection:
                 self.lines("order"), self.lines(column), len(self.snapshot.orders["day"])
             )
         return self._summed[column]
+
+    @cached_property
+    def _sums(self) -> dict[tuple[str, ...], np.ndarray]:
+        return {}
+
+    @cached_property
+    def _taken(self) -> dict[str, np.ndarray]:
+        return {}
 
     @cached_property
     def _summed(self) -> dict[str, np.ndarray]:
@@ -127,15 +144,63 @@ class Selection:
     def sums(self, dimension: str, column: str) -> np.ndarray:
         """Sum of a weight by member, in cents or pieces; ``dimension`` may also be month."""
         if dimension in self.snapshot.orders:
-            return np.bincount(self.orders(dimension), self.orders(column), self.members(dimension))
-        return np.bincount(self.lines(dimension), self.lines(column), self.members(dimension))
+            return self._kept((dimension, column), lambda: self._order_sums(dimension, column))
+        if dimension in JOINT:
+            return self._joint(column).sum(axis=tuple(place for place, name in enumerate(JOINT) if name != dimension))
+        return self._kept((dimension, column), lambda: self._line_sums(dimension, column))
 
-    def order_counts(self, dimension: str, wanted: np.ndarray | None = None) -> np.ndarray:
-        """Distinct orders by member; of the ``wanted`` codes only, where given (others may be zero)."""
-        size = self.members(dimension)
+    def line_counts(self, dimension: str) -> np.ndarray:
+        """Lines by member, of a line's dimension."""
+        return self.sums(dimension, LINE_COUNT)
+
+    def _kept(self, key: tuple[str, ...], compute: Callable[[], np.ndarray]) -> np.ndarray:
+        if key not in self._sums:
+            self._sums[key] = compute()
+        return self._sums[key]
+
+    def _order_sums(self, dimension: str, column: str) -> np.ndarray:
+        return np.bincount(self.orders(dimension), self.orders(column), self.members(dimension))
+
+    def _line_sums(self, dimension: str, column: str) -> np.ndarray:
+        weights = None if column == LINE_COUNT else self.lines(column)
+        return np.bincount(self.lines(dimension), weights, self.members(dimension))
+
+    def _joint(self, column: str) -> np.ndarray:
+        """Sums by all ``JOINT`` dimensions at once: one pass over the lines serves three charts."""
+        shape = tuple(self.members(name) for name in JOINT)
+        weights = None if column == LINE_COUNT else self.lines(column)
+        size = int(np.prod(shape))
+        return self._kept(("joint", column), lambda: np.bincount(self.lines("joint"), weights, size)).reshape(shape)
+
+    def of_members(self, dimension: str, codes: np.ndarray) -> Selection:
+        """The lines of some members of a line's dimension only, for a dimension with many."""
+        part = copy(self)
+        for name in ("_sums", "_taken", "_summed", "count", "customers", "orders_of_customers", "order_index"):
+            part.__dict__.pop(name, None)
+        part._wanted = codes
+        is_wanted = np.zeros(self.members(dimension), bool)
+        is_wanted[codes] = True
+        found = np.flatnonzero(is_wanted[self.lines(dimension)])
+        part.__dict__["line_index"] = (
+            found + self.line_index.start if isinstance(self.line_index, slice) else self.line_index[found]
+        )
+        return part
+
+    def order_counts(self, dimension: str) -> np.ndarray:
+        """Distinct orders by member."""
         if dimension in self.snapshot.orders:
-            return np.bincount(self.orders(dimension), minlength=size)
-        return self._distinct(self.lines("order") - self._orders.start, self.lines(dimension), size, wanted)
+            return self._kept(
+                (dimension, "orders"),
+                lambda: np.bincount(self.orders(dimension), minlength=self.members(dimension)),
+            )
+        things, count = self.lines("order") - self._orders.start, self._orders.stop - self._orders.start
+        if self._wanted is None:
+            return _distinct(things, self.lines(dimension), self.members(dimension), count)
+        place = np.zeros(self.members(dimension), np.int32)
+        place[self._wanted] = np.arange(len(self._wanted), dtype=np.int32)
+        result = np.zeros(self.members(dimension), np.int64)
+        result[self._wanted] = _distinct(things, place[self.lines(dimension)], len(self._wanted), count)
+        return result
 
     def customer_counts(self, dimension: str) -> np.ndarray:
         """Distinct customers by member of an order's dimension."""
@@ -143,20 +208,7 @@ class Selection:
 
     def distinct_customers(self, codes: np.ndarray, size: int) -> np.ndarray:
         """Distinct customers by codes below ``size``, one for each order."""
-        return self._distinct(self.orders("customer"), codes, size, None)
-
-    def _distinct(self, things: np.ndarray, codes: np.ndarray, size: int, wanted: np.ndarray | None) -> np.ndarray:
-        if size <= CODES_FOR_FLAGS and len(things):
-            flags = np.zeros((int(things.max()) + 1) * size, bool)
-            flags[things.astype(np.int64) * size + codes] = True
-            return np.count_nonzero(flags.reshape(-1, size), axis=0)
-        if wanted is not None:
-            is_wanted = np.zeros(size, bool)
-            is_wanted[wanted] = True
-            kept = is_wanted[codes]
-            things, codes = things[kept], codes[kept]
-        pairs = np.unique(things.astype(np.int64) * size + codes)
-        return np.bincount(pairs % size, minlength=size)
+        return _distinct(self.orders("customer"), codes, size, self.members("customer"))
 
     def customer_days(self) -> tuple[np.ndarray, np.ndarray]:
         """First and last day with an order of each customer of the snapshot; nonsense for customers without one."""
@@ -167,3 +219,13 @@ class Selection:
         first[customer[::-1]] = day[::-1]
         last[customer] = day
         return first, last
+
+
+def _distinct(things: np.ndarray, codes: np.ndarray, size: int, count: int) -> np.ndarray:
+    """How many of ``count`` things occur with each of ``size`` codes."""
+    if size * count <= MOST_FLAGS:
+        flags = np.zeros((size, count), bool)
+        flags.reshape(-1)[codes.astype(np.int64) * count + things] = True
+        return np.array([np.count_nonzero(row) for row in flags], np.int64)
+    pairs = np.unique(things.astype(np.int64) * size + codes)
+    return np.bincount(pairs % size, minlength=size)

@@ -83,7 +83,7 @@ class Snapshot:
         version: what the database said of its tables just before.
         read_at: when (UTC).
         lines: columns of the lines: ``order`` (position of the order), codes of category, product, price_range and
-            discount_band, and the ``WEIGHTS``.
+            discount_band, all but product as one code ``joint``, and the ``WEIGHTS``.
         orders: columns of the orders: ``day``, ``customer`` (position), codes of region, state, segment, payment,
             weekday, cohort, buyer, month, and the sums of the ``WEIGHTS``.
         members: the values of each dimension, by code; the ids of products and customers as text.
@@ -189,21 +189,43 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
         payments = source.execute(
             "select payment_key, payment_method from warehouse.dim_payment order by payment_key"
         ).fetchall()
-        lines = _read_lines(source)
+        keys = {"product": _keys(products), "customer": _keys(customers), "payment": _keys(payments)}
+        lines = _read_lines(source, keys)
     return _build(version, lines, products, customers, payments)
 
 
-def _read_lines(connection: ClientConnection) -> dict[str, np.ndarray]:
-    text = io.BytesIO()
+Keys = Mapping[str, np.ndarray]
+"""The sorted keys of each dimension; a line holds positions in them."""
+
+BLOCK = 16 << 20
+"""Bytes of text that are parsed at once: enough to be quick, little beside the columns."""
+
+
+def _read_lines(connection: ClientConnection, keys: Keys) -> dict[str, np.ndarray]:
+    parts: list[dict[str, np.ndarray]] = []
+    text = bytearray()
     with connection.cursor() as cursor, cursor.copy(LINES) as copy:
         for block in copy:
-            text.write(block)
-    if not text.tell():
+            text += block
+            if len(text) >= BLOCK:
+                # A block of COPY ends where a row ends.
+                parts.append(_parse(bytes(text), keys))
+                text.clear()
+    if text or not parts:
+        parts.append(_parse(bytes(text), keys))
+    columns: dict[str, np.ndarray] = {}
+    for name in LINE_TYPES:
+        columns[name] = np.concatenate([part.pop(name) for part in parts])
+    return columns
+
+
+def _parse(text: bytes, keys: Keys) -> dict[str, np.ndarray]:
+    """Rows of the COPY as columns: keys as positions, money in cents, the band as a code."""
+    if not text:
         empty = {name: np.empty(0, type_.to_pandas_dtype()) for name, type_ in LINE_TYPES.items() if name != "band"}
         return {**empty, "band": np.empty(0, np.uint8)}
-    text.seek(0)
     table = pyarrow.csv.read_csv(
-        text,
+        io.BytesIO(text),
         pyarrow.csv.ReadOptions(column_names=list(LINE_TYPES)),
         convert_options=pyarrow.csv.ConvertOptions(column_types=LINE_TYPES),
     )
@@ -211,6 +233,8 @@ def _read_lines(connection: ClientConnection) -> dict[str, np.ndarray]:
     bands = table["band"].unify_dictionaries().combine_chunks()
     found = np.array([DISCOUNT_BANDS.index(name) for name in bands.dictionary.to_pylist()], np.uint8)
     columns["band"] = found[bands.indices.to_numpy()]
+    for name, known in keys.items():
+        columns[name] = np.searchsorted(known, columns[name]).astype(np.int32)
     for name in ("revenue", "cost", "discount"):
         # Amounts have two places; a float of cents is a whole number, and sums of it are exact.
         columns[name] = np.rint(columns[name] * 100)
@@ -225,13 +249,14 @@ def _build(
     payments: Sequence[tuple],
 ) -> Snapshot:
     by_day = np.lexsort((raw["order"], raw["day"]))
-    raw = {name: column[by_day] for name, column in raw.items()}
+    for name in raw:
+        raw[name] = raw[name][by_day]
     is_first = np.ones(len(by_day), bool)
     is_first[1:] = raw["order"][1:] != raw["order"][:-1]
     order = (np.cumsum(is_first) - 1).astype(np.int32)
     heads = np.flatnonzero(is_first)
 
-    product = np.searchsorted(_keys(products), raw["product"]).astype(np.int32)
+    product = raw.pop("product")
     product_ids, product_code = _coded([row[1] for row in products], key=int)
     categories, category_code = _coded([row[3] for row in products])
     lines = {
@@ -242,8 +267,9 @@ def _build(
         "discount_band": raw["band"],
         **{name: raw[name] for name in WEIGHTS},
     }
+    lines["joint"] = joint(lines)
 
-    version_of = np.searchsorted(_keys(customers), raw["customer"][heads])
+    version_of = raw["customer"][heads]
     customer_ids, customer_code = _coded([row[1] for row in customers], key=int)
     states, state_code = _coded([row[2] for row in customers])
     regions, region_code = _coded([row[4] for row in customers])
@@ -268,7 +294,7 @@ def _build(
         "state": state_code[version_of],
         "region": region_code[version_of],
         "segment": np.array([SEGMENTS.index(row[5]) for row in customers], np.uint8)[version_of],
-        "payment": np.searchsorted(_keys(payments), raw["payment"][heads]).astype(np.int32),
+        "payment": raw["payment"][heads],
         "cohort": (cohort - first_month).astype(np.int32),
         "buyer": (cohort < month).astype(np.uint8),
         **{name: np.bincount(order, raw[name], len(heads)) for name in WEIGHTS},
@@ -301,6 +327,12 @@ def _build(
         },
         first_order_day,
     )
+
+
+def joint(lines: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Category, price range and discount band of each line as one code."""
+    code = lines["category"].astype(np.int32) * len(PRICE_RANGES) + lines["price_range"]
+    return code * len(DISCOUNT_BANDS) + lines["discount_band"]
 
 
 def _keys(rows: Sequence[tuple]) -> np.ndarray:

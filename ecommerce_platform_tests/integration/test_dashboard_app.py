@@ -23,7 +23,7 @@ from pydantic import PrivateAttr
 from dashboards.app.answers import page_answers
 from dashboards.app.filters import Filters, View
 from dashboards.app.health import FRESH, LATE, STALE, UNKNOWN, Health, TableReport, freshness_of, staleness
-from dashboards.app.server import create_app
+from dashboards.app.server import Dashboards, create_app
 from dashboards.app.snapshot import DatabaseError, Store
 from dashboards.spec.pages import EXECUTIVE, PAGES
 from ecommerce_platform.cli import main
@@ -115,6 +115,18 @@ def test_a_snapshot_is_kept_until_the_data_change(platform: Platform) -> None:
     renamed = store.current()
     assert renamed is not first
     assert renamed.name("product", "1") == "New name"
+
+
+def test_answers_are_kept_by_filters_and_data_version(platform: Platform) -> None:
+    sell(platform, 1)
+    store = Store(PostgresConnection(url=platform.url, role="reader"), look_every=0.0, in_background=False)
+    dashboards = Dashboards(store)
+    first = dashboards.content(EXECUTIVE, "?range=all")
+    assert dashboards.content(EXECUTIVE, "?range=all&table=sales_map").answers is first.answers
+    assert dashboards.content(EXECUTIVE, "?range=all&state=US-TX").answers is not first.answers
+    sell(platform, 2)
+    latest = dashboards.content(EXECUTIVE, "?range=all")
+    assert (first.kpis["orders"].value, latest.kpis["orders"].value) == (1, 2)
 
 
 def test_the_old_numbers_answer_while_newer_ones_are_read(platform: Platform) -> None:

@@ -17,6 +17,7 @@ from dashboards.app.theme import DARK, LIGHT, Theme
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES
 from dashboards.spec.metrics import MetricError, metric, metrics
 from dashboards.spec.pages import PAGES, page_at
+from ecommerce_platform.settings import PROJECT_DIR
 
 
 def test_every_page_names_known_fields_once():
@@ -145,3 +146,17 @@ def test_both_modes_are_the_same_in_the_style_sheet_and_in_the_charts():
         colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
         assert (colours["text"], colours["muted"], colours["surface"]) == (theme.text, theme.muted, theme.surface)
         assert colours["accent-fill"] == theme.accent
+
+
+def test_the_guide_tells_every_chart_and_every_metric_and_shows_every_page():
+    guide = (PROJECT_DIR / "dashboards" / "README.md").read_text(encoding="utf-8")
+    for page in PAGES:
+        assert f"![{page.title}](screenshots/{page.id}.png)" in guide
+        picture = PROJECT_DIR / "dashboards" / "screenshots" / f"{page.id}.png"
+        assert 10_000 < picture.stat().st_size < 150_000
+        for part in (*((kpi.label, kpi.meaning) for kpi in page.kpis), *((v.title, v.meaning) for v in page.visuals)):
+            assert "| {} | {} |".format(*part) in guide
+    for measure in MEASURES.values():
+        assert f"| {measure.label} | {measure.definition} |" in guide
+    for dimension in DIMENSIONS.values():
+        assert f"| {dimension.label} | `{dimension.id}` | {dimension.meaning} |" in guide

@@ -60,6 +60,8 @@
   function label() {
     const toggle = document.getElementById("theme-toggle");
     if (toggle) toggle.setAttribute("aria-pressed", String(root.dataset.theme === "dark"));
+    const head = document.querySelector("main h1");
+    if (head) document.title = head.textContent + " · Shop dashboards";
   }
 
   /* Dash says nothing to a page that waits, nor when its server is gone. */
