@@ -122,7 +122,7 @@ class Visit:
 
     def settle(self) -> Visit:
         """Wait until nothing is on its way, and what came is drawn."""
-        self.page.wait_for_timeout(60)
+        self.page.wait_for_timeout(20)
         self.page.wait_for_function(READY)
         self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return self
@@ -173,17 +173,16 @@ def visit(context: BrowserContext, shop: str) -> Iterator[Visit]:
 
 
 def test_every_page_is_whole_in_both_modes_and_open_to_everybody(visit: Visit) -> None:
-    for theme in ("light", "dark"):
-        visit.page.context.add_cookies([{"name": "theme", "value": theme, "url": visit.address}])
-        for page in PAGES:
-            visit.go(page.path)
-            assert visit.page.locator("h1").inner_text() == page.title
-            assert visit.page.evaluate("document.documentElement.dataset.theme") == theme
-            assert visit.page.locator(".kpi-value").count() == 4
-            for visual in page.visuals:
-                card = visit.card(visual.id)
-                drawn = ".table tbody tr" if visual.kind == "table" else ".main-svg"
-                expect(card.locator(drawn).first).to_be_visible()
+    for page in PAGES:
+        visit.go(page.path)
+        assert visit.page.locator("h1").inner_text() == page.title
+        expect(visit.page).to_have_title(f"{page.title} · Shop dashboards")
+        assert visit.page.locator(".kpi-value").count() == 4
+        for visual in page.visuals:
+            drawn = ".table tbody tr" if visual.kind == "table" else ".main-svg"
+            expect(visit.card(visual.id).locator(drawn).first).to_be_visible()
+        for _ in range(2):
+            theme = visit.page.evaluate("document.documentElement.dataset.theme")
             found = Axe().run(visit.page).response["violations"]
             grave = [
                 f"{item['id']}: {node['html'][:200]}"
@@ -192,6 +191,9 @@ def test_every_page_is_whole_in_both_modes_and_open_to_everybody(visit: Visit) -
                 for node in item["nodes"]
             ]
             assert grave == [], f"{page.id}, {theme}"
+            visit.page.get_by_role("button", name="Dark mode").click()
+            visit.settle()
+            assert visit.page.evaluate("document.documentElement.dataset.theme") != theme
 
 
 def test_axe_does_find_what_is_wrong(visit: Visit) -> None:
@@ -419,13 +421,16 @@ def test_the_mode_of_the_system_is_taken_at_first(browser: Browser, shop: str) -
         visit.end()
 
 
-@pytest.mark.parametrize("width", [360, 768])
-def test_a_narrow_screen_scrolls_down_only(browser: Browser, shop: str, width: int) -> None:
-    with browser.new_context(viewport={"width": width, "height": 800}) as context:
+def test_a_narrow_screen_scrolls_down_only(browser: Browser, shop: str) -> None:
+    with browser.new_context(viewport={"width": 360, "height": 800}) as context:
         visit = Visit(context, shop)
         for page in PAGES:
+            visit.page.set_viewport_size({"width": 360, "height": 800})
             visit.go(page.path)
-            assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, page.id
+            for width in (360, 768):
+                visit.page.set_viewport_size({"width": width, "height": 800})
+                visit.settle()
+                assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, page.id
         visit.end()
 
 
@@ -478,13 +483,9 @@ def test_filters_without_sales_say_so_and_offer_a_way_out(visit: Visit) -> None:
 
 
 HOSTILE = [
-    "state=US-ZZ",
-    "from=2024-12-31&to=2024-01-01",
-    "from=2024-02-30&to=2024-03-01",
-    "category=" + quote("'; drop table warehouse.fact_sales; --"),
-    "product=" + "9" * 10_000,
-    quote("<script>alert(1)</script>") + "=1",
-    "period=%00",
+    ["state=US-ZZ", "from=2024-02-30", "to=2024-03-01", "period=%00", quote("<script>alert(1)</script>") + "=1"],
+    ["category=" + quote("'; drop table warehouse.fact_sales; --"), "product=" + "9" * 10_000],
+    ["from=2024-12-31&to=2024-01-01"],
 ]
 
 
@@ -492,10 +493,11 @@ def test_a_hand_written_address_gives_a_calm_page_that_names_what_it_dropped(vis
     visit.go("/?range=90d")
     calm = visit.kpi("Orders")
     for bad in HOSTILE:
-        visit.go(f"/?range=90d&{bad}")
+        visit.go(f"/?range=90d&{'&'.join(bad)}")
         notice = visit.page.locator(".notice.is-info")
         expect(notice).to_contain_text("Part of this address was not understood")
-        expect(notice.locator("code").first).to_have_text(unquote(bad.split("=")[0]))
+        named = [code.inner_text() for code in notice.locator("code").all()]
+        assert sorted(named) == sorted(unquote(part.split("=")[0]) for part in bad)
         assert visit.kpi("Orders") == calm, bad
 
 

@@ -4,11 +4,26 @@
 (function () {
   const root = document.documentElement;
 
+  let waiting = 0;
+
+  /* Something was asked for: say so at once, and take it back should nobody ask the server. */
+  function busy() {
+    root.dataset.busy = "";
+    setTimeout(idle, 3000);
+  }
+
+  function idle() {
+    if (!waiting) delete root.dataset.busy;
+  }
+
+  window.addEventListener("popstate", busy);
+
   /* dcc.Location listens to this event, and to Back. */
   function go(address) {
     const here = location.pathname + location.search;
     if (address === here) return;
     const samePage = new URL(address, location.href).pathname === location.pathname;
+    busy();
     history.pushState({}, "", address);
     window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
     if (!samePage) {
@@ -51,6 +66,7 @@
   document.addEventListener("click", function (event) {
     if (!event.target.closest("#theme-toggle")) return;
     const theme = root.dataset.theme === "dark" ? "light" : "dark";
+    busy();
     root.dataset.theme = theme;
     document.cookie = "theme=" + theme + "; path=/; max-age=31536000; samesite=lax";
     window.dash_clientside.set_props("theme", { data: theme });
@@ -66,7 +82,6 @@
 
   /* Dash says nothing to a page that waits, nor when its server is gone. */
   const send = window.fetch;
-  let waiting = 0;
   window.fetch = function (resource) {
     const url = typeof resource === "string" ? resource : resource.url;
     if (!url.includes("_dash-update-component")) return send.apply(this, arguments);
@@ -84,7 +99,7 @@
       }
     ).finally(function () {
       waiting -= 1;
-      if (!waiting) delete root.dataset.busy;
+      idle();
       label();
     });
   };
