@@ -139,7 +139,7 @@ def _cut(text: str) -> str:
 def _bar(drawing: Drawing) -> Figure:
     answer, theme = drawing.answer, drawing.theme
     column = answer.columns[1]
-    rows = range(len(answer.rows))
+    rows = range(min(len(answer.rows), drawing.visual.limit or len(answer.rows)))
     values = [_number(answer.rows[row][1]) for row in rows]
     trace = {
         "type": "bar",

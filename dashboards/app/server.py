@@ -6,6 +6,7 @@ that changes what is shown changes the address, so Back and a copied link work b
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -449,4 +450,6 @@ def serve(app: Dash, host: str, port: int) -> None:
     """
     import waitress
 
+    # It warns of every request that waits a moment for a thread, as those of one page do.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     waitress.serve(app.server, host=host, port=port, threads=6, ident=None, clear_untrusted_proxy_headers=True)

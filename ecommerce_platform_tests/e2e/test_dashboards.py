@@ -508,6 +508,37 @@ def test_an_address_without_a_page_leads_home(visit: Visit) -> None:
     assert visit.settle().page.locator("h1").inner_text() == "Executive Summary"
 
 
+def test_a_page_that_waits_says_so_and_one_whose_server_is_gone_does_too(browser: Browser, shop: str) -> None:
+    with browser.new_context() as context:
+        visit = Visit(context, shop)
+        held: list = []
+        seen = False
+        visit.page.route("**/_dash-update-component*", lambda route: held.append(route))
+        visit.page.goto(shop)
+        visit.page.wait_for_function("document.documentElement.hasAttribute('data-busy')")
+        for _ in ("the page", "its numbers"):
+            while not held:
+                visit.page.wait_for_timeout(10)
+            waiting = held.pop()
+            if visit.page.locator(".card").count():
+                expect(visit.page.locator(".card.is-loading").first).to_be_visible()
+                seen = True
+            waiting.continue_()
+        assert seen
+        visit.settle()
+        assert visit.page.locator(".is-loading").count() == 0
+        expect(visit.page.locator("#connection")).to_be_hidden()
+        visit.end()
+
+        gone = Visit(context, shop).go("/")
+        gone.page.route("**/_dash-update-component*", lambda route: route.abort())
+        gone.page.get_by_role("link", name="30 days").click()
+        expect(gone.page.locator("#connection")).to_be_visible()
+        gone.page.unroute("**/_dash-update-component*")
+        gone.page.get_by_role("link", name="90 days").click()
+        expect(gone.page.locator("#connection")).to_be_hidden()
+
+
 def test_stale_data_are_called_stale(context: BrowserContext, sales: Platform) -> None:
     with served(sales.url, ON_TIME + dt.timedelta(days=3)) as address:
         visit = Visit(context, address).go("/")
