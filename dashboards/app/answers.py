@@ -130,9 +130,9 @@ class Answers:
     def prior_window(self) -> tuple[dt.date, dt.date] | None:
         """As many days just before; None where the data do not go back that far."""
         start, end = self.everything.span
+        end = min(end, self.snapshot.last_day)
         if end < start:
             return None
-        end = min(end, self.snapshot.last_day)
         before = (start - (end - start) - dt.timedelta(days=1), start - dt.timedelta(days=1))
         return before if before[0] >= self.snapshot.first_day else None
 

@@ -272,6 +272,25 @@ def test_a_change_compares_with_as_many_days_before(snapshot: Snapshot, connecti
     assert shown.answers.kpi(EXECUTIVE.kpis[3]).change == expected.one(margin) - expected.one(margin, window=before)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?from=2030-01-01&to=2030-02-01",
+        "?from=2001-01-01&to=2001-12-31",
+        "?range=all&period=2031",
+        "?cohort=2025-03&range=7d&period=2024",
+    ],
+)
+def test_days_without_any_sale_give_empty_charts_and_no_error(snapshot: Snapshot, query: str) -> None:
+    for level in ("", "&level=time.day", "&level=time.year"):
+        shown = Shown(snapshot, query + level)
+        kpis = {kpi.id: shown.answers.kpi(kpi) for page in PAGES if page.id != "health" for kpi in page.kpis}
+        assert (kpis["revenue"].value, kpis["orders"].value, kpis["average_order_value"].value) == (0, 0, None)
+        for visual, answer in shown.all.items():
+            assert visual in ("revenue_trend", "seasonality") or answer.rows == (), visual
+        assert sum(row[1] for row in shown.all["revenue_trend"].rows if shown.answers.view.filters.period is None) == 0
+
+
 def test_there_is_no_change_without_earlier_days(snapshot: Snapshot) -> None:
     answer = Shown(snapshot, "?range=all").answers.kpi(EXECUTIVE.kpis[0])
     assert (answer.change, answer.why) == (None, "no earlier days to compare with")
