@@ -10,7 +10,7 @@ COPY . .
 RUN pip --python /opt/venv/bin/python install --no-deps --no-build-isolation --no-index --editable . \
     && /opt/venv/bin/ecommerce-platform --help >/dev/null
 # The running container is read-only and cannot compile. Some packages ship files that no Python 3 compiles.
-RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib /app/ecommerce_platform || true
+RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib /app/ecommerce_platform /app/dashboards || true
 
 FROM python:3.12-slim
 RUN groupadd --gid 10001 ecommerce \

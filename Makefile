@@ -31,7 +31,7 @@ help: ## List the targets
 
 install: $(VENV)/.installed-runtime ## Make .venv and install the platform
 
-up: $(VENV)/.installed-runtime ## Load the days, then serve Dagster [SERVE=0] [DAYS=30]
+up: $(VENV)/.installed-runtime ## Load the days, then serve Dagster and dashboards [SERVE=0] [DAYS=30]
 	@exec $(CLI) up $(UP_ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests [PYTEST_ARGS=...]
@@ -39,7 +39,7 @@ test: $(VENV)/.installed-dev ## Run the tests [PYTEST_ARGS=...]
 
 lint: $(VENV)/.installed-dev ## Check style, SQL, types and dependencies
 	@status=0; \
-	for check in 'ruff check .' 'ruff format --check .' 'sqlfluff lint --nocolor sql' 'ty check ecommerce_platform' \
+	for check in 'ruff check .' 'ruff format --check .' 'sqlfluff lint --nocolor sql' 'ty check ecommerce_platform dashboards' \
 		'python -m pip --disable-pip-version-check check' 'python .ci/audit.py'; do \
 		echo "$$check"; $(BIN)/$$check || status=1; \
 	done; exit $$status
@@ -96,6 +96,6 @@ define install
 echo "Installing $(1)" \
 && $(PIP) install --quiet --require-hashes --requirement $(1) \
 && $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable . \
-&& { PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -j 0 $(VENV)/lib ecommerce_platform >/dev/null 2>&1 || true; } \
+&& { PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -j 0 $(VENV)/lib ecommerce_platform dashboards >/dev/null 2>&1 || true; } \
 && touch $@ $(if $(findstring dev,$(1)),$(VENV)/.installed-runtime)
 endef

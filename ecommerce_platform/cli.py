@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
@@ -33,7 +33,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ecommerce_platform.settings import PROJECT_DIR, Settings, SettingsError, load_settings
+from ecommerce_platform.settings import PREFIX, PROJECT_DIR, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -44,6 +44,7 @@ console = Console(stderr=True, highlight=False)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+ENDED_ON_PURPOSE = (0, -signal.SIGINT, -signal.SIGTERM, 130)
 
 WATCH_SECONDS = 3
 """How often the serving ``up`` looks after what it started."""
@@ -108,7 +109,7 @@ def main() -> None:
 
     \b
     Start here:
-      ecommerce-platform up                 everything: database, history, Dagster UI
+      ecommerce-platform up                 everything: database, history, Dagster UI, dashboards
       ecommerce-platform status             what is loaded, what is missing
       ecommerce-platform verify             proves that all numbers agree
 
@@ -116,6 +117,7 @@ def main() -> None:
     Day by day:
       ecommerce-platform materialize --start 2024-03-01 --end 2024-03-07
       ecommerce-platform materialize --start 2024-03-01 --end 2024-03-01 --select 'key:"warehouse/fact_sales"+'
+      ecommerce-platform dashboard          the dashboards alone
       ecommerce-platform db psql            a prompt on the database
 
     Settings are environment variables, or lines of a file .env in the project: see .env.example. Everything that the
@@ -132,10 +134,10 @@ def yesterday() -> dt.date:
 
 @main.command()
 @click.option("--days", type=click.IntRange(1, 36500), help="Load this many days instead of the whole history.")
-@click.option("--serve/--no-serve", default=True, help="Serve the Dagster UI afterwards, or stop.")
+@click.option("--serve/--no-serve", default=True, help="Serve the Dagster UI and the dashboards afterwards, or stop.")
 @one_clear_error
 def up(days: int | None, serve: bool) -> None:
-    """Bring everything up: database, tables, history, then the Dagster UI.
+    """Bring everything up: database, tables, history, then the Dagster UI and the dashboards.
 
     Loads the days that are missing, so that a second call has little to do. With --days, a new platform begins that
     many days ago; where ECOMMERCE_FIRST_DAY is set, the days count from there. With ECOMMERCE_SOURCE=landing, the last
@@ -174,6 +176,21 @@ def _last_landed_day(settings: Settings, end: dt.date) -> dt.date:
             f" (ECOMMERCE_FIRST_DAY) to {end}; for example {settings.landing}/customers/{settings.first_day}.csv"
         )
     return max(landed)
+
+
+@main.command()
+@one_clear_error
+def dashboard() -> None:
+    """Serve the dashboards alone, until Ctrl-C. They read the database as the role reader."""
+    settings = load_settings()
+    _require_free_port(settings, "dashboard_port")
+    _prepare(settings)
+    from dashboards.app.server import create_app, serve
+    from ecommerce_platform.resources.database import Database
+
+    app = create_app(Database(role="reader"), dagster_port=settings.dagster_port)
+    console.print(f"Dashboards: {_address(settings, settings.dashboard_port)}  Ctrl-C stops them; PostgreSQL goes on.")
+    serve(app, settings.host, settings.dashboard_port)
 
 
 def _remember_first_day(days: int | None) -> dt.date:
@@ -582,6 +599,36 @@ def rejects_export(connection: Any, wanted: Any, file: Path) -> None:
 
 
 @main.group()
+def export() -> None:
+    """The dashboards' specification and data for other tools."""
+
+
+@export.command("powerbi")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Instead of dashboards/powerbi.")
+@one_clear_error
+def export_powerbi(folder: Path | None) -> None:
+    """Write the Power BI project from the specification in dashboards/spec."""
+    from dashboards.spec.powerbi import FOLDER, write_project
+
+    written = list(write_project(folder or FOLDER))
+    console.print(f"Wrote {len(written)} files to {folder or FOLDER}.", markup=False)
+
+
+@export.command("tableau")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@one_clear_error
+def export_tableau(file: Path) -> None:
+    """Write the warehouse's star schema to FILE, a Tableau .hyper extract (pip install '.[tableau]')."""
+    _require_running(load_settings())
+    from dashboards.spec.tableau import write_extract
+    from ecommerce_platform.resources.database import Database
+
+    with console.status("Writing the extract"):
+        rows = write_extract(Database(role="reader"), file)
+    console.print(f"Wrote {sum(rows.values()):,} rows of {len(rows)} tables to {file}.", markup=False)
+
+
+@main.group()
 def source() -> None:
     """Your own exports, for ECOMMERCE_SOURCE=landing."""
 
@@ -688,76 +735,91 @@ def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | 
         sys.exit(EXIT_FAILED)
 
 
-def _require_free_port(settings: Settings) -> None:
+def _require_free_port(settings: Settings, setting: str) -> None:
+    port = getattr(settings, setting)
     with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((settings.host, settings.dagster_port))
+            listener.bind((settings.host, port))
         except OSError as error:
+            name = f"{PREFIX}{setting.upper()}"
             raise SettingsError(
-                f"ECOMMERCE_DAGSTER_PORT: {settings.host}:{settings.dagster_port}: {error.strerror};"
-                " for example ECOMMERCE_DAGSTER_PORT=3001"
+                f"{name}: {settings.host}:{port}: {error.strerror}; for example {name}={port + 1}"
             ) from None
 
 
+def _address(settings: Settings, port: int) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"
+
+
 def _serve(settings: Settings) -> None:
-    """Dagster's webserver and daemon, until Ctrl-C."""
-    _require_free_port(settings)
-    address = f"http://{settings.host}:{settings.dagster_port}"
+    """Dagster's webserver and daemon, and the dashboards, until Ctrl-C. When one ends, the other does too."""
+    if settings.dagster_port == settings.dashboard_port:
+        raise SettingsError(
+            f"ECOMMERCE_DASHBOARD_PORT: {settings.dashboard_port} is Dagster's port too;"
+            f" for example ECOMMERCE_DASHBOARD_PORT={settings.dashboard_port + 1}"
+        )
+    _require_free_port(settings, "dagster_port")
+    _require_free_port(settings, "dashboard_port")
+    address = _address(settings, settings.dagster_port)
     if settings.host not in ("127.0.0.1", "::1", "localhost"):
         console.print(
             "Everybody who reaches this address can run and delete: Dagster asks for no password.", style="yellow"
         )
-    console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)  Ctrl-C stops it; PostgreSQL goes on.")
+    console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)")
     if console.is_terminal and not os.environ.get("CI"):
         webbrowser.open(f"{address}/asset-groups")
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "--host",
-        settings.host,
-        "--port",
-        str(settings.dagster_port),
-    ]
+    dagster = ["-m", "dagster", "dev", "--host", settings.host, "--port", str(settings.dagster_port)]
+    dashboards = ["-c", "from ecommerce_platform.cli import main; main()", "dashboard"]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
-    child = subprocess.Popen(  # noqa: S603
-        command,
-        cwd=PROJECT_DIR,
-        env=environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    children = [
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, *command],
+            cwd=PROJECT_DIR,
+            env=environment,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        for command in (dagster, dashboards)
+    ]
 
-    stopping = threading.Event()
+    was_asked = threading.Event()
+
+    def terminate(*_: object) -> None:
+        was_asked.set()
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
 
     def interrupted(*_: object) -> None:
-        # Ctrl-C reaches the child by itself, and it needs a few seconds to end. A signal to us alone does not.
-        stopping.set()
-        timer = threading.Timer(15, child.terminate)
+        was_asked.set()
+        # Ctrl-C reaches the children by itself, and they need a few seconds to end. A signal to us alone does not.
+        timer = threading.Timer(15, terminate)
         timer.daemon = True
         timer.start()
 
-    def terminated(*_: object) -> None:
-        stopping.set()
-        child.terminate()
-
     signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, terminated)
-    code = _wait_and_watch(child, settings)
-    if not stopping.is_set():
+    signal.signal(signal.SIGTERM, terminate)
+    codes = _wait_and_watch(children, settings, was_asked)
+    if not was_asked.is_set():
         # `dagster dev` ends with 0 when its daemon or webserver was killed; whoever watches us must see a failure.
         console.print(
-            "Dagster has stopped by itself; see above. Start it again with: ecommerce-platform up", style="red"
+            "Dagster or the dashboards have stopped by themselves; see above. Start again with: ecommerce-platform up",
+            style="red",
         )
-        sys.exit(code or EXIT_FAILED)
-    sys.exit(0 if code in (0, -signal.SIGINT, -signal.SIGTERM, 130) else code)
+        sys.exit(next((code for code in codes if code not in ENDED_ON_PURPOSE), EXIT_FAILED))
+    sys.exit(next((code for code in codes if code not in ENDED_ON_PURPOSE), 0))
 
 
-def _wait_and_watch(child: subprocess.Popen[bytes], settings: Settings) -> int:
-    """Wait for the child and return its exit code; start the embedded server again when it has died meanwhile.
+def _wait_and_watch(
+    children: Sequence[subprocess.Popen[bytes]], settings: Settings, was_asked: threading.Event
+) -> list[int]:
+    """Wait until one child has ended, then end the others; start the embedded server again when it died meanwhile.
 
-    What the child leaves behind, as when one of its processes was killed, is ended: nothing of ours goes on alone.
+    What a child leaves behind, as when one of its processes was killed, is ended: nothing of ours goes on alone.
+
+    Returns:
+        The exit codes of the children.
     """
     import psutil
 
@@ -765,22 +827,29 @@ def _wait_and_watch(child: subprocess.Popen[bytes], settings: Settings) -> int:
     from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgresError
 
     below: set[psutil.Process] = set()
-    while True:
-        with suppress(psutil.NoSuchProcess):
-            below |= set(psutil.Process(child.pid).children(recursive=True))
-        try:
-            code = child.wait(WATCH_SECONDS)
-            break
-        except subprocess.TimeoutExpired:
-            below = {process for process in below if process.is_running()}
+    looked_at = 0.0
+    while all(child.poll() is None for child in children):
+        time.sleep(0.2)
+        if time.monotonic() - looked_at < WATCH_SECONDS:
+            continue
+        looked_at = time.monotonic()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                below |= set(psutil.Process(child.pid).children(recursive=True))
+        below = {process for process in below if process.is_running()}
         if settings.database_url is None and (server := embedded_server(settings)).has_crashed():
             console.print("PostgreSQL has died: starting it again.", style="yellow")
             try:
                 server.start()
             except EmbeddedPostgresError as error:
                 console.print(str(error), style="red", markup=False)
+    if not was_asked.wait(0.2):
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+    codes = [child.wait() for child in children]
     _, left = psutil.wait_procs(below, timeout=ENDING_SECONDS)
     for process in left:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    return code
+    return codes

@@ -19,9 +19,13 @@ os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform_tests.harness import Platform
+from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
+from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.source.shop import ShopSettings, feed_csv
+from ecommerce_platform_tests.harness import Platform, day
 
 TEMPLATE = "platform_template"
+SALES_DAYS = 430
 FAST_AND_UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
@@ -65,6 +69,20 @@ def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
         connection.execute(f"create database {name} template {TEMPLATE}")
         yield postgres_server.url(name)
         connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def sales(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """Fourteen months of a small synthetic shop, loaded once, for tests that only read. From 2024-01-01 on."""
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute(f"create database sales template {TEMPLATE}")
+    shop = Platform(postgres_server.url("sales"), tmp_path_factory.mktemp("sales"))
+    made = ShopSettings(orders_per_day=16, customers=400, products=90, defect_rate=0.02)
+    for number in range(1, SALES_DAYS + 1):
+        for feed in FEEDS:
+            write_feed_file(feed_file_name(shop.raw, feed, day(number)), feed_csv(made, feed, day(number)))
+    shop.run(1, SALES_DAYS)
+    return shop
 
 
 @pytest.fixture

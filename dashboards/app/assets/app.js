@@ -1,0 +1,129 @@
+/* What the browser does by itself: follow links and clicks without a reload, dates, dark mode, and say when it waits. */
+"use strict";
+
+(function () {
+  const root = document.documentElement;
+
+  let waiting = 0;
+
+  /* Something was asked for: say so at once, and take it back should nobody ask the server. */
+  function busy() {
+    root.dataset.busy = "";
+    setTimeout(idle, 3000);
+  }
+
+  function idle() {
+    if (!waiting) delete root.dataset.busy;
+  }
+
+  window.addEventListener("popstate", busy);
+
+  /* dcc.Location listens to this event, and to Back. */
+  function go(address) {
+    const here = location.pathname + location.search;
+    if (address === here) return;
+    const samePage = new URL(address, location.href).pathname === location.pathname;
+    busy();
+    history.pushState({}, "", address);
+    window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+    if (!samePage) {
+      window.scrollTo(0, 0);
+      const main = document.getElementById("main");
+      if (main) main.focus({ preventScroll: true });
+    }
+  }
+
+  document.addEventListener("click", function (event) {
+    const link = event.target.closest("a[data-nav]");
+    if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    if (link.hasAttribute("data-retry")) location.reload();
+    else go(link.getAttribute("href"));
+  });
+
+  /* Dash's input would set a text cursor, which a date has not: it sees nothing of what is typed. */
+  document.addEventListener("input", function (event) {
+    if (event.target.type === "date") event.stopPropagation();
+  }, true);
+
+  document.addEventListener("change", function (event) {
+    if (event.target.type !== "date") return;
+    event.stopPropagation();
+    const from = document.getElementById("date-from");
+    const to = document.getElementById("date-to");
+    if (!from.value || !to.value) return;
+    const query = new URLSearchParams(location.search);
+    query.delete("range");
+    query.delete("period");
+    /* The day that was changed counts; the other one follows where it would lie on the wrong side. */
+    const pair = [from.value, to.value];
+    if (pair[0] > pair[1]) pair[event.target === from ? 1 : 0] = event.target.value;
+    query.set("from", pair[0]);
+    query.set("to", pair[1]);
+    go(location.pathname + "?" + query.toString());
+  }, true);
+
+  document.addEventListener("click", function (event) {
+    if (!event.target.closest("#theme-toggle")) return;
+    const theme = root.dataset.theme === "dark" ? "light" : "dark";
+    busy();
+    root.dataset.theme = theme;
+    document.cookie = "theme=" + theme + "; path=/; max-age=31536000; samesite=lax";
+    window.dash_clientside.set_props("theme", { data: theme });
+    label();
+  });
+
+  function label() {
+    const toggle = document.getElementById("theme-toggle");
+    if (toggle) toggle.setAttribute("aria-pressed", String(root.dataset.theme === "dark"));
+    const head = document.querySelector("main h1");
+    if (head) document.title = head.textContent + " · Shop dashboards";
+  }
+
+  /* Dash says nothing to a page that waits, nor when its server is gone. */
+  const send = window.fetch;
+  window.fetch = function (resource) {
+    const url = typeof resource === "string" ? resource : resource.url;
+    if (!url.includes("_dash-update-component")) return send.apply(this, arguments);
+    waiting += 1;
+    root.dataset.busy = "";
+    const connection = document.getElementById("connection");
+    return send.apply(this, arguments).then(
+      function (response) {
+        if (connection) connection.hidden = response.status < 500;
+        return response;
+      },
+      function (error) {
+        if (connection) connection.hidden = false;
+        throw error;
+      }
+    ).finally(function () {
+      waiting -= 1;
+      idle();
+      label();
+    });
+  };
+
+  /* Dash leaves out what a cell of a heat map carries. */
+  function cell(id, point) {
+    const graph = document.querySelector('[data-visual="' + id.visual + '"] .js-plotly-plot');
+    const trace = graph && graph.data[point.curveNumber];
+    if (!trace || trace.type !== "heatmap") return null;
+    const row = trace.customdata[trace.y.indexOf(point.y)];
+    return row && row[trace.x.indexOf(String(point.x))];
+  }
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    dashboards: {
+      /* A point carries the address that a click on it leads to. Emptied, so that a second click on it counts too. */
+      clicked: function (clicks) {
+        const place = clicks.findIndex(Boolean);
+        if (place < 0) return window.dash_clientside.no_update;
+        const point = clicks[place].points[0];
+        const data = point.customdata || cell(window.dash_clientside.callback_context.inputs_list[0][place].id, point);
+        if (data && data[0]) go(data[0]);
+        return clicks.map(function () { return null; });
+      }
+    }
+  });
+})();

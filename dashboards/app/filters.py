@@ -1,0 +1,311 @@
+"""What a page shows, as its address says it.
+
+``parse`` reads a query string that anybody may have written: what it does not understand is dropped and named, never
+raised. ``View.query`` writes the canonical query string, of which ``parse`` gives the same view again. No text of an
+address goes any further than this module unless it is a known member of a dimension.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import re
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, quote, urlencode
+
+from dashboards.spec.fields import FILTERS, HIERARCHIES
+from dashboards.spec.pages import Page
+
+RANGES: Mapping[str, str] = {
+    "7d": "7 days",
+    "30d": "30 days",
+    "90d": "90 days",
+    "12m": "12 months",
+    "ytd": "Year to date",
+    "all": "All",
+}
+DEFAULT_RANGE = "12m"
+EARLIEST = dt.date(2000, 1, 1)
+LATEST = dt.date(2099, 12, 31)
+LONGEST_VALUE = 200
+"""Characters of a value; no member of a dimension that may be filtered is longer."""
+MOST_PARAMETERS = 40
+SHOWN = 40
+"""Characters of a dropped value that a notice shows."""
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
+
+Vocabulary = Mapping[str, Container[str]]
+"""The members of each dimension."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A parameter of an address that was not understood: its name and value, cut short, and why."""
+
+    name: str
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}: {self.reason}" if self.value else f"{self.name}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which sales are meant.
+
+    Attributes:
+        range: a key of ``RANGES``, counted back from the last day with data; ignored where both days are given.
+        start: first day, or None.
+        end: last day, included, or None; both days or none.
+        period: a year, month or day inside the range: 2026, 2026-03, 2026-03-14.
+        members: one member each of some dimensions, in the order of ``FILTERS``.
+
+    Raises:
+        ValueError: a field is not what it should be.
+    """
+
+    range: str = DEFAULT_RANGE
+    start: dt.date | None = None
+    end: dt.date | None = None
+    period: str | None = None
+    members: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.range not in RANGES:
+            raise ValueError(f"range {self.range!r} is none of {', '.join(RANGES)}")
+        if (self.start is None) != (self.end is None):
+            raise ValueError("give both days, or none")
+        if self.start is not None and self.end is not None and not EARLIEST <= self.start <= self.end <= LATEST:
+            raise ValueError(f"{self.start} to {self.end} is not a range between {EARLIEST} and {LATEST}")
+        if self.period is not None:
+            period_days(self.period)
+        names = [name for name, _ in self.members]
+        if names != [name for name in FILTERS if name in names]:
+            raise ValueError(f"members {names} are unknown, repeated or out of order")
+
+    def get(self, dimension: str) -> str | None:
+        """The chosen member of a dimension, or of ``period``."""
+        return self.period if dimension == "period" else dict(self.members).get(dimension)
+
+    def with_member(self, dimension: str, value: str | None) -> Filters:
+        """The same with another member of a dimension, or of ``period``; None takes the filter away."""
+        if dimension == "period":
+            return replace(self, period=value)
+        members = {**dict(self.members), dimension: value}
+        return replace(self, members=tuple((name, members[name]) for name in FILTERS if members.get(name) is not None))
+
+    def without(self, dimensions: Container[str]) -> Filters:
+        """The same without the filters of some dimensions."""
+        kept = tuple((name, value) for name, value in self.members if name not in dimensions)
+        return replace(self, members=kept, period=None if "period" in dimensions else self.period)
+
+    def toggled(self, pairs: Sequence[tuple[str, str]]) -> Filters:
+        """What a click on a point means: choose its members, or let them go where all are chosen already."""
+        is_chosen = all(self.get(name) == value for name, value in pairs)
+        result = self
+        for name, value in pairs:
+            result = result.with_member(name, None if is_chosen else value)
+        return result
+
+    def days(self, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
+        """First and last day of the range, without ``period``, for data from ``first`` to ``last``."""
+        if self.start is not None and self.end is not None:
+            return self.start, self.end
+        starts = {
+            "7d": last - dt.timedelta(days=6),
+            "30d": last - dt.timedelta(days=29),
+            "90d": last - dt.timedelta(days=89),
+            "12m": _a_year_before(last) + dt.timedelta(days=1),
+            "ytd": last.replace(month=1, day=1),
+            "all": first,
+        }
+        return max(starts[self.range], first), last
+
+
+@dataclass(frozen=True)
+class View:
+    """A whole address: the filters, how deep each hierarchy is drilled, and which charts show as tables."""
+
+    filters: Filters = Filters()
+    levels: tuple[tuple[str, str], ...] = ()
+    tables: tuple[str, ...] = ()
+
+    def level(self, hierarchy: str) -> str | None:
+        """The level that was drilled to; None where nobody drilled."""
+        return dict(self.levels).get(hierarchy)
+
+    def with_level(self, hierarchy: str, level: str | None) -> View:
+        """The same at another level of a hierarchy; None goes back to where a page begins."""
+        levels = {**dict(self.levels), hierarchy: level}
+        return replace(self, levels=tuple((name, levels[name]) for name in HIERARCHIES if levels.get(name) is not None))
+
+    def with_filters(self, filters: Filters) -> View:
+        """The same with other filters."""
+        return replace(self, filters=filters)
+
+    def with_table(self, visual: str, shown: bool) -> View:
+        """The same with one chart as a table, or as a chart again."""
+        return replace(self, tables=tuple(sorted({*self.tables, visual} if shown else {*self.tables} - {visual})))
+
+    def query(self) -> str:
+        """The canonical query string, with its question mark; empty for the plain page."""
+        filters = self.filters
+        pairs: list[tuple[str, str]] = []
+        if filters.start is not None and filters.end is not None:
+            pairs += [("from", filters.start.isoformat()), ("to", filters.end.isoformat())]
+        elif filters.range != DEFAULT_RANGE:
+            pairs.append(("range", filters.range))
+        if filters.period is not None:
+            pairs.append(("period", filters.period))
+        pairs += filters.members
+        pairs += [("level", f"{hierarchy}.{level}") for hierarchy, level in self.levels]
+        pairs += [("table", visual) for visual in self.tables]
+        return "?" + urlencode(pairs, quote_via=quote) if pairs else ""
+
+
+def period_days(period: str) -> tuple[dt.date, dt.date]:
+    """First and last day of a year, month or day.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _PERIOD.fullmatch(period)
+    if match is None:
+        raise ValueError(f"{period!r} is not a year, month or day")
+    year, month, day = (int(part) if part else None for part in match.groups())
+    assert year is not None
+    first = dt.date(year, month or 1, day or 1)
+    if day:
+        last = first
+    elif month:
+        last = first.replace(day=calendar.monthrange(year, month)[1])
+    else:
+        last = dt.date(year, 12, 31)
+    if not EARLIEST <= first <= LATEST:
+        raise ValueError(f"{period!r} is not between {EARLIEST} and {LATEST}")
+    return first, last
+
+
+def parse(query: str, vocabulary: Vocabulary, page: Page | None = None) -> tuple[View, tuple[Dropped, ...]]:
+    """Read a query string, with or without its question mark.
+
+    Args:
+        query: anything at all.
+        vocabulary: the members of each dimension; a dimension that is not in it has none.
+        page: the page that it is for; its charts may be shown as tables.
+
+    Returns:
+        The view, and what was dropped from the address, each with its reason.
+    """
+    try:
+        pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        return View(), (Dropped("address", "", f"it has more than {MOST_PARAMETERS} parts"),)
+    reader = _Reader(vocabulary, page)
+    for name, value in pairs:
+        reader.read(name, value)
+    return reader.view(), tuple(reader.dropped)
+
+
+class _Reader:
+    """Collects what an address says, one parameter after the other."""
+
+    def __init__(self, vocabulary: Vocabulary, page: Page | None):
+        self.vocabulary = vocabulary
+        self.page = page
+        self.dropped: list[Dropped] = []
+        self.given: dict[str, str] = {}
+        self.levels: dict[str, str] = {}
+        self.tables: set[str] = set()
+
+    def drop(self, name: str, value: str, reason: str) -> None:
+        self.dropped.append(Dropped(_short(name), _short(value), reason))
+
+    def read(self, name: str, value: str) -> None:
+        """Take one parameter, or drop it."""
+        if name in ("level", "table"):
+            fault = self._read_state(name, value)
+        elif name not in ("range", "from", "to", "period", *FILTERS):
+            fault = "there is no such filter"
+        elif name in self.given:
+            fault = "it is given twice; the first counts"
+        else:
+            fault = self._fault(name, value)
+            if fault is None:
+                self.given[name] = value
+        if fault is not None:
+            self.drop(name, value, fault)
+
+    def _read_state(self, name: str, value: str) -> str | None:
+        if name == "table":
+            # A link to another page may carry the tables of the page before: no fault, and nothing to tell.
+            if self.page is not None and self.page.visual(value) is not None:
+                self.tables.add(value)
+                return None
+            return "there is no such chart on this page"
+        hierarchy, _, level = value.partition(".")
+        if hierarchy not in HIERARCHIES or level not in HIERARCHIES[hierarchy].levels:
+            return "there is no such level"
+        self.levels[hierarchy] = level
+        return None
+
+    def _fault(self, name: str, value: str) -> str | None:
+        if len(value) > LONGEST_VALUE:
+            return f"it is longer than {LONGEST_VALUE} characters"
+        if name == "range":
+            return None if value in RANGES else f"it is none of {', '.join(RANGES)}"
+        if name in ("from", "to"):
+            return None if _day(value) else "it is not a day between 2000 and 2099, such as 2026-01-31"
+        if name == "period":
+            try:
+                period_days(value)
+            except ValueError:
+                return "it is not a year, a month or a day, such as 2026-03"
+            return None
+        return None if value in self.vocabulary.get(name, ()) else "nothing of that name is known"
+
+    def view(self) -> View:
+        """What was understood."""
+        start, end = (_day(self.given.get(name, "")) for name in ("from", "to"))
+        if start and end and start > end:
+            self.drop("from", f"{start} to {end}", "it ends before it begins")
+            start = end = None
+        elif (start is None) != (end is None):
+            present = "from" if start else "to"
+            self.drop(present, self.given[present], "a range needs both from and to")
+            start = end = None
+        filters = Filters(
+            self.given.get("range", DEFAULT_RANGE) if start is None else DEFAULT_RANGE,
+            start,
+            end,
+            self.given.get("period"),
+            tuple((name, self.given[name]) for name in FILTERS if name in self.given),
+        )
+        levels = tuple((name, self.levels[name]) for name in HIERARCHIES if name in self.levels)
+        return View(filters, levels, tuple(sorted(self.tables)))
+
+
+def _day(text: str) -> dt.date | None:
+    if not _DAY.fullmatch(text):
+        return None
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if EARLIEST <= day <= LATEST else None
+
+
+def _a_year_before(day: dt.date) -> dt.date:
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:
+        return day.replace(year=day.year - 1, day=28)
+
+
+def _short(text: str) -> str:
+    printable = "".join(character if character.isprintable() else "�" for character in text[: SHOWN + 1])
+    return printable if len(printable) <= SHOWN else printable[:SHOWN] + "…"

@@ -1,0 +1,52 @@
+"""How numbers and days are written for people: short on charts, exact in tooltips and tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+from dashboards.app.answers import Cell
+from dashboards.spec.fields import Format
+
+NOTHING = "–"
+
+
+def exact(cell: Cell, format_: Format) -> str:
+    """The whole value: 1,234,567.89, 12.34%, 3 Mar 2026."""
+    if cell is None:
+        return NOTHING
+    if isinstance(cell, dt.datetime):
+        return f"{cell:%-d %b %Y %H:%M} UTC"
+    if isinstance(cell, dt.date):
+        return f"{cell:%-d %b %Y}"
+    if isinstance(cell, str):
+        return cell
+    if format_ == "percent":
+        return f"{cell:,.2f}%"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return f"{cell:,}"
+
+
+def short(cell: Cell, format_: Format) -> str:
+    """A few figures: 1.23M, 45.6K, 12.3%."""
+    if cell is None or isinstance(cell, str | dt.date):
+        return exact(cell, format_)
+    if format_ == "percent":
+        return f"{cell:.1f}%"
+    value = Decimal(cell)
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if abs(value) >= size * 10 or (abs(value) >= size and (letter != "K" or format_ == "money")):
+            return f"{value / size:.{2 if abs(value) < size * 10 else 1}f}{letter}"
+    if format_ == "money":
+        return f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{cell:,}"
+
+
+def period_label(period: str) -> str:
+    """2026 as 2026, 2026-03 as Mar 2026, 2026-03-14 as 14 Mar 2026."""
+    if len(period) == 4:
+        return period
+    if len(period) == 7:
+        return f"{dt.date.fromisoformat(period + '-01'):%b %Y}"
+    return f"{dt.date.fromisoformat(period):%-d %b %Y}"

@@ -1,0 +1,231 @@
+"""The sales that filters leave over, and their sums by the members of a dimension.
+
+Orders are sorted by day, so a range of days is a slice and costs nothing. A filter on an order's own attribute leaves
+whole orders; a filter on a line's attribute leaves some lines of an order, and the order still counts once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from copy import copy
+from functools import cached_property
+
+import numpy as np
+
+from dashboards.app.filters import Filters, period_days
+from dashboards.app.snapshot import WEIGHTS, Snapshot, number_of
+from dashboards.spec.fields import DIMENSIONS
+
+MOST_FLAGS = 64 << 20
+"""Bytes up to which distinct things are counted with a flag for each thing and member; above, by sorting."""
+
+JOINT = ("category", "price_range", "discount_band")
+LINE_COUNT = "lines"
+
+
+class Selection:
+    """The orders and lines of a snapshot that pass some filters, inside a window of days."""
+
+    def __init__(self, snapshot: Snapshot, filters: Filters, window: tuple[dt.date, dt.date]):
+        self.snapshot = snapshot
+        self.window = window
+        days = snapshot.orders["day"]
+        low, high = window
+        if filters.period is not None:
+            first, last = period_days(filters.period)
+            low, high = max(low, first), min(high, last)
+        self.span = (low, high)
+        """The window without what ``period`` cuts off; may be empty."""
+        start = int(np.searchsorted(days, number_of(low), "left"))
+        stop = max(start, int(np.searchsorted(days, number_of(high), "right")))
+        lines = snapshot.lines["order"]
+        line_start, line_stop = (int(np.searchsorted(lines, edge, "left")) for edge in (start, stop))
+        self._orders = slice(start, stop)
+        self._lines = slice(line_start, line_stop)
+        self._order_filters = [pair for pair in filters.members if DIMENSIONS[pair[0]].grain != "line"]
+        self._wanted: np.ndarray | None = None
+        self._line_filters = [pair for pair in filters.members if DIMENSIONS[pair[0]].grain == "line"]
+
+    @property
+    def days(self) -> int:
+        """Days of the span, with and without sales."""
+        return max(0, (self.span[1] - self.span[0]).days + 1)
+
+    @cached_property
+    def _order_mask(self) -> np.ndarray | None:
+        return self._mask(self.snapshot.orders, self._orders, self._order_filters)
+
+    def _mask(self, columns, part: slice, filters: Iterable[tuple[str, str]]) -> np.ndarray | None:
+        mask = None
+        for name, member in filters:
+            code = self.snapshot.codes[name].get(member, -1)
+            passes = columns[name][part] == code
+            mask = passes if mask is None else mask & passes
+        return mask
+
+    @cached_property
+    def line_index(self) -> np.ndarray | slice:
+        """Where the lines are in the snapshot's columns."""
+        mask = self._mask(self.snapshot.lines, self._lines, self._line_filters)
+        if self._order_mask is not None:
+            passes = self._order_mask[self.snapshot.lines["order"][self._lines] - self._orders.start]
+            mask = passes if mask is None else mask & passes
+        return self._lines if mask is None else np.flatnonzero(mask) + self._lines.start
+
+    @cached_property
+    def order_index(self) -> np.ndarray | slice:
+        """Where the orders are in the snapshot's columns."""
+        if self._line_filters:
+            seen = np.zeros(self._orders.stop - self._orders.start, bool)
+            seen[self.lines("order") - self._orders.start] = True
+            return np.flatnonzero(seen) + self._orders.start
+        if self._order_mask is None:
+            return self._orders
+        return np.flatnonzero(self._order_mask) + self._orders.start
+
+    def lines(self, column: str) -> np.ndarray:
+        """A column of the lines."""
+        if isinstance(self.line_index, slice):
+            return self.snapshot.lines[column][self.line_index]
+        if column not in self._taken:
+            self._taken[column] = self.snapshot.lines[column][self.line_index]
+        return self._taken[column]
+
+    def orders(self, column: str) -> np.ndarray:
+        """A column of the orders; a weight sums the selected lines only."""
+        if column in WEIGHTS and self._line_filters:
+            return self._order_weights(column)[self.order_index]
+        return self.snapshot.orders[column][self.order_index]
+
+    def _order_weights(self, column: str) -> np.ndarray:
+        if column not in self._summed:
+            self._summed[column] = np.bincount(
+                self.lines("order"), self.lines(column), len(self.snapshot.orders["day"])
+            )
+        return self._summed[column]
+
+    @cached_property
+    def _sums(self) -> dict[tuple[str, ...], np.ndarray]:
+        return {}
+
+    @cached_property
+    def _taken(self) -> dict[str, np.ndarray]:
+        return {}
+
+    @cached_property
+    def _summed(self) -> dict[str, np.ndarray]:
+        return {}
+
+    @cached_property
+    def count(self) -> int:
+        """Distinct orders."""
+        index = self.order_index
+        return index.stop - index.start if isinstance(index, slice) else len(index)
+
+    def total(self, column: str) -> int:
+        """Sum of a weight: cents, or pieces."""
+        return int(self.orders(column).sum())
+
+    @cached_property
+    def customers(self) -> int:
+        """Distinct customers."""
+        return int(np.count_nonzero(self.orders_of_customers))
+
+    @cached_property
+    def orders_of_customers(self) -> np.ndarray:
+        """Orders of each customer of the snapshot."""
+        return np.bincount(self.orders("customer"), minlength=len(self.snapshot.members["customer"]))
+
+    def members(self, dimension: str) -> int:
+        """How many members a dimension has, with or without sales."""
+        return len(self.snapshot.members[dimension])
+
+    def sums(self, dimension: str, column: str) -> np.ndarray:
+        """Sum of a weight by member, in cents or pieces; ``dimension`` may also be month."""
+        if dimension in self.snapshot.orders:
+            return self._kept((dimension, column), lambda: self._order_sums(dimension, column))
+        if dimension in JOINT:
+            return self._joint(column).sum(axis=tuple(place for place, name in enumerate(JOINT) if name != dimension))
+        return self._kept((dimension, column), lambda: self._line_sums(dimension, column))
+
+    def line_counts(self, dimension: str) -> np.ndarray:
+        """Lines by member, of a line's dimension."""
+        return self.sums(dimension, LINE_COUNT)
+
+    def _kept(self, key: tuple[str, ...], compute: Callable[[], np.ndarray]) -> np.ndarray:
+        if key not in self._sums:
+            self._sums[key] = compute()
+        return self._sums[key]
+
+    def _order_sums(self, dimension: str, column: str) -> np.ndarray:
+        return np.bincount(self.orders(dimension), self.orders(column), self.members(dimension))
+
+    def _line_sums(self, dimension: str, column: str) -> np.ndarray:
+        weights = None if column == LINE_COUNT else self.lines(column)
+        return np.bincount(self.lines(dimension), weights, self.members(dimension))
+
+    def _joint(self, column: str) -> np.ndarray:
+        """Sums by all ``JOINT`` dimensions at once: one pass over the lines serves three charts."""
+        shape = tuple(self.members(name) for name in JOINT)
+        weights = None if column == LINE_COUNT else self.lines(column)
+        size = int(np.prod(shape))
+        return self._kept(("joint", column), lambda: np.bincount(self.lines("joint"), weights, size)).reshape(shape)
+
+    def of_members(self, dimension: str, codes: np.ndarray) -> Selection:
+        """The lines of some members of a line's dimension only, for a dimension with many."""
+        part = copy(self)
+        for name in ("_sums", "_taken", "_summed", "count", "customers", "orders_of_customers", "order_index"):
+            part.__dict__.pop(name, None)
+        part._wanted = codes
+        is_wanted = np.zeros(self.members(dimension), bool)
+        is_wanted[codes] = True
+        found = np.flatnonzero(is_wanted[self.lines(dimension)])
+        part.__dict__["line_index"] = (
+            found + self.line_index.start if isinstance(self.line_index, slice) else self.line_index[found]
+        )
+        return part
+
+    def order_counts(self, dimension: str) -> np.ndarray:
+        """Distinct orders by member."""
+        if dimension in self.snapshot.orders:
+            return self._kept(
+                (dimension, "orders"),
+                lambda: np.bincount(self.orders(dimension), minlength=self.members(dimension)),
+            )
+        things, count = self.lines("order") - self._orders.start, self._orders.stop - self._orders.start
+        if self._wanted is None:
+            return _distinct(things, self.lines(dimension), self.members(dimension), count)
+        place = np.zeros(self.members(dimension), np.int32)
+        place[self._wanted] = np.arange(len(self._wanted), dtype=np.int32)
+        result = np.zeros(self.members(dimension), np.int64)
+        result[self._wanted] = _distinct(things, place[self.lines(dimension)], len(self._wanted), count)
+        return result
+
+    def customer_counts(self, dimension: str) -> np.ndarray:
+        """Distinct customers by member of an order's dimension."""
+        return self.distinct_customers(self.orders(dimension), self.members(dimension))
+
+    def distinct_customers(self, codes: np.ndarray, size: int) -> np.ndarray:
+        """Distinct customers by codes below ``size``, one for each order."""
+        return _distinct(self.orders("customer"), codes, size, self.members("customer"))
+
+    def customer_days(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and last day with an order of each customer of the snapshot; nonsense for customers without one."""
+        customer, day = self.orders("customer"), self.orders("day")
+        first = np.zeros(len(self.snapshot.members["customer"]), np.int32)
+        last = first.copy()
+        # The last write stays, and orders are sorted by day.
+        first[customer[::-1]] = day[::-1]
+        last[customer] = day
+        return first, last
+
+
+def _distinct(things: np.ndarray, codes: np.ndarray, size: int, count: int) -> np.ndarray:
+    """How many of ``count`` things occur with each of ``size`` codes."""
+    if size * count <= MOST_FLAGS:
+        flags = np.zeros((size, count), bool)
+        flags.reshape(-1)[codes.astype(np.int64) * count + things] = True
+        return np.array([np.count_nonzero(row) for row in flags], np.int64)
+    pairs = np.unique(things.astype(np.int64) * size + codes)
+    return np.bincount(pairs % size, minlength=size)

@@ -1,0 +1,188 @@
+"""The metrics, read from their one definition in sql/ddl/070_metrics.sql.
+
+The body of each SQL function is an expression. Here it is evaluated with exact decimals, as PostgreSQL does with
+numeric, or written as DAX. A function whose body uses anything that is not known here raises, so no metric is guessed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+
+from ecommerce_platform.settings import SQL_DIR
+
+METRICS_FILE = SQL_DIR / "ddl" / "070_metrics.sql"
+
+# More digits than PostgreSQL's numeric division keeps; the result is rounded to a few places afterwards.
+EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+
+Value = Decimal | dt.date | None
+
+_FUNCTION = re.compile(
+    r"create or replace function warehouse\.(\w+)\s*\(([^)]*)\)\s*returns \w+\s*"
+    r"language sql immutable parallel safe\s*return (.*?);",
+    re.DOTALL,
+)
+_COMMENT = re.compile(r"comment on function warehouse\.(\w+)\([^)]*\) is\s*'((?:[^']|'')*)';")
+
+
+class MetricError(RuntimeError):
+    """A metric is not defined, or uses SQL that is not known here."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function of sql/ddl/070_metrics.sql: its name, its parameters in order, its expression, what it means."""
+
+    name: str
+    parameters: tuple[str, ...]
+    expression: exp.Expr
+    comment: str
+
+    def __call__(self, *values: Value | int) -> Decimal | None:
+        """Evaluate as PostgreSQL does with numeric; None is null.
+
+        Raises:
+            MetricError: the expression uses SQL that is not known here.
+        """
+        given = [Decimal(value) if isinstance(value, int) else value for value in values]
+        result = _evaluate(self.expression, dict(zip(self.parameters, given, strict=True)))
+        assert result is None or isinstance(result, Decimal)
+        return result
+
+    def dax(self, **arguments: str) -> str:
+        """The expression in DAX, with a DAX expression for each parameter; null is BLANK.
+
+        Raises:
+            MetricError: the expression uses SQL that has no DAX here.
+        """
+        return _dax(self.expression, arguments)
+
+
+@cache
+def metrics(path: Path = METRICS_FILE) -> Mapping[str, Metric]:
+    """All functions of the file whose body is an expression, by name."""
+    text = path.read_text(encoding="utf-8")
+    comments = {name: comment.replace("''", "'") for name, comment in _COMMENT.findall(text)}
+    found = {}
+    for name, parameters, body in _FUNCTION.findall(text):
+        names = tuple(part.split()[0] for part in parameters.split(","))
+        found[name] = Metric(name, names, sqlglot.parse_one(body, dialect="postgres"), comments[name])
+    return found
+
+
+def metric(name: str) -> Metric:
+    """One metric.
+
+    Raises:
+        MetricError: sql/ddl/070_metrics.sql has no such function.
+    """
+    try:
+        return metrics()[name]
+    except KeyError:
+        raise MetricError(
+            f"{METRICS_FILE.name} defines no function warehouse.{name}; it has {', '.join(metrics())}"
+        ) from None
+
+
+def _round(value: Decimal, places: Decimal | None) -> Decimal:
+    digits = 0 if places is None else int(places)
+    return value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP, context=EXACT)
+
+
+def _evaluate(node: exp.Expr, values: Mapping[str, Value]) -> Value:
+    def of(name: str) -> Value:
+        child = node.args.get(name)
+        return None if child is None else _evaluate(child, values)
+
+    if isinstance(node, exp.Column):
+        return values[node.name]
+    if isinstance(node, exp.Literal) and not node.is_string:
+        return Decimal(node.name)
+    if isinstance(node, exp.Paren):
+        return of("this")
+    if isinstance(node, exp.Round):
+        value = of("this")
+        return None if value is None else _round(_number(value), _optional(of("decimals")))
+    if isinstance(node, exp.Nullif):
+        value, other = of("this"), of("expression")
+        return None if value == other else value
+    if isinstance(node, exp.Greatest):
+        candidates = [_evaluate(child, values) for child in (node.this, *node.expressions)]
+        known = [_number(value) for value in candidates if value is not None]
+        return max(known) if known else None
+    if type(node) in _ARITHMETIC:
+        left, right = of("this"), of("expression")
+        if left is None or right is None:
+            return None
+        if isinstance(left, dt.date) and isinstance(right, dt.date):
+            return Decimal((left - right).days)
+        return _ARITHMETIC[type(node)](_number(left), _number(right))
+    raise MetricError(f"{METRICS_FILE.name}: {node.sql('postgres')} is not known to dashboards/spec/metrics.py")
+
+
+def _number(value: Value) -> Decimal:
+    assert isinstance(value, Decimal)
+    return value
+
+
+def _optional(value: Value) -> Decimal | None:
+    return None if value is None else _number(value)
+
+
+_ARITHMETIC: dict[type[exp.Expr], Callable[[Decimal, Decimal], Decimal]] = {
+    exp.Add: EXACT.add,
+    exp.Sub: EXACT.subtract,
+    exp.Mul: EXACT.multiply,
+    exp.Div: EXACT.divide,
+}
+
+
+def _dax(node: exp.Expr, arguments: Mapping[str, str]) -> str:
+    def of(name: str) -> str:
+        return _dax(node.args[name], arguments)
+
+    if isinstance(node, exp.Column):
+        return arguments[node.name]
+    if isinstance(node, exp.Literal) and not node.is_string:
+        return node.name
+    if isinstance(node, exp.Paren):
+        return f"( {of('this')} )"
+    if isinstance(node, exp.Round):
+        return f"ROUND ( {of('this')}, {of('decimals')} )"
+    if isinstance(node, exp.Div):
+        # DIVIDE gives BLANK where the denominator is zero, as nullif does in SQL.
+        below = node.expression
+        return f"DIVIDE ( {of('this')}, {_dax(below.this if isinstance(below, exp.Nullif) else below, arguments)} )"
+    if isinstance(node, exp.Greatest):
+        children = [_dax(child, arguments) for child in (node.this, *node.expressions)]
+        return f"MAX ( {', '.join(children)} )"
+    if isinstance(node, exp.Literal):
+        return '"' + node.name.replace('"', '""') + '"'
+    if isinstance(node, exp.Case) and node.this is None:
+        branches = [
+            f"{_dax(branch.this, arguments)}, {_dax(branch.args['true'], arguments)}" for branch in node.args["ifs"]
+        ]
+        return f"SWITCH ( TRUE (), {', '.join([*branches, of('default')])} )"
+    operators: dict[type[exp.Expr], str] = {
+        exp.Add: "+",
+        exp.Sub: "-",
+        exp.Mul: "*",
+        exp.EQ: "=",
+        exp.LT: "<",
+        exp.LTE: "<=",
+        exp.GTE: ">=",
+        exp.Or: "||",
+        exp.And: "&&",
+    }
+    if type(node) in operators:
+        return f"{of('this')} {operators[type(node)]} {of('expression')}"
+    raise MetricError(f"{METRICS_FILE.name}: {node.sql('postgres')} has no DAX in dashboards/spec/metrics.py")

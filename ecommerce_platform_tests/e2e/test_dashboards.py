@@ -1,0 +1,605 @@
+"""The dashboards in a real browser: every interaction, every state, both modes, and no request off the machine."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import psycopg
+import pytest
+import waitress
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from dashboards.app.server import create_app
+from dashboards.spec.pages import PAGES
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform_tests.conftest import SALES_DAYS, TEMPLATE
+from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+
+LAST_DAY = day(SALES_DAYS)
+ON_TIME = dt.datetime.combine(LAST_DAY + dt.timedelta(days=1), dt.time(9), dt.UTC)
+READY = """
+() => document.querySelector('.panel, main.is-broken, .card:not(.is-loading)')
+    && (document.querySelector('main.is-broken') || !document.querySelector('.is-loading'))
+    && !document.documentElement.hasAttribute('data-busy')
+"""
+
+
+# A ring's slice does not cover the middle of its box; a bar does, under a layer that takes the clicks.
+POINT_ON = """
+node => {
+    const box = node.getBoundingClientRect();
+    if (node.matches('.heatmaplayer')) return [box.x + box.width * .08, box.y + box.height * .08];
+    for (const down of [.5, .3, .7, .15, .85]) for (const right of [.5, .3, .7, .1, .9]) {
+        const [x, y] = [box.x + box.width * right, box.y + box.height * down];
+        if (document.elementFromPoint(x, y) === node) return [x, y];
+    }
+    return [box.x + box.width / 2, box.y + box.height / 2];
+}
+"""
+
+
+@contextmanager
+def served(url: str, now: dt.datetime = ON_TIME) -> Iterator[str]:
+    """The dashboards of a database, at an address."""
+    app = create_app(PostgresConnection(url=url, role="reader"), clock=lambda: now, look_every=0.0, in_background=False)
+    server = waitress.create_server(app.server, host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.effective_port}"  # type: ignore[union-attr]
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+REPORTS = """
+insert into monitoring.pipeline_report values
+('warehouse.fact_sales', 'warehouse', 20000, 1000000, '2025-03-06 00:40+00', 'r', '2025-03-05', 0),
+('staging.customers', 'staging', 500, 1000, '2025-03-04 00:30+00', 'r', '2025-03-05', 0);
+insert into monitoring.quality_report values
+('warehouse.fact_sales', 'revenue_agrees', 'ERROR', true, 10, 0, 100, 'A', 'good', '2025-03-06 00:41+00'),
+('production.customers', 'emails_are_valid', 'WARN', false, 10, 3, 70, 'F', '3 violations', '2025-03-06 00:41+00'),
+('staging.products', 'contract', 'ERROR', false, 10, 1, 90, 'D', '1 violation', '2025-03-06 00:41+00');
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(sales: Platform) -> Iterator[str]:
+    sales.execute(REPORTS)
+    with served(sales.url) as address:
+        yield address
+    sales.execute("delete from monitoring.pipeline_report")
+    sales.execute("delete from monitoring.quality_report")
+
+
+class Visit:
+    """One browser window that remembers what went wrong in it, and every address that it asked for."""
+
+    def __init__(self, context: BrowserContext, address: str):
+        self.address = address
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.complaints: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self._complain(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def _complain(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(text)
+
+    def go(self, path: str) -> Visit:
+        self.page.goto(self.address + path)
+        return self.settle()
+
+    def settle(self) -> Visit:
+        """Wait until nothing is on its way, and what came is drawn."""
+        self.page.wait_for_timeout(20)
+        self.page.wait_for_function(READY)
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return self
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        return parse_qs(urlsplit(self.page.url).query)
+
+    def card(self, visual: str):
+        return self.page.locator(f'[data-visual="{visual}"]')
+
+    def kpi(self, label: str) -> str:
+        return str(self.page.locator(f'section[aria-label="{label}"] .kpi-value').get_attribute("data-exact"))
+
+    def click_mark(self, visual: str, mark: str, number: int = 0) -> Visit:
+        """Click in the middle of a bar, slice, state or point."""
+        marks = self.card(visual).locator(mark)
+        marks.first.wait_for()
+        marks.nth(number).scroll_into_view_if_needed()
+        x, y = marks.nth(number).evaluate(POINT_ON)
+        self.page.mouse.move(x - 3, y)
+        self.page.mouse.move(x, y)
+        self.page.wait_for_timeout(80)
+        self.page.mouse.click(x, y)
+        return self.settle()
+
+    def end(self) -> None:
+        """Nothing was complained of, and nobody else was asked for anything."""
+        assert self.complaints == []
+        foreign = [url for url in self.asked if not url.startswith((self.address + "/", "data:", "blob:"))]
+        assert foreign == []
+        self.page.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1400, "height": 950}, color_scheme="light")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def visit(context: BrowserContext, shop: str) -> Iterator[Visit]:
+    context.clear_cookies()
+    opened = Visit(context, shop)
+    yield opened
+    opened.end()
+
+
+def test_every_page_is_whole_in_both_modes_and_open_to_everybody(visit: Visit) -> None:
+    for page in PAGES:
+        visit.go(page.path)
+        assert visit.page.locator("h1").inner_text() == page.title
+        expect(visit.page).to_have_title(f"{page.title} · Shop dashboards")
+        assert visit.page.locator(".kpi-value").count() == 4
+        for visual in page.visuals:
+            drawn = ".table tbody tr" if visual.kind == "table" else ".main-svg"
+            expect(visit.card(visual.id).locator(drawn).first).to_be_visible()
+        for _ in range(2):
+            theme = visit.page.evaluate("document.documentElement.dataset.theme")
+            found = Axe().run(visit.page).response["violations"]
+            grave = [
+                f"{item['id']}: {node['html'][:200]}"
+                for item in found
+                if item["impact"] in ("serious", "critical")
+                for node in item["nodes"]
+            ]
+            assert grave == [], f"{page.id}, {theme}"
+            visit.page.get_by_role("button", name="Dark mode").click()
+            visit.settle()
+            assert visit.page.evaluate("document.documentElement.dataset.theme") != theme
+
+
+def test_axe_does_find_what_is_wrong(visit: Visit) -> None:
+    """Or the test before would say nothing."""
+    visit.go("/")
+    visit.page.evaluate("document.querySelector('#theme-toggle').removeAttribute('aria-label')")
+    assert "button-name" in {item["id"] for item in Axe().run(visit.page).response["violations"]}
+
+
+BAR = ".barlayer .point path"
+CLICKS = [
+    ("/", "payment_methods", ".slice path.surface", {"payment"}),
+    ("/", "top_categories", BAR, {"category"}),
+    ("/", "sales_map", ".choroplethlayer path.choroplethlocation", {"state"}),
+    ("/", "revenue_trend", ".scatterlayer .points path", {"period"}),
+    ("/products", "top_products", BAR, {"product"}),
+    ("/products", "category_margin", BAR, {"category"}),
+    ("/products", "long_tail", ".scatterlayer .js-line", {"product"}),
+    ("/products", "price_ranges", BAR, {"price_range"}),
+    ("/products", "discount_impact", BAR, {"discount_band"}),
+    ("/customers", "segment_share", ".slice path.surface", {"segment"}),
+    ("/customers", "lifetime_value", BAR, {"segment"}),
+    ("/customers", "new_and_returning", BAR, {"buyer"}),
+    ("/customers", "cohort_retention", ".heatmaplayer", {"cohort"}),
+    ("/customers", "top_customers", "a.row-link", {"customer"}),
+    ("/geography", "state_map", ".choroplethlayer path.choroplethlocation", {"state"}),
+    ("/geography", "state_ranking", BAR, {"state"}),
+    ("/geography", "regions", BAR, {"region"}),
+    ("/geography", "weekdays", BAR, {"weekday"}),
+    ("/geography", "region_payments", BAR, {"region", "payment"}),
+    ("/geography", "seasonality", ".scatterlayer .points path", {"period"}),
+]
+
+
+@pytest.mark.parametrize("path", ["/", "/products", "/customers", "/geography"])
+def test_a_click_filters_all_other_charts_and_a_second_click_clears(visit: Visit, path: str) -> None:
+    label = "Customers" if path == "/customers" else "Total revenue"
+    visit.go(path)
+    whole = visit.kpi(label)
+    for _, visual, mark, names in [click for click in CLICKS if click[0] == path]:
+        # A point that no other year's point lies on, and a state that is not the smallest.
+        number = 9 if visual == "seasonality" else 4 if mark.endswith(("points path", "choroplethlocation")) else 0
+        visit.click_mark(visual, mark, number)
+        assert set(visit.query) == names, visual
+        assert visit.kpi(label) != whole, visual
+        assert {chip.get_attribute("data-chip") for chip in visit.page.locator(".chip").all()} == names
+        visit.click_mark(visual, mark, number)
+        assert visit.query == {}, visual
+        assert visit.kpi(label) == whole, visual
+
+
+def test_back_undoes_and_a_link_restores(visit: Visit, context: BrowserContext) -> None:
+    visit.go("/")
+    whole = visit.kpi("Orders")
+    visit.click_mark("top_categories", BAR)
+    filtered, link = visit.kpi("Orders"), visit.page.url
+    assert filtered != whole
+    visit.page.go_back()
+    assert visit.settle().kpi("Orders") == whole
+    visit.page.go_forward()
+    assert visit.settle().kpi("Orders") == filtered
+    visit.page.get_by_role("link", name="Product Analysis").click()
+    visit.settle()
+    assert visit.page.locator(".chip").count() == 1
+    other = Visit(context, visit.address).go(link.removeprefix(visit.address))
+    assert other.kpi("Orders") == filtered
+    other.end()
+
+
+def test_categories_drill_to_products_and_back_up(visit: Visit) -> None:
+    visit.go("/").click_mark("top_categories", BAR)
+    chosen = visit.query["category"][0]
+    crumbs = visit.card("top_categories").locator(".crumbs")
+    crumbs.get_by_role("link", name=f"Drill to products of {chosen}").click()
+    visit.settle()
+    assert crumbs.inner_text().split("\n") == ["Categories", chosen]
+    visit.click_mark("top_categories", BAR)
+    assert set(visit.query) == {"category", "product", "level"}
+    visit.click_mark("top_categories", BAR)
+    assert set(visit.query) == {"category", "level"}
+    crumbs.get_by_role("link", name="Categories").click()
+    visit.settle()
+    assert visit.query == {}
+
+
+def test_years_drill_to_months_to_days_and_back_up(visit: Visit) -> None:
+    visit.go("/?range=all")
+    crumbs = visit.card("revenue_trend").locator(".crumbs")
+    crumbs.get_by_role("link", name="Years").click()
+    visit.settle().click_mark("revenue_trend", ".scatterlayer .points path", 0)
+    assert visit.query["period"] == ["2024"]
+    crumbs.get_by_role("link", name="Drill to months of 2024").click()
+    visit.settle()
+    assert visit.card("revenue_trend").locator(".scatterlayer .points path").count() == 12
+    visit.click_mark("revenue_trend", ".scatterlayer .points path", 6)
+    assert visit.query["period"] == ["2024-07"]
+    crumbs.get_by_role("link", name="Drill to days of Jul 2024").click()
+    visit.settle()
+    assert visit.card("revenue_trend").locator(".scatterlayer .points path").count() == 31
+    assert crumbs.inner_text().split("\n") == ["Years", "2024", "Jul 2024"]
+    visit.click_mark("revenue_trend", ".scatterlayer .points path", 3)
+    assert visit.query["period"] == ["2024-07-04"]
+    visit.click_mark("revenue_trend", ".scatterlayer .points path", 3)
+    assert visit.query["period"] == ["2024-07"]
+    crumbs.get_by_role("link", name="2024", exact=True).click()
+    visit.settle()
+    assert (visit.query["period"], visit.query["level"]) == (["2024"], ["time.month"])
+    crumbs.get_by_role("link", name="Years").click()
+    visit.settle()
+    assert "period" not in visit.query
+
+
+def test_regions_drill_to_their_states(visit: Visit) -> None:
+    visit.go("/geography").click_mark("regions", BAR)
+    region = visit.query["region"][0]
+    visit.card("regions").get_by_role("link", name=f"Drill to states of {region}").click()
+    visit.settle()
+    assert visit.card("regions").locator(".crumb-here").inner_text() == region
+    visit.click_mark("regions", BAR, 1)
+    assert set(visit.query) == {"region", "state", "level"}
+
+
+def test_days_are_chosen_by_presets_and_by_two_inputs(visit: Visit) -> None:
+    visit.go("/")
+    start, end = visit.page.get_by_label("From"), visit.page.get_by_label("to", exact=True)
+    assert end.input_value() == LAST_DAY.isoformat()
+    visit.page.get_by_role("link", name="30 days").click()
+    visit.settle()
+    assert start.input_value() == (LAST_DAY - dt.timedelta(days=29)).isoformat()
+    assert visit.page.locator(".kpi-change.is-up, .kpi-change.is-down").count() > 0
+    start.fill("2024-06-01")
+    start.press("Tab")
+    visit.settle()
+    assert visit.query == {"from": ["2024-06-01"], "to": [LAST_DAY.isoformat()]}
+    end.fill("2024-05-10")
+    end.press("Tab")
+    visit.settle()
+    assert visit.query == {"from": ["2024-05-10"], "to": ["2024-05-10"]}
+    visit.page.get_by_role("link", name="Reset all filters").click()
+    assert visit.settle().query == {}
+
+
+def test_a_chip_takes_its_own_filter_away(visit: Visit) -> None:
+    visit.go("/?state=US-CA&category=Books&range=all")
+    visit.page.get_by_role("link", name="Remove the filter State California").click()
+    visit.settle()
+    assert visit.query == {"category": ["Books"], "range": ["all"]}
+
+
+def test_every_chart_can_be_read_as_a_table_and_taken_as_csv(visit: Visit) -> None:
+    for page in PAGES:
+        tables = "&".join(f"table={visual.id}" for visual in page.visuals if visual.kind != "table")
+        visit.go(f"{page.path}?{tables}")
+        for visual in page.visuals:
+            rows = visit.card(visual.id).locator("tbody tr").count()
+            link = visit.card(visual.id).get_by_role("link", name=f"Download {visual.title} as CSV")
+            response = visit.page.request.get(visit.address + str(link.get_attribute("href")))
+            assert response.headers["content-disposition"] == f'attachment; filename="{visual.id}.csv"'
+            assert len(list(csv.reader(io.StringIO(response.text())))) == rows + 1 > 1, visual.id
+
+
+def test_a_table_filters_from_the_keyboard_and_shows_exact_values(visit: Visit) -> None:
+    visit.go("/")
+    visit.page.get_by_role("link", name="Show Top categories as a table").press("Enter")
+    visit.settle()
+    row = visit.card("top_categories").locator("tbody tr").first
+    assert re.fullmatch(r"[\d,]+\.\d\d", row.locator("td").first.inner_text())
+    name = row.locator("a").inner_text()
+    row.locator("a").press("Enter")
+    assert visit.settle().query["category"] == [name]
+    visit.page.get_by_role("link", name="Show Top categories as a chart").press("Enter")
+    assert "table" not in visit.settle().query
+
+
+def test_a_csv_file_holds_what_the_filters_leave(visit: Visit, sales: Platform) -> None:
+    visit.go("/?range=all&state=US-CA")
+    with visit.page.expect_download() as download:
+        visit.card("payment_methods").get_by_role("link", name="CSV").click()
+    rows = list(csv.DictReader(download.value.path().open()))
+    wanted = sales.rows(
+        "select payment_method, sum(revenue) from warehouse.fact_sales join warehouse.dim_payment using (payment_key)"
+        " join warehouse.dim_customer using (customer_key) where state = 'CA' group by 1"
+    )
+    assert {row["payment"]: Decimal(row["revenue"]) for row in rows} == dict(wanted)
+
+
+def test_a_tooltip_has_exact_values(visit: Visit) -> None:
+    visit.go("/")
+    bar = visit.card("top_categories").locator(BAR).first
+    bar.scroll_into_view_if_needed()
+    box = bar.bounding_box()
+    assert box is not None
+    visit.page.mouse.move(box["x"] + 30, box["y"] + box["height"] / 2)
+    visit.page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2)
+    tooltip = visit.card("top_categories").locator(".hoverlayer")
+    expect(tooltip).to_contain_text(re.compile(r"Total revenue\s+[\d,]+\.\d\d"))
+
+
+def test_dark_mode_is_remembered_and_the_charts_follow(visit: Visit) -> None:
+    visit.go("/")
+
+    def colours() -> tuple[str, str]:
+        page = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        text = visit.card("top_categories").locator(".ytick text").first
+        return page, str(text.evaluate("node => getComputedStyle(node).fill"))
+
+    light = colours()
+    visit.page.get_by_role("button", name="Dark mode").click()
+    visit.settle()
+    dark = colours()
+    assert light[0] != dark[0]
+    assert light[1] != dark[1]
+    visit.page.reload()
+    visit.settle()
+    assert colours() == dark
+    visit.page.get_by_role("button", name="Dark mode").click()
+    visit.settle()
+    assert colours() == light
+
+
+def test_the_mode_of_the_system_is_taken_at_first(browser: Browser, shop: str) -> None:
+    with browser.new_context(color_scheme="dark") as context:
+        visit = Visit(context, shop).go("/health")
+        assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
+        visit.end()
+
+
+def test_a_narrow_screen_scrolls_down_only(browser: Browser, shop: str) -> None:
+    with browser.new_context(viewport={"width": 360, "height": 800}) as context:
+        visit = Visit(context, shop)
+        for page in PAGES:
+            visit.page.set_viewport_size({"width": 360, "height": 800})
+            visit.go(page.path)
+            for width in (360, 768):
+                visit.page.set_viewport_size({"width": width, "height": 800})
+                visit.settle()
+                assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, page.id
+        visit.end()
+
+
+def test_the_keyboard_reaches_the_charts_first_if_it_wants_to(visit: Visit) -> None:
+    visit.go("/")
+    visit.page.keyboard.press("Tab")
+    assert visit.page.evaluate("document.activeElement.textContent") == "Skip to the charts"
+    visit.page.keyboard.press("Enter")
+    assert visit.page.evaluate("document.activeElement.id") == "main"
+    legend = visit.card("payment_methods").locator(".legend-link").first
+    legend.focus()
+    visit.page.keyboard.press("Enter")
+    assert set(visit.settle().query) == {"payment"}
+
+
+def test_a_chart_tells_a_screen_reader_what_it_shows(visit: Visit) -> None:
+    visit.go("/")
+    label = visit.card("top_categories").locator(".plot-frame").get_attribute("aria-label")
+    assert re.match(r"Bar chart: Top categories, total revenue\. \S.* \d", str(label))
+
+
+# States
+
+
+def test_data_health_says_what_the_reports_say(visit: Visit, sales: Platform) -> None:
+    visit.go("/health")
+    labels = ("Checks passed", "Checks failed", "Warnings", "Rejected rows")
+    rejects = sum(row[0] for row in sales.rows("select cardinality(reasons) from production.rejected_rows"))
+    assert [visit.kpi(label) for label in labels] == ["1", "1", "1", f"{rejects:,}"]
+    rows = [row.inner_text().split("\t") for row in visit.card("freshness").locator("tbody tr").all()]
+    assert [row[:3] for row in rows] == [
+        ["staging", "Stale", "4 Mar 2025 00:30 UTC"],
+        ["warehouse", "Fresh", "6 Mar 2025 00:40 UTC"],
+    ]
+    failing = visit.card("failing_checks").locator("tbody tr")
+    assert [cell.inner_text() for cell in failing.locator("th").all()] == ["staging.products", "production.customers"]
+    link = failing.first.locator("a").get_attribute("href")
+    assert link == "http://127.0.0.1:3000/assets/staging/products?view=checks"
+    assert visit.page.get_by_role("link", name="Open Dagster").get_attribute("href") == "http://127.0.0.1:3000"
+
+
+def test_filters_without_sales_say_so_and_offer_a_way_out(visit: Visit) -> None:
+    visit.go("/products?category=Books&price_range=Premium&from=2024-01-01&to=2024-01-01&customer=1")
+    assert visit.page.locator(".empty").count() > 0
+    expect(visit.card("long_tail").get_by_text("No sales for these filters")).to_be_visible()
+    assert visit.kpi("Total revenue") == "0.00"
+    visit.card("long_tail").get_by_role("link", name="Reset the filters").click()
+    assert visit.settle().query == {}
+    assert visit.page.locator(".empty").count() == 0
+
+
+HOSTILE = [
+    ["state=US-ZZ", "from=2024-02-30", "to=2024-03-01", "period=%00", quote("<script>alert(1)</script>") + "=1"],
+    ["category=" + quote("'; drop table warehouse.fact_sales; --"), "product=" + "9" * 10_000],
+    ["from=2024-12-31&to=2024-01-01"],
+]
+
+
+def test_a_hand_written_address_gives_a_calm_page_that_names_what_it_dropped(visit: Visit) -> None:
+    visit.go("/?range=90d")
+    calm = visit.kpi("Orders")
+    for bad in HOSTILE:
+        visit.go(f"/?range=90d&{'&'.join(bad)}")
+        notice = visit.page.locator(".notice.is-info")
+        expect(notice).to_contain_text("Part of this address was not understood")
+        named = [code.inner_text() for code in notice.locator("code").all()]
+        assert sorted(named) == sorted(unquote(part.split("=")[0]) for part in bad)
+        assert visit.kpi("Orders") == calm, bad
+
+
+def test_an_address_without_a_page_leads_home(visit: Visit) -> None:
+    visit.go("/nowhere?state=US-CA")
+    expect(visit.page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    visit.page.get_by_role("link", name="Go to the Executive Summary").click()
+    assert visit.settle().page.locator("h1").inner_text() == "Executive Summary"
+
+
+def test_a_page_that_waits_says_so_and_one_whose_server_is_gone_does_too(browser: Browser, shop: str) -> None:
+    with browser.new_context() as context:
+        visit = Visit(context, shop)
+        held: list = []
+        seen = False
+        visit.page.route("**/_dash-update-component*", lambda route: held.append(route))
+        visit.page.goto(shop)
+        visit.page.wait_for_function("document.documentElement.hasAttribute('data-busy')")
+        for _ in ("the page", "its numbers"):
+            while not held:
+                visit.page.wait_for_timeout(10)
+            waiting = held.pop()
+            if visit.page.locator(".card").count():
+                expect(visit.page.locator(".card.is-loading").first).to_be_visible()
+                seen = True
+            waiting.continue_()
+        assert seen
+        visit.settle()
+        assert visit.page.locator(".is-loading").count() == 0
+        expect(visit.page.locator("#connection")).to_be_hidden()
+        visit.end()
+
+        gone = Visit(context, shop).go("/")
+        gone.page.route("**/_dash-update-component*", lambda route: route.abort())
+        gone.page.get_by_role("link", name="30 days").click()
+        expect(gone.page.locator("#connection")).to_be_visible()
+        gone.page.unroute("**/_dash-update-component*")
+        gone.page.get_by_role("link", name="90 days").click()
+        expect(gone.page.locator("#connection")).to_be_hidden()
+
+
+def test_stale_data_are_called_stale(context: BrowserContext, sales: Platform) -> None:
+    with served(sales.url, ON_TIME + dt.timedelta(days=3)) as address:
+        visit = Visit(context, address).go("/")
+        expect(visit.page.locator(".notice.is-warning")).to_contain_text(
+            "The data go through 5 Mar 2025; 8 Mar 2025 was due."
+        )
+        expect(visit.page.locator(".stamps")).to_contain_text("Stale")
+        visit.end()
+
+
+def test_fresh_data_are_not(visit: Visit) -> None:
+    visit.go("/")
+    assert visit.page.locator(".notice").locator("visible=true").count() == 0
+    expect(visit.page.locator(".stamps")).to_contain_text("Data through 5 Mar 2025")
+    expect(visit.page.locator(".stamps")).to_contain_text("Last refresh 6 Mar 2025 00:40 UTC")
+
+
+@pytest.fixture
+def own_shop(postgres_server, tmp_path) -> Iterator[Platform]:
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute(f"create database shop_of_one_test template {TEMPLATE}")
+        yield Platform(postgres_server.url("shop_of_one_test"), tmp_path / "raw")
+        connection.execute("drop database if exists shop_of_one_test with (force)")
+
+
+def test_a_database_that_is_down_is_told_and_its_return_is_noticed(
+    context: BrowserContext, own_shop: Platform, postgres_server
+) -> None:
+    """Nothing loaded, a first day, newer days, an outage, and back: what one window sees."""
+    with (
+        served(own_shop.url, ON_TIME) as address,
+        psycopg.connect(postgres_server.url(), autocommit=True) as admin,
+    ):
+        visit = Visit(context, address).go("/")
+        expect(visit.page.locator(".notices")).to_contain_text("Nothing is loaded yet.")
+
+        def sell(number: int, quantity: int) -> None:
+            own_shop.load(
+                number,
+                customers=[customer(1)],
+                products=[product(1)],
+                transactions=[order(number, 1, on=number)],
+                transaction_items=[line(number, number, quantity=quantity)],
+            )
+
+        sell(1, 3)
+        assert visit.go("/?range=all").kpi("Total revenue") == "30.00"
+        sell(2, 4)
+        assert visit.go("/?range=all").kpi("Total revenue") == "70.00"
+
+        admin.execute("alter database shop_of_one_test with allow_connections false")
+        visit.go("/?range=all")
+        expect(visit.page.locator(".notices")).to_contain_text("The numbers cannot be shown.")
+        expect(visit.page.locator(".notices")).to_contain_text("ecommerce-platform db start")
+        assert visit.page.locator(".kpi").locator("visible=true").count() == 0
+        assert "password" not in visit.page.content()
+        assert visit.page.request.get(f"{address}/healthz").status == 503
+        assert visit.page.request.get(f"{address}/csv/regions").status == 503
+
+        admin.execute("alter database shop_of_one_test with allow_connections true")
+        visit.page.get_by_role("link", name="Try again").click()
+        visit.page.locator(".kpi-value").first.wait_for()
+        assert visit.settle().kpi("Total revenue") == "70.00"
+        visit.end()

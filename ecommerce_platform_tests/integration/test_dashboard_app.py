@@ -1,0 +1,229 @@
+"""The application over a real database, without a browser: what reaches SQL, what is kept, what the command does."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from pydantic import PrivateAttr
+
+from dashboards.app.answers import page_answers
+from dashboards.app.filters import Filters, View
+from dashboards.app.health import FRESH, LATE, STALE, UNKNOWN, Health, TableReport, freshness_of, staleness
+from dashboards.app.server import Dashboards, create_app
+from dashboards.app.snapshot import DatabaseError, Store
+from dashboards.spec.pages import EXECUTIVE, PAGES
+from ecommerce_platform.cli import main
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform_tests.harness import Platform, customer, line, order, product
+
+
+class Overheard(PostgresConnection):
+    """Writes down every statement as the server gets it, values bound."""
+
+    _statements: list[str] = PrivateAttr(default_factory=list)
+
+    @contextmanager
+    def connect(self) -> Generator[ClientConnection]:
+        statements = self._statements
+
+        class Cursor(psycopg.ClientCursor):
+            def execute(self, query, params=None, **options):
+                statements.append(self.mogrify(query, params))
+                return super().execute(query, params, **options)
+
+            def copy(self, statement, params=None, **options):
+                statements.append(self.mogrify(statement, params))
+                return super().copy(statement, params, **options)
+
+        with super().connect() as connection:
+            connection.cursor_factory = Cursor
+            yield connection
+
+
+def test_no_text_of_an_address_ever_reaches_sql(sales: Platform) -> None:
+    connection = Overheard(url=sales.url, role="reader")
+    client = create_app(connection, look_every=0.0, in_background=False).server.test_client()
+    marks = ["zq' or 1=1 --zq", "zq'; drop table warehouse.fact_sales; --", "zq%(start)s", 'zq"', "zq\x00"]
+    for name in ("category", "state", "period", "from", "product", "level", "zqname"):
+        for mark in marks:
+            assert client.get(f"/csv/revenue_trend?{name}={quote(mark)}").status_code == 200
+    assert client.get("/csv/revenue_trend?state=US-CA&category=Books").status_code == 200
+    statements = connection._statements
+    assert len(statements) > 40
+    assert not [statement for statement in statements if "zq" in statement or "US-CA" in statement]
+    assert not [statement for statement in statements if "production." in statement or "staging." in statement]
+
+
+def test_a_csv_file_of_every_chart_is_there(sales: Platform) -> None:
+    client = create_app(PostgresConnection(url=sales.url, role="reader")).server.test_client()
+    for page in PAGES:
+        for visual in page.visuals:
+            response = client.get(f"/csv/{visual.id}")
+            assert response.status_code == 200
+            assert response.mimetype == "text/csv"
+    assert client.get("/csv/passwords").status_code == 404
+    assert client.get("/csv/..%2f..%2fetc%2fpasswd").mimetype == "text/html"
+
+
+def test_the_browser_is_told_to_ask_nobody_else(sales: Platform) -> None:
+    client = create_app(PostgresConnection(url=sales.url, role="reader")).server.test_client()
+    response = client.get("/products?state=%22%3E%3Cscript%3E")
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+    assert "<script>alert" not in response.text
+    client.set_cookie("theme", 'dark"><script>')
+    assert 'data-theme="light"' in client.get("/").text
+    client.set_cookie("theme", "dark")
+    assert 'data-theme="dark"' in client.get("/").text
+
+
+def sell(platform: Platform, number: int) -> None:
+    platform.load(
+        number,
+        customers=[customer(1)],
+        products=[product(1)],
+        transactions=[order(number, on=number)],
+        transaction_items=[line(number, number)],
+    )
+
+
+def test_a_snapshot_is_kept_until_the_data_change(platform: Platform) -> None:
+    store = Store(PostgresConnection(url=platform.url, role="reader"), look_every=0.0, in_background=False)
+    assert store.current().is_empty
+    sell(platform, 1)
+    first = store.current()
+    assert page_answers(first, EXECUTIVE, View(Filters("all")))[0]["orders"].value == 1
+    assert store.current() is first
+    platform.execute("update warehouse.dim_product set product_name = 'New name'")
+    renamed = store.current()
+    assert renamed is not first
+    assert renamed.name("product", "1") == "New name"
+
+
+def test_answers_are_kept_by_filters_and_data_version(platform: Platform) -> None:
+    sell(platform, 1)
+    store = Store(PostgresConnection(url=platform.url, role="reader"), look_every=0.0, in_background=False)
+    dashboards = Dashboards(store)
+    first = dashboards.content(EXECUTIVE, "?range=all")
+    assert dashboards.content(EXECUTIVE, "?range=all&table=sales_map").answers is first.answers
+    assert dashboards.content(EXECUTIVE, "?range=all&state=US-TX").answers is not first.answers
+    sell(platform, 2)
+    latest = dashboards.content(EXECUTIVE, "?range=all")
+    assert (first.kpis["orders"].value, latest.kpis["orders"].value) == (1, 2)
+
+
+def test_the_old_numbers_answer_while_newer_ones_are_read(platform: Platform) -> None:
+    sell(platform, 1)
+    store = Store(PostgresConnection(url=platform.url, role="reader"), look_every=0.0)
+    first = store.current()
+    sell(platform, 2)
+    assert store.current() is first
+    for _ in range(200):
+        if (latest := store.current()) is not first:
+            break
+        time.sleep(0.02)
+    assert latest.last_day == first.last_day + dt.timedelta(days=1)
+
+
+def test_a_database_that_cannot_be_read_is_one_clear_error(sales: Platform) -> None:
+    gone = psycopg.conninfo.make_conninfo(sales.url, dbname="nowhere")
+    with pytest.raises(DatabaseError, match=r"PostgreSQL does not answer.*nowhere"):
+        Store(PostgresConnection(url=gone, role="reader")).current()
+    with psycopg.connect(sales.url, autocommit=True) as connection:
+        connection.execute("create database without_tables")
+    empty = psycopg.conninfo.make_conninfo(sales.url, dbname="without_tables")
+    with pytest.raises(DatabaseError, match="The tables cannot be read"):
+        Store(PostgresConnection(url=empty, role="reader")).current()
+
+
+NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(("hours", "state"), [(1, FRESH), (26, FRESH), (27, LATE), (36, LATE), (37, STALE)])
+def test_a_layer_is_as_fresh_as_its_policy_says(hours: int, state: str) -> None:
+    assert freshness_of("warehouse", NOW - dt.timedelta(hours=hours), NOW) == state
+    loaded = TableReport("warehouse.fact_sales", "warehouse", 1, NOW - dt.timedelta(hours=hours), None)
+    told = staleness(Health([loaded], [], []), NOW.date() - dt.timedelta(days=1), NOW)
+    assert (told is None) == (state == FRESH)
+    assert freshness_of("warehouse", None, NOW) == UNKNOWN
+
+
+# The command
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_a_taken_port_is_one_clear_error(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        monkeypatch.setenv("ECOMMERCE_DASHBOARD_PORT", str(port))
+        done = CliRunner().invoke(main, ["dashboard"])
+    assert done.exit_code == 2
+    said = " ".join(done.output.split())
+    assert f"ECOMMERCE_DASHBOARD_PORT: 127.0.0.1:{port}: Address already in use" in said
+    assert f"ECOMMERCE_DASHBOARD_PORT={port + 1}" in said.replace("= ", "=")
+    assert not data_dir.exists()
+
+
+def test_one_port_for_both_servers_is_refused(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ecommerce_platform.cli import _serve
+    from ecommerce_platform.settings import SettingsError, load_settings
+
+    monkeypatch.setenv("ECOMMERCE_DASHBOARD_PORT", "3000")
+    load_settings.cache_clear()
+    with pytest.raises(SettingsError, match="ECOMMERCE_DASHBOARD_PORT: 3000 is Dagster's port too"):
+        _serve(load_settings())
+
+
+def test_the_command_serves_until_it_is_interrupted(database_url: str, tmp_path: Path) -> None:
+    port = free_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("ECOMMERCE_")},
+        "ECOMMERCE_DATABASE_URL": database_url,
+        "ECOMMERCE_DATA_DIR": str(tmp_path / "data"),
+        "ECOMMERCE_DASHBOARD_PORT": str(port),
+        "DAGSTER_HOME": str(tmp_path),
+    }
+    # The developer's own .env and Dagster home stay as they are.
+    code = (
+        "from ecommerce_platform import cli; from ecommerce_platform.resources import dagster_home;"
+        "cli.dotenv.load_dotenv = lambda *_, **__: None; dagster_home.set_key = lambda *_: None; cli.main()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, "dashboard"], cwd=PROJECT_DIR, env=environment)
+    try:
+        for _ in range(300):
+            try:
+                answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).read()
+                break
+            except OSError:
+                assert process.poll() is None
+                time.sleep(0.1)
+        assert answer == b"ok\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()

@@ -1,0 +1,277 @@
+"""The Power BI project and the Tableau extract against Microsoft's schemas, and against the database."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from jsonschema import Draft7Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT7
+
+from dashboards.spec import powerbi
+from dashboards.spec.pages import PAGES
+from ecommerce_platform.cli import main
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform_tests.harness import Platform
+
+SCHEMAS = PROJECT_DIR.parent / "shared" / "schemas" / "powerbi" / "fabric"
+FILES = powerbi.project()
+JSON_FILES = [
+    name for name in FILES if Path(name).suffix in (".json", ".pbip", ".pbir", ".pbism") or ".platform" in name
+]
+TMDL = {Path(name).stem: text for name, text in FILES.items() if "/tables/" in name}
+
+
+def test_the_project_on_disk_is_what_the_specification_makes():
+    on_disk = {
+        str(path.relative_to(powerbi.FOLDER)): path.read_text(encoding="utf-8")
+        for part in (powerbi.MODEL, powerbi.REPORT, f"{powerbi.NAME}.pbip")
+        for path in ([powerbi.FOLDER / part] if part.endswith(".pbip") else (powerbi.FOLDER / part).rglob("*"))
+        if path.is_file()
+    }
+    assert on_disk == FILES, "write it again: ecommerce-platform export powerbi"
+
+
+def test_the_command_writes_the_project_and_removes_what_is_no_longer_in_it(tmp_path):
+    stray = tmp_path / powerbi.REPORT / "definition" / "pages" / "old" / "page.json"
+    stray.parent.mkdir(parents=True)
+    stray.touch()
+    (tmp_path / "notes.txt").touch()
+    done = CliRunner().invoke(main, ["export", "powerbi", "--folder", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {*FILES, "notes.txt"}
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    if not SCHEMAS.is_dir():
+        pytest.skip("Microsoft's schemas are not beside this project: ../shared/schemas/powerbi")
+    resources = []
+    for path in SCHEMAS.rglob("*.json"):
+        address = f"{powerbi.SCHEMAS}/{path.relative_to(SCHEMAS).as_posix()}"
+        resources.append((address, Resource(json.loads(path.read_text(encoding="utf-8-sig")), DRAFT7)))
+    return Registry().with_resources(resources)
+
+
+@pytest.mark.parametrize("name", JSON_FILES)
+def test_every_json_file_is_what_microsoft_says(registry: Registry, name: str):
+    content = json.loads(FILES[name])
+    schema = registry.contents(content["$schema"])
+    # Some schemas give an id that is not their address, against which references would be resolved.
+    validator = Draft7Validator({**schema, "$id": content["$schema"]}, registry=registry)
+    assert [error.message for error in validator.iter_errors(content)] == []
+
+
+def test_a_wrong_file_would_be_found(registry: Registry):
+    name = next(name for name in JSON_FILES if name.endswith("revenue_trend/visual.json"))
+    content = json.loads(FILES[name])
+    content["visual"]["query"]["queryState"]["Y"]["projections"][0]["field"] = {"Nonsense": {}}
+    schema = registry.contents(content["$schema"])
+    assert list(Draft7Validator({**schema, "$id": content["$schema"]}, registry=registry).iter_errors(content))
+
+
+# The model against the database
+
+
+def declared(table: str, kind: str) -> dict[str, str]:
+    """Columns or measures of a table of the model: name to what follows the equals sign, if any."""
+    pattern = rf"^\t{kind} ('(?:[^']|'')+'|\w+)(?: = (.*))?$"
+    found = re.findall(pattern, TMDL[table], flags=re.MULTILINE)
+    return {name.strip("'").replace("''", "'"): expression for name, expression in found}
+
+
+MEASURES = declared("fact_sales", "measure")
+
+
+def test_every_table_of_the_warehouse_is_in_the_model(sales: Platform):
+    tables = sales.rows("select tablename from pg_tables where schemaname = 'warehouse'")
+    assert {row[0] for row in tables} | {"customer_profile"} == set(TMDL) == set(powerbi.TABLES)
+
+
+@pytest.mark.parametrize("table", powerbi.TABLES)
+def test_every_column_of_the_model_is_in_the_database_with_its_type(sales: Platform, table: str):
+    columns = dict(
+        sales.rows(
+            "select column_name, data_type from information_schema.columns"
+            " where table_schema = 'warehouse' and table_name = %s",
+            table,
+        )
+    )
+    model = {name for name, expression in declared(table, "column").items() if not expression}
+    left_out = {column for owner, column in powerbi.LEFT_OUT if owner == table}
+    assert model == set(columns) - left_out
+    for name, type_, _ in powerbi.model_columns(table):
+        assert columns[name] == type_
+        block = TMDL[table].split(f"\tcolumn {name}\n")[1].split("\n\n")[0]
+        assert f"dataType: {powerbi.TYPES[type_]}" in block
+        assert f"sourceColumn: {name}" in block
+        assert f'"{name}"' in TMDL[table].split("Table.SelectColumns")[1]
+
+
+def test_every_relationship_leads_from_a_column_to_a_key(sales: Platform):
+    for start, end in powerbi.RELATIONSHIPS:
+        for side in (start, end):
+            table, column = side.split(".")
+            assert column in declared(table, "column"), side
+        table, column = end.split(".")
+        total, distinct = sales.rows(f"select count(*), count(distinct {column}) from warehouse.{table}")[0]
+        assert total == distinct, f"{end} is not unique"
+    text = FILES[f"{powerbi.MODEL}/definition/relationships.tmdl"]
+    assert text.count("relationship ") == len(powerbi.RELATIONSHIPS)
+
+
+def test_there_is_one_way_from_each_table_to_each_other():
+    """Power BI refuses two active paths between two tables."""
+    ways: dict[str, list[str]] = {}
+    for start, end in powerbi.RELATIONSHIPS:
+        ways.setdefault(end.split(".")[0], []).append(start.split(".")[0])
+
+    def paths(table: str) -> Iterator[str]:
+        for other in ways.get(table, []):
+            yield other
+            yield from paths(other)
+
+    for table in powerbi.TABLES:
+        reached = list(paths(table))
+        assert len(reached) == len(set(reached)), f"{table} reaches {reached}"
+
+
+def test_every_hierarchy_goes_over_columns_of_its_table():
+    for table, name, levels in powerbi.MODEL_HIERARCHIES:
+        assert f"\thierarchy {name}\n" in TMDL[table]
+        assert {column for _, column in levels} <= set(declared(table, "column"))
+
+
+def test_every_name_in_dax_is_a_measure_or_a_column():
+    calculated = [(column.table, column.dax) for column in powerbi.CALCULATED]
+    for owner, dax in [*(("fact_sales", text) for text in MEASURES.values()), *calculated]:
+        assert dax.count("(") == dax.count(")")
+        for table, column in re.findall(r"(\w+)\[([^\]]+)\]", dax):
+            assert column in declared(table, "column"), dax
+        named = set(re.findall(r'"(\w+)", M(?:IN|AX)', dax))
+        for name in re.findall(r"(?<!\w)\[([^\]]+)\]", dax):
+            assert name in MEASURES or name in named, f"{owner}: {dax}"
+
+
+def test_every_lineage_tag_is_used_once():
+    tags = [tag for text in FILES.values() for tag in re.findall(r"lineageTag: (\S+)", text)]
+    assert len(tags) == len(set(tags)) > 150
+
+
+# The report against the model
+
+
+def fields(node: Any) -> Iterator[tuple[str, str, str]]:
+    """Kind, table and name of every field that a visual uses."""
+    if isinstance(node, dict):
+        for kind in ("Column", "Measure"):
+            if kind in node and "Expression" in node[kind]:
+                yield kind, node[kind]["Expression"]["SourceRef"]["Entity"], node[kind]["Property"]
+        if "HierarchyLevel" in node:
+            hierarchy = node["HierarchyLevel"]["Expression"]["Hierarchy"]
+            table = hierarchy["Expression"]["SourceRef"]["Entity"]
+            yield "Level", table, f"{hierarchy['Hierarchy']}.{node['HierarchyLevel']['Level']}"
+        for child in node.values():
+            yield from fields(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from fields(child)
+
+
+def test_every_field_of_every_visual_is_in_the_model():
+    levels = {
+        (table, f"{name}.{level}") for table, name, level_list in powerbi.MODEL_HIERARCHIES for level, _ in level_list
+    }
+    used = 0
+    for name, text in FILES.items():
+        if not name.endswith("visual.json"):
+            continue
+        for kind, table, field in fields(json.loads(text)):
+            used += 1
+            if kind == "Level":
+                assert (table, field) in levels, name
+            else:
+                assert field in declared(table, kind.lower()), f"{name}: {table}.{field}"
+    assert used > 80
+
+
+def test_the_report_has_the_pages_and_charts_of_the_specification():
+    pages = [page for page in PAGES if page.in_powerbi]
+    order = json.loads(FILES[f"{powerbi.REPORT}/definition/pages/pages.json"])["pageOrder"]
+    assert order == [page.id for page in pages]
+    assert len(pages) == 4
+    for page in pages:
+        folder = f"{powerbi.REPORT}/definition/pages/{page.id}"
+        visuals = {
+            name.split("/")[-2]: json.loads(FILES[name]) for name in FILES if name.startswith(f"{folder}/visuals/")
+        }
+        charts = {visual.id for visual in page.visuals}
+        assert charts <= set(visuals)
+        assert sum(visual["visual"]["visualType"] == "slicer" for visual in visuals.values()) == len(powerbi.SLICERS)
+        assert sum(visual["visual"]["visualType"] == "card" for visual in visuals.values()) == 4
+        clicks = json.loads(FILES[f"{folder}/page.json"])["visualInteractions"]
+        assert {(click["source"], click["target"]) for click in clicks} == {
+            (one, other) for one in charts for other in charts if one != other
+        }
+        boxes = [visual["position"] for visual in visuals.values()]
+        for box in boxes:
+            assert 0 <= box["x"] < box["x"] + box["width"] <= powerbi.WIDTH
+            assert 0 <= box["y"] < box["y"] + box["height"] <= powerbi.HEIGHT
+        for place, one in enumerate(boxes):
+            for other in boxes[:place]:
+                apart = (
+                    one["x"] + one["width"] <= other["x"]
+                    or other["x"] + other["width"] <= one["x"]
+                    or one["y"] + one["height"] <= other["y"]
+                    or other["y"] + other["height"] <= one["y"]
+                )
+                assert apart, page.id
+
+
+# Tableau
+
+
+def test_the_tableau_extract_holds_the_star_schema(sales: Platform, tmp_path: Path):
+    hyper = pytest.importorskip(
+        "tableauhyperapi", reason="the extra tableau is not installed: pip install '.[tableau]'"
+    )
+    from dashboards.spec.tableau import write_extract
+
+    path = tmp_path / "shop.hyper"
+    rows = write_extract(PostgresConnection(url=sales.url, role="reader"), path)
+    assert rows["fact_sales"] == sales.rows("select count(*) from warehouse.fact_sales")[0][0]
+    by_state = """
+        select "state_name", sum("revenue"), count(distinct "transaction_id")
+        from "warehouse"."fact_sales" join "warehouse"."customer_profile" using ("customer_key")
+        group by "state_name" order by "state_name"
+    """
+    with (
+        hyper.HyperProcess(hyper.Telemetry.DO_NOT_SEND_USAGE_DATA_TO_TABLEAU, parameters={"log_config": ""}) as process,
+        hyper.Connection(process.endpoint, path) as extract,
+    ):
+        read = [(row[0], Decimal(str(row[1])), row[2]) for row in extract.execute_list_query(by_state)]
+    with psycopg.connect(sales.url) as connection:
+        assert read == connection.execute(by_state.encode()).fetchall()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["shop.hyper"]
+
+
+def test_without_the_extra_the_command_says_what_to_install(sales: Platform, tmp_path: Path):
+    try:
+        import tableauhyperapi  # noqa: F401  # ty: ignore[unresolved-import]
+    except ImportError:
+        from dashboards.spec.tableau import TableauError, write_extract
+
+        with pytest.raises(TableauError, match="tableau"):
+            write_extract(PostgresConnection(url=sales.url, role="reader"), tmp_path / "shop.hyper")
+        assert list(tmp_path.iterdir()) == []
+    else:
+        pytest.skip("the extra is installed")

@@ -1,0 +1,528 @@
+"""Every number of the dashboards against SQL on fact_sales, written apart from them, for several sets of filters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from dashboards.app.answers import Answers
+from dashboards.app.filters import parse
+from dashboards.app.snapshot import Snapshot, read_snapshot
+from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PAGES, PRODUCTS
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.source.geography import REGIONS, STATES
+from ecommerce_platform_tests.harness import Platform
+
+REGION_OF = {f"US-{state.code}": REGIONS[state.region] for state in STATES}
+
+WIDE = """
+create temporary table wide as
+select
+    facts.transaction_id,
+    facts.sale_date,
+    facts.quantity,
+    facts.discount_amount,
+    facts.revenue,
+    facts.cost,
+    to_char(facts.sale_date, 'YYYY-MM') as month,
+    trim(to_char(facts.sale_date, 'Day')) as weekday,
+    customers.customer_id::text as customer,
+    customers.country || '-' || customers.state as state,
+    now_customers.segment,
+    payments.payment_method as payment,
+    products.product_id::text as product,
+    now_products.product_name,
+    products.category,
+    products.price_range,
+    warehouse.discount_band(facts.discount_amount, facts.quantity * facts.unit_price) as discount_band,
+    to_char(metrics.first_order_date, 'YYYY-MM') as cohort,
+    case
+        when to_char(metrics.first_order_date, 'YYYY-MM') = to_char(facts.sale_date, 'YYYY-MM') then 'new'
+        else 'returning'
+    end as buyer
+from warehouse.fact_sales as facts
+join warehouse.dim_customer as customers using (customer_key)
+join warehouse.dim_customer as now_customers
+    on now_customers.customer_id = customers.customer_id and now_customers.is_current
+join warehouse.dim_payment as payments using (payment_key)
+join warehouse.dim_product as products using (product_key)
+join warehouse.dim_product as now_products
+    on now_products.product_id = products.product_id and now_products.is_current
+join warehouse.agg_customer_metrics as metrics on metrics.customer_id = customers.customer_id
+"""
+
+COMBINATIONS = [
+    "",
+    "?range=all",
+    "?range=90d&state=US-CA",
+    "?from=2024-05-17&to=2024-11-03&category=Electronics&payment=PayPal",
+    "?range=all&region=South&segment=VIP&discount_band=None",
+    "?range=all&price_range=Premium&weekday=Saturday&period=2024",
+    "?range=ytd&buyer=returning&period=2025-02&level=time.day",
+    "?range=all&cohort=2024-02&level=products.product&category=Books&level=places.state",
+]
+
+
+class Expected:
+    """What SQL says for a query string."""
+
+    def __init__(self, connection: psycopg.Connection, query: str, first: dt.date, last: dt.date):
+        self.connection = connection
+        self.given = {name: value for name, value in parse_qsl(query.lstrip("?")) if name not in ("level", "table")}
+        starts = {
+            "90d": last - dt.timedelta(days=89),
+            "12m": last.replace(year=last.year - 1) + dt.timedelta(days=1),
+            "ytd": dt.date(last.year, 1, 1),
+            "all": first,
+        }
+        self.start, self.end = starts[self.given.pop("range", "12m")], last
+        if "from" in self.given:
+            self.start = dt.date.fromisoformat(self.given.pop("from"))
+            self.end = dt.date.fromisoformat(self.given.pop("to"))
+
+    def rows(
+        self, columns: str, after: str = "", without: Sequence[str] = (), window: tuple[dt.date, dt.date] | None = None
+    ) -> list[tuple]:
+        """Select from the wide table what the filters leave, without some of them."""
+        conditions = ["sale_date between %(start)s and %(end)s"]
+        start, end = window or (self.start, self.end)
+        values: dict[str, Any] = {"start": start, "end": end}
+        for name, value in self.given.items():
+            if name in without:
+                continue
+            values[name] = value
+            if name == "period":
+                conditions.append("sale_date::text like %(period)s || '%%'")
+            elif name == "region":
+                values[name] = [state for state, region in REGION_OF.items() if region == value]
+                conditions.append("state = any(%(region)s)")
+            else:
+                conditions.append(f"{name} = %({name})s")
+        return self.connection.execute(
+            f"select {columns} from wide where {' and '.join(conditions)} {after}".encode(), values
+        ).fetchall()
+
+    def one(self, columns: str, **options: Any) -> Any:
+        return self.rows(columns, **options)[0][0]
+
+    def by(self, dimension: str, columns: str, without: Sequence[str]) -> dict[Any, tuple]:
+        return {row[0]: row[1:] for row in self.rows(f"{dimension}, {columns}", f"group by {dimension}", without)}
+
+
+SUMS = {
+    "revenue": "sum(revenue)",
+    "orders": "count(distinct transaction_id)",
+    "units": "sum(quantity)::bigint",
+    "customers": "count(distinct customer)",
+    "discount": "sum(discount_amount)",
+    "profit": "sum(revenue) - sum(cost)",
+    "profit_margin": "round((sum(revenue) - sum(cost)) / nullif(sum(revenue), 0) * 100, 2)",
+    "average_order_value": "round(sum(revenue) / count(distinct transaction_id), 2)",
+    "revenue_share": "round(sum(revenue) / sum(sum(revenue)) over () * 100, 2)",
+}
+
+
+class Shown:
+    """What the dashboards say for a query string."""
+
+    def __init__(self, snapshot: Snapshot, query: str):
+        view, dropped = parse(query, snapshot.vocabulary)
+        assert dropped == ()
+        self.answers = Answers(snapshot, view)
+
+    @cached_property
+    def all(self) -> dict[str, Any]:
+        return {v.id: self.answers.answer(v) for page in PAGES if page.id != "health" for v in page.visuals}
+
+    def by_click(self, visual: str) -> dict[str, dict[str, Any]]:
+        """The rows of a chart by the member that a click on them filters to."""
+        answer = self.all[visual]
+        names = [column.id for column in answer.columns]
+        return {
+            clicks[0][1]: dict(zip(names, row, strict=True))
+            for clicks, row in zip(answer.clicks, answer.rows, strict=True)
+        }
+
+
+@pytest.fixture(scope="module")
+def snapshot(sales: Platform) -> Snapshot:
+    return read_snapshot(PostgresConnection(url=sales.url, role="reader"))
+
+
+@pytest.fixture(scope="module")
+def connection(sales: Platform):
+    with psycopg.connect(sales.url, autocommit=True) as opened:
+        opened.execute(WIDE)
+        yield opened
+
+
+@pytest.fixture(params=COMBINATIONS)
+def case(request: pytest.FixtureRequest, snapshot: Snapshot, connection: psycopg.Connection) -> tuple[Shown, Expected]:
+    expected = Expected(connection, request.param, snapshot.first_day, snapshot.last_day)
+    return Shown(snapshot, request.param), expected
+
+
+def agree(shown: Mapping[str, Mapping[str, Any]], expected: Mapping[Any, tuple], measures: Sequence[str]) -> None:
+    assert set(shown) == {str(member) for member in expected}
+    for member, values in expected.items():
+        assert tuple(shown[str(member)][name] for name in measures) == values, member
+
+
+BREAKDOWNS = {
+    "payment_methods": ("payment", ("payment",)),
+    "sales_map": ("state", ("state",)),
+    "state_map": ("state", ("state",)),
+    "price_ranges": ("price_range", ("price_range",)),
+    "discount_impact": ("discount_band", ("discount_band",)),
+    "segment_share": ("segment", ("segment",)),
+}
+
+
+@pytest.mark.parametrize("visual", list(BREAKDOWNS))
+def test_a_breakdown_shows_every_member_with_its_sums(case: tuple[Shown, Expected], visual: str) -> None:
+    shown, expected = case
+    dimension, without = BREAKDOWNS[visual]
+    measures = next(v for page in PAGES for v in page.visuals if v.id == visual).measures
+    columns = ", ".join(SUMS[name] for name in measures)
+    agree(shown.by_click(visual), expected.by(dimension, columns, without), measures)
+
+
+@pytest.mark.parametrize("visual", ["top_products", "top_customers", "state_ranking"])
+def test_a_ranking_shows_the_best_members_in_order(case: tuple[Shown, Expected], visual: str) -> None:
+    shown, expected = case
+    spec = next(v for page in PAGES for v in page.visuals if v.id == visual)
+    dimension, measures = str(spec.dimension), spec.measures
+    everyone = expected.by(dimension, ", ".join(SUMS[name] for name in measures), [dimension])
+    best = sorted((values[0] for values in everyone.values()), reverse=True)[: spec.limit]
+    rows = shown.by_click(visual)
+    assert [row["revenue"] for row in rows.values()] == best
+    for member, row in rows.items():
+        assert tuple(row[name] for name in measures) == everyone[member]
+
+
+@pytest.mark.parametrize("visual", ["top_categories", "category_margin", "regions"])
+def test_a_hierarchy_shows_the_level_that_was_drilled_to(case: tuple[Shown, Expected], visual: str) -> None:
+    shown, expected = case
+    spec = next(v for page in PAGES for v in page.visuals if v.id == visual)
+    level = shown.all[visual].level
+    drilled = "level=products.product" if visual != "regions" else "level=places.state"
+    levels = {"top_categories": ("category", "product"), "category_margin": ("category", "product")}.get(
+        visual, ("region", "state")
+    )
+    was_drilled = dict(shown.answers.view.levels).get(drilled.split("=")[1].split(".")[0]) is not None
+    assert level == levels[was_drilled]
+    without = levels[1:] if was_drilled else levels
+    dimension = "state" if level == "region" else level
+    rows = shown.by_click(visual)
+    if level == "region":
+        totals: dict[str, Decimal] = {}
+        for state, (revenue,) in expected.by("state", "sum(revenue)", without).items():
+            totals[REGION_OF[state]] = totals.get(REGION_OF[state], Decimal(0)) + revenue
+        assert {member: row["revenue"] for member, row in rows.items()} == totals
+        orders = sum(row["orders"] for row in rows.values())
+        assert orders == expected.one("count(distinct transaction_id)", without=without)
+        return
+    everyone = expected.by(str(dimension), ", ".join(SUMS[name] for name in spec.measures), without)
+    assert len(rows) == min(len(everyone), spec.limit or len(everyone))
+    for member, row in rows.items():
+        assert tuple(row[name] for name in spec.measures) == everyone[member]
+
+
+def test_the_figures_at_the_head_of_each_page(case: tuple[Shown, Expected]) -> None:
+    shown, expected = case
+    kpis = {kpi.id: shown.answers.kpi(kpi).value for page in PAGES if page.id != "health" for kpi in page.kpis}
+    assert kpis["revenue"] == (expected.one("sum(revenue)") or 0)
+    for name in ("orders", "units", "customers", "average_order_value", "profit_margin"):
+        if name == "average_order_value":
+            assert kpis[name] == expected.one("round(sum(revenue) / nullif(count(distinct transaction_id), 0), 2)")
+        else:
+            assert kpis[name] == expected.one(SUMS[name])
+    assert kpis["products_sold"] == expected.one("count(distinct product)")
+    assert kpis["states"] == expected.one("count(distinct state)")
+    assert kpis["revenue_per_customer"] == expected.one("round(sum(revenue) / nullif(count(distinct customer), 0), 2)")
+    for name, dimension, best in (("top_ten_share", "product", 10), ("top_five_states_share", "state", 5)):
+        parts = sorted((row[0] for row in expected.by(dimension, "sum(revenue)", ()).values()), reverse=True)
+        assert kpis[name] == round_half_up(sum(parts[:best]) / sum(parts) * 100)
+    for name, condition in (("returning_share", "buyer = 'returning'"), ("vip_share", "segment = 'VIP'")):
+        part = f"round(coalesce(sum(revenue) filter (where {condition}), 0) / nullif(sum(revenue), 0) * 100, 2)"
+        assert kpis[name] == expected.one(part)
+
+
+def round_half_up(value: Decimal) -> Decimal:
+    return value.quantize(Decimal("0.01"), rounding="ROUND_HALF_UP")
+
+
+def test_a_change_compares_with_as_many_days_before(snapshot: Snapshot, connection: psycopg.Connection) -> None:
+    query = "?from=2024-06-10&to=2024-07-09&payment=PayPal"
+    shown, expected = Shown(snapshot, query), Expected(connection, query, snapshot.first_day, snapshot.last_day)
+    before = (dt.date(2024, 5, 11), dt.date(2024, 6, 9))
+    now, prior = expected.one("sum(revenue)"), expected.one("sum(revenue)", window=before)
+    answer = shown.answers.kpi(EXECUTIVE.kpis[0])
+    assert answer.change == round_half_up((now - prior) / prior * 100)
+    assert answer.why == "vs 11 May – 9 Jun 2024"
+    margin = "round((sum(revenue) - sum(cost)) / sum(revenue) * 100, 2)"
+    assert shown.answers.kpi(EXECUTIVE.kpis[3]).change == expected.one(margin) - expected.one(margin, window=before)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?from=2030-01-01&to=2030-02-01",
+        "?from=2001-01-01&to=2001-12-31",
+        "?range=all&period=2031",
+        "?cohort=2025-03&range=7d&period=2024",
+    ],
+)
+def test_days_without_any_sale_give_empty_charts_and_no_error(snapshot: Snapshot, query: str) -> None:
+    for level in ("", "&level=time.day", "&level=time.year"):
+        shown = Shown(snapshot, query + level)
+        kpis = {kpi.id: shown.answers.kpi(kpi) for page in PAGES if page.id != "health" for kpi in page.kpis}
+        assert (kpis["revenue"].value, kpis["orders"].value, kpis["average_order_value"].value) == (0, 0, None)
+        for visual, answer in shown.all.items():
+            assert visual in ("revenue_trend", "seasonality") or answer.rows == (), visual
+        assert sum(row[1] for row in shown.all["revenue_trend"].rows if shown.answers.view.filters.period is None) == 0
+
+
+def test_there_is_no_change_without_earlier_days(snapshot: Snapshot) -> None:
+    answer = Shown(snapshot, "?range=all").answers.kpi(EXECUTIVE.kpis[0])
+    assert (answer.change, answer.why) == (None, "no earlier days to compare with")
+
+
+@pytest.mark.parametrize("level", ["year", "month", "day"])
+def test_the_trend_shows_every_period_with_and_without_sales(
+    snapshot: Snapshot, connection: psycopg.Connection, level: str
+) -> None:
+    query = "?from=2024-02-10&to=2025-02-20&customer=7"
+    shown = Shown(snapshot, f"{query}&level=time.{level}")
+    expected = Expected(connection, query, snapshot.first_day, snapshot.last_day)
+    length = {"year": 4, "month": 7, "day": 10}[level]
+    sums = expected.by(f"left(sale_date::text, {length})", "sum(revenue), count(distinct transaction_id)", ())
+    days = [dt.date(2024, 2, 10) + dt.timedelta(days=number) for number in range(377)]
+    periods = list(dict.fromkeys(day.isoformat()[:length] for day in days))
+    rows = shown.by_click("revenue_trend")
+    assert list(rows) == periods
+    assert len(sums) < len(periods) or level != "day"
+    for period in periods:
+        assert (rows[period]["revenue"], rows[period]["orders"]) == sums.get(period, (0, 0))
+
+
+def test_a_drilled_trend_shows_the_days_of_the_chosen_month(snapshot: Snapshot, connection: psycopg.Connection) -> None:
+    shown = Shown(snapshot, "?range=all&period=2024-07-14&level=time.day")
+    rows = shown.by_click("revenue_trend")
+    assert list(rows) == [f"2024-07-{number:02d}" for number in range(1, 32)]
+    expected = Expected(connection, "?range=all&period=2024-07-14", snapshot.first_day, snapshot.last_day)
+    assert rows["2024-07-14"]["revenue"] == expected.one("sum(revenue)")
+
+
+def test_the_long_tail_ends_at_all_revenue(case: tuple[Shown, Expected]) -> None:
+    shown, expected = case
+    answer = shown.all["long_tail"]
+    revenues = expected.by("product", "sum(revenue)", ["product"])
+    assert {clicks[0][1]: row[3] for clicks, row in zip(answer.clicks, answer.rows, strict=True)} == {
+        product: revenue for product, (revenue,) in revenues.items() if revenue > 0
+    }
+    total, running = sum(row[3] for row in answer.rows), Decimal(0)
+    for row in answer.rows:
+        running += row[3]
+        assert row[2] == round_half_up(running / total * 100)
+    assert answer.rows[-1][2] == 100
+
+
+def test_lifetime_value_is_the_formula_of_the_metrics(case: tuple[Shown, Expected]) -> None:
+    shown, expected = case
+    low, high = expected.start, expected.end
+    period = expected.given.get("period")
+    if period:
+        inside = [
+            low + dt.timedelta(days=number)
+            for number in range((high - low).days + 1)
+            if (low + dt.timedelta(days=number)).isoformat().startswith(period)
+        ]
+        low, high = inside[0], inside[-1]
+    customers = expected.rows(
+        "segment, count(distinct transaction_id), sum(revenue), (max(sale_date) - min(sale_date)) / 365.25",
+        "group by segment, customer",
+        ["segment"],
+    )
+    for segment, row in shown.by_click("lifetime_value").items():
+        of_segment = [values for values in customers if values[0] == segment]
+        orders, revenue = sum(values[1] for values in of_segment), sum(values[2] for values in of_segment)
+        spans = [max(values[3], Decimal(1) / 12).quantize(Decimal("0.0001"), "ROUND_HALF_UP") for values in of_segment]
+        lifespan = (sum(spans) / len(spans)).quantize(Decimal("0.0001"), "ROUND_HALF_UP")
+        years = Decimal((high - low).days + 1) / Decimal("365.25")
+        frequency = (Decimal(orders) / len(of_segment) / years).quantize(Decimal("0.0001"), "ROUND_HALF_UP")
+        assert (row["orders"], row["revenue"], row["customers"]) == (orders, revenue, len(of_segment))
+        assert (row["customer_lifespan"], row["purchase_frequency"]) == (lifespan, frequency)
+        average = round_half_up(revenue / orders)
+        assert row["customer_lifetime_value"] == round_half_up(average * frequency * lifespan)
+
+
+def test_new_and_returning_customers_are_counted_once_a_month(case: tuple[Shown, Expected]) -> None:
+    shown, expected = case
+    answer = shown.all["new_and_returning"]
+    rows = {(row[0], row[1].lower()): (row[2], row[3]) for row in answer.rows}
+    wanted = expected.rows(
+        "month, buyer, count(distinct customer), sum(revenue)", "group by month, buyer", without=["buyer"]
+    )
+    assert rows == {(month, buyer): (customers, revenue) for month, buyer, customers, revenue in wanted}
+
+
+def test_a_cohort_keeps_what_comes_back_of_it(case: tuple[Shown, Expected]) -> None:
+    shown, expected = case
+    answer = shown.all["cohort_retention"]
+    span_start, span_end = shown.answers.everything.span
+    window = (span_start.replace(day=1), min(span_end, shown.answers.snapshot.last_day))
+    without = ["cohort", "period"]
+    active = {
+        (cohort, month): customers
+        for cohort, month, customers in expected.rows(
+            "cohort, month, count(distinct customer)", "group by cohort, month", without, window
+        )
+    }
+    sizes = dict(expected.rows("cohort, count(distinct customer)", "group by cohort", without, window))
+    seen = set()
+    for cohort, later, retention, customers in answer.rows:
+        number = int(cohort[:4]) * 12 + int(cohort[5:]) - 1 + later
+        month = f"{number // 12}-{number % 12 + 1:02d}"
+        assert customers == active.get((cohort, month), 0)
+        assert retention == round_half_up(Decimal(customers) / sizes[cohort] * 100)
+        seen.add(cohort)
+    assert seen == {cohort for cohort in sizes if cohort >= f"{span_start:%Y-%m}"}
+
+
+def test_weekdays_are_means_over_all_their_days(case: tuple[Shown, Expected]) -> None:
+    shown, expected = case
+    low, high = shown.answers.select(["weekday"]).span
+    days = [low + dt.timedelta(days=number) for number in range((high - low).days + 1)]
+    sums = expected.by("weekday", "sum(revenue), count(distinct transaction_id)", ["weekday"])
+    for name, row in shown.by_click("weekdays").items():
+        count = sum(f"{day:%A}" == name for day in days)
+        revenue, orders = sums.get(name, (Decimal(0), 0))
+        assert (row["days"], row["revenue"], row["orders"]) == (count, revenue, orders)
+        assert row["revenue_per_day"] == round_half_up(revenue / count)
+    assert set(sums) <= set(shown.by_click("weekdays"))
+
+
+def test_payment_preference_adds_up_in_every_region(case: tuple[Shown, Expected]) -> None:
+    shown, expected = case
+    answer = shown.all["region_payments"]
+    wanted: dict[tuple[str, str], list] = {}
+    for state, payment, orders, revenue in expected.rows(
+        "state, payment, count(distinct transaction_id), sum(revenue)",
+        "group by state, payment",
+        ["region", "state", "payment"],
+    ):
+        entry = wanted.setdefault((REGION_OF[state], payment), [0, Decimal(0)])
+        entry[0] += orders
+        entry[1] += revenue
+    assert {(row[0], row[1]): [row[3], row[4]] for row in answer.rows} == wanted
+    for region, payment, share, orders, _ in answer.rows:
+        whole = sum(entry[0] for (other, _), entry in wanted.items() if other == region)
+        assert share == round_half_up(Decimal(orders) / whole * 100), (region, payment)
+
+
+def test_seasonality_shows_the_whole_history(case: tuple[Shown, Expected]) -> None:
+    shown, expected = case
+    snapshot = shown.answers.snapshot
+    wanted = expected.rows(
+        "month, sum(revenue), count(distinct transaction_id)",
+        "group by month",
+        ["period"],
+        (snapshot.first_day, snapshot.last_day),
+    )
+    rows = shown.all["seasonality"].rows
+    assert {row[0]: row[1:] for row in rows if row[2]} == {row[0]: row[1:] for row in wanted}
+    assert len(rows) == 15
+
+
+def test_without_filters_the_pages_say_what_the_warehouse_says(snapshot: Snapshot, sales: Platform) -> None:
+    """The aggregates are other ways to the same numbers."""
+    shown = Shown(snapshot, "?range=all")
+    totals = sales.rows("select sum(revenue), sum(orders), sum(units) from warehouse.agg_daily_sales")[0]
+    kpis = {kpi.id: shown.answers.kpi(kpi).value for kpi in (*EXECUTIVE.kpis, *PRODUCTS.kpis, *CUSTOMERS.kpis)}
+    assert (kpis["revenue"], kpis["orders"], kpis["units"]) == totals
+    assert kpis["customers"] == sales.rows("select count(*) from warehouse.agg_customer_metrics")[0][0]
+    breakdown = {
+        "payment_method": "payment_methods",
+        "state": "state_map",
+        "discount_band": "discount_impact",
+        "category": "top_categories",
+    }
+    for name, visual in breakdown.items():
+        wanted = sales.rows(
+            "select member, sum(revenue), sum(orders)::bigint from warehouse.mart_daily_breakdown"
+            " where breakdown = %s group by member",
+            name,
+        )
+        rows = shown.by_click(visual)
+        assert {member: (row["revenue"], row["orders"]) for member, row in rows.items()} == {
+            member: (revenue, orders) for member, revenue, orders in wanted
+        }
+
+
+def test_every_state_has_its_region(sales: Platform) -> None:
+    for code, name, region in sales.rows(
+        "select distinct state_code, state_name, region from warehouse.customer_profile"
+    ):
+        assert region == REGION_OF[code]
+        assert name != code
+
+
+def test_a_place_without_a_name_keeps_its_code(platform: Platform) -> None:
+    from ecommerce_platform_tests.harness import customer, line, order, product
+
+    platform.load(
+        1,
+        customers=[customer(1, country="BR", state="SP"), customer(2, country="US", state="PR")],
+        products=[product(1)],
+        transactions=[order(1, 1), order(2, 2)],
+        transaction_items=[line(1, 1), line(2, 2)],
+    )
+    assert sorted(platform.rows("select state_code, state_name, region from warehouse.customer_profile")) == [
+        ("BR-SP", "BR-SP", "BR"),
+        ("US-PR", "US-PR", "US"),
+    ]
+    shown = Shown(read_snapshot(PostgresConnection(url=platform.url, role="reader")), "?range=all&region=BR")
+    assert shown.answers.kpi(EXECUTIVE.kpis[1]).value == 1
+
+
+def test_absurd_but_good_amounts_do_not_break_a_page(platform: Platform) -> None:
+    """A cost of numeric(28, 2) does not fit into 64 bits of cents."""
+    from ecommerce_platform_tests.harness import customer, line, order, product
+
+    platform.load(
+        1,
+        customers=[customer(1)],
+        products=[product(1, cost="9999999999.99")],
+        transactions=[order(1, 1)],
+        transaction_items=[line(1, 1, quantity=100_000_000, price="0.01", line_total="1000000.00")],
+    )
+    shown = Shown(read_snapshot(PostgresConnection(url=platform.url, role="reader")), "?range=all")
+    assert shown.answers.kpi(EXECUTIVE.kpis[0]).value == Decimal("1000000.00")
+    margin = shown.answers.kpi(EXECUTIVE.kpis[3]).value
+    assert margin is not None
+    assert margin < -90_000_000_000
+    assert set(shown.all) == {
+        visual.id for page in (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY) for visual in page.visuals
+    }
+
+
+def test_nothing_of_production_can_be_read_as_reader(sales: Platform) -> None:
+    with PostgresConnection(url=sales.url, role="reader").connect() as reader:
+        for table in ("production.customers", "staging.customers", "production.rejected_rows"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(sql.SQL("select 1 from {}").format(sql.Identifier(*table.split("."))))
+        columns = {
+            row[0] for row in reader.execute("table monitoring.rejected_rows_by_reason limit 0").description or ()
+        }
+        assert columns == {"feed", "reason", "row_count", "first_day", "last_day"}
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("delete from warehouse.fact_sales")

@@ -1,0 +1,162 @@
+"""The specification, the metrics that it reads, and how values are written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from decimal import Decimal
+
+import pytest
+
+from dashboards.app.answers import Answer, Column
+from dashboards.app.figures import figure
+from dashboards.app.filters import Filters
+from dashboards.app.formats import exact, period_label, short
+from dashboards.app.layout import sparkline
+from dashboards.app.theme import DARK, LIGHT, Theme
+from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES
+from dashboards.spec.metrics import MetricError, metric, metrics
+from dashboards.spec.pages import PAGES, page_at
+from ecommerce_platform.settings import PROJECT_DIR
+
+
+def test_every_page_names_known_fields_once():
+    visuals = [visual for page in PAGES for visual in page.visuals]
+    assert len({visual.id for visual in visuals}) == len(visuals)
+    for visual in visuals:
+        assert visual.dimension is None or visual.dimension in DIMENSIONS
+        assert visual.hierarchy is None or visual.hierarchy in HIERARCHIES
+    for page in PAGES:
+        assert page_at(page.path) is page
+        assert page_at(page.path + "/") is page
+        for kpi in page.kpis:
+            assert kpi.measure is None or kpi.measure in MEASURES
+    assert page_at("/nowhere") is None
+
+
+def test_each_row_of_charts_fills_the_width_of_the_page():
+    for page in PAGES:
+        rest = 0
+        for visual in page.visuals:
+            rest = (rest + visual.span) % 12
+        assert rest == 0, page.id
+
+
+def test_a_metric_is_what_the_sql_file_says():
+    assert metric("profit_margin")(Decimal("10.00"), Decimal("6.66")) == Decimal("33.40")
+    assert metric("average_order_value")(Decimal("10.00"), 0) is None
+    assert metric("share")(Decimal(1), Decimal(8)) == Decimal("12.50")
+    assert metric("customer_lifespan")(dt.date(2024, 1, 1), dt.date(2024, 1, 2)) == pytest.approx(Decimal(1) / 12)
+    assert metrics()["share"].comment == "part / whole * 100."
+
+
+def test_a_metric_that_is_not_defined_is_named():
+    with pytest.raises(MetricError, match=r"070_metrics.sql defines no function warehouse\.magic"):
+        metric("magic")
+
+
+def test_a_metric_in_sql_that_is_not_known_is_not_guessed(tmp_path):
+    path = tmp_path / "070_metrics.sql"
+    path.write_text(
+        "create or replace function warehouse.odd(a numeric) returns numeric\n"
+        "language sql immutable parallel safe\nreturn sqrt(a);\n"
+        "comment on function warehouse.odd(numeric) is 'Odd.';\n"
+    )
+    odd = metrics(path)["odd"]
+    with pytest.raises(MetricError, match="SQRT"):
+        odd(4)
+    with pytest.raises(MetricError, match="no DAX"):
+        odd.dax(a="[A]")
+
+
+def test_the_dax_of_a_ratio_divides_as_the_sql_does():
+    assert metric("profit_margin").dax(revenue="[R]", cost="[C]") == "ROUND ( DIVIDE ( ( [R] - [C] ), [R] ) * 100, 2 )"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text", "brief"),
+    [
+        (Decimal("1234567.89"), "money", "1,234,567.89", "1.23M"),
+        (Decimal("12345678.90"), "money", "12,345,678.90", "12.3M"),
+        (Decimal("1234.50"), "money", "1,234.50", "1.23K"),
+        (Decimal("999.99"), "money", "999.99", "999.99"),
+        (Decimal("-2500000.00"), "money", "-2,500,000.00", "-2.50M"),
+        (5_203, "count", "5,203", "5,203"),
+        (98_071, "count", "98,071", "98.1K"),
+        (Decimal("33.40"), "percent", "33.40%", "33.4%"),
+        (None, "money", "–", "–"),
+        (dt.date(2026, 3, 4), "day", "4 Mar 2026", "4 Mar 2026"),
+    ],
+)
+def test_values_are_exact_in_tables_and_short_on_charts(value, kind, text, brief):
+    assert exact(value, kind) == text
+    assert short(value, kind) == brief
+
+
+def test_periods_are_written_for_people():
+    assert [period_label(text) for text in ("2026", "2026-03", "2026-03-04")] == ["2026", "Mar 2026", "4 Mar 2026"]
+
+
+def test_a_csv_file_cannot_run_in_a_spreadsheet():
+    columns = (Column("product", "Product", "text"), Column("revenue", "Revenue", "money"))
+    answer = Answer(columns, (("=HYPERLINK(1)", Decimal("-1.50")), ('a "b", c', None)))
+    assert answer.csv() == 'product,revenue\n\'=HYPERLINK(1),-1.50\n"a ""b"", c",\n'
+
+
+def test_tooltips_hold_names_as_text_and_never_as_markup():
+    visual = next(v for page in PAGES for v in page.visuals if v.id == "top_products")
+    columns = (Column("product", "Product", "text"), Column("revenue", "Total revenue", "money"))
+    answer = Answer(columns, (("<img src=x onerror=alert(1)>", Decimal("1.00")),), ((("product", "1"),),))
+    drawn = figure(visual, answer, Filters(), LIGHT, lambda pairs: "/?x")
+    assert "<img" not in str(drawn)
+    assert "&lt;img" in str(drawn["data"][0]["customdata"])
+
+
+def test_a_flat_course_is_a_line_in_the_picture():
+    assert sparkline([5.0, 5.0, 5.0], "#000000").startswith("data:image/svg+xml;base64,")
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_can_be_read_and_marks_can_be_seen(theme: Theme):
+    """WCAG 2.2: 4.5 for text (1.4.3), 3 for the parts of a chart that carry meaning (1.4.11) where they stand alone."""
+    assert contrast(theme.text, theme.surface) >= 7
+    assert contrast(theme.muted, theme.surface) >= 4.5
+    assert contrast(theme.accent, theme.surface) >= 3
+    assert contrast("#ffffff", theme.tooltip) >= 7
+    assert all(contrast(theme.text, colour) >= 4.5 for colour in theme.heat)
+
+
+def test_both_modes_are_the_same_in_the_style_sheet_and_in_the_charts():
+    from dashboards.app.server import ASSETS
+
+    text = (ASSETS / "style.css").read_text()
+    light, dark = re.findall(r":root(?:\[data-theme=\"dark\"\])? \{(.*?)\}", text, flags=re.DOTALL)[:2]
+    for block, theme in ((light, LIGHT), (dark, DARK)):
+        colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+        assert (colours["text"], colours["muted"], colours["surface"]) == (theme.text, theme.muted, theme.surface)
+        assert colours["accent-fill"] == theme.accent
+
+
+def test_the_guide_tells_every_chart_and_every_metric_and_shows_every_page():
+    guide = (PROJECT_DIR / "dashboards" / "README.md").read_text(encoding="utf-8")
+    for page in PAGES:
+        assert f"![{page.title}](screenshots/{page.id}.png)" in guide
+        picture = PROJECT_DIR / "dashboards" / "screenshots" / f"{page.id}.png"
+        assert 10_000 < picture.stat().st_size < 150_000
+        for part in (*((kpi.label, kpi.meaning) for kpi in page.kpis), *((v.title, v.meaning) for v in page.visuals)):
+            assert "| {} | {} |".format(*part) in guide
+    for measure in MEASURES.values():
+        assert f"| {measure.label} | {measure.definition} |" in guide
+    for dimension in DIMENSIONS.values():
+        assert f"| {dimension.label} | `{dimension.id}` | {dimension.meaning} |" in guide

@@ -1,0 +1,97 @@
+-- repeatable: what dashboards read besides the tables. Views only; the tables that they need stand in earlier files.
+create or replace view warehouse.customer_profile as
+with us_states (state, state_name, region) as (
+    values
+    ('AL', 'Alabama', 'South'),
+    ('AK', 'Alaska', 'West'),
+    ('AZ', 'Arizona', 'West'),
+    ('AR', 'Arkansas', 'South'),
+    ('CA', 'California', 'West'),
+    ('CO', 'Colorado', 'West'),
+    ('CT', 'Connecticut', 'Northeast'),
+    ('DC', 'District of Columbia', 'South'),
+    ('DE', 'Delaware', 'South'),
+    ('FL', 'Florida', 'South'),
+    ('GA', 'Georgia', 'South'),
+    ('HI', 'Hawaii', 'West'),
+    ('IA', 'Iowa', 'Midwest'),
+    ('ID', 'Idaho', 'West'),
+    ('IL', 'Illinois', 'Midwest'),
+    ('IN', 'Indiana', 'Midwest'),
+    ('KS', 'Kansas', 'Midwest'),
+    ('KY', 'Kentucky', 'South'),
+    ('LA', 'Louisiana', 'South'),
+    ('MA', 'Massachusetts', 'Northeast'),
+    ('MD', 'Maryland', 'South'),
+    ('ME', 'Maine', 'Northeast'),
+    ('MI', 'Michigan', 'Midwest'),
+    ('MN', 'Minnesota', 'Midwest'),
+    ('MO', 'Missouri', 'Midwest'),
+    ('MS', 'Mississippi', 'South'),
+    ('MT', 'Montana', 'West'),
+    ('NC', 'North Carolina', 'South'),
+    ('ND', 'North Dakota', 'Midwest'),
+    ('NE', 'Nebraska', 'Midwest'),
+    ('NH', 'New Hampshire', 'Northeast'),
+    ('NJ', 'New Jersey', 'Northeast'),
+    ('NM', 'New Mexico', 'West'),
+    ('NV', 'Nevada', 'West'),
+    ('NY', 'New York', 'Northeast'),
+    ('OH', 'Ohio', 'Midwest'),
+    ('OK', 'Oklahoma', 'South'),
+    ('OR', 'Oregon', 'West'),
+    ('PA', 'Pennsylvania', 'Northeast'),
+    ('RI', 'Rhode Island', 'Northeast'),
+    ('SC', 'South Carolina', 'South'),
+    ('SD', 'South Dakota', 'Midwest'),
+    ('TN', 'Tennessee', 'South'),
+    ('TX', 'Texas', 'South'),
+    ('UT', 'Utah', 'West'),
+    ('VA', 'Virginia', 'South'),
+    ('VT', 'Vermont', 'Northeast'),
+    ('WA', 'Washington', 'West'),
+    ('WI', 'Wisconsin', 'Midwest'),
+    ('WV', 'West Virginia', 'South'),
+    ('WY', 'Wyoming', 'West')
+)
+
+select
+    versions.customer_key,
+    versions.customer_id,
+    versions.country || '-' || versions.state as state_code,
+    coalesce(us_states.state_name, versions.country || '-' || versions.state) as state_name,
+    coalesce(us_states.region, versions.country) as region,
+    latest.segment as current_segment
+from warehouse.dim_customer as versions
+inner join warehouse.dim_customer as latest on versions.customer_id = latest.customer_id and latest.is_current
+left join us_states on versions.country = 'US' and versions.state = us_states.state;
+
+comment on view warehouse.customer_profile is
+'What dashboards ask of a customer version: its state and region on the day, and the segment that the customer is in now.';
+comment on column warehouse.customer_profile.customer_key is 'Version of the customer, as in dim_customer.';
+comment on column warehouse.customer_profile.customer_id is 'The customer.';
+comment on column warehouse.customer_profile.state_code is 'COUNTRY-STATE of the version, ISO 3166-2.';
+comment on column warehouse.customer_profile.state_name is 'Name of the state in the USA; elsewhere its code.';
+comment on column warehouse.customer_profile.region is 'Census region in the USA; elsewhere the country.';
+comment on column warehouse.customer_profile.current_segment is 'Segment of the customer now, whatever the version.';
+
+create or replace view monitoring.rejected_rows_by_reason as
+select
+    rejected.feed,
+    reason.reason,
+    count(*) as row_count,
+    min(rejected.partition_date) as first_day,
+    max(rejected.partition_date) as last_day
+from production.rejected_rows as rejected
+cross join unnest(rejected.reasons) as reason (reason)
+group by rejected.feed, reason.reason;
+
+comment on view monitoring.rejected_rows_by_reason is
+'How many exported rows production does not take, by reason; a row with two reasons counts under both. Counts only, no values.';
+comment on column monitoring.rejected_rows_by_reason.feed is 'The feed.';
+comment on column monitoring.rejected_rows_by_reason.reason is 'The reason, as column: fault.';
+comment on column monitoring.rejected_rows_by_reason.row_count is 'Rows with the reason.';
+comment on column monitoring.rejected_rows_by_reason.first_day is 'First day with such a row.';
+comment on column monitoring.rejected_rows_by_reason.last_day is 'Last day with such a row.';
+
+grant select on all tables in schema warehouse, monitoring to reader;
