@@ -40,7 +40,7 @@ from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
 
-PARTS = ("ecommerce_platform", "sql", "dagster.yaml", "workspace.yaml", "pyproject.toml", "Makefile")
+PARTS = ("ecommerce_platform", "dashboards", "sql", "dagster.yaml", "workspace.yaml", "pyproject.toml", "Makefile")
 SMALL_SHOP = {"ORDERS_PER_DAY": "30", "CUSTOMERS": "150", "PRODUCTS": "40"}
 CLI = "from ecommerce_platform.cli import main; main()"
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "ecommerce_platform"}
@@ -98,7 +98,7 @@ class Served:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("ECOMMERCE_", "DAGSTER_"))
         }
-        chosen = {**SMALL_SHOP, **settings, "DAGSTER_PORT": str(self.port)}
+        chosen = {**SMALL_SHOP, **settings, "DAGSTER_PORT": str(self.port), "DASHBOARD_PORT": str(free_port())}
         self.environment = {
             **inherited,
             **{f"ECOMMERCE_{name}": value for name, value in chosen.items()},

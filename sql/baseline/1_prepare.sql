@@ -13,14 +13,14 @@ where
 
 create table public.baseline_indexes as
 select
-    indrelid::regclass::text as table_name,
-    indexrelid::regclass::text as index_name,
-    pg_get_indexdef(indexrelid) as definition
-from pg_index
-inner join pg_class on pg_index.indrelid = pg_class.oid
+    kept.indrelid::regclass::text as table_name,
+    kept.indexrelid::regclass::text as index_name,
+    pg_get_indexdef(kept.indexrelid) as definition
+from pg_index as kept
+inner join pg_class as tables on kept.indrelid = tables.oid
 where
-    relnamespace in ('staging'::regnamespace, 'production'::regnamespace, 'warehouse'::regnamespace)
-    and not exists (select 1 from pg_constraint where conindid = indexrelid);
+    tables.relnamespace in ('staging'::regnamespace, 'production'::regnamespace, 'warehouse'::regnamespace)
+    and not exists (select 1 from pg_constraint as keys where keys.conindid = kept.indexrelid);
 
 do $$
 declare

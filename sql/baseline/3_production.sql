@@ -1,25 +1,56 @@
 -- Baseline: typed, deduplicated production tables. Each feed is typed once, into a temporary table.
-truncate production.loaded_days, production.customers, production.customer_versions, production.product_categories, production.products, production.product_versions, production.payment_methods, production.transactions, production.transaction_items, production.rejected_rows;
+truncate production.loaded_days,
+production.customers,
+production.customer_versions,
+production.product_categories,
+production.products,
+production.product_versions,
+production.payment_methods,
+production.transactions,
+production.transaction_items,
+production.rejected_rows;
 
 call public.baseline_put_back('staging.%');
 
 insert into production.loaded_days (feed, partition_date, loaded_at, rows_in_file)
-select 'customers', partition_date, loaded_at, count(*) from staging.customers group by partition_date, loaded_at
+select
+    'customers',
+    partition_date,
+    loaded_at,
+    count(*)
+from staging.customers
+group by partition_date, loaded_at
 union all
-select 'products', partition_date, loaded_at, count(*) from staging.products group by partition_date, loaded_at
+select
+    'products',
+    partition_date,
+    loaded_at,
+    count(*)
+from staging.products
+group by partition_date, loaded_at
 union all
-select 'transactions', partition_date, loaded_at, count(*) from staging.transactions group by partition_date, loaded_at
+select
+    'transactions',
+    partition_date,
+    loaded_at,
+    count(*)
+from staging.transactions
+group by partition_date, loaded_at
 union all
-select 'transaction_items', partition_date, loaded_at, count(*)
+select
+    'transaction_items',
+    partition_date,
+    loaded_at,
+    count(*)
 from staging.transaction_items
 group by partition_date, loaded_at;
 
 analyze staging.customers, staging.products, staging.transactions, staging.transaction_items, production.loaded_days;
 
-create temp table typed_customers as select * from production.typed_customers;
-create temp table typed_products as select * from production.typed_products;
-create temp table typed_orders as select * from production.typed_transactions;
-create temp table typed_lines as select * from production.typed_transaction_items;
+create temp table typed_customers as select * from production.typed_customers; -- noqa: AM04
+create temp table typed_products as select * from production.typed_products; -- noqa: AM04
+create temp table typed_orders as select * from production.typed_transactions; -- noqa: AM04
+create temp table typed_lines as select * from production.typed_transaction_items; -- noqa: AM04
 analyze typed_customers, typed_products, typed_orders, typed_lines;
 
 insert into production.customer_versions (
@@ -27,8 +58,22 @@ insert into production.customer_versions (
     postal_code, country, registered_on, updated_at, partition_date, source_row
 )
 select distinct on (customer_id, valid_from)
-    customer_id, valid_from, first_name, last_name, email, phone, date_of_birth, street_address, city, state,
-    postal_code, country, registered_on, updated_at, partition_date, source_row
+    customer_id,
+    valid_from,
+    first_name,
+    last_name,
+    email,
+    phone,
+    date_of_birth,
+    street_address,
+    city,
+    state,
+    postal_code,
+    country,
+    registered_on,
+    updated_at,
+    partition_date,
+    source_row
 from typed_customers
 where is_good
 order by customer_id, valid_from, updated_at desc, partition_date desc, source_row desc;
@@ -38,13 +83,30 @@ insert into production.customers (
     postal_code, country, registered_on, updated_at, partition_date, source_row
 )
 select distinct on (customer_id)
-    customer_id, valid_from, first_name, last_name, email, phone, date_of_birth, street_address, city, state,
-    postal_code, country, registered_on, updated_at, partition_date, source_row
+    customer_id,
+    valid_from,
+    first_name,
+    last_name,
+    email,
+    phone,
+    date_of_birth,
+    street_address,
+    city,
+    state,
+    postal_code,
+    country,
+    registered_on,
+    updated_at,
+    partition_date,
+    source_row
 from production.customer_versions
 order by customer_id, valid_from desc;
 
 insert into production.product_categories (category_id, category, sub_category)
-select distinct category_id, category, sub_category
+select distinct
+    category_id,
+    category,
+    sub_category
 from typed_products
 where is_good;
 
@@ -53,8 +115,18 @@ insert into production.product_versions (
     partition_date, source_row
 )
 select distinct on (product_id, valid_from)
-    product_id, valid_from, product_name, category_id, brand, price, cost, stock_quantity, supplier_id, updated_at,
-    partition_date, source_row
+    product_id,
+    valid_from,
+    product_name,
+    category_id,
+    brand,
+    price,
+    cost,
+    stock_quantity,
+    supplier_id,
+    updated_at,
+    partition_date,
+    source_row
 from typed_products
 where is_good
 order by product_id, valid_from, updated_at desc, partition_date desc, source_row desc;
@@ -64,13 +136,25 @@ insert into production.products (
     partition_date, source_row
 )
 select distinct on (product_id)
-    product_id, valid_from, product_name, category_id, brand, price, cost, stock_quantity, supplier_id, updated_at,
-    partition_date, source_row
+    product_id,
+    valid_from,
+    product_name,
+    category_id,
+    brand,
+    price,
+    cost,
+    stock_quantity,
+    supplier_id,
+    updated_at,
+    partition_date,
+    source_row
 from production.product_versions
 order by product_id, valid_from desc;
 
 insert into production.payment_methods (payment_method_id, payment_method)
-select distinct payment_method_id, payment_method
+select distinct
+    payment_method_id,
+    payment_method
 from typed_orders
 where is_good;
 
@@ -81,9 +165,17 @@ insert into production.transactions (
     shipping_city, shipping_state, total_amount, partition_date, source_row
 )
 select distinct on (orders.transaction_id)
-    orders.transaction_id, orders.customer_id, orders.transaction_date, orders.transaction_time,
-    orders.payment_method_id, orders.shipping_address, orders.shipping_city, orders.shipping_state,
-    orders.total_amount, orders.partition_date, orders.source_row
+    orders.transaction_id,
+    orders.customer_id,
+    orders.transaction_date,
+    orders.transaction_time,
+    orders.payment_method_id,
+    orders.shipping_address,
+    orders.shipping_city,
+    orders.shipping_state,
+    orders.total_amount,
+    orders.partition_date,
+    orders.source_row
 from typed_orders as orders
 inner join production.customers as customers on orders.customer_id = customers.customer_id
 where orders.is_good
@@ -117,8 +209,15 @@ insert into production.transaction_items (
     transaction_id, item_id, product_id, quantity, unit_price, discount_amount, line_total, partition_date, source_row
 )
 select distinct on (lines.transaction_id, lines.item_id)
-    lines.transaction_id, lines.item_id, lines.product_id, lines.quantity, lines.unit_price, lines.discount_amount,
-    lines.line_total, lines.partition_date, lines.source_row
+    lines.transaction_id,
+    lines.item_id,
+    lines.product_id,
+    lines.quantity,
+    lines.unit_price,
+    lines.discount_amount,
+    lines.line_total,
+    lines.partition_date,
+    lines.source_row
 from typed_lines as lines
 inner join production.transactions as orders on lines.transaction_id = orders.transaction_id
 inner join production.products as products on lines.product_id = products.product_id
@@ -133,16 +232,29 @@ insert into production.rejected_rows (
     missing_transaction_id, missing_product_id
 )
 select
-    rejected.feed, rejected.partition_date, rejected.source_row, rejected.source_file, rejected.reasons,
+    rejected.feed,
+    rejected.partition_date,
+    rejected.source_row,
+    rejected.source_file,
+    rejected.reasons,
     jsonb_strip_nulls(
         rejected.original - array['partition_date', 'source_file', 'source_row', 'loaded_at', 'is_plain']
     ),
-    rejected.transaction_id, rejected.missing_customer_id, rejected.missing_transaction_id, rejected.missing_product_id
+    rejected.transaction_id,
+    rejected.missing_customer_id,
+    rejected.missing_transaction_id,
+    rejected.missing_product_id
 from (
     select
-        'customers' as feed, typed.partition_date, typed.source_row, typed.source_file,
-        string_to_array(typed.reasons, '; ') as reasons, to_jsonb(original) as original,
-        null::bigint as transaction_id, null::bigint as missing_customer_id, null::bigint as missing_transaction_id,
+        'customers' as feed,
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
+        string_to_array(typed.reasons, '; ') as reasons,
+        to_jsonb(original) as original,
+        null::bigint as transaction_id,
+        null::bigint as missing_customer_id,
+        null::bigint as missing_transaction_id,
         null::bigint as missing_product_id
     from typed_customers as typed
     inner join staging.customers as original
@@ -150,17 +262,32 @@ from (
     where not typed.is_good
     union all
     select
-        'products', typed.partition_date, typed.source_row, typed.source_file,
-        string_to_array(typed.reasons, '; '), to_jsonb(original), null, null, null, null
+        'products',
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
+        string_to_array(typed.reasons, '; '),
+        to_jsonb(original),
+        null,
+        null,
+        null,
+        null
     from typed_products as typed
     inner join staging.products as original
         on typed.partition_date = original.partition_date and typed.source_row = original.source_row
     where not typed.is_good
     union all
     select
-        'transactions', typed.partition_date, typed.source_row, typed.source_file,
+        'transactions',
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
         case when typed.is_good then array['customer_id: unknown customer'] else string_to_array(typed.reasons, '; ') end,
-        to_jsonb(original), typed.transaction_id, case when typed.is_good then typed.customer_id end, null, null
+        to_jsonb(original),
+        typed.transaction_id,
+        case when typed.is_good then typed.customer_id end,
+        null,
+        null
     from (
         select orders.*
         from typed_orders as orders
@@ -171,7 +298,10 @@ from (
         on typed.partition_date = original.partition_date and typed.source_row = original.source_row
     union all
     select
-        'transaction_items', typed.partition_date, typed.source_row, typed.source_file,
+        'transaction_items',
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
         case
             when typed.is_good
                 then array_remove(
@@ -183,7 +313,9 @@ from (
                 )
             else string_to_array(typed.reasons, '; ')
         end,
-        to_jsonb(original), typed.transaction_id, null,
+        to_jsonb(original),
+        typed.transaction_id,
+        null,
         case when typed.is_good and typed.has_no_order then typed.transaction_id end,
         case when typed.is_good and typed.has_no_product then typed.product_id end
     from (

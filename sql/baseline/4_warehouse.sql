@@ -1,22 +1,46 @@
 -- Baseline: the star schema, with both histories, and the aggregates and marts.
-truncate warehouse.dim_date, warehouse.dim_payment, warehouse.dim_customer, warehouse.dim_product, warehouse.fact_sales, warehouse.agg_daily_sales, warehouse.mart_daily_breakdown, warehouse.mart_customer_monthly, warehouse.mart_product_monthly, warehouse.agg_product_performance, warehouse.agg_customer_metrics;
+truncate warehouse.dim_date,
+warehouse.dim_payment,
+warehouse.dim_customer,
+warehouse.dim_product,
+warehouse.fact_sales,
+warehouse.agg_daily_sales,
+warehouse.mart_daily_breakdown,
+warehouse.mart_customer_monthly,
+warehouse.mart_product_monthly,
+warehouse.agg_product_performance,
+warehouse.agg_customer_metrics;
 
 insert into warehouse.dim_date (
     calendar_date, year, quarter, month, month_name, month_start, iso_week, day_of_month, day_of_week, day_name, is_weekend
 )
 select
-    day::date, extract(year from day), extract(quarter from day), extract(month from day), trim(to_char(day, 'Month')),
-    date_trunc('month', day)::date, extract(week from day), extract(day from day), extract(isodow from day),
-    trim(to_char(day, 'Day')), extract(isodow from day) >= 6
+    day::date,
+    extract(year from day),
+    extract(quarter from day),
+    extract(month from day),
+    trim(to_char(day, 'Month')),
+    date_trunc('month', day)::date,
+    extract(week from day),
+    extract(day from day),
+    extract(isodow from day),
+    trim(to_char(day, 'Day')),
+    extract(isodow from day) >= 6
 from generate_series(timestamp '2000-01-01', timestamp '2099-12-31', interval '1 day') as days (day);
 
 insert into warehouse.dim_payment (payment_key, payment_method, payment_group)
-select payment_method_id, payment_method, warehouse.payment_group(payment_method)
+select
+    payment_method_id,
+    payment_method,
+    warehouse.payment_group(payment_method)
 from production.payment_methods;
 
 -- The purchases so far decide the segment; a version begins with an image or with a change of segment.
 create temp table segment_changes as
-select customer_id, day, segment
+select
+    customer_id,
+    day,
+    segment
 from (
     select
         customer_id,
@@ -32,10 +56,16 @@ from (
                 sum(revenue) over (partition by customer_id order by day)
             ) as segment
         from (
-            select orders.customer_id, orders.transaction_date as day, count(*) as orders, sum(sums.revenue) as revenue
+            select
+                orders.customer_id,
+                orders.transaction_date as day,
+                count(*) as orders,
+                sum(sums.revenue) as revenue
             from production.transactions as orders
             inner join (
-                select transaction_id, sum(line_total) as revenue
+                select
+                    transaction_id,
+                    sum(line_total) as revenue
                 from production.transaction_items
                 group by transaction_id
             ) as sums on orders.transaction_id = sums.transaction_id
@@ -63,11 +93,23 @@ with images as (
 ),
 
 segments as (
-    select customer_id, day, lead(day, 1, 'infinity') over (partition by customer_id order by day) as day_after, segment
+    select
+        customer_id,
+        day,
+        lead(day, 1, 'infinity') over (partition by customer_id order by day) as day_after,
+        segment
     from (
-        select customer_id, day, segment from segment_changes
+        select
+            customer_id,
+            day,
+            segment
+        from segment_changes
         union all
-        select customer_id, date '1900-01-01', 'New' from production.customers
+        select
+            customer_id,
+            date '1900-01-01',
+            'New'
+        from production.customers
     ) as all_segments
 ),
 
@@ -90,22 +132,31 @@ versions as (
             and images.day < segments.day_after
 ),
 
+compared as (
+    select
+        *,
+        jsonb_build_array(city, state, country, age_group, segment) as tracked,
+        lag(jsonb_build_array(city, state, country, age_group, segment)) over (partition by customer_id order by day) as tracked_before
+    from versions
+),
+
 changed as (
     select *
-    from (
-        select
-            *,
-            row(city, state, country, age_group, segment)
-            is distinct from lag(row(city, state, country, age_group, segment)) over (partition by customer_id order by day)
-                as is_change
-        from versions
-    ) as compared
-    where is_change
+    from compared
+    where tracked is distinct from tracked_before
 )
 
 select
-    warehouse.version_key(customer_id, day), customer_id, city, state, country, age_group, segment, day,
-    coalesce(lead(day) over later, 'infinity'), lead(day) over later is null
+    warehouse.version_key(customer_id, day),
+    customer_id,
+    city,
+    state,
+    country,
+    age_group,
+    segment,
+    day,
+    coalesce(lead(day) over later, 'infinity'),
+    lead(day) over later is null
 from changed
 window later as (partition by customer_id order by day);
 
@@ -131,22 +182,33 @@ with images as (
     inner join production.product_categories as categories on versions.category_id = categories.category_id
 ),
 
+compared as (
+    select
+        *,
+        jsonb_build_array(product_name, category, sub_category, brand, price, cost) as tracked,
+        lag(jsonb_build_array(product_name, category, sub_category, brand, price, cost)) over (partition by product_id order by day) as tracked_before
+    from images
+),
+
 changed as (
     select *
-    from (
-        select
-            *,
-            row(product_name, category, sub_category, brand, price, cost) is distinct from
-            lag(row(product_name, category, sub_category, brand, price, cost)) over (partition by product_id order by day)
-                as is_change
-        from images
-    ) as compared
-    where is_change
+    from compared
+    where tracked is distinct from tracked_before
 )
 
 select
-    warehouse.version_key(product_id, day), product_id, product_name, category, sub_category, brand, price, cost,
-    warehouse.price_range(price), day, coalesce(lead(day) over later, 'infinity'), lead(day) over later is null
+    warehouse.version_key(product_id, day),
+    product_id,
+    product_name,
+    category,
+    sub_category,
+    brand,
+    price,
+    cost,
+    warehouse.price_range(price),
+    day,
+    coalesce(lead(day) over later, 'infinity'),
+    lead(day) over later is null
 from changed
 window later as (partition by product_id order by day);
 
@@ -157,9 +219,18 @@ insert into warehouse.fact_sales (
     revenue, cost, profit, partition_date
 )
 select
-    lines.transaction_id, lines.item_id, orders.transaction_date, customers.customer_key, products.product_key,
-    orders.payment_method_id, lines.quantity, lines.unit_price, lines.discount_amount, lines.line_total,
-    lines.quantity * products.cost, lines.line_total - lines.quantity * products.cost,
+    lines.transaction_id,
+    lines.item_id,
+    orders.transaction_date,
+    customers.customer_key,
+    products.product_key,
+    orders.payment_method_id,
+    lines.quantity,
+    lines.unit_price,
+    lines.discount_amount,
+    lines.line_total,
+    lines.quantity * products.cost,
+    lines.line_total - lines.quantity * products.cost,
     greatest(lines.partition_date, orders.partition_date)
 from production.transaction_items as lines
 inner join production.transactions as orders on lines.transaction_id = orders.transaction_id
@@ -193,8 +264,15 @@ analyze order_sums;
 
 insert into warehouse.agg_daily_sales (sale_date, orders, customers, lines, units, discount, revenue, cost, profit)
 select
-    sums.sale_date, count(*), count(distinct customers.customer_id), sum(sums.lines), sum(sums.units),
-    sum(sums.discount), sum(sums.revenue), sum(sums.cost), sum(sums.revenue) - sum(sums.cost)
+    sums.sale_date,
+    count(*),
+    count(distinct customers.customer_id),
+    sum(sums.lines),
+    sum(sums.units),
+    sum(sums.discount),
+    sum(sums.revenue),
+    sum(sums.cost),
+    sum(sums.revenue) - sum(sums.cost)
 from order_sums as sums
 inner join warehouse.dim_customer as customers on sums.customer_key = customers.customer_key
 group by sums.sale_date;
@@ -229,19 +307,42 @@ select
     case
         when payment_method is not null then 'payment_method' when segment is not null then 'segment' else 'state'
     end,
-    coalesce(payment_method, segment, state), orders, lines, units, discount, revenue, cost, revenue - cost
+    coalesce(payment_method, segment, state),
+    orders,
+    lines,
+    units,
+    discount,
+    revenue,
+    cost,
+    revenue - cost
 from by_order
 union all
 select
-    facts.sale_date, 'category', products.category, count(distinct facts.transaction_id), count(*), sum(facts.quantity),
-    sum(facts.discount_amount), sum(facts.revenue), sum(facts.cost), sum(facts.profit)
+    facts.sale_date,
+    'category',
+    products.category,
+    count(distinct facts.transaction_id),
+    count(*),
+    sum(facts.quantity),
+    sum(facts.discount_amount),
+    sum(facts.revenue),
+    sum(facts.cost),
+    sum(facts.profit)
 from warehouse.fact_sales as facts
 inner join warehouse.dim_product as products on facts.product_key = products.product_key
 group by facts.sale_date, products.category
 union all
 select
-    sale_date, 'discount_band', warehouse.discount_band(discount_amount, quantity * unit_price),
-    count(distinct transaction_id), count(*), sum(quantity), sum(discount_amount), sum(revenue), sum(cost), sum(profit)
+    sale_date,
+    'discount_band',
+    warehouse.discount_band(discount_amount, quantity * unit_price),
+    count(distinct transaction_id),
+    count(*),
+    sum(quantity),
+    sum(discount_amount),
+    sum(revenue),
+    sum(cost),
+    sum(profit)
 from warehouse.fact_sales
 group by sale_date, warehouse.discount_band(discount_amount, quantity * unit_price);
 
@@ -249,8 +350,15 @@ insert into warehouse.mart_customer_monthly (
     month_start, customer_id, first_order_date, last_order_date, orders, units, revenue, cost, profit
 )
 select
-    date_trunc('month', sums.sale_date)::date, customers.customer_id, min(sums.sale_date), max(sums.sale_date), count(*),
-    sum(sums.units), sum(sums.revenue), sum(sums.cost), sum(sums.revenue) - sum(sums.cost)
+    date_trunc('month', sums.sale_date)::date,
+    customers.customer_id,
+    min(sums.sale_date),
+    max(sums.sale_date),
+    count(*),
+    sum(sums.units),
+    sum(sums.revenue),
+    sum(sums.cost),
+    sum(sums.revenue) - sum(sums.cost)
 from order_sums as sums
 inner join warehouse.dim_customer as customers on sums.customer_key = customers.customer_key
 group by date_trunc('month', sums.sale_date)::date, customers.customer_id;
@@ -259,8 +367,16 @@ insert into warehouse.mart_product_monthly (
     month_start, product_key, first_sale_date, last_sale_date, orders, units, discount, revenue, cost, profit
 )
 select
-    date_trunc('month', sale_date)::date, product_key, min(sale_date), max(sale_date), count(distinct transaction_id),
-    sum(quantity), sum(discount_amount), sum(revenue), sum(cost), sum(profit)
+    date_trunc('month', sale_date)::date,
+    product_key,
+    min(sale_date),
+    max(sale_date),
+    count(distinct transaction_id),
+    sum(quantity),
+    sum(discount_amount),
+    sum(revenue),
+    sum(cost),
+    sum(profit)
 from warehouse.fact_sales
 group by date_trunc('month', sale_date)::date, product_key;
 
@@ -268,8 +384,15 @@ insert into warehouse.agg_product_performance (
     product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, cost, profit, profit_margin
 )
 select
-    products.product_id, min(months.first_sale_date), max(months.last_sale_date), sum(months.orders), sum(months.units),
-    sum(months.discount), sum(months.revenue), sum(months.cost), sum(months.profit),
+    products.product_id,
+    min(months.first_sale_date),
+    max(months.last_sale_date),
+    sum(months.orders),
+    sum(months.units),
+    sum(months.discount),
+    sum(months.revenue),
+    sum(months.cost),
+    sum(months.profit),
     warehouse.profit_margin(sum(months.revenue), sum(months.cost))
 from warehouse.mart_product_monthly as months
 inner join warehouse.dim_product as products on months.product_key = products.product_key
@@ -280,8 +403,15 @@ insert into warehouse.agg_customer_metrics (
     lifespan_years
 )
 select
-    customer_id, min(first_order_date), max(last_order_date), sum(orders), sum(units), sum(revenue), sum(cost),
-    sum(profit), warehouse.average_order_value(sum(revenue), sum(orders)),
+    customer_id,
+    min(first_order_date),
+    max(last_order_date),
+    sum(orders),
+    sum(units),
+    sum(revenue),
+    sum(cost),
+    sum(profit),
+    warehouse.average_order_value(sum(revenue), sum(orders)),
     round(warehouse.customer_lifespan(min(first_order_date), max(last_order_date)), 4)
 from warehouse.mart_customer_monthly
 group by customer_id;
