@@ -609,7 +609,9 @@ def _serve(settings: Settings) -> None:
     code = _wait_and_watch(child, settings)
     if not stopping.is_set():
         # `dagster dev` ends with 0 when its daemon or webserver was killed; whoever watches us must see a failure.
-        console.print("Dagster has stopped by itself; see above. Start it again with: ecommerce-platform up", style="red")
+        console.print(
+            "Dagster has stopped by itself; see above. Start it again with: ecommerce-platform up", style="red"
+        )
         sys.exit(code or EXIT_FAILED)
     sys.exit(0 if code in (0, -signal.SIGINT, -signal.SIGTERM, 130) else code)
 

@@ -8,6 +8,7 @@ nothing else is changed. SOAK_DAYS says how many days (200); after SOAK_MINUTES 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 import statistics
 import time
@@ -54,7 +55,9 @@ def test_days_run_one_after_another_without_a_failure_or_a_leak(tmp_path: Path) 
     served = Served(tmp_path / "platform", {**TINY_SHOP, "FIRST_DAY": first.isoformat()})
     instance_file = served.project / "dagster.yaml"
     text = instance_file.read_text()
-    quick = text.replace("QueuedRunCoordinator\n  config: {}", "QueuedRunCoordinator\n  config: {dequeue_interval_seconds: 1}")
+    quick = text.replace(
+        "QueuedRunCoordinator\n  config: {}", "QueuedRunCoordinator\n  config: {dequeue_interval_seconds: 1}"
+    )
     assert quick != text
     instance_file.write_text(quick)
     try:
@@ -78,10 +81,12 @@ def test_days_run_one_after_another_without_a_failure_or_a_leak(tmp_path: Path) 
         days = Counter(run["tags"]["dagster/partition"] for run in done)
         assert days == Counter((first + dt.timedelta(days=number)).isoformat() for number in range(1, len(done) + 1))
         spans = sorted((run["startTime"], run["endTime"]) for run in done)
-        assert all(start >= end for (_, end), (start, _) in zip(spans, spans[1:], strict=False)), "two runs at once"
+        assert all(start >= end for (_, end), (start, _) in itertools.pairwise(spans)), "two runs at once"
         lengths = [end - start for start, end in spans]
         quarter = len(lengths) // 4
-        size = served.rows("select pg_database_size('ecommerce') / 1048576, pg_database_size('ecommerce_dagster') / 1048576")
+        size = served.rows(
+            "select pg_database_size('ecommerce') / 1048576, pg_database_size('ecommerce_dagster') / 1048576"
+        )
         print(
             f"{len(done)} runs, none failed, {seconds:.0f} s, {seconds / len(done):.1f} s a run with its start;"
             f" a run itself {statistics.median(lengths[:quarter]):.1f} s in the first quarter,"

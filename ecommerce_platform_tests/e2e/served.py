@@ -95,7 +95,9 @@ class Served:
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / part)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ECOMMERCE_", "DAGSTER_"))}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ECOMMERCE_", "DAGSTER_"))
+        }
         chosen = {**SMALL_SHOP, **settings, "DAGSTER_PORT": str(self.port)}
         self.environment = {
             **inherited,
@@ -357,9 +359,9 @@ class Served:
 
     def run_status(self, run_id: str) -> str:
         """SUCCESS, FAILURE, STARTED, QUEUED, …"""
-        return self.graphql(
-            "query Run($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id
-        )["runOrError"]["status"]
+        return self.graphql("query Run($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)[
+            "runOrError"
+        ]["status"]
 
     def wait_for_run(self, run_id: str, seconds: float = 90) -> str:
         """The status with which a run ended."""
@@ -380,7 +382,8 @@ class Served:
     def steps(self, run_id: str) -> dict[str, str]:
         """The steps of a run that were executed, and how each ended."""
         found = self.graphql(
-            "query Steps($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { stepKey status } } } }", id=run_id
+            "query Steps($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { stepKey status } } } }",
+            id=run_id,
         )["runOrError"]["stepStats"]
         return {step["stepKey"]: step["status"] for step in found}
 

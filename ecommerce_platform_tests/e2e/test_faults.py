@@ -82,7 +82,9 @@ def statuses(served: Served) -> dict[str, list[str]]:
 def run_worker(served: Served) -> psutil.Process:
     """The process that executes the run: the code server's child."""
     workers = served.process_with("dagster", "api grpc").children()
-    return wait_for("a run worker", lambda: [worker for worker in workers if "spawn_main" in " ".join(worker.cmdline())])[0]
+    return wait_for(
+        "a run worker", lambda: [worker for worker in workers if "spawn_main" in " ".join(worker.cmdline())]
+    )[0]
 
 
 def facts(served: Served, day: str) -> int:

@@ -117,7 +117,12 @@ def test_lineage_in_the_ui_is_what_the_sql_reads(served: Served) -> None:
     lineage = {
         ".".join(node["assetKey"]["path"]): {".".join(key["path"]) for key in node["dependencyKeys"]} for node in nodes
     }
-    for table in ("production.transactions", "warehouse.fact_sales", "warehouse.agg_daily_sales", "analytics.geography"):
+    for table in (
+        "production.transactions",
+        "warehouse.fact_sales",
+        "warehouse.agg_daily_sales",
+        "analytics.geography",
+    ):
         assert lineage[table] == set(tables_read(table)), table
 
 

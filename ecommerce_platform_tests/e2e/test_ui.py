@@ -16,7 +16,9 @@ import pytest
 from ecommerce_platform_tests.e2e.conftest import MISSED
 from ecommerce_platform_tests.e2e.served import Served, wait_for
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -116,7 +118,9 @@ def test_a_failing_check_is_read_and_its_asset_materialized_again(
     browser.open("/assets/warehouse/agg_daily_sales?view=checks&checkDetail=contract", "Latest execution")
     browser.click("Execute$")
     assert served.wait_for_run(browser.launched_run()) == "FAILURE"
-    browser.open("/assets/warehouse/agg_daily_sales?view=checks&checkDetail=contract", "profit = revenue - cost", days[0])
+    browser.open(
+        "/assets/warehouse/agg_daily_sales?view=checks&checkDetail=contract", "profit = revenue - cost", days[0]
+    )
     browser.picture("failing-check")
     browser.click("Materialize")
     assert served.wait_for_run(browser.launched_run()) == "SUCCESS"

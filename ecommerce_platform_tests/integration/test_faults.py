@@ -19,7 +19,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
@@ -28,7 +27,7 @@ from ecommerce_platform.checks.verify import verify, whole_database_checks
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.resources.ddl import apply_ddl
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
 from ecommerce_platform.source.feeds import FEEDS
 from ecommerce_platform_tests.conftest import TEMPLATE
@@ -276,7 +275,12 @@ def test_a_worker_killed_in_a_first_load_leaves_every_key_and_index(database_url
     """A first load drops keys and indexes inside its transaction, to build them at once at its end."""
     platform = Platform(database_url, tmp_path / "raw")
     export(platform)
-    definitions = "select conname, pg_get_constraintdef(oid) from pg_constraint union all select indexname, indexdef from pg_indexes order by 1, 2"
+    definitions = """
+        select conname, pg_get_constraintdef(oid) from pg_constraint
+        union all
+        select indexname, indexdef from pg_indexes
+        order by 1, 2
+    """
     before = platform.rows(definitions)
     platform.execute(HOLD)
     platform.execute(MOMENTS["while a merge inserts"])
