@@ -20,7 +20,10 @@ from pg_index as kept
 inner join pg_class as tables on kept.indrelid = tables.oid
 where
     tables.relnamespace in ('staging'::regnamespace, 'production'::regnamespace, 'warehouse'::regnamespace)
-    and not exists (select 1 from pg_constraint as keys where keys.conindid = kept.indexrelid);
+    and not exists (
+        select 1 from pg_constraint as keys
+        where keys.conindid = kept.indexrelid
+    );
 
 do $$
 declare

@@ -18,10 +18,17 @@ with concerned as (
     from revisits
 ),
 
+-- The planner does not know how few orders and customers these are; ORDER BY keeps it from joining whole tables.
 customers as (
     select orders.customer_id
-    from production.transactions as orders
-    inner join concerned on orders.transaction_id = concerned.transaction_id
+    from concerned
+    cross join
+        lateral (
+            select production_orders.customer_id
+            from production.transactions as production_orders
+            where production_orders.transaction_id = concerned.transaction_id
+            order by production_orders.customer_id
+        ) as orders
     union
     select customer_id
     from production.customer_versions
@@ -32,10 +39,19 @@ select transaction_id
 from concerned
 union
 select orders.transaction_id
-from production.transactions as orders
-inner join customers on orders.customer_id = customers.customer_id
-where not exists (
-    select 1
-    from warehouse.fact_sales as sales
-    where sales.transaction_id = orders.transaction_id
-)
+from customers
+cross join
+    lateral (
+        select production_orders.transaction_id
+        from production.transactions as production_orders
+        where production_orders.customer_id = customers.customer_id
+        order by production_orders.transaction_id
+    ) as orders
+left join lateral (
+    select facts.item_id
+    from warehouse.fact_sales as facts
+    where facts.transaction_id = orders.transaction_id
+    order by facts.item_id
+    limit 1
+) as sales on true
+where sales.item_id is null
