@@ -9,6 +9,7 @@ from dagster import AssetExecutionContext, AssetsDefinition, asset
 
 from ecommerce_platform.assets.raw import days_of
 from ecommerce_platform.assets.tables import spec_of, table_key
+from ecommerce_platform.checks.gate import FIRST_LOADED_AT
 from ecommerce_platform.io_managers import ReplaceSlice
 from ecommerce_platform.partitions import one_run
 from ecommerce_platform.resources.source import Source
@@ -41,6 +42,7 @@ def staging_asset(feed: str) -> AssetsDefinition:
     )
     def build(context: AssetExecutionContext, source: Source) -> pa.RecordBatchReader:
         moment = dt.datetime.now(dt.UTC)
+        context.add_output_metadata({FIRST_LOADED_AT: moment.isoformat()})
         return feed_reader(source.raw_folder(), feed, days_of(context), moment)
 
     return build

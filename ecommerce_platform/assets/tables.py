@@ -68,7 +68,7 @@ def code_references(*files: Path) -> dict[str, CodeReferencesMetadataValue]:
     }
 
 
-Guard = Callable[[ClientConnection, Window], None]
+Guard = Callable[[AssetExecutionContext, ClientConnection, Window], None]
 
 
 def table_asset(
@@ -115,7 +115,7 @@ def table_asset(
         window = window_of_run(context)
         if guard is not None:
             with database.connect() as connection:
-                guard(connection, window)
+                guard(context, connection, window)
         return table_query(table, window)
 
     return build

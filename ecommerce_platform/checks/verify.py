@@ -32,9 +32,6 @@ from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.schemas import SCHEMAS
 from ecommerce_platform.settings import SQL_DIR
 
-SAID_BY_THE_SELECTS = ("as_exported",)
-"""Checks that :func:`holds_what_its_select_says` asks more strictly."""
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -57,11 +54,7 @@ class Verdict:
 def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_settings) -> list[TableCheck]:
     """What :func:`verify` asks, in flow order: all checks but those about now, and all SELECTs."""
     tables = list(SCHEMAS)
-    checks = [
-        check
-        for check in table_checks(raw_folder=raw_folder)
-        if not check.is_about_now and check.name not in SAID_BY_THE_SELECTS
-    ]
+    checks = [check for check in table_checks(raw_folder=raw_folder) if not check.is_about_now]
     checks += [holds_what_its_select_says(table) for table in tables if _text("transform", table) is not None]
     return sorted(checks, key=lambda check: tables.index(check.table))
 

@@ -200,16 +200,16 @@ BROKEN = [
         },
     ),
     (
-        "production.transaction_items",
-        "as_exported",
+        "production.rejected_rows",
+        "rows_are_accounted_for",
         "update production.transaction_items set unit_price = 13, line_total = 26 where item_id = 6",
-        {"transaction_id": "4", "item_id": "6", "line_total": "26.00", "exported_line_total": "24.00"},
+        {"feed": "transaction_items", "fault": "kept with other values than exported"},
     ),
     (
-        "production.transactions",
-        "as_exported",
+        "production.rejected_rows",
+        "rows_are_accounted_for",
         "update production.transactions set customer_id = 2 where transaction_id = 4",
-        {"transaction_id": "4", "partition_date": "2024-01-02"},
+        {"feed": "transactions", "partition_date": "2024-01-02", "fault": "kept with other values than exported"},
     ),
     (
         "production.rejected_rows",
