@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import uuid
+from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, build_schedule_context
@@ -42,9 +43,9 @@ def test_a_tag_that_is_no_day_is_an_error_and_not_the_whole_history() -> None:
         days_of_run({"dagster/partition": "latest"})
 
 
-def test_the_schedule_does_not_ask_again_for_a_day_that_is_under_way() -> None:
+def test_the_schedule_does_not_ask_again_for_a_day_that_is_under_way(tmp_path: Path) -> None:
     """A tick that asks for two weeks may find them half done a day later, when the next one looks."""
-    with DagsterInstance.ephemeral() as instance:
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
         for status, tags in (
             (DagsterRunStatus.STARTING, {"dagster/partition": "2024-01-02"}),
             (DagsterRunStatus.STARTED, range_tags(dt.date(2024, 1, 3), dt.date(2024, 1, 4))),
