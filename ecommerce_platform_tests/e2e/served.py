@@ -54,8 +54,8 @@ Seen = TypeVar("Seen")
 
 
 def yesterday() -> dt.date:
-    """The last finished business day (UTC): the newest that the platform itself loads."""
-    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    """The newest day (UTC) that the daily schedule has asked for by now: it ticks half an hour after a day's end."""
+    return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=31)).date() - dt.timedelta(days=1)
 
 
 def free_port() -> int:
@@ -135,11 +135,11 @@ class Served:
             check=False,
         )
 
-    def up(self, *arguments: str, program: Sequence[str] | None = None, seconds: float = 120) -> None:
+    def up(self, *arguments: str, seconds: float = 120) -> None:
         """Start ``up`` in a process group of its own, as a terminal does, and return when the UI answers."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [*(program or [sys.executable, "-c", CLI, "up"]), *arguments],
+                [sys.executable, "-c", CLI, "up", *arguments],
                 cwd=self.project,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
