@@ -54,7 +54,7 @@ def caught_up(served: Served, days: list[str]) -> dict[str, dict]:
 @pytest.fixture(scope="module", autouse=True)
 def backfill(served: Served, days: list[str], caught_up: dict[str, dict]) -> str:
     """A range of partitions, asked for at the beginning, because the daemon looks for backfills each half minute."""
-    return served.backfill(["warehouse.fact_sales"], days[:LOADED])
+    return served.backfill(["raw.customers"], days[:LOADED])
 
 
 def test_after_three_days_without_a_daemon_one_tick_asks_for_the_three_days(
