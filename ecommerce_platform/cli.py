@@ -151,8 +151,10 @@ def up(days: int | None, serve: bool) -> None:
         end = _last_landed_day(settings, end)
     _prepare(settings)
     with _instance() as instance:
-        from ecommerce_platform.automation.runner import days_to_load
+        from ecommerce_platform.automation.runner import days_to_load, end_dead_runs
 
+        # Also where nothing is to be loaded: the daemon's queue would wait for them.
+        end_dead_runs(instance)
         ranges = days_to_load(instance, settings.first_day, end)
         if not ranges:
             console.print(f"All days from {settings.first_day} to {end} are loaded.")

@@ -84,6 +84,24 @@ def last_runs_of_days(instance: DagsterInstance, limit: int | None = None) -> It
             yield run, days
 
 
+def days_under_way(instance: DagsterInstance) -> set[str]:
+    """The days, as partition keys, that an unfinished run of the daily job is about: waiting, or on."""
+    unfinished = [
+        DagsterRunStatus.QUEUED,
+        DagsterRunStatus.NOT_STARTED,
+        DagsterRunStatus.STARTING,
+        DagsterRunStatus.STARTED,
+    ]
+    spans = [
+        days_of_run(run.tags) for run in instance.get_runs(filters=RunsFilter(job_name=DAILY_JOB, statuses=unfinished))
+    ]
+    return {
+        (first + dt.timedelta(days=number)).isoformat()
+        for first, last in filter(None, spans)
+        for number in range((last - first).days + 1)
+    }
+
+
 @schedule(
     name="every_day",
     job=daily_job,
@@ -94,9 +112,13 @@ def last_runs_of_days(instance: DagsterInstance, limit: int | None = None) -> It
 )
 def every_day(context: ScheduleEvaluationContext):
     """One run a missing day, oldest first."""
+    from ecommerce_platform.automation.runner import end_dead_runs  # which imports this module
+
     settings = load_settings()
+    end_dead_runs(context.instance)
     today = context.scheduled_execution_time.astimezone(dt.UTC).date()
-    loaded = loaded_days(context.instance)
+    # After a long outage the days of one tick may still be waiting when the next comes.
+    loaded = loaded_days(context.instance) | days_under_way(context.instance)
     days = missing_days(today, loaded, settings.first_day, settings.catch_up_days)
     if not days:
         return SkipReason("No day is missing.")

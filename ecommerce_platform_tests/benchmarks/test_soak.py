@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 from dagster import DagsterRunStatus, RunsFilter
 
-from ecommerce_platform_tests.e2e.served import Served, wait_for, yesterday
+from ecommerce_platform_tests.e2e.served import QUEUE_EACH_SECOND, Served, wait_for, yesterday
 
 DAYS = int(os.environ.get("SOAK_DAYS", "200"))
 TINY_SHOP = {"ORDERS_PER_DAY": "12", "CUSTOMERS": "100", "PRODUCTS": "30", "CATCH_UP_DAYS": "366"}
@@ -53,13 +53,7 @@ def stop_the_queue(served: Served) -> None:
 def test_days_run_one_after_another_without_a_failure_or_a_leak(tmp_path: Path) -> None:
     first = yesterday() - dt.timedelta(days=DAYS)
     served = Served(tmp_path / "platform", {**TINY_SHOP, "FIRST_DAY": first.isoformat()})
-    instance_file = served.project / "dagster.yaml"
-    text = instance_file.read_text()
-    quick = text.replace(
-        "QueuedRunCoordinator\n  config: {}", "QueuedRunCoordinator\n  config: {dequeue_interval_seconds: 1}"
-    )
-    assert quick != text
-    instance_file.write_text(quick)
+    served.set_in_instance_file(QUEUE_EACH_SECOND)
     try:
         served.leave_a_daemon_that_died(dt.datetime.now(dt.UTC) - dt.timedelta(days=2))
         served.up("--days", "1")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from ecommerce_platform_tests.e2e.served import Served, yesterday
+from ecommerce_platform_tests.e2e.served import QUEUE_EACH_SECOND, Served, yesterday
 
 LOADED = 3
 MISSED = 3
@@ -27,6 +28,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, days: list[str]) -> Iterato
     The last day's sales cannot be stored: the insert fails as it would on a full disk. ``test_operations`` mends it.
     """
     served = Served(tmp_path_factory.mktemp("served") / "platform", {"FIRST_DAY": days[0]})
+    served.set_in_instance_file(QUEUE_EACH_SECOND)
     try:
         served.leave_a_daemon_that_died(dt.datetime.now(dt.UTC) - dt.timedelta(days=MISSED, hours=1))
         started = served.command("db", "start")
@@ -41,5 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, days: list[str]) -> Iterato
         )
         served.up("--days", str(LOADED))
         yield served
+        # The last test of all: what a service manager sends must end everything that `up` has started.
+        assert served.signal_the_parent_alone(signal.SIGTERM) == (0, [])
     finally:
         served.close()

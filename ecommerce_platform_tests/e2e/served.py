@@ -45,12 +45,17 @@ SMALL_SHOP = {"ORDERS_PER_DAY": "30", "CUSTOMERS": "150", "PRODUCTS": "40"}
 CLI = "from ecommerce_platform.cli import main; main()"
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "ecommerce_platform"}
 
+QUEUE_EACH_SECOND = {
+    "QueuedRunCoordinator\n  config: {}": "QueuedRunCoordinator\n  config: {dequeue_interval_seconds: 1}"
+}
+"""The queue is looked at each second instead of every five."""
+
 Seen = TypeVar("Seen")
 
 
 def yesterday() -> dt.date:
-    """The last finished business day (UTC): the newest that the platform itself loads."""
-    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    """The newest day (UTC) that the daily schedule has asked for by now: it ticks half an hour after a day's end."""
+    return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=31)).date() - dt.timedelta(days=1)
 
 
 def free_port() -> int:
@@ -130,11 +135,11 @@ class Served:
             check=False,
         )
 
-    def up(self, *arguments: str, program: Sequence[str] | None = None, seconds: float = 120) -> None:
+    def up(self, *arguments: str, seconds: float = 120) -> None:
         """Start ``up`` in a process group of its own, as a terminal does, and return when the UI answers."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [*(program or [sys.executable, "-c", CLI, "up"]), *arguments],
+                [sys.executable, "-c", CLI, "up", *arguments],
                 cwd=self.project,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -169,6 +174,24 @@ class Served:
         found = [process for process in self.processes() if all(word in _command_line(process) for word in words)]
         assert len(found) == 1, (words, [_command_line(process) for process in self.processes()])
         return found[0]
+
+    def set_in_instance_file(self, settings: Mapping[str, str]) -> None:
+        """Replace texts of ``dagster.yaml``, for example a pause of the daemon by a shorter one."""
+        file = self.project / "dagster.yaml"
+        text = file.read_text(encoding="utf-8")
+        for old, new in settings.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
+
+    def signal_the_parent_alone(self, number: signal.Signals) -> tuple[int, list[psutil.Process]]:
+        """Send ``up`` a signal, as a service manager does; its exit code, and what was below it and still runs."""
+        assert self.process is not None
+        everything = self.processes()
+        assert len(everything) >= 5
+        self.process.send_signal(number)
+        code = self.process.wait(40)
+        return code, [process for process in everything if process.is_running()]
 
     def kill(self) -> None:
         """End ``up`` and everything below it at once."""

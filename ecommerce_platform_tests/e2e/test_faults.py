@@ -1,7 +1,7 @@
 """What happens to platforms, one after another, to one that ``up`` serves.
 
-The tests of this module are steps of one story, in their order. Dagster looks after its runs every two seconds instead
-of every thirty, and nothing else is changed.
+The tests of this module are steps of one story, in their order. Dagster looks after its runs and its queue more often
+than it does by default, and nothing else is changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from ecommerce_platform_tests.e2e.served import Served, wait_for, yesterday
+from ecommerce_platform_tests.e2e.served import QUEUE_EACH_SECOND, Served, wait_for, yesterday
 
 GATE = 4711
 HOLD = f"""
@@ -33,15 +33,13 @@ DAYS = [(yesterday() - dt.timedelta(days=back)).isoformat() for back in range(3,
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Two days loaded, two missing, and a daemon that comes back."""
     served = Served(tmp_path_factory.mktemp("faults") / "platform", {"FIRST_DAY": DAYS[0]})
-    instance_file = served.project / "dagster.yaml"
-    text = instance_file.read_text()
-    for slow, quick in {
-        "poll_interval_seconds: 30": "poll_interval_seconds: 2",
-        "free_slots_after_run_end_seconds: 30": "free_slots_after_run_end_seconds: 2",
-    }.items():
-        assert slow in text
-        text = text.replace(slow, quick)
-    instance_file.write_text(text)
+    served.set_in_instance_file(
+        {
+            **QUEUE_EACH_SECOND,
+            "poll_interval_seconds: 30": "poll_interval_seconds: 2",
+            "free_slots_after_run_end_seconds: 30": "free_slots_after_run_end_seconds: 2",
+        }
+    )
     try:
         served.leave_a_daemon_that_died(dt.datetime.now(dt.UTC) - dt.timedelta(days=2, hours=1))
         assert served.command("db", "start").returncode == 0

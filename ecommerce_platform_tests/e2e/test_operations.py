@@ -51,6 +51,12 @@ def caught_up(served: Served, days: list[str]) -> dict[str, dict]:
     return wait_for("the end of the schedule's runs", ended, 150, 1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def backfill(served: Served, days: list[str], caught_up: dict[str, dict]) -> str:
+    """A range of partitions, asked for at the beginning, because the daemon looks for backfills each half minute."""
+    return served.backfill(["raw.customers"], days[:LOADED])
+
+
 def test_after_three_days_without_a_daemon_one_tick_asks_for_the_three_days(
     served: Served, days: list[str], caught_up: dict[str, dict]
 ) -> None:
@@ -88,8 +94,9 @@ def test_from_asset_failure_runs_the_failed_asset_and_what_follows_and_ends_as_a
         assert Counter(served.rows(model.SELECTS[table])) == rows, table
 
 
-def test_one_asset_a_selection_and_a_range_of_partitions_can_be_materialized(served: Served, days: list[str]) -> None:
-    backfill = served.backfill(["warehouse.fact_sales"], days[:LOADED])
+def test_one_asset_a_selection_and_a_range_of_partitions_can_be_materialized(
+    served: Served, days: list[str], backfill: str
+) -> None:
     one = served.launch(["warehouse.agg_daily_sales"], {"dagster/partition": days[0]})
     some = served.launch(
         ["warehouse.dim_product", "warehouse.agg_product_performance"],

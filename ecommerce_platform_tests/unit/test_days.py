@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
+import uuid
+from pathlib import Path
 
 import pytest
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, build_schedule_context
 
-from ecommerce_platform.automation.daily import missing_days
+from ecommerce_platform.automation.daily import DAILY_JOB, every_day, missing_days
+from ecommerce_platform.automation.runner import PROCESS_TAG
 from ecommerce_platform.partitions import days_of_run, range_tags
 
 TODAY = dt.date(2024, 3, 10)
@@ -36,3 +41,19 @@ def test_an_asset_without_partitions_learns_the_days_of_its_run_from_the_tags() 
 def test_a_tag_that_is_no_day_is_an_error_and_not_the_whole_history() -> None:
     with pytest.raises(ValueError, match="Invalid isoformat"):
         days_of_run({"dagster/partition": "latest"})
+
+
+def test_the_schedule_does_not_ask_again_for_a_day_that_is_under_way(tmp_path: Path) -> None:
+    """A tick that asks for two weeks may find them half done a day later, when the next one looks."""
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+        for status, tags in (
+            (DagsterRunStatus.STARTING, {"dagster/partition": "2024-01-02"}),
+            (DagsterRunStatus.STARTED, range_tags(dt.date(2024, 1, 3), dt.date(2024, 1, 4))),
+            (DagsterRunStatus.FAILURE, {"dagster/partition": "2024-01-05"}),
+            # Of a terminal that was closed: no worker that the daemon could miss, so it would hold the queue for ever.
+            (DagsterRunStatus.STARTED, {"dagster/partition": "2024-01-06", PROCESS_TAG: f"{socket.gethostname()} 0 0"}),
+        ):
+            instance.add_run(DagsterRun(job_name=DAILY_JOB, run_id=str(uuid.uuid4()), status=status, tags=tags))
+        moment = dt.datetime(2024, 1, 7, 0, 30, tzinfo=dt.UTC)
+        asked = every_day(build_schedule_context(instance, moment))
+    assert [request.partition_key for request in asked] == ["2024-01-01", "2024-01-05", "2024-01-06"]
