@@ -29,14 +29,19 @@ SALES_DAYS = 430
 FAST_AND_UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's folder is its marker."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test's folder is its marker. Benchmarks are run only where ``-m`` names them: they take minutes, some an hour."""
     for item in items:
         folder = Path(item.path).parent.name
         if folder in ("unit", "integration", "properties", "e2e"):
             item.add_marker(getattr(pytest.mark, folder))
         if folder == "benchmarks":
             item.add_marker(pytest.mark.benchmark)
+    if "benchmark" not in config.getoption("markexpr"):
+        benchmarks = [item for item in items if item.get_closest_marker("benchmark")]
+        config.hook.pytest_deselected(items=benchmarks)
+        items[:] = [item for item in items if item not in benchmarks]
 
 
 @pytest.fixture(autouse=True)

@@ -30,12 +30,6 @@ LIMIT = 0.3
 """Seconds of one core that a page may take."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def only_when_asked_for(request: pytest.FixtureRequest) -> None:
-    if "benchmark" not in request.config.getoption("markexpr"):
-        pytest.skip("a benchmark: make bench runs it")
-
-
 @pytest.fixture(scope="module")
 def snapshot() -> Snapshot:
     random = np.random.default_rng(7)
