@@ -31,7 +31,7 @@ FAST_AND_UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commi
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test's folder is its marker. Benchmarks are run only where ``-m`` names them: they take minutes, some an hour."""
+    """A test's folder is its marker. Benchmarks run only where ``-m`` names them: they take minutes, some an hour."""
     for item in items:
         folder = Path(item.path).parent.name
         if folder in ("unit", "integration", "properties", "e2e"):
