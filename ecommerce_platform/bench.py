@@ -168,9 +168,11 @@ class Workplace:
 
     def close(self) -> None:
         """Stop the server and remove the folder."""
-        if (self.data / "postgres").exists():
-            self.child("stop")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            if (self.data / "postgres").exists():
+                self.child("stop")
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def child(self, command: str, *arguments: object) -> dict[str, Any]:
         """Run a command of this module in a process of its own, with the workplace's settings.
@@ -245,9 +247,13 @@ class Workplace:
         from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 
         ours, theirs = (contents(each) for each in (url, EmbeddedPostgres(self.data / "postgres").url("baseline")))
-        different = [table for table in ours if ours[table] != theirs.get(table)]
+        nothing = (0, 0)
+        different = [table for table in sorted({*ours, *theirs}) if ours.get(table) != theirs.get(table)]
         if different:
-            said = "; ".join(f"{table}: {ours[table][0]:,} rows against {theirs[table][0]:,}" for table in different)
+            said = "; ".join(
+                f"{table}: {ours.get(table, nothing)[0]:,} rows against {theirs.get(table, nothing)[0]:,}"
+                for table in different
+            )
             raise BenchError(f"the platform and the baseline do not hold the same. {said}")
 
 

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 console = Console(stderr=True, highlight=False)
 
+WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench", "first_day")
+"""What the platform makes in the data folder, and what ``clean-data`` may delete with it."""
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 ENDED_ON_PURPOSE = (0, -signal.SIGINT, -signal.SIGTERM, 130)
@@ -50,6 +53,8 @@ WATCH_SECONDS = 3
 """How often the serving ``up`` looks after what it started."""
 ENDING_SECONDS = 10
 """What Dagster's processes get to end by themselves once their parent has."""
+PATIENCE_SECONDS = 60
+"""What Dagster and the dashboards get to end once they are told to."""
 
 
 class Day(click.ParamType):
@@ -78,7 +83,8 @@ def one_clear_error(command: Callable) -> Callable:
             console.print(f"Wrong setting.\n{error}", style="red", markup=False)
             sys.exit(EXIT_USAGE)
         except Exception as error:
-            if isinstance(error, RuntimeError) and type(error).__module__.startswith("ecommerce_platform."):
+            ours = type(error).__module__.startswith(("ecommerce_platform.", "dashboards."))
+            if isinstance(error, RuntimeError) and ours:
                 console.print(str(error), style="red", markup=False)
                 sys.exit(EXIT_FAILED)
             said = _outage(error)
@@ -392,6 +398,12 @@ def clean_data() -> None:
     from ecommerce_platform.resources.database import embedded_server
 
     settings = load_settings()
+    strangers = sorted(path.name for path in settings.data.glob("*") if path.name not in WRITTEN_BY_US)
+    if strangers:
+        raise SettingsError(
+            f"ECOMMERCE_DATA_DIR: {settings.data} holds what the platform did not write ({', '.join(strangers[:5])}):"
+            " move that away, or delete the folder yourself"
+        )
     embedded_server(settings).stop()
     shutil.rmtree(settings.data, ignore_errors=True)
     if settings.data.exists():
@@ -430,7 +442,7 @@ def db_stop() -> None:
 @db.command("url")
 @one_clear_error
 def db_url() -> None:
-    """Print the database's URL, as psql takes it: psql "$(ecommerce-platform db url)"."""
+    """Print the database's URL, as a libpq program takes it. It may hold the password: db psql keeps that out of ps."""
     from ecommerce_platform.resources.database import database_url
 
     click.echo(database_url(load_settings()))
@@ -813,6 +825,15 @@ def _serve(settings: Settings) -> None:
     sys.exit(next((code for code in codes if code not in ENDED_ON_PURPOSE), 0))
 
 
+def _ended(child: subprocess.Popen[bytes]) -> int:
+    """The exit code of a child that was told to end; one that does not is killed."""
+    try:
+        return child.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
 def _wait_and_watch(
     children: Sequence[subprocess.Popen[bytes]], settings: Settings, was_asked: threading.Event
 ) -> list[int]:
@@ -849,7 +870,9 @@ def _wait_and_watch(
         for child in children:
             if child.poll() is None:
                 child.terminate()
-    codes = [child.wait() for child in children]
+    codes = [_ended(child) for child in children]
+    # A database server that one of them started is not theirs: it goes on.
+    below = {process for process in below if process.is_running() and "postgres" not in process.name()}
     _, left = psutil.wait_procs(below, timeout=ENDING_SECONDS)
     for process in left:
         with suppress(psutil.NoSuchProcess):

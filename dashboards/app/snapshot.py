@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -404,3 +405,7 @@ class Store:
             self._snapshot = read_snapshot(self.connection)
         except DatabaseError as error:
             self._fault = error
+        except Exception as error:
+            # Rows that this version of the dashboards does not know, or no memory: told on the page and in the log.
+            logging.getLogger(__name__).exception("the sales cannot be read")
+            self._fault = DatabaseError(f"The sales cannot be read: {type(error).__name__}; the log says more")

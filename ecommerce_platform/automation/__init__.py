@@ -1,1 +1,1 @@
-"""What runs by itself: the daily job and its schedule."""
+"""What runs by itself: the daily and the weekly job, their schedules, and the sensors that alert."""

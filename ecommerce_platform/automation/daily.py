@@ -27,7 +27,6 @@ from ecommerce_platform.settings import load_settings
 
 DAILY_JOB = "daily"
 LOADED = AssetKey(["warehouse", "fact_sales"])
-RUNS_LOOKED_AT = 500
 
 daily_job = define_asset_job(
     DAILY_JOB,
@@ -56,7 +55,7 @@ def loaded_days(instance: DagsterInstance) -> set[str]:
     """
     unfinished = {
         day.isoformat()
-        for run, days in last_runs_of_days(instance, RUNS_LOOKED_AT)
+        for run, days in last_runs_of_days(instance)
         if run.status != DagsterRunStatus.SUCCESS
         for day in days
     }

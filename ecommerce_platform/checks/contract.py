@@ -118,6 +118,8 @@ def compile_contract(table: str, facts: TableFacts) -> Compiled:
     of_days = plan.count((START, END)).replace("%", "%%") if plan.has_days else ""
     for day, name in ((START, "start"), (END, "end")):
         of_days = of_days.replace(f"MAKE_DATE({day.year}, {day.month}, {day.day})", f"%({name})s")
+        if plan.has_days and f"%({name})s" not in of_days:
+            raise TypeError(f"{table}: Ibis no longer writes a date as MAKE_DATE(…): {of_days[:200]}")
     return Compiled(columns, plan.rules, plan.has_days, plan.count(None), of_days)
 
 
@@ -220,7 +222,9 @@ def digest(table: str, facts: TableFacts) -> str:
 def _sources() -> str:
     """The texts of the schemas and of the compiler, and the versions of the libraries that they use."""
     here = Path(__file__).resolve()
-    texts = [path.read_bytes() for path in [here, *sorted((here.parent.parent / "schemas").glob("*.py"))]]
+    package = here.parent.parent
+    files = [here, package / "source" / "feeds.py", *sorted((package / "schemas").glob("*.py"))]
+    texts = [path.read_bytes() for path in files]
     versions = [version(name) for name in ("pandera", "ibis-framework", "sqlglot")]
     return hashlib.sha256(b"".join(texts) + repr(versions).encode()).hexdigest()
 

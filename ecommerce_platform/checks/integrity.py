@@ -304,7 +304,8 @@ def _segments_follow_purchases() -> TableCheck:
     """Purchases only ever add up, so that a segment which fits a version's first day and its last fits all between.
 
     It belongs to the fact, because the dimension is written before the fact: a sale carries the version of its day,
-    and the sales of a customer's versions up to one are the purchases up to that version's last day.
+    and the sales of a customer's versions up to one are the purchases up to that version's last day. A run over some
+    days leaves out who was a VIP before them; ``verify`` judges everybody.
     """
     touched = f"""
         %(everything)s

@@ -368,7 +368,7 @@ def _replace_slice(
     deleted = connection.execute(sql.SQL("delete from {} where {}").format(table.identifier, inside)).rowcount
     if isinstance(rows, Query):
         inserted = _insert_incoming(connection, table, columns)
-    elif _is_empty(connection, table):
+    elif not deleted and _is_empty(connection, table):
         with _filled_in_bulk(connection, table):
             inserted = _copy(connection, table.identifier, columns, _only_inside(rows, table, mode, window))
     else:

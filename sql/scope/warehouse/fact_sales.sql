@@ -1,5 +1,6 @@
 -- The orders that a run brings, changes or takes away, and those that point at another version now. Also those of days that
--- have no sale at all: a run that died before this table left them behind, and the segments count them already.
+-- have no sale at all: a run that died before this table left them behind, and the segments count them already. Who was new
+-- on such a day still has no version: the day is whole once it is run again.
 with without_sales as (
     select days.partition_date
     from production.loaded_days as days
