@@ -155,7 +155,7 @@ def make(*arguments: str, cwd: Path = PROJECT_DIR) -> str:
 def test_make_alone_lists_every_target():
     makefile = (PROJECT_DIR / "Makefile").read_text()
     targets = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[0].split()
-    assert {"install", "up", "test", "lint", "bench", "lock", "clean", "clean-data", "help"} == set(targets)
+    assert {"install", "up", "test", "lint", "bench", "soak", "lock", "clean", "clean-data", "help"} == set(targets)
     assert sorted(re.findall(r"^  make ([a-z-]+) ", make(), flags=re.MULTILINE)) == sorted(targets)
 
 
