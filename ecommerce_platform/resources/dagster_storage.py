@@ -49,9 +49,6 @@ EMBEDDED_DATABASE = "ecommerce_dagster"
 EVENT_BATCH_SIZE = 1000
 """Events a batch, unless ``DAGSTER_EVENT_BATCH_SIZE`` says otherwise."""
 
-IDLE_SECONDS = 1.0
-"""A connection that was used so lately is not tried out before it is used again."""
-
 PATIENCE = 5.0
 """Seconds to wait for a server that is starting or failing over before giving up."""
 
@@ -156,17 +153,11 @@ def _keep_sound(engine: Engine) -> None:
 
     def remember(_: Any, record: Any) -> None:
         record.info["pid"] = os.getpid()
-        record.info["used_at"] = time.monotonic()
-
-    def note_use(_: Any, record: Any) -> None:
-        record.info["used_at"] = time.monotonic()
 
     def try_out(connection: Any, record: Any, proxy: Any) -> None:
         if record.info["pid"] != os.getpid():
             record.dbapi_connection = proxy.dbapi_connection = None  # the parent's: dropped, not closed
             raise DisconnectionError("made before a fork")
-        if time.monotonic() - record.info["used_at"] < IDLE_SECONDS:
-            return  # a run writes hundreds of events in a row
         try:
             with connection.cursor() as cursor:
                 cursor.execute("select 1")
@@ -174,7 +165,6 @@ def _keep_sound(engine: Engine) -> None:
             raise DisconnectionError(str(error)) from error
 
     sqlalchemy_event.listen(engine, "connect", remember)
-    sqlalchemy_event.listen(engine, "checkin", note_use)
     sqlalchemy_event.listen(engine, "checkout", try_out)
 
 
