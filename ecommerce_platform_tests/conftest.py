@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 # Tests never see the developer's own settings; this runs before anything of the platform is imported.
 for _name in [name for name in os.environ if name.startswith("ECOMMERCE_")]:
     del os.environ[_name]
+# Nor the developer's data folder, which may say that the platform began thirty days ago.
+os.environ["ECOMMERCE_DATA_DIR"] = tempfile.mkdtemp(prefix="ecommerce-tests-")
 # A test that runs assets without our instance file must not report them to Dagster's makers.
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 
