@@ -62,16 +62,11 @@ def loaded_days(instance: DagsterInstance) -> set[str]:
     return set(instance.get_materialized_partitions(LOADED)) - unfinished
 
 
-def last_runs_of_days(instance: DagsterInstance, limit: int | None = None) -> Iterator[tuple[DagsterRun, set[dt.date]]]:
-    """The runs that decide whether a day is loaded, newest first: each with the days of which it is the last whole run.
-
-    Args:
-        instance: whose runs are looked at.
-        limit: look at so many ended runs only.
-    """
+def last_runs_of_days(instance: DagsterInstance) -> Iterator[tuple[DagsterRun, set[dt.date]]]:
+    """The runs that decide whether a day is loaded, newest first, each with the days whose last whole run it is."""
     decided: set[dt.date] = set()
     ended = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
-    for run in instance.get_runs(filters=RunsFilter(job_name=DAILY_JOB, statuses=ended), limit=limit):
+    for run in instance.get_runs(filters=RunsFilter(job_name=DAILY_JOB, statuses=ended)):
         span = days_of_run(run.tags)
         # A run in this process that selects nothing has an empty selection, one of the daemon has none.
         is_whole = not run.asset_selection or run.root_run_id is not None
