@@ -145,13 +145,10 @@ def test_a_database_server_killed_under_a_run_is_started_again_and_the_day_is_lo
     assert platform.process is not None
     assert platform.process.poll() is None
 
-    def loaded() -> bool:
-        if facts(platform, last) == 0:
-            assert platform.wait_for_run(run_id, 60) == "FAILURE"
-            assert platform.wait_for_run(platform.reexecute(run_id, "FROM_ASSET_FAILURE"), 60) == "SUCCESS"
-        return facts(platform, last) > 0
-
-    wait_for("the last day's sales", loaded, 120)
+    # Its own retries may outlive the recovery, or not: whoever sees it fail executes it again.
+    if platform.wait_for_run(run_id, 90) == "FAILURE":
+        assert platform.wait_for_run(platform.reexecute(run_id, "FROM_ASSET_FAILURE"), 60) == "SUCCESS"
+    assert facts(platform, last) > 0
     assert platform.failed_checks() == []
 
 
