@@ -54,6 +54,7 @@ TABLES = (
     "agg_product_performance",
     "mart_customer_monthly",
     "mart_daily_breakdown",
+    "mart_product_daily",
     "mart_product_monthly",
 )
 HIDDEN = tuple(table for table in TABLES if table.startswith(("agg_", "mart_")) and table != "agg_customer_metrics")
@@ -83,6 +84,8 @@ RELATIONSHIPS = (
     ("mart_daily_breakdown.sale_date", "dim_date.calendar_date"),
     ("mart_customer_monthly.month_start", "dim_date.calendar_date"),
     ("mart_customer_monthly.customer_id", "agg_customer_metrics.customer_id"),
+    ("mart_product_daily.sale_date", "dim_date.calendar_date"),
+    ("mart_product_daily.product_key", "dim_product.product_key"),
     ("mart_product_monthly.month_start", "dim_date.calendar_date"),
     ("mart_product_monthly.product_key", "dim_product.product_key"),
 )

@@ -50,6 +50,13 @@ mart_daily_breakdown = table_asset(
     is_daily=False,
 )
 
+mart_product_daily = table_asset(
+    "warehouse.mart_product_daily",
+    write=Merge(key=("sale_date", "product_key"), scope=("sale_date",)),
+    description="One row a day a product version.",
+    is_daily=False,
+)
+
 mart_product_monthly = table_asset(
     "warehouse.mart_product_monthly",
     write=Merge(key=("month_start", "product_key"), scope=("month_start",)),
@@ -66,7 +73,7 @@ agg_product_performance = table_asset(
 
 mart_customer_monthly = table_asset(
     "warehouse.mart_customer_monthly",
-    write=Merge(key=("month_start", "customer_id"), scope=("month_start",)),
+    write=Merge(key=("month_start", "customer_id"), scope=("month_start", "customer_id")),
     description="One row a month a customer with orders.",
     is_daily=False,
 )

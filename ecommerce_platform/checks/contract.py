@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DAY = "partition_date"
 MONTH = "month_start"
+BUYER = "customer_id"
 PERSONAL = ("staging", "production")
 """Schemas whose values may be personal: their failing rows are named by key only."""
 
@@ -273,8 +274,15 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
             return table
         if sold is None:
             return table.filter(table[DAY] >= days[0], table[DAY] < days[1])
-        facts = ibis.table({DAY: "date", "sale_date": "date"}, name="fact_sales", database="warehouse")
+        facts = ibis.table(
+            {DAY: "date", "sale_date": "date", "customer_key": "int64"}, name="fact_sales", database="warehouse"
+        )
         facts = facts.filter(facts[DAY] >= days[0], facts[DAY] < days[1])
+        if sold == BUYER:
+            versions = ibis.table(
+                {"customer_key": "int64", BUYER: "int64"}, name="dim_customer", database="warehouse"
+            )
+            return table.filter(table[BUYER].isin(versions.filter(versions.customer_key.isin(facts.customer_key))[BUYER]))
         return table.filter(table[sold].isin(facts.sale_date.truncate("M") if sold == MONTH else facts.sale_date))
 
     def judged(days: Any, *extra: str) -> ir.Table:
@@ -337,10 +345,10 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
 
 
 def _sold_column(table: str) -> str | None:
-    """The day or month of the sales that a row of an aggregate adds up; None for other tables."""
+    """What a row of an aggregate adds up, a customer's sales or those of a day or month; None for other tables."""
     key = SCHEMAS[table].unique or []
-    columns = [name for name in ("sale_date", MONTH) if name in key]
-    return columns[0] if columns and table.startswith("warehouse.") else None
+    columns = [name for name in (BUYER, "sale_date", MONTH) if name in key]
+    return columns[0] if columns and table.startswith(("warehouse.agg_", "warehouse.mart_")) else None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecommerce_platform.checks.outcome import TableCheck, sql_check
-from ecommerce_platform.checks.reconciliation import CUSTOMERS_WHO_BOUGHT, SALE_MONTHS
+from ecommerce_platform.checks.reconciliation import CUSTOMERS_WHO_BOUGHT, SALE_DAYS, SALE_MONTHS
 
 SEGMENT_THRESHOLDS = {"regular_orders": 3, "vip_orders": 10, "vip_revenue": 10_000}
 """From how many orders, and how much revenue, a customer is a Regular and a VIP; said here a second time, so that a
@@ -94,12 +94,14 @@ def _history(of: str, bought: str | None) -> TableCheck:
 
 
 def _keys_exist() -> list[TableCheck]:
+    days = f"%(everything)s or aggregates.sale_date in ({SALE_DAYS})"
     months = f"%(everything)s or aggregates.month_start in ({SALE_MONTHS})"
     buyers = f"%(everything)s or aggregates.customer_id in ({CUSTOMERS_WHO_BOUGHT})"
     cases = (
+        ("warehouse.mart_product_daily", "product_key", "warehouse.dim_product", days),
         ("warehouse.mart_product_monthly", "product_key", "warehouse.dim_product", months),
         ("warehouse.agg_product_performance", "product_id", "warehouse.dim_product", "true"),
-        ("warehouse.mart_customer_monthly", "customer_id", "warehouse.dim_customer", months),
+        ("warehouse.mart_customer_monthly", "customer_id", "warehouse.dim_customer", buyers),
         ("warehouse.agg_customer_metrics", "customer_id", "warehouse.dim_customer", buyers),
     )
     return [
@@ -340,14 +342,15 @@ def _segments_follow_purchases() -> TableCheck:
             ),
 
             orders as (
+                -- An order has one customer and one day, or agrees_with_production says so.
                 select
-                    customer_key,
-                    sale_date,
                     transaction_id,
+                    min(customer_key) as customer_key,
+                    min(sale_date) as sale_date,
                     sum(revenue) as revenue
                 from warehouse.fact_sales
                 where %(everything)s or customer_key in (select versions.customer_key from versions)
-                group by customer_key, sale_date, transaction_id
+                group by transaction_id
             ),
 
             purchases as (

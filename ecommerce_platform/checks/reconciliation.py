@@ -17,15 +17,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
+from ecommerce_platform.checks.accounting import rows_are_accounted_for
 from ecommerce_platform.checks.outcome import (
     SAMPLES,
     CheckOutcome,
     TableCheck,
     as_sql,
-    count_and_samples,
     show,
     sql_check,
-    window_parameters,
 )
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.writes import Window
@@ -63,7 +62,7 @@ def reconciliation_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
     """All of them. ``raw_folder`` says where the files lie, FEED/YYYY-MM-DD.csv below it."""
     return [
         *(_file_is_complete(feed, raw_folder) for feed in FEEDS),
-        _rows_are_accounted_for(),
+        rows_are_accounted_for(),
         _fact_agrees_with_production(),
         _versions_in_force(),
         *_aggregates_agree(),
@@ -165,283 +164,6 @@ def _digest(feed: str, content: pa.Table) -> str:
 
 def _days(window: Window) -> list[dt.date]:
     return [window.start + dt.timedelta(days=number) for number in range((window.end - window.start).days)]
-
-
-# Each class is looked for on its own, none is what the others leave over. A row is kept if production names
-# it as its source, rejected if it is in rejected_rows, superseded if it is good, its parents exist, and a row
-# that wins over it holds its key; a line also if a later day exported its order again with lines. Kept and
-# superseded exclude each other by the primary key, so that only the few rows that are not kept are parsed
-# again.
-JUDGED: Mapping[str, str] = {
-    "customers": """
-        select
-            typed.partition_date,
-            typed.source_row,
-            kept.customer_id is not null as is_kept,
-            case
-                when kept.customer_id is not null then false
-                else typed.reasons = '' and coalesce(
-                    (holder.updated_at, holder.partition_date, holder.source_row)
-                    > (typed.updated_at, typed.partition_date, typed.source_row),
-                    false
-                )
-            end as is_superseded,
-            rejected.source_row is not null as is_rejected,
-            false as is_altered
-        from production.typed_customers as typed
-        left join production.customer_versions as kept
-            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
-        left join production.customer_versions as holder
-            on typed.customer_id = holder.customer_id and typed.valid_from = holder.valid_from
-        left join production.rejected_rows as rejected
-            on rejected.feed = 'customers' and typed.partition_date = rejected.partition_date
-            and typed.source_row = rejected.source_row
-        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
-    """,
-    "products": """
-        select
-            typed.partition_date,
-            typed.source_row,
-            kept.product_id is not null as is_kept,
-            case
-                when kept.product_id is not null then false
-                else typed.reasons = '' and coalesce(
-                    (holder.updated_at, holder.partition_date, holder.source_row)
-                    > (typed.updated_at, typed.partition_date, typed.source_row),
-                    false
-                )
-            end as is_superseded,
-            rejected.source_row is not null as is_rejected,
-            false as is_altered
-        from production.typed_products as typed
-        left join production.product_versions as kept
-            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
-        left join production.product_versions as holder
-            on typed.product_id = holder.product_id and typed.valid_from = holder.valid_from
-        left join production.rejected_rows as rejected
-            on rejected.feed = 'products' and typed.partition_date = rejected.partition_date
-            and typed.source_row = rejected.source_row
-        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
-    """,
-    "transactions": """
-        select
-            typed.partition_date,
-            typed.source_row,
-            kept.transaction_id is not null as is_kept,
-            case
-                when kept.transaction_id is not null then false
-                else typed.reasons = ''
-                and exists (
-                    select 1
-                    from production.customers as parents
-                    where parents.customer_id = typed.customer_id
-                )
-                and exists (
-                    select 1
-                    from production.transactions as holder
-                    where
-                        holder.transaction_id = typed.transaction_id
-                        and (holder.partition_date, holder.source_row)
-                        > (typed.partition_date, typed.source_row)
-                )
-            end as is_superseded,
-            rejected.source_row is not null as is_rejected,
-            case
-                when kept.transaction_id is null then false
-                else (
-                    kept.transaction_id, kept.customer_id, kept.transaction_date, kept.payment_method_id,
-                    kept.total_amount
-                ) is distinct from (
-                    typed.transaction_id, typed.customer_id, typed.transaction_date, typed.payment_method_id,
-                    typed.total_amount
-                )
-            end as is_altered
-        from production.typed_transactions as typed
-        left join production.transactions as kept
-            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
-        left join production.rejected_rows as rejected
-            on rejected.feed = 'transactions' and typed.partition_date = rejected.partition_date
-            and typed.source_row = rejected.source_row
-        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
-    """,
-    "transaction_items": """
-        select
-            typed.partition_date,
-            typed.source_row,
-            kept.transaction_id is not null as is_kept,
-            case
-                when kept.transaction_id is not null then false
-                else typed.reasons = ''
-                and exists (
-                    select 1
-                    from production.transactions as parents
-                    where parents.transaction_id = typed.transaction_id
-                )
-                and exists (
-                    select 1 from production.products as parents where parents.product_id = typed.product_id
-                )
-                and (
-                    exists (
-                        select 1
-                        from production.transaction_items as holder
-                        where
-                            holder.transaction_id = typed.transaction_id
-                            and holder.item_id = typed.item_id
-                            and (holder.partition_date, holder.source_row)
-                            > (typed.partition_date, typed.source_row)
-                    )
-                    or exists (
-                        select 1
-                        from production.typed_transactions as headers
-                        inner join production.transaction_items as later
-                            on
-                                headers.transaction_id = later.transaction_id
-                                and headers.partition_date <= later.partition_date
-                        where
-                            headers.transaction_id = typed.transaction_id
-                            and headers.reasons = ''
-                            and headers.partition_date > typed.partition_date
-                    )
-                )
-            end as is_superseded,
-            rejected.source_row is not null as is_rejected,
-            case
-                when kept.transaction_id is null then false
-                else (
-                    kept.transaction_id, kept.item_id, kept.product_id, kept.quantity, kept.unit_price,
-                    kept.discount_amount, kept.line_total
-                ) is distinct from (
-                    typed.transaction_id, typed.item_id, typed.product_id, typed.quantity, typed.unit_price,
-                    typed.discount_amount, typed.line_total
-                )
-            end as is_altered
-        from production.typed_transaction_items as typed
-        left join production.transaction_items as kept
-            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
-        left join production.rejected_rows as rejected
-            on rejected.feed = 'transaction_items' and typed.partition_date = rejected.partition_date
-            and typed.source_row = rejected.source_row
-        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
-    """,
-}
-
-WRONG = "(is_altered or is_kept::integer + is_superseded::integer + is_rejected::integer <> 1)"
-
-
-def _rows_are_accounted_for() -> TableCheck:
-    def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
-        parameters = window_parameters(connection, window)
-        violations = rows_tested = 0
-        samples: list[Mapping[str, str | None]] = []
-        metadata: dict[str, int] = {}
-        for feed, judged in JUDGED.items():
-            per_day = connection.execute(
-                as_sql(f"""
-                select
-                    coalesce(days.partition_date, judged.partition_date) as partition_date,
-                    days.rows_in_file,
-                    coalesce(judged.found, 0),
-                    coalesce(judged.kept, 0),
-                    coalesce(judged.superseded, 0),
-                    coalesce(judged.rejected, 0),
-                    coalesce(judged.wrong, 0)
-                from (
-                    select partition_date, rows_in_file from production.loaded_days
-                    where feed = '{feed}' and partition_date >= %(start)s and partition_date < %(end)s
-                ) as days
-                full join (
-                    select
-                        partition_date,
-                        count(*) as found,
-                        count(*) filter (where is_kept) as kept,
-                        count(*) filter (where is_superseded) as superseded,
-                        count(*) filter (where is_rejected) as rejected,
-                        count(*) filter (where {WRONG}) as wrong
-                    from ({judged}) as judged
-                    group by partition_date
-                ) as judged on days.partition_date = judged.partition_date
-                """),
-                parameters,
-            ).fetchall()
-            for day, in_file, found, kept, superseded, rejected, _ in per_day:
-                if in_file != found or found != kept + superseded + rejected:
-                    text = f"{in_file} in file, {found} staged, {kept} kept, {superseded} superseded"
-                    text += f", {rejected} rejected"
-                    samples.append({"feed": feed, "partition_date": str(day), "source_row": None, "fault": text})
-            wrong = sum(row[6] for row in per_day)
-            if wrong:
-                samples += [
-                    {"feed": feed, **sample}
-                    for sample in count_and_samples(connection, _wrong_rows(judged), parameters)[1]
-                ]
-            violations += wrong + sum(row[1] != row[2] for row in per_day)
-            rows_tested += sum(row[2] for row in per_day)
-            for name, position in (("kept", 3), ("superseded", 4), ("rejected", 5)):
-                metadata[f"{feed}_{name}"] = sum(row[position] for row in per_day)
-            late, unpassed = count_and_samples(connection, _not_passed(feed), parameters)
-            violations += late
-            samples += [{"feed": feed, **sample} for sample in unpassed]
-        rows_first = sorted(samples, key=lambda sample: sample.get("source_row") is None)
-        if violations:
-            text = f"{violations:,} of {rows_tested:,} rows are in none or two of kept, superseded, rejected."
-            text += f" First: {show(rows_first)}"
-        else:
-            text = f"{rows_tested:,} rows are each kept, superseded or rejected, and nothing else"
-        return CheckOutcome(not violations, rows_tested, violations, text, rows_first[:SAMPLES], metadata)
-
-    return TableCheck(
-        "rows_are_accounted_for",
-        "production.rejected_rows",
-        "Every row of every file is exactly one of kept, superseded by another row of its key, and rejected; an order"
-        " or line that is kept has the keys, the day and the amounts that were exported.",
-        evaluate,
-        reads=(
-            "production.loaded_days",
-            "production.customer_versions",
-            "production.product_versions",
-            "production.transactions",
-            "production.transaction_items",
-        ),
-    )
-
-
-def _wrong_rows(judged: str) -> str:
-    return f"""
-        select
-            partition_date,
-            source_row,
-            case
-                when not (is_kept or is_superseded or is_rejected)
-                    then 'neither kept, superseded nor rejected'
-                when is_altered then 'kept with other values than exported'
-                else concat_ws(
-                    ' and ',
-                    case when is_kept then 'kept' end,
-                    case when is_superseded then 'superseded' end,
-                    case when is_rejected then 'rejected' end
-                )
-            end as fault
-        from ({judged}) as judged
-        where {WRONG}
-    """
-
-
-def _not_passed(feed: str) -> str:
-    return f"""
-        select
-            staged.partition_date,
-            null as source_row,
-            'the slice that is staged has not passed its checks' as fault
-        from (
-            select partition_date, max(loaded_at) as loaded_at
-            from staging.{feed}
-            where partition_date >= %(start)s and partition_date < %(end)s
-            group by partition_date
-        ) as staged
-        left join production.loaded_days as days
-            on days.feed = '{feed}' and staged.partition_date = days.partition_date
-        where staged.loaded_at is distinct from days.loaded_at
-    """
 
 
 # Promise 5: the numbers agree.
@@ -733,17 +455,33 @@ def _aggregates_agree() -> list[TableCheck]:
             """,
         ),
         agrees(
-            "warehouse.mart_product_monthly",
+            "warehouse.mart_product_daily",
             DAILY,
-            key=("month_start",),
+            key=("sale_date",),
             measures=("units", *money),
             ours=f"""
-                select month_start, {_sums("units", *money)}
-                from warehouse.mart_product_monthly
-                {in_months}
-                group by month_start
+                select sale_date, {_sums("units", *money)}
+                from warehouse.mart_product_daily
+                where %(everything)s or sale_date in ({SALE_DAYS})
+                group by sale_date
             """,
-            theirs=days_as_months,
+            theirs=f"select * from {DAILY} where %(everything)s or sale_date in ({SALE_DAYS})",
+        ),
+        agrees(
+            "warehouse.mart_product_monthly",
+            "warehouse.mart_product_daily",
+            key=("month_start", "product_key"),
+            measures=("orders", "units", *money),
+            ours=f"select * from warehouse.mart_product_monthly {in_months}",
+            theirs=f"""
+                select
+                    date_trunc('month', sale_date)::date as month_start,
+                    product_key,
+                    {_sums("orders", "units", *money)}
+                from warehouse.mart_product_daily
+                where %(everything)s or date_trunc('month', sale_date)::date in ({SALE_MONTHS})
+                group by 1, 2
+            """,
         ),
         agrees(
             "warehouse.mart_customer_monthly",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +43,14 @@ from ecommerce_platform.settings import Settings, SettingsError, load_settings
 if TYPE_CHECKING:
     from dagster._core.events.log import EventLogEntry
     from dagster._serdes import ConfigurableClassData
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 EMBEDDED_DATABASE = "ecommerce_dagster"
 EVENT_BATCH_SIZE = 1000
 """Events a batch, unless ``DAGSTER_EVENT_BATCH_SIZE`` says otherwise."""
+
+RESTED = 0.1
+"""Seconds without use after which a connection may be one that a restart has cut; no server restarts faster."""
 
 PATIENCE = 5.0
 """Seconds to wait for a server that is starting or failing over before giving up."""
@@ -149,15 +152,23 @@ def _maintenance_connection(conninfo: str, name: str, patience: float) -> psycop
 
 
 def _keep_sound(engine: Engine) -> None:
-    """Hand out no connection of another process, and none that a server restart has cut."""
+    """Hand out no connection of another process, and none that a server restart has cut.
+
+    A run uses its connections two thousand times, mostly within a millisecond: only one that has rested is tried out.
+    """
 
     def remember(_: Any, record: Any) -> None:
         record.info["pid"] = os.getpid()
+
+    def came_back(_: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
 
     def try_out(connection: Any, record: Any, proxy: Any) -> None:
         if record.info["pid"] != os.getpid():
             record.dbapi_connection = proxy.dbapi_connection = None  # the parent's: dropped, not closed
             raise DisconnectionError("made before a fork")
+        if time.monotonic() - record.info.get("used_at", 0.0) < RESTED:
+            return
         try:
             with connection.cursor() as cursor:
                 cursor.execute("select 1")
@@ -165,6 +176,7 @@ def _keep_sound(engine: Engine) -> None:
             raise DisconnectionError(str(error)) from error
 
     sqlalchemy_event.listen(engine, "connect", remember)
+    sqlalchemy_event.listen(engine, "checkin", came_back)
     sqlalchemy_event.listen(engine, "checkout", try_out)
 
 
@@ -195,6 +207,28 @@ class _Schedules(_Pooled, PostgresScheduleStorage):
 
 @survives_an_outage
 class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-method-override]
+    _seen: frozenset[str] = frozenset()
+    """Tables, and columns of asset_keys, that are there. Dagster looks them up at every event; none ever goes away."""
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether Dagster's database has a table; asks only until it is there."""
+        return self._has(table_name, lambda: super(_Events, self).has_table(table_name))
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether asset_keys has a column; asks only until it is there."""
+        return self._has(f"asset_keys.{column_name}", lambda: super(_Events, self).has_asset_key_col(column_name))
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        return self._has(
+            f"asset_keys.{column_name}",
+            lambda: super(_Events, self)._has_asset_key_col_on_connection(conn, column_name),
+        )
+
+    def _has(self, name: str, ask: Callable[[], bool]) -> bool:
+        if name not in self._seen and ask():
+            self._seen |= {name}
+        return name in self._seen
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Also writes planned materializations in one statement; the base commits each of them three times.
 

@@ -253,6 +253,18 @@ MartDailyBreakdown = table_schema(
     ),
 )
 
+MartProductDaily = table_schema(
+    "warehouse.mart_product_daily",
+    {
+        "sale_date": required(a_day),
+        "product_key": required(positive),
+        "discount": required(sum_of_discounts),
+        **SUMS,
+    },
+    key=("sale_date", "product_key"),
+    rules=(profit_is_difference, at_least_as_many("units", "orders")),
+)
+
 MartProductMonthly = table_schema(
     "warehouse.mart_product_monthly",
     {

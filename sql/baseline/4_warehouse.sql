@@ -7,6 +7,7 @@ warehouse.fact_sales,
 warehouse.agg_daily_sales,
 warehouse.mart_daily_breakdown,
 warehouse.mart_customer_monthly,
+warehouse.mart_product_daily,
 warehouse.mart_product_monthly,
 warehouse.agg_product_performance,
 warehouse.agg_customer_metrics;
@@ -363,6 +364,21 @@ from order_sums as sums
 inner join warehouse.dim_customer as customers on sums.customer_key = customers.customer_key
 group by date_trunc('month', sums.sale_date)::date, customers.customer_id;
 
+insert into warehouse.mart_product_daily (
+    sale_date, product_key, orders, units, discount, revenue, cost, profit
+)
+select
+    sale_date,
+    product_key,
+    count(distinct transaction_id),
+    sum(quantity),
+    sum(discount_amount),
+    sum(revenue),
+    sum(cost),
+    sum(profit)
+from warehouse.fact_sales
+group by sale_date, product_key;
+
 insert into warehouse.mart_product_monthly (
     month_start, product_key, first_sale_date, last_sale_date, orders, units, discount, revenue, cost, profit
 )
@@ -371,13 +387,13 @@ select
     product_key,
     min(sale_date),
     max(sale_date),
-    count(distinct transaction_id),
-    sum(quantity),
-    sum(discount_amount),
+    sum(orders),
+    sum(units),
+    sum(discount),
     sum(revenue),
     sum(cost),
     sum(profit)
-from warehouse.fact_sales
+from warehouse.mart_product_daily
 group by date_trunc('month', sale_date)::date, product_key;
 
 insert into warehouse.agg_product_performance (

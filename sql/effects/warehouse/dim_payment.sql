@@ -13,14 +13,22 @@ cross join (
     values
     ('warehouse.agg_daily_sales'),
     ('warehouse.mart_daily_breakdown'),
-    ('warehouse.mart_product_monthly'),
-    ('warehouse.mart_customer_monthly')
+    ('warehouse.mart_product_daily'),
+    ('warehouse.mart_product_monthly')
 ) as consumers (consumer);
 
 insert into platform.revisits (consumer, key)
 select distinct
     'warehouse.fact_sales',
     facts.transaction_id
+from warehouse.fact_sales as facts
+inner join changes on facts.payment_key = changes.payment_key
+where changes.operation = 'D';
+
+insert into platform.revisits (consumer, key)
+select distinct
+    'warehouse.mart_customer_monthly',
+    warehouse.customer_month(facts.customer_key / 65536, facts.sale_date)
 from warehouse.fact_sales as facts
 inner join changes on facts.payment_key = changes.payment_key
 where changes.operation = 'D';

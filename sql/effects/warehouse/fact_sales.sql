@@ -22,9 +22,15 @@ cross join (
     values
     ('warehouse.agg_daily_sales'),
     ('warehouse.mart_daily_breakdown'),
-    ('warehouse.mart_product_monthly'),
-    ('warehouse.mart_customer_monthly')
+    ('warehouse.mart_product_daily'),
+    ('warehouse.mart_product_monthly')
 ) as consumers (consumer);
+
+insert into platform.revisits (consumer, key)
+select distinct
+    'warehouse.mart_customer_monthly',
+    warehouse.customer_month(customer_id, sale_date)
+from touched;
 
 insert into platform.revisits (consumer, key)
 select distinct

@@ -1,21 +1,42 @@
 -- warehouse.mart_customer_monthly: purchases of each customer in each month.
-with orders as (
+with sold as (
+    select
+        transaction_id,
+        sale_date,
+        customer_key,
+        quantity,
+        revenue,
+        cost
+    from warehouse.fact_sales
+    where %(everything)s
+    union all
     select
         facts.transaction_id,
         facts.sale_date,
-        min(facts.customer_key) as customer_key,
-        sum(facts.quantity) as units,
-        sum(facts.revenue) as revenue,
-        sum(facts.cost) as cost
-    from warehouse.fact_sales as facts
-    where
-        %(everything)s
-        or facts.sale_date in (
-            select days.calendar_date
-            from warehouse.dim_date as days
-            where days.month_start in (select scope.month_start from scope)
-        )
-    group by facts.transaction_id, facts.sale_date
+        facts.customer_key,
+        facts.quantity,
+        facts.revenue,
+        facts.cost
+    from scope
+    inner join warehouse.dim_customer as versions on scope.customer_id = versions.customer_id
+    inner join warehouse.fact_sales as facts
+        on
+            versions.customer_key = facts.customer_key
+            and facts.sale_date >= scope.month_start
+            and facts.sale_date < (scope.month_start + interval '1 month')::date
+    where not %(everything)s
+),
+
+orders as (
+    select
+        transaction_id,
+        sale_date,
+        min(customer_key) as customer_key,
+        sum(quantity) as units,
+        sum(revenue) as revenue,
+        sum(cost) as cost
+    from sold
+    group by transaction_id, sale_date
 )
 
 select

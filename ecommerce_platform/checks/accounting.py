@@ -1,0 +1,327 @@
+"""Accounting: every row of every file is kept, superseded or rejected, and nothing else (promise 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ecommerce_platform.checks.outcome import (
+    SAMPLES,
+    CheckOutcome,
+    TableCheck,
+    as_sql,
+    count_and_samples,
+    show,
+    window_parameters,
+)
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.writes import Window
+
+
+@dataclass(frozen=True)
+class _Fate:
+    """What becomes of a feed's rows.
+
+    Attributes:
+        kept: the table that names the rows which it took by partition_date and source_row.
+        columns: its columns, of the same name in the feed's typed view, that are held against what was exported.
+        superseded: an SQL condition on ``typed``, a good row that is not kept: a row that wins over it holds its key.
+    """
+
+    kept: str
+    columns: tuple[str, ...]
+    superseded: str
+
+
+# Each class is looked for on its own, none is what the others leave over. A row is kept if production names
+# it as its source, rejected if it is in rejected_rows, superseded if it is good, its parents exist, and a row
+# that wins over it holds its key; a line also if a later day exported its order again with lines.
+FATES: Mapping[str, _Fate] = {
+    "customers": _Fate(
+        "production.customer_versions",
+        ("customer_id", "city", "state", "country"),
+        """
+        exists (
+            select 1
+            from production.customer_versions as holder
+            where
+                holder.customer_id = typed.customer_id
+                and holder.valid_from = typed.valid_from
+                and (holder.updated_at, holder.partition_date, holder.source_row)
+                > (typed.updated_at, typed.partition_date, typed.source_row)
+        )
+        """,
+    ),
+    "products": _Fate(
+        "production.product_versions",
+        ("product_id", "valid_from", "product_name", "category_id", "brand", "price", "cost", "updated_at"),
+        """
+        exists (
+            select 1
+            from production.product_versions as holder
+            where
+                holder.product_id = typed.product_id
+                and holder.valid_from = typed.valid_from
+                and (holder.updated_at, holder.partition_date, holder.source_row)
+                > (typed.updated_at, typed.partition_date, typed.source_row)
+        )
+        """,
+    ),
+    "transactions": _Fate(
+        "production.transactions",
+        ("transaction_id", "customer_id", "transaction_date", "payment_method_id", "total_amount"),
+        """
+        exists (select 1 from production.customers as parents where parents.customer_id = typed.customer_id)
+        and exists (
+            select 1
+            from production.transactions as holder
+            where
+                holder.transaction_id = typed.transaction_id
+                and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
+        )
+        """,
+    ),
+    "transaction_items": _Fate(
+        "production.transaction_items",
+        ("transaction_id", "item_id", "product_id", "quantity", "unit_price", "discount_amount", "line_total"),
+        """
+        exists (
+            select 1 from production.transactions as parents where parents.transaction_id = typed.transaction_id
+        )
+        and exists (select 1 from production.products as parents where parents.product_id = typed.product_id)
+        and (
+            exists (
+                select 1
+                from production.transaction_items as holder
+                where
+                    holder.transaction_id = typed.transaction_id
+                    and holder.item_id = typed.item_id
+                    and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
+            )
+            or exists (
+                select 1
+                from production.typed_transactions as headers
+                inner join production.transaction_items as later
+                    on
+                        headers.transaction_id = later.transaction_id
+                        and headers.partition_date <= later.partition_date
+                where
+                    headers.transaction_id = typed.transaction_id
+                    and headers.reasons = ''
+                    and headers.partition_date > typed.partition_date
+            )
+        )
+        """,
+    ),
+}
+
+IN_WINDOW = "partition_date >= %(start)s and partition_date < %(end)s"
+WRONG = "(is_altered or is_kept::integer + is_superseded::integer + is_rejected::integer <> 1)"
+
+
+def rows_are_accounted_for() -> TableCheck:
+    """The conservation check of all four feeds: what was found of each, and the rows that are in no class or in two."""
+
+    def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
+        parameters = window_parameters(connection, window)
+        violations = rows_tested = 0
+        samples: list[Mapping[str, str | None]] = []
+        metadata: dict[str, int] = {}
+        for feed in FATES:
+            per_day = connection.execute(as_sql(_per_day(feed)), parameters).fetchall()
+            suspects = [row for row in per_day if row[6]]
+            for day, in_file, found, kept, superseded, rejected, _ in suspects:
+                if in_file != found or found != kept + superseded + rejected:
+                    text = f"{in_file} in file, {found} staged, {kept} kept, {superseded} superseded"
+                    text += f", {rejected} rejected"
+                    samples.append({"feed": feed, "partition_date": str(day), "source_row": None, "fault": text})
+            wrong = 0
+            if suspects:
+                wrong, rows = count_and_samples(connection, _wrong_rows(feed), parameters)
+                samples += [{"feed": feed, **sample} for sample in rows]
+            violations += wrong + sum(row[1] != row[2] for row in per_day)
+            if suspects and not wrong:
+                violations += sum(row[1] == row[2] for row in suspects)
+            rows_tested += sum(row[2] for row in per_day)
+            for name, position in (("kept", 3), ("superseded", 4), ("rejected", 5)):
+                metadata[f"{feed}_{name}"] = sum(row[position] for row in per_day)
+            late, unpassed = count_and_samples(connection, _not_passed(feed), parameters)
+            violations += late
+            samples += [{"feed": feed, **sample} for sample in unpassed]
+        rows_first = sorted(samples, key=lambda sample: sample.get("source_row") is None)
+        if violations:
+            text = f"{violations:,} of {rows_tested:,} rows are in none or two of kept, superseded, rejected."
+            text += f" First: {show(rows_first)}"
+        else:
+            text = f"{rows_tested:,} rows are each kept, superseded or rejected, and nothing else"
+        return CheckOutcome(not violations, rows_tested, violations, text, rows_first[:SAMPLES], metadata)
+
+    return TableCheck(
+        "rows_are_accounted_for",
+        "production.rejected_rows",
+        "Every row of every file is exactly one of kept, superseded by another row of its key, and rejected; a row"
+        " that is kept has the keys, the days and the amounts that were exported.",
+        evaluate,
+        reads=("production.loaded_days", *(fate.kept for fate in FATES.values())),
+    )
+
+
+def _judged(feed: str, among: str = "") -> str:
+    """A SELECT of the class of each row of the window, or of those that ``among`` names by day and number."""
+    fate = FATES[feed]
+    return f"""
+        select
+            typed.partition_date,
+            typed.source_row,
+            kept.source_row is not null as is_kept,
+            case when kept.source_row is not null then false else typed.reasons = '' and ({fate.superseded}) end
+                as is_superseded,
+            rejected.source_row is not null as is_rejected,
+            case
+                when kept.source_row is null then false
+                else ({_columns("kept", feed)}) is distinct from ({_columns("typed", feed)})
+            end as is_altered,
+            {_checksum("typed", feed)} as checksum
+        from {among and f"{among} inner join"} production.typed_{feed} as typed
+            {among and f"on {among}.partition_date = typed.partition_date and {among}.source_row = typed.source_row"}
+        left join {fate.kept} as kept
+            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
+        left join production.rejected_rows as rejected
+            on rejected.feed = '{feed}' and typed.partition_date = rejected.partition_date
+            and typed.source_row = rejected.source_row
+        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
+    """
+
+
+def _columns(of: str, feed: str) -> str:
+    return ", ".join(f"{of}.{name}" for name in FATES[feed].columns)
+
+
+def _checksum(of: str, feed: str) -> str:
+    return f"hash_record_extended(row({of}.source_row, {_columns(of, feed)}), 0)"
+
+
+def _per_day(feed: str) -> str:
+    """A SELECT of the numbers of each day, and whether its rows must be looked at one by one.
+
+    The rows that nobody kept are few, and judged. Of the others it is enough that the checksum of all rows as exported
+    is that of the kept ones and these: then each row that production names is there, once, and with its own values.
+    """
+    fate = FATES[feed]
+    return f"""
+        with others as materialized (
+            select staged.partition_date, staged.source_row
+            from staging.{feed} as staged
+            where
+                staged.partition_date >= %(start)s
+                and staged.partition_date < %(end)s
+                and not exists (
+                    select 1
+                    from {fate.kept} as kept
+                    where kept.partition_date = staged.partition_date and kept.source_row = staged.source_row
+                )
+        ),
+
+        staged as (
+            select typed.partition_date, count(*) as found, bit_xor({_checksum("typed", feed)}) as checksum
+            from production.typed_{feed} as typed
+            where {IN_WINDOW}
+            group by typed.partition_date
+        ),
+
+        kept as (
+            select kept.partition_date, count(*) as found, bit_xor({_checksum("kept", feed)}) as checksum
+            from {fate.kept} as kept
+            where {IN_WINDOW}
+            group by kept.partition_date
+        ),
+
+        rejected as (
+            select partition_date, count(*) as found
+            from production.rejected_rows
+            where feed = '{feed}' and {IN_WINDOW}
+            group by partition_date
+        ),
+
+        judged as (
+            select
+                partition_date,
+                count(*) filter (where is_superseded) as superseded,
+                count(*) filter (where is_superseded = is_rejected) as wrong,
+                bit_xor(checksum) as checksum
+            from ({_judged(feed, "others")} offset 0) as rows
+            group by partition_date
+        ),
+
+        days as (
+            select partition_date, rows_in_file from production.loaded_days where feed = '{feed}' and {IN_WINDOW}
+        ),
+
+        added_up as (
+            select
+                partition_date,
+                days.rows_in_file,
+                coalesce(staged.found, 0) as found,
+                coalesce(kept.found, 0) as kept,
+                coalesce(judged.superseded, 0) as superseded,
+                coalesce(rejected.found, 0) as rejected,
+                coalesce(judged.wrong, 0) as wrong,
+                coalesce(staged.checksum, 0) = coalesce(kept.checksum, 0) # coalesce(judged.checksum, 0) as is_unaltered
+            from days
+            full join staged using (partition_date)
+            full join kept using (partition_date)
+            full join rejected using (partition_date)
+            full join judged using (partition_date)
+        )
+
+        select
+            partition_date,
+            rows_in_file,
+            found,
+            kept,
+            superseded,
+            rejected,
+            wrong > 0
+            or not is_unaltered
+            or (rows_in_file, found) is distinct from (found::integer, kept + superseded + rejected) as is_suspect
+        from added_up
+    """
+
+
+def _wrong_rows(feed: str) -> str:
+    return f"""
+        select
+            partition_date,
+            source_row,
+            case
+                when not (is_kept or is_superseded or is_rejected)
+                    then 'neither kept, superseded nor rejected'
+                when is_altered then 'kept with other values than exported'
+                else concat_ws(
+                    ' and ',
+                    case when is_kept then 'kept' end,
+                    case when is_superseded then 'superseded' end,
+                    case when is_rejected then 'rejected' end
+                )
+            end as fault
+        from ({_judged(feed)}) as judged
+        where {WRONG}
+    """
+
+
+def _not_passed(feed: str) -> str:
+    return f"""
+        select
+            staged.partition_date,
+            null as source_row,
+            'the slice that is staged has not passed its checks' as fault
+        from (
+            select partition_date, max(loaded_at) as loaded_at
+            from staging.{feed}
+            where {IN_WINDOW}
+            group by partition_date
+        ) as staged
+        left join production.loaded_days as days
+            on days.feed = '{feed}' and staged.partition_date = days.partition_date
+        where staged.loaded_at is distinct from days.loaded_at
+    """
