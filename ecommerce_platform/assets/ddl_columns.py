@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import sqlglot
 from dagster import TableColumn, TableColumnConstraints, TableSchema
-from sqlglot import exp
 
+from ecommerce_platform.assets.remembered import remembered
+from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.settings import SQL_DIR
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 TYPE_NAMES = {"decimal": "numeric", "int": "integer"}
 """PostgreSQL's names for what sqlglot calls otherwise."""
@@ -29,22 +35,30 @@ class Column:
     comment: str | None
 
 
-@cache
 def columns_of(table: str) -> tuple[Column, ...]:
     """The columns of ``schema.table``, in order.
 
     Raises:
         KeyError: sql/ddl creates no such table.
     """
-    return _tables(table.split(".")[0])[table]
+    return _tables()[table]
 
 
 @cache
-def _tables(schema: str) -> dict[str, tuple[Column, ...]]:
+def _tables() -> dict[str, tuple[Column, ...]]:
+    files = [path for layer in LAYERS for path in sorted((SQL_DIR / "ddl").glob(f"*_{layer}.sql"))]
+    held = remembered("ddl_columns", [*files, Path(__file__)], lambda: _parsed(files))
+    return {table: tuple(Column(*column) for column in columns) for table, columns in held.items()}
+
+
+def _parsed(files: Sequence[Path]) -> dict[str, list[tuple[str, str, bool, str | None]]]:
+    import sqlglot
+    from sqlglot import exp
+
     created: dict[str, exp.Create] = {}
     added: dict[str, list[exp.ColumnDef]] = {}
     comments: dict[str, str] = {}
-    for path in sorted((SQL_DIR / "ddl").glob(f"*_{schema}.sql")):
+    for path in files:
         for statement in sqlglot.parse(path.read_text(encoding="utf-8"), dialect="postgres"):
             if isinstance(statement, exp.Create) and statement.kind == "TABLE":
                 table = statement.this.this
@@ -56,19 +70,23 @@ def _tables(schema: str) -> dict[str, tuple[Column, ...]]:
             elif isinstance(statement, exp.Comment):
                 comments[statement.this.sql("postgres")] = statement.expression.name
     return {
-        table: tuple(
+        table: [
             _column(column, statement, comments.get(f"{table}.{column.name}"))
             for column in [*_columns(statement), *added.get(table, ())]
-        )
+        ]
         for table, statement in created.items()
     }
 
 
 def _columns(statement: exp.Create) -> list[exp.ColumnDef]:
+    from sqlglot import exp
+
     return [part for part in statement.this.expressions if isinstance(part, exp.ColumnDef)]
 
 
-def _column(column: exp.ColumnDef, statement: exp.Create, comment: str | None) -> Column:
+def _column(column: exp.ColumnDef, statement: exp.Create, comment: str | None) -> tuple[str, str, bool, str | None]:
+    from sqlglot import exp
+
     keys = {name.name for key in statement.find_all(exp.PrimaryKey) for name in key.find_all(exp.Identifier)}
     required = (
         column.name in keys
@@ -77,7 +95,7 @@ def _column(column: exp.ColumnDef, statement: exp.Create, comment: str | None) -
     )
     assert column.kind is not None, f"{column.name}: a column without a type"
     type_ = column.kind.sql("postgres").lower().split("(")[0]
-    return Column(column.name, TYPE_NAMES.get(type_, type_), not required, comment)
+    return column.name, TYPE_NAMES.get(type_, type_), not required, comment
 
 
 def table_schema(table: str) -> TableSchema:

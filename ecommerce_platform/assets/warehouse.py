@@ -7,7 +7,7 @@ FACT = "warehouse.fact_sales"
 
 dim_date = table_asset(
     "warehouse.dim_date",
-    write=Merge(key=("calendar_date",)),
+    write=Merge(key=("calendar_date",), scope=("calendar_date",)),
     description="One row a day of 2000 to 2099.",
     is_daily=False,
 )

@@ -279,10 +279,10 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
         )
         facts = facts.filter(facts[DAY] >= days[0], facts[DAY] < days[1])
         if sold == BUYER:
-            versions = ibis.table(
-                {"customer_key": "int64", BUYER: "int64"}, name="dim_customer", database="warehouse"
+            versions = ibis.table({"customer_key": "int64", BUYER: "int64"}, name="dim_customer", database="warehouse")
+            return table.filter(
+                table[BUYER].isin(versions.filter(versions.customer_key.isin(facts.customer_key))[BUYER])
             )
-            return table.filter(table[BUYER].isin(versions.filter(versions.customer_key.isin(facts.customer_key))[BUYER]))
         return table.filter(table[sold].isin(facts.sale_date.truncate("M") if sold == MONTH else facts.sale_date))
 
     def judged(days: Any, *extra: str) -> ir.Table:

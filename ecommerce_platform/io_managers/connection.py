@@ -1,11 +1,17 @@
 """How a Dagster process reaches PostgreSQL."""
 
+from __future__ import annotations
+
+import os
+import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
 from dagster import ConfigurableResource
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from pydantic import Field
 
 from ecommerce_platform.io_managers.failures import retry_if_curable
@@ -51,14 +57,79 @@ class PostgresConnection(ConfigurableResource):
 
     @contextmanager
     def _open(self) -> Generator[ClientConnection]:
+        opening = (os.getpid(), self.resolve_url(), self.role)
+        connection = _idle.take(opening) or self._new()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        _idle.give_back(opening, connection)
+
+    def _new(self) -> ClientConnection:
         options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
-        with psycopg.connect(
+        connection = psycopg.connect(
             self.resolve_url(),
             autocommit=True,
             options=options,
             application_name="ecommerce-platform",
             cursor_factory=psycopg.ClientCursor,
-        ) as connection:
-            if self.role is not None:
-                connection.execute(sql.SQL("set role {}").format(sql.Identifier(self.role)))
-            yield connection
+        )
+        if self.role is not None:
+            connection.execute(sql.SQL("set role {}").format(sql.Identifier(self.role)))
+        return connection
+
+
+class _Idle:
+    """Connections between two uses: a new one costs its process on the server and all that this has to look up again.
+
+    Only those of the latest address and role are kept, at most ``AT_MOST``, and none that was in an error.
+    """
+
+    AT_MOST = 2
+    RESTED = 0.1
+    """Seconds after which the server may have been restarted: the connection is tried out."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opening: Opening | None = None
+        self._connections: list[tuple[float, ClientConnection]] = []
+
+    def take(self, opening: Opening) -> ClientConnection | None:
+        """A connection that works, if one is idle."""
+        while True:
+            with self._lock:
+                if self._opening != opening or not self._connections:
+                    return None
+                since, connection = self._connections.pop()
+            if time.monotonic() - since < self.RESTED or _works(connection):
+                return connection
+            connection.close()
+
+    def give_back(self, opening: Opening, connection: ClientConnection) -> None:
+        """Keep a connection, or close it."""
+        closing: list[ClientConnection] = []
+        with self._lock:
+            if self._opening != opening:
+                if self._opening is not None and self._opening[0] == opening[0]:
+                    closing = [each for _, each in self._connections]
+                self._opening, self._connections = opening, []
+            if len(self._connections) < self.AT_MOST and connection.info.transaction_status == TransactionStatus.IDLE:
+                connection.isolation_level = None
+                self._connections.append((time.monotonic(), connection))
+            else:
+                closing.append(connection)
+        for each in closing:
+            each.close()
+
+
+def _works(connection: ClientConnection) -> bool:
+    try:
+        connection.execute("select 1")
+    except psycopg.Error:
+        return False
+    return True
+
+
+Opening = tuple[int, str, str | None]
+_idle = _Idle()

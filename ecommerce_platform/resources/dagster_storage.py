@@ -197,7 +197,9 @@ class _Pooled:
 
 @survives_an_outage
 class _Runs(_Pooled, PostgresRunStorage):
-    pass
+    def has_execution_plan_snapshot(self, execution_plan_snapshot_id: str) -> bool:
+        """Whether a plan is kept; the base reads and decodes all of it to say so."""
+        return self._has_snapshot_id(execution_plan_snapshot_id)
 
 
 @survives_an_outage

@@ -12,3 +12,4 @@ select
     trim(to_char(day, 'Day')) as day_name,
     extract(isodow from day) >= 6 as is_weekend
 from generate_series(timestamp '2000-01-01', timestamp '2099-12-31', interval '1 day') as days (day)
+where %(everything)s or day::date in (select scope.calendar_date from scope)
