@@ -24,6 +24,7 @@ from ecommerce_platform.assets.lineage import tables_read
 from ecommerce_platform.assets.staging import feed_reader
 from ecommerce_platform.assets.tables import table_query
 from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
+from ecommerce_platform.io_managers.connection import close_idle_connections
 from ecommerce_platform.io_managers.writes import Merge, Window, WriteResult, describe, write, write_mode
 from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
 from ecommerce_platform.source.feeds import FEEDS
@@ -174,6 +175,7 @@ class Platform:
             for name in table_assets() if only is None else [name for name in only if name in table_assets()]:
                 table = describe(connection, *name.split("."))
                 results[name] = write(connection, table, mode_of(name), table_query(name, window), window)
+        close_idle_connections()  # The process of a run ends, too.
         return results
 
     def load(self, number: int, **feeds: Sequence[Row]) -> dict[str, WriteResult]:

@@ -106,6 +106,13 @@ class _Idle:
                 return connection
             connection.close()
 
+    def close(self) -> None:
+        """Close them all."""
+        with self._lock:
+            closing, self._connections = self._connections, []
+        for _, each in closing:
+            each.close()
+
     def give_back(self, opening: Opening, connection: ClientConnection) -> None:
         """Keep a connection, or close it."""
         closing: list[ClientConnection] = []
@@ -132,4 +139,11 @@ def _works(connection: ClientConnection) -> bool:
 
 
 Opening = tuple[int, str, str | None]
+"""Process, address and role."""
+
 _idle = _Idle()
+
+
+def close_idle_connections() -> None:
+    """Close what this process keeps for later: nobody may copy or drop a database that somebody is connected to."""
+    _idle.close()

@@ -144,6 +144,15 @@ def check_feed_file(path: Path, feed: str, day: dt.date) -> FeedFile:
     return text.summary(text.batches())
 
 
+def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
+    """How many lines a file has after its header: its rows, or more where a field holds a line break.
+
+    Raises FeedFileError if the file is missing, not a regular file, empty, or too large.
+    """
+    text = _read_bytes(path, feed, day)
+    return text.count(b"\n") - text.endswith(b"\n")
+
+
 def write_feed_file(path: Path, content: bytes) -> tuple[str, int]:
     """Put ``content`` at ``path`` atomically, making parent folders; return its SHA-256 (hex) and its bytes.
 

@@ -25,6 +25,7 @@ import pytest
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.verify import verify, whole_database_checks
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.connection import close_idle_connections
 from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
@@ -136,6 +137,7 @@ def first_day(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPa
         as_of_now(platform).run(1)
         before = contents(platform)
         platform.execute(HOLD)
+        close_idle_connections()
         connection.execute(f"create database {clean} template {name}")
         both = Platform(postgres_server.url(clean), raw)
         as_of_now(both).run(2)

@@ -16,6 +16,7 @@ import pytest
 
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.connection import close_idle_connections
 from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform_tests.conftest import TEMPLATE
@@ -62,6 +63,7 @@ def export(platform: Platform, number: int) -> None:
 
 def counters(platform: Platform) -> Counter[tuple[str, str]]:
     """Rows read by scans and rows written, of each table since the statistics were last reset, and rows now there."""
+    close_idle_connections()  # A session tells what it has read when it ends.
     with psycopg.connect(platform.url) as connection:
         rows = connection.execute(
             """
@@ -90,6 +92,7 @@ def measured(
             export(platform, number)
         platform.run(loaded + 1, history)
         loaded = history + 1
+        close_idle_connections()
         with psycopg.connect(platform.url, autocommit=True) as connection:
             connection.execute("vacuum (analyze)")
         before = counters(platform)
