@@ -146,7 +146,7 @@ class Workplace:
         next_day = self.load(day, day)
         checks_s = platform.checks_s
         phases = {f"platform {layer}": _seconds_of(platform.steps, f"{layer}__") for layer in LAYERS[1:]}
-        phases |= {f"platform checks of {layer}": _seconds_of(platform.steps, f"check__{layer}__") for layer in LAYERS}
+        phases |= {f"platform checks of {layer}": _seconds_of(platform.steps, f"check__{layer}") for layer in LAYERS}
         phases["platform dagster and start"] = platform.seconds - checks_s - platform.written_s
         phases |= {f"baseline {name}": seconds for name, seconds in baseline.items()}
         return Measured(

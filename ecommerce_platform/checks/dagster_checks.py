@@ -1,4 +1,4 @@
-"""From table checks to Dagster's asset checks: one step a table."""
+"""From table checks to Dagster's asset checks: one step a table, and one for staging."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,33 +28,38 @@ from ecommerce_platform.partitions import days_of_run
 from ecommerce_platform.resources.database import Database
 
 AT_ONCE = 2
-"""Checks of one table that run at the same time, each on a connection of its own."""
+"""Checks of one step that run at the same time, each on a connection of its own."""
 
 
 def asset_checks(checks: Iterable[TableCheck]) -> list[AssetChecksDefinition]:
-    """Blocking asset checks, the checks of a table in one step; each can also be run alone.
+    """Blocking asset checks, the checks of a table in one step, and those of staging together: production waits for all
+    of its tables anyway, and the long check of one leaves a core to the others. Each can also be run alone.
 
     All are blocking, so that they come before what is downstream; a WARN stops nothing all the same. They
     need the resource ``database``, and look at the days of the run, or at whole tables when the run has none.
     """
-    by_table = groupby(sorted(checks, key=lambda check: check.table), key=lambda check: check.table)
-    return [_checks_of_table(table, list(group)) for table, group in by_table]
+    by_step = groupby(sorted(checks, key=lambda check: check.table), key=_step_of)
+    return [_checks_of_step(step, list(group)) for step, group in by_step]
 
 
-def _checks_of_table(table: str, checks: Sequence[TableCheck]) -> AssetChecksDefinition:
-    by_name = {check.name: check for check in checks}
-    if len(by_name) < len(checks):
-        raise ValueError(f"{table}: two checks have one name among {', '.join(check.name for check in checks)}")
+def _step_of(check: TableCheck) -> str:
+    return f"check__{'staging' if check.table.startswith('staging.') else check.table.replace('.', '__')}"
+
+
+def _checks_of_step(step: str, checks: Sequence[TableCheck]) -> AssetChecksDefinition:
+    by_key = {(check.table, check.name): check for check in checks}
+    if len(by_key) < len(checks):
+        raise ValueError(f"{step}: two checks have one name among {', '.join(check.name for check in checks)}")
 
     @multi_asset_check(
-        name=f"check__{table.replace('.', '__')}",
+        name=step,
         specs=[_spec(check) for check in checks],
         can_subset=True,
     )
     def evaluate(context: AssetCheckExecutionContext, database: Database) -> Iterator[AssetCheckResult]:
         window = window_of_run(context)
-        wanted = {key.name for key in context.selected_asset_check_keys}
-        selected = [check for name, check in by_name.items() if name in wanted]
+        wanted = {(".".join(key.asset_key.path), key.name) for key in context.selected_asset_check_keys}
+        selected = [check for key, check in by_key.items() if key in wanted]
 
         def judge(check: TableCheck) -> CheckOutcome:
             with database.connect() as connection:

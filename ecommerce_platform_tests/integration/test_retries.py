@@ -144,7 +144,7 @@ def test_a_slice_that_breaks_its_contract_is_refused_once(platform: Platform) ->
     many = [product(number, price="many") for number in range(1, 200)]
     write_feed_file(feed_file_name(platform.raw, "products", day(1)), csv_bytes(FEEDS["products"], many))
     checked = run(platform, *(f"staging.{feed}" for feed in FEEDS))
-    assert attempts(checked, "check__staging__products") == 1
+    assert attempts(checked, "check__staging") == 1
     walked_past = run(platform, "production.loaded_days")
     assert attempts(walked_past, "production__loaded_days") == 1
     assert not checked.success

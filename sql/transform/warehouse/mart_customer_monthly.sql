@@ -1,22 +1,24 @@
 -- warehouse.mart_customer_monthly: purchases of each customer in each month.
-with sold as (
+with orders as (
     select
         transaction_id,
         sale_date,
-        customer_key,
-        quantity,
-        revenue,
-        cost
+        min(customer_key) as customer_key,
+        sum(quantity) as units,
+        sum(revenue) as revenue,
+        sum(cost) as cost
     from warehouse.fact_sales
     where %(everything)s
+    group by transaction_id, sale_date
     union all
+    -- Of some customers: their sales are looked up, a month at a time.
     select
         facts.transaction_id,
         facts.sale_date,
-        facts.customer_key,
-        facts.quantity,
-        facts.revenue,
-        facts.cost
+        min(facts.customer_key) as customer_key,
+        sum(facts.quantity) as units,
+        sum(facts.revenue) as revenue,
+        sum(facts.cost) as cost
     from scope
     inner join warehouse.dim_customer as versions on scope.customer_id = versions.customer_id
     inner join warehouse.fact_sales as facts
@@ -25,18 +27,7 @@ with sold as (
             and facts.sale_date >= scope.month_start
             and facts.sale_date < (scope.month_start + interval '1 month')::date
     where not %(everything)s
-),
-
-orders as (
-    select
-        transaction_id,
-        sale_date,
-        min(customer_key) as customer_key,
-        sum(quantity) as units,
-        sum(revenue) as revenue,
-        sum(cost) as cost
-    from sold
-    group by transaction_id, sale_date
+    group by facts.transaction_id, facts.sale_date
 )
 
 select
