@@ -446,13 +446,14 @@ class EmbeddedPostgres:
             "unix_socket_permissions": "0700",
             "max_connections": "100",
             # One laptop runs the server, Dagster and a browser; the rest of the memory is the page cache's.
-            "shared_buffers": f"{min(max(memory // 16, 64 * 2**20), 512 * 2**20) // 2**20}MB",
+            "shared_buffers": f"{min(max(memory // 16, 64 * 2**20), 1024 * 2**20) // 2**20}MB",
             "effective_cache_size": f"{memory // 2 // 2**20}MB",
             "work_mem": "64MB",
             "maintenance_work_mem": "256MB",
             # Containers have 64 MB of /dev/shm, too little for a parallel hash join.
             "dynamic_shared_memory_type": "mmap",
-            "max_parallel_workers_per_gather": "2",
+            # One more process than cores only makes them wait for each other.
+            "max_parallel_workers_per_gather": str(min(max(_cores() - 1, 1), 4)),
             "jit": "off",
             "random_page_cost": "1.1",
             # No replica, so loads into a table made in the same transaction need no write-ahead log.
@@ -507,6 +508,11 @@ def _environment() -> dict[str, str]:
     foreign = ("PG", "LC_", "LANG")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return kept | {"LC_ALL": "C"}
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> int:

@@ -16,6 +16,17 @@ with images as (
     where %(everything)s or customer_id in (select scope.customer_id from scope)
 ),
 
+orders_of_some as materialized (
+    -- In the order of the lines, so that those of neighbours are found together.
+    select
+        transaction_id,
+        customer_id,
+        transaction_date as day
+    from production.transactions
+    where not %(everything)s and customer_id in (select scope.customer_id from scope)
+    order by transaction_id
+),
+
 order_sums as (
     select
         orders.transaction_id,
@@ -24,8 +35,21 @@ order_sums as (
         sum(lines.line_total) as revenue
     from production.transactions as orders
     inner join production.transaction_items as lines on orders.transaction_id = lines.transaction_id
-    where %(everything)s or orders.customer_id in (select scope.customer_id from scope)
+    where %(everything)s
     group by orders.transaction_id, orders.customer_id, orders.transaction_date
+    union all
+    select
+        orders.transaction_id,
+        orders.customer_id,
+        orders.day,
+        sums.revenue
+    from orders_of_some as orders
+    cross join lateral (
+        select sum(lines.line_total) as revenue
+        from production.transaction_items as lines
+        where lines.transaction_id = orders.transaction_id
+    ) as sums
+    where sums.revenue is not null
 ),
 
 purchase_days as (
