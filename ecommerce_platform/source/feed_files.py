@@ -145,7 +145,7 @@ def check_feed_file(path: Path, feed: str, day: dt.date) -> FeedFile:
 
 
 def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
-    """How many lines a file has after its header: its rows, or more where a field holds a line break.
+    """How many lines end after the header: as many as there are rows, where no field holds a line break.
 
     Raises FeedFileError if the file is missing, not a regular file, empty, or too large.
     """

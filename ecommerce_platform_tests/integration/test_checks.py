@@ -245,6 +245,27 @@ BROKEN = [
     (
         "production.rejected_rows",
         "rows_are_accounted_for",
+        "insert into production.rejected_rows (feed, partition_date, source_row, source_file, reasons,"
+        " original) values ('customers', '2024-01-01', 99, 'f', array['x'], '{}')",
+        {"feed": "customers", "partition_date": "2024-01-01", "source_row": None},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
+        "update production.customer_versions set city = 'Elsewhere'"
+        " where customer_id = 1 and partition_date = '2024-01-01'",
+        {"feed": "customers", "partition_date": "2024-01-01", "fault": "kept with other values than exported"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
+        "update production.product_versions set cost = cost + 0.01"
+        " where product_id = 1 and partition_date = '2024-01-01'",
+        {"feed": "products", "partition_date": "2024-01-01", "fault": "kept with other values than exported"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
         "update staging.products set loaded_at = now() where partition_date = '2024-01-02'",
         {"feed": "products", "partition_date": "2024-01-02"},
     ),

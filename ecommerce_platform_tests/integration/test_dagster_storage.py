@@ -295,3 +295,22 @@ def test_a_disposed_instance_leaves_no_connection(platform_environment, server, 
             "select count(*) from pg_stat_activity where datname = %s", [f"{name}_dagster"]
         ).fetchone()
     assert left == (0,)
+
+
+def test_what_dagster_has_is_looked_up_once_and_a_plan_is_not_decoded(platform_environment, database):
+    platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(PROJECT_DIR))) as instance:
+        asked: Counter = Counter()
+
+        @event.listens_for(instance.event_log_storage._engine, "before_cursor_execute")
+        def count(connection, cursor, statement, *_):
+            asked["catalogue"] += "pg_catalog.pg_class" in statement
+
+        run_a_range(instance)
+        first = asked.pop("catalogue")
+        run_id = run_a_range(instance)
+        assert first > 0
+        assert asked["catalogue"] == 0
+        run = instance.get_run_by_id(run_id)
+        assert instance.run_storage.has_execution_plan_snapshot(run.execution_plan_snapshot_id)
+        assert not instance.run_storage.has_execution_plan_snapshot("no such plan")

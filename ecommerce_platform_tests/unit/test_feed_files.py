@@ -23,6 +23,7 @@ from ecommerce_platform.source.feed_files import (
     check_feed_file,
     feed_file_name,
     feed_file_schema,
+    lines_of_feed_file,
     read_feed_file,
     write_feed_file,
 )
@@ -108,6 +109,22 @@ def test_the_report_describes_the_bytes_that_were_read(tmp_path: Path) -> None:
     report = FeedFile(FEED, DAY, path, digest, len(content), rows=3, extra_columns=(), malformed_rows=1)
     assert read_feed_file(path, FEED, DAY)[0] == report
     assert check_feed_file(path, FEED, DAY) == report
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (HEADER, 0),
+        (HEADER.rstrip(b"\n"), 0),
+        (HEADER + line("a") + line("b"), 2),
+        (HEADER + line("a") + line("b").rstrip(b"\n"), 2),
+        (HEADER + line('"a\nb"'), 2),
+    ],
+)
+def test_lines_are_counted_without_being_read(tmp_path: Path, content: bytes, lines: int) -> None:
+    path = tmp_path / "day.csv"
+    path.write_bytes(content)
+    assert lines_of_feed_file(path, FEED, DAY) == lines
 
 
 def test_a_file_with_only_a_header_has_no_rows(read: Read) -> None:

@@ -1,0 +1,114 @@
+"""Connections are used again: never one that is broken, was in an error, or belongs to another database or role."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import psycopg
+import pytest
+
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
+from ecommerce_platform.io_managers.writes import write_transaction
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.integration
+
+
+def backend(connection: ClientConnection) -> int:
+    return connection.info.backend_pid
+
+
+def sessions(url: str) -> int:
+    """How many of our connections the server has."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "select count(*) from pg_stat_activity"
+            " where application_name = 'ecommerce-platform' and datname = current_database()"
+        ).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_the_next_use_gets_the_same_session_with_its_role(database_url: str) -> None:
+    database = PostgresConnection(url=database_url, role="loader")
+    with database.connect() as connection:
+        first = backend(connection)
+    with database.connect() as connection:
+        assert backend(connection) == first
+        assert connection.execute("select current_user").fetchone() == ("loader",)
+        assert connection.autocommit
+
+
+def test_a_write_leaves_no_isolation_level_behind(database_url: str) -> None:
+    database = PostgresConnection(url=database_url, role="loader")
+    with database.connect() as connection, write_transaction(connection, ["production.customers"]):
+        pass
+    with database.connect() as connection, connection.transaction():
+        assert connection.execute("show transaction_isolation").fetchone() == ("read committed",)
+
+
+def test_two_uses_at_once_have_two_sessions_and_at_most_two_stay(database_url: str) -> None:
+    database = PostgresConnection(url=database_url)
+    together = threading.Barrier(3)
+    seen = set()
+
+    def use() -> None:
+        with database.connect() as connection:
+            seen.add(backend(connection))
+            together.wait(10)
+
+    threads = [threading.Thread(target=use) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 3
+    deadline = time.monotonic() + 10
+    while sessions(database_url) > 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert sessions(database_url) == 2
+    close_idle_connections()
+
+
+def test_a_session_that_was_ended_while_it_rested_is_replaced(database_url: str) -> None:
+    database = PostgresConnection(url=database_url)
+    with database.connect() as connection:
+        first = backend(connection)
+    with psycopg.connect(database_url) as admin:
+        admin.execute("select pg_terminate_backend(%s)", (first,))
+    time.sleep(0.2)
+    with database.connect() as connection:
+        assert backend(connection) != first
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_a_session_that_saw_an_error_is_not_used_again(database_url: str) -> None:
+    database = PostgresConnection(url=database_url)
+    with database.connect() as connection:
+        first = backend(connection)
+
+    def fail() -> None:
+        with database.connect() as connection:
+            assert backend(connection) == first
+            connection.execute("select 1 / 0")
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        fail()
+    with database.connect() as connection:
+        assert backend(connection) != first
+
+
+def test_another_role_or_database_closes_what_was_kept(database_url: str, postgres_server: EmbeddedPostgres) -> None:
+    with PostgresConnection(url=database_url, role="loader").connect():
+        pass
+    with PostgresConnection(url=database_url, role="reader").connect() as connection:
+        assert connection.execute("select current_user").fetchone() == ("reader",)
+    with PostgresConnection(url=postgres_server.url()).connect():
+        pass
+    deadline = time.monotonic() + 10
+    while sessions(database_url) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert sessions(database_url) == 0
+    close_idle_connections()
