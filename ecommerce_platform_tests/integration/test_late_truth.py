@@ -115,6 +115,16 @@ def test_lines_that_a_withdrawn_export_had_superseded_come_back(platform: Platfo
     assert [item for _, item, _ in kept_lines(platform)] == [1, 2]
 
 
+def test_the_first_customers_of_all_bring_in_the_orders_that_waited_even_when_loaded_alone(platform: Platform) -> None:
+    """An empty table is filled in bulk, without telling anybody; those who wait look for their parents themselves."""
+    platform.load(1, products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)])
+    assert kept_lines(platform) == []
+    platform.export(2, customers=[customer(1, on=2)])
+    platform.run(2, only=["staging.customers", "production.loaded_days", "production.customers"])
+    platform.run(2)
+    assert [item for _, item, _ in kept_lines(platform)] == [1]
+
+
 def read_before(table: str) -> set[str]:
     """All tables that are written before a table, because it is made from them."""
     parents = [name for name in tables_read(table) if not name.startswith("staging.")]
