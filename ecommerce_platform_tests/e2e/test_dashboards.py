@@ -590,6 +590,7 @@ def test_a_database_that_is_down_is_told_and_its_return_is_noticed(
         assert visit.go("/?range=all").kpi("Total revenue") == "70.00"
 
         admin.execute("alter database shop_of_one_test with allow_connections false")
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'shop_of_one_test'")
         visit.go("/?range=all")
         expect(visit.page.locator(".notices")).to_contain_text("The numbers cannot be shown.")
         expect(visit.page.locator(".notices")).to_contain_text("ecommerce-platform db start")
