@@ -191,8 +191,10 @@ def describe(connection: ClientConnection, schema: str, name: str) -> Table:
 
 
 @contextmanager
-def write_transaction(connection: ClientConnection, tables: Sequence[str]) -> Generator[None]:
-    """One repeatable-read transaction that no other writer of these tables overlaps.
+def write_transaction(
+    connection: ClientConnection, tables: Sequence[str], level: IsolationLevel = IsolationLevel.REPEATABLE_READ
+) -> Generator[None]:
+    """One transaction, repeatable-read unless told otherwise, that no other writer of these tables overlaps.
 
     The locks are taken before the transaction begins, so that its snapshot holds what the writer before it left.
     """
@@ -200,7 +202,7 @@ def write_transaction(connection: ClientConnection, tables: Sequence[str]) -> Ge
         for table in sorted(set(tables)):
             connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"write {table}",))
             stack.callback(_unlock, connection, table)
-        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.isolation_level = level
         with connection.transaction():
             connection.execute("set constraints all deferred")
             yield
@@ -236,7 +238,10 @@ def write(
     if isinstance(rows, Query) and rows.window is not None:
         window = rows.window
     locks = mode.locks if isinstance(mode, Merge) else ()
-    with write_transaction(connection, (table.full_name, *locks)):
+    # A merge compares what several statements read. A slice is replaced by what one brings, and COPY … FREEZE wants no
+    # snapshot from before.
+    level = IsolationLevel.REPEATABLE_READ if isinstance(mode, Merge) else IsolationLevel.READ_COMMITTED
+    with write_transaction(connection, (table.full_name, *locks), level):
         if isinstance(mode, ReplaceSlice):
             inserted, updated, deleted, unchanged = _replace_slice(connection, table, mode, rows, window)
         else:
@@ -258,20 +263,23 @@ def _as_owner(connection: ClientConnection) -> Generator[None]:
 
 
 @contextmanager
-def _filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[None]:
+def _filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool]:
     """Fill an empty table first, then build its indexes and check its keys, in the same transaction.
 
     Row by row, four foreign keys and five indexes took 54 of 58 seconds of a load of 0.9 million rows; at the end they
     take 4. The table comes out with the same definitions, a violation undoes everything, and as the table was empty,
     no reader misses an index. What other tables' foreign keys stand on stays. A login that does not own the table
     fills it row by row.
+
+    Yields:
+        Whether the table was truncated in this transaction.
     """
     row = connection.execute(
         "select pg_has_role(session_user, relowner, 'usage') from pg_catalog.pg_class where oid = %s::regclass",
         (table.full_name,),
     ).fetchone()
     if not (row and row[0]):
-        yield
+        yield False
         return
     constraints = connection.execute(
         """
@@ -307,10 +315,11 @@ def _filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[Non
             )
         for name, _ in indexes:
             connection.execute(sql.SQL("drop index {}").format(trusted(name)))
-        if not _is_referenced(connection, table):
+        is_truncated = not _is_referenced(connection, table)
+        if is_truncated:
             # A table that is truncated in its transaction needs no write-ahead log where wal_level is minimal.
             connection.execute(sql.SQL("truncate {}").format(table.identifier))
-    yield
+    yield is_truncated
     with _as_owner(connection):
         for name, definition in constraints:
             connection.execute(
@@ -369,8 +378,9 @@ def _replace_slice(
     if isinstance(rows, Query):
         inserted = _insert_incoming(connection, table, columns)
     elif not deleted and _is_empty(connection, table):
-        with _filled_in_bulk(connection, table):
-            inserted = _copy(connection, table.identifier, columns, _only_inside(rows, table, mode, window))
+        with _filled_in_bulk(connection, table) as is_truncated:
+            inside_rows = _only_inside(rows, table, mode, window)
+            inserted = _copy(connection, table.identifier, columns, inside_rows, freeze=is_truncated)
     else:
         inserted = _copy(connection, table.identifier, columns, _only_inside(rows, table, mode, window))
     return inserted, 0, deleted, 0
@@ -605,10 +615,16 @@ def _copy(
     target: sql.Composable,
     columns: Sequence[sql.Identifier],
     rows: Iterable[pa.RecordBatch],
+    *,
+    freeze: bool = False,
 ) -> int:
+    # Rows of a table that was truncated in this transaction can be written as visible to all: whoever reads them first
+    # need not look up, and write down, that their transaction has been committed.
     # Every value is quoted and a null is not, so that COPY tells an empty text from a null.
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
-    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(target, _join(sql.SQL(", "), columns))
+    statement = sql.SQL("copy {} ({}) from stdin (format csv, freeze {})").format(
+        target, _join(sql.SQL(", "), columns), sql.Literal(freeze)
+    )
     count = 0
     with connection.cursor() as cursor:
         with cursor.copy(statement) as copy:
