@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ecommerce_platform.checks.checksum import checksum
 from ecommerce_platform.checks.outcome import (
     SAMPLES,
     CheckOutcome,
@@ -24,12 +25,13 @@ class _Fate:
 
     Attributes:
         kept: the table that names the rows which it took by partition_date and source_row.
-        columns: its columns, of the same name in the feed's typed view, that are held against what was exported.
+        columns: its columns, of the same name in the feed's typed view, that are held against what was exported, with
+            their kinds for :func:`checksum`; without kinds where they may be null.
         superseded: an SQL condition on ``typed``, a good row that is not kept: a row that wins over it holds its key.
     """
 
     kept: str
-    columns: tuple[str, ...]
+    columns: Mapping[str, str | None]
     superseded: str
 
 
@@ -39,7 +41,7 @@ class _Fate:
 FATES: Mapping[str, _Fate] = {
     "customers": _Fate(
         "production.customer_versions",
-        ("customer_id", "city", "state", "country"),
+        dict.fromkeys(("customer_id", "city", "state", "country")),
         """
         exists (
             select 1
@@ -54,7 +56,9 @@ FATES: Mapping[str, _Fate] = {
     ),
     "products": _Fate(
         "production.product_versions",
-        ("product_id", "valid_from", "product_name", "category_id", "brand", "price", "cost", "updated_at"),
+        dict.fromkeys(
+            ("product_id", "valid_from", "product_name", "category_id", "brand", "price", "cost", "updated_at")
+        ),
         """
         exists (
             select 1
@@ -69,7 +73,13 @@ FATES: Mapping[str, _Fate] = {
     ),
     "transactions": _Fate(
         "production.transactions",
-        ("transaction_id", "customer_id", "transaction_date", "payment_method_id", "total_amount"),
+        {
+            "transaction_id": "integer",
+            "customer_id": "integer",
+            "transaction_date": "date",
+            "payment_method_id": "integer",
+            "total_amount": "numeric",
+        },
         """
         exists (select 1 from production.customers as parents where parents.customer_id = typed.customer_id)
         and exists (
@@ -83,7 +93,15 @@ FATES: Mapping[str, _Fate] = {
     ),
     "transaction_items": _Fate(
         "production.transaction_items",
-        ("transaction_id", "item_id", "product_id", "quantity", "unit_price", "discount_amount", "line_total"),
+        {
+            "transaction_id": "integer",
+            "item_id": "integer",
+            "product_id": "integer",
+            "quantity": "integer",
+            "unit_price": "numeric",
+            "discount_amount": "numeric",
+            "line_total": "numeric",
+        },
         """
         exists (
             select 1 from production.transactions as parents where parents.transaction_id = typed.transaction_id
@@ -198,7 +216,10 @@ def _columns(of: str, feed: str) -> str:
 
 
 def _checksum(of: str, feed: str) -> str:
-    return f"hash_record_extended(row({of}.source_row, {_columns(of, feed)}), 0)"
+    columns = [(f"{of}.{name}", kind) for name, kind in FATES[feed].columns.items() if kind is not None]
+    if len(columns) < len(FATES[feed].columns):
+        return f"hash_record_extended(row({of}.source_row, {_columns(of, feed)}), 0)"
+    return checksum([(f"{of}.source_row", "integer"), *columns])
 
 
 def _per_day(feed: str) -> str:

@@ -322,9 +322,10 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
                 # A view of its own: what two parts of a statement share, Ibis writes as one WITH, and PostgreSQL
                 # then puts the whole table into a file.
                 rows = of_days(days, whole.view())
-                keys: Any = ibis.literal("|")
-                keys = keys.join([rows[name].fill_null("") for name in rule.distinct])
-                repeats = rows.group_by(DAY).aggregate(**{f"r{i}": rows.count() - hash_of(keys, 0).nunique()})
+                key: Any = 0
+                for name in rule.distinct:
+                    key = hash_of(rows[name].fill_null(""), key)
+                repeats = rows.group_by(DAY).aggregate(**{f"r{i}": rows.count() - key.nunique()})
                 files = files.join(repeats, DAY)
         return files.mutate(
             **{
