@@ -1,4 +1,6 @@
 -- The days that are missing.
 select day::date as calendar_date
 from generate_series(timestamp '2000-01-01', timestamp '2099-12-31', interval '1 day') as days (day)
-where not exists (select 1 from warehouse.dim_date as known where known.calendar_date = day::date)
+except
+select calendar_date
+from warehouse.dim_date

@@ -44,11 +44,12 @@ order_sums as (
         orders.day,
         sums.revenue
     from orders_of_some as orders
-    cross join lateral (
-        select sum(lines.line_total) as revenue
-        from production.transaction_items as lines
-        where lines.transaction_id = orders.transaction_id
-    ) as sums
+    cross join
+        lateral (
+            select sum(lines.line_total) as revenue
+            from production.transaction_items as lines
+            where lines.transaction_id = orders.transaction_id
+        ) as sums
     where sums.revenue is not null
 ),
 
