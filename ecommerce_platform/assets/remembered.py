@@ -27,7 +27,7 @@ def remembered(name: str, files: Iterable[Path], parse: Callable[[], dict[str, A
     """
     digest = hashlib.sha256(version("sqlglot").encode())
     for path in files:
-        digest.update(f"\0{path.name}\0".encode())
+        digest.update(f"\0{path}\0".encode())
         digest.update(path.read_bytes())
     wanted = digest.hexdigest()
     home = load_settings().dagster_home

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ecommerce_platform.checks.checksum import checksum
 from ecommerce_platform.checks.outcome import (
+    IN_WINDOW,
     SAMPLES,
     CheckOutcome,
     TableCheck,
@@ -35,6 +36,21 @@ class _Fate:
     superseded: str
 
 
+def _a_later_image(kept: str, key: str) -> str:
+    """Another image of the same day holds the key, and was made later."""
+    return f"""
+        exists (
+            select 1
+            from {kept} as holder
+            where
+                holder.{key} = typed.{key}
+                and holder.valid_from = typed.valid_from
+                and (holder.updated_at, holder.partition_date, holder.source_row)
+                > (typed.updated_at, typed.partition_date, typed.source_row)
+        )
+    """
+
+
 # Each class is looked for on its own, none is what the others leave over. A row is kept if production names
 # it as its source, rejected if it is in rejected_rows, superseded if it is good, its parents exist, and a row
 # that wins over it holds its key; a line also if a later day exported its order again with lines.
@@ -42,42 +58,22 @@ FATES: Mapping[str, _Fate] = {
     "customers": _Fate(
         "production.customer_versions",
         dict.fromkeys(("customer_id", "city", "state", "country")),
-        """
-        exists (
-            select 1
-            from production.customer_versions as holder
-            where
-                holder.customer_id = typed.customer_id
-                and holder.valid_from = typed.valid_from
-                and (holder.updated_at, holder.partition_date, holder.source_row)
-                > (typed.updated_at, typed.partition_date, typed.source_row)
-        )
-        """,
+        _a_later_image("production.customer_versions", "customer_id"),
     ),
     "products": _Fate(
         "production.product_versions",
         dict.fromkeys(
             ("product_id", "valid_from", "product_name", "category_id", "brand", "price", "cost", "updated_at")
         ),
-        """
-        exists (
-            select 1
-            from production.product_versions as holder
-            where
-                holder.product_id = typed.product_id
-                and holder.valid_from = typed.valid_from
-                and (holder.updated_at, holder.partition_date, holder.source_row)
-                > (typed.updated_at, typed.partition_date, typed.source_row)
-        )
-        """,
+        _a_later_image("production.product_versions", "product_id"),
     ),
     "transactions": _Fate(
         "production.transactions",
         {
-            "transaction_id": "integer",
-            "customer_id": "integer",
+            "transaction_id": "id",
+            "customer_id": "id",
             "transaction_date": "date",
-            "payment_method_id": "integer",
+            "payment_method_id": "id",
             "total_amount": "numeric",
         },
         """
@@ -94,9 +90,9 @@ FATES: Mapping[str, _Fate] = {
     "transaction_items": _Fate(
         "production.transaction_items",
         {
-            "transaction_id": "integer",
-            "item_id": "integer",
-            "product_id": "integer",
+            "transaction_id": "id",
+            "item_id": "id",
+            "product_id": "id",
             "quantity": "integer",
             "unit_price": "numeric",
             "discount_amount": "numeric",
@@ -133,7 +129,6 @@ FATES: Mapping[str, _Fate] = {
     ),
 }
 
-IN_WINDOW = "partition_date >= %(start)s and partition_date < %(end)s"
 WRONG = "(is_altered or is_kept::integer + is_superseded::integer + is_rejected::integer <> 1)"
 
 

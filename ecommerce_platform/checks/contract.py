@@ -208,6 +208,11 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
                 select coalesce(jsonb_agg(attname::text order by attnum), '[]')
                 from pg_catalog.pg_attribute
                 where attrelid = to_regclass(wanted.table_name) and attnum > 0 and attnotnull and not attisdropped
+                    and not exists (
+                        -- PostgreSQL 18 knows constraints that old rows may break.
+                        select from pg_catalog.pg_constraint
+                        where conrelid = attrelid and contype = 'n' and not convalidated and attnum = any (conkey)
+                    )
             )
         from unnest(%s::text[]) as wanted (table_name)
         """,

@@ -65,7 +65,7 @@ def _checks_of_step(step: str, checks: Sequence[TableCheck]) -> AssetChecksDefin
             with database.connect() as connection:
                 return check.run(connection, window)
 
-        # They only read. Contracts, first in the list, use several cores; the last ones need one core the longest.
+        # They only read. A table's contract, its first check, uses several cores; the last ones need one the longest.
         with ThreadPoolExecutor(AT_ONCE) as pool:
             outcomes = [(check, pool.submit(judge, check)) for check in reversed(selected)]
             for check, outcome in reversed(outcomes):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ecommerce_platform.checks.outcome import TableCheck, sql_check
+from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.reconciliation import CUSTOMERS_WHO_BOUGHT, SALE_DAYS, SALE_MONTHS
 
 SEGMENT_THRESHOLDS = {"regular_orders": 3, "vip_orders": 10, "vip_revenue": 10_000}
 """From how many orders, and how much revenue, a customer is a Regular and a VIP; said here a second time, so that a
 slip in sql/ddl/070_metrics.sql does not judge itself."""
-
-IN_WINDOW = "partition_date >= %(start)s and partition_date < %(end)s"
 
 
 def integrity_checks() -> list[TableCheck]:

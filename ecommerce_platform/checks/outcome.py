@@ -23,6 +23,8 @@ SAMPLES = 5
 Severity = Literal["ERROR", "WARN"]
 Value = str | int | float | bool
 ALL_DAYS = Window()
+IN_WINDOW = "partition_date >= %(start)s and partition_date < %(end)s"
+"""The rows of the files of a window's days, for the parameters of :func:`window_parameters`."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ class PostgresConnection(ConfigurableResource):
 
     @contextmanager
     def connect(self) -> Generator[ClientConnection]:
-        """One connection in autocommit, closed on the way out; a server that is down raises OperationalError.
+        """One connection in autocommit, given back on the way out; a server that is down raises OperationalError.
+
+        It is used again: leave no setting, temporary table or lock of the session behind. After an error it is closed.
 
         Values are bound on the client, because PostgreSQL takes no parameters in CREATE TABLE AS.
 
@@ -57,8 +59,8 @@ class PostgresConnection(ConfigurableResource):
 
     @contextmanager
     def _open(self) -> Generator[ClientConnection]:
-        opening = (os.getpid(), self.resolve_url(), self.role)
-        connection = _idle.take(opening) or self._new()
+        opening = (self.resolve_url(), self.role)
+        connection = _idle.take(opening) or _new(*opening)
         try:
             yield connection
         except BaseException:
@@ -66,18 +68,27 @@ class PostgresConnection(ConfigurableResource):
             raise
         _idle.give_back(opening, connection)
 
-    def _new(self) -> ClientConnection:
-        options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
-        connection = psycopg.connect(
-            self.resolve_url(),
-            autocommit=True,
-            options=options,
-            application_name="ecommerce-platform",
-            cursor_factory=psycopg.ClientCursor,
-        )
-        if self.role is not None:
-            connection.execute(sql.SQL("set role {}").format(sql.Identifier(self.role)))
-        return connection
+
+def _new(url: str, role: str | None) -> ClientConnection:
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
+    connection = psycopg.connect(
+        url,
+        autocommit=True,
+        options=options,
+        application_name="ecommerce-platform",
+        cursor_factory=psycopg.ClientCursor,
+    )
+    if role is not None:
+        try:
+            connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+RESTED = 0.1
+"""Seconds without use after which a server restart may have cut a connection: it is tried out before its next use."""
 
 
 class _Idle:
@@ -87,8 +98,6 @@ class _Idle:
     """
 
     AT_MOST = 2
-    RESTED = 0.1
-    """Seconds after which the server may have been restarted: the connection is tried out."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -102,7 +111,7 @@ class _Idle:
                 if self._opening != opening or not self._connections:
                     return None
                 since, connection = self._connections.pop()
-            if time.monotonic() - since < self.RESTED or _works(connection):
+            if time.monotonic() - since < RESTED or _works(connection):
                 return connection
             connection.close()
 
@@ -118,8 +127,7 @@ class _Idle:
         closing: list[ClientConnection] = []
         with self._lock:
             if self._opening != opening:
-                if self._opening is not None and self._opening[0] == opening[0]:
-                    closing = [each for _, each in self._connections]
+                closing = [each for _, each in self._connections]
                 self._opening, self._connections = opening, []
             if len(self._connections) < self.AT_MOST and connection.info.transaction_status == TransactionStatus.IDLE:
                 connection.isolation_level = None
@@ -138,10 +146,12 @@ def _works(connection: ClientConnection) -> bool:
     return True
 
 
-Opening = tuple[int, str, str | None]
-"""Process, address and role."""
+Opening = tuple[str, str | None]
+"""Address and role."""
 
 _idle = _Idle()
+# A child forgets what its parent has open, and who held the lock; psycopg closes a connection in its own process only.
+os.register_at_fork(after_in_child=_idle.__init__)
 
 
 def close_idle_connections() -> None:

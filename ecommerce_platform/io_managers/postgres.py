@@ -170,7 +170,7 @@ class _Client(DbClient[ClientConnection]):
 
     @contextmanager
     def connect(self, context: OutputContext | InputContext, table_slice: TableSlice) -> Generator[ClientConnection]:
-        """One connection of the IO manager's resource, closed on the way out."""
+        """One connection of the IO manager's resource, given back on the way out."""
         with self._database.connect() as connection:
             yield connection
 

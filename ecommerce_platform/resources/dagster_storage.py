@@ -36,6 +36,7 @@ from sqlalchemy import URL
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import DisconnectionError
 
+from ecommerce_platform.io_managers.connection import RESTED
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from ecommerce_platform.resources.storage_outage import start_before_connecting, survives_an_outage
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
@@ -48,9 +49,6 @@ if TYPE_CHECKING:
 EMBEDDED_DATABASE = "ecommerce_dagster"
 EVENT_BATCH_SIZE = 1000
 """Events a batch, unless ``DAGSTER_EVENT_BATCH_SIZE`` says otherwise."""
-
-RESTED = 0.1
-"""Seconds without use after which a connection may be one that a restart has cut; no server restarts faster."""
 
 PATIENCE = 5.0
 """Seconds to wait for a server that is starting or failing over before giving up."""
@@ -152,9 +150,10 @@ def _maintenance_connection(conninfo: str, name: str, patience: float) -> psycop
 
 
 def _keep_sound(engine: Engine) -> None:
-    """Hand out no connection of another process, and none that a server restart has cut.
+    """Hand out no connection of another process, and none that a server restart cut while it rested.
 
     A run uses its connections two thousand times, mostly within a millisecond: only one that has rested is tried out.
+    Where one breaks within that time, what may be repeated is (see :mod:`.storage_outage`), and the rest fails.
     """
 
     def remember(_: Any, record: Any) -> None:

@@ -452,7 +452,7 @@ class EmbeddedPostgres:
             "maintenance_work_mem": "256MB",
             # Containers have 64 MB of /dev/shm, too little for a parallel hash join.
             "dynamic_shared_memory_type": "mmap",
-            # One more process than cores only makes them wait for each other.
+            # With the process that asks, as many as cores: one more makes them wait for each other. At most 4.
             "max_parallel_workers_per_gather": str(min(max(_cores() - 1, 1), 4)),
             "jit": "off",
             "random_page_cost": "1.1",

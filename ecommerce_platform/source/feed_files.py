@@ -145,12 +145,12 @@ def check_feed_file(path: Path, feed: str, day: dt.date) -> FeedFile:
 
 
 def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
-    """How many lines end after the header: as many as there are rows, where no field holds a line break.
+    """How many lines end after a file's header: as many as there are rows, where no field holds a line break.
 
-    Raises FeedFileError if the file is missing, not a regular file, empty, or too large.
+    Raises FeedFileError if the file is missing, not a regular file, empty, or too large, or if its header is wrong.
     """
-    text = _read_bytes(path, feed, day)
-    return text.count(b"\n") - text.endswith(b"\n")
+    text = _FeedText(feed, day, path, _read_bytes(path, feed, day))
+    return text.data.count(b"\n", text.first_record)
 
 
 def write_feed_file(path: Path, content: bytes) -> tuple[str, int]:
@@ -366,8 +366,7 @@ class _FeedText:
         self.feed = feed
         self.day = day
         self.path = path
-        self.sha256 = hashlib.sha256(data).hexdigest()
-        self.bytes = len(data)
+        self.whole = data
         end = len(data)
         # No quoted field can close behind trailing blank lines, so cutting them never changes a row.
         while data.endswith((b"\n\n", b"\n\r\n"), 0, end):
@@ -390,8 +389,8 @@ class _FeedText:
             feed=self.feed,
             day=self.day,
             path=self.path,
-            sha256=self.sha256,
-            bytes=self.bytes,
+            sha256=hashlib.sha256(self.whole).hexdigest(),
+            bytes=len(self.whole),
             rows=rows,
             extra_columns=self.extra_columns,
             malformed_rows=malformed,

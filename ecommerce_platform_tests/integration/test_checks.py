@@ -14,6 +14,7 @@ from dagster import AssetCheckSeverity, AssetKey, Definitions, asset, materializ
 
 from ecommerce_platform.checks import TableCheck, all_checks, table_checks
 from ecommerce_platform.checks.outcome import CheckOutcome
+from ecommerce_platform.checks.reconciliation import DAYS_READ_AGAIN
 from ecommerce_platform.checks.verify import verify, whole_database_checks
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import close_idle_connections
@@ -411,7 +412,7 @@ BROKEN = [
         "warehouse.mart_product_daily",
         "agrees_with_agg_daily_sales",
         "update warehouse.mart_product_daily set discount = discount + 1 where sale_date = '2024-01-02'",
-        {"sale_date": "2024-01-02"},
+        {"sale_date": "2024-01-02", "discount": "1.00", "other_discount": "0.00"},
     ),
     (
         "warehouse.mart_product_daily",
@@ -423,7 +424,7 @@ BROKEN = [
         "warehouse.mart_product_monthly",
         "agrees_with_mart_product_daily",
         "update warehouse.mart_product_monthly set discount = discount + 1 where product_key % 65536 = 0",
-        {"month_start": "2024-01-01"},
+        {"product_key": "65536", "discount": "1.00", "other_discount": "0.00"},
     ),
     (
         "warehouse.mart_product_monthly",
@@ -662,6 +663,29 @@ def test_a_file_that_is_edited_after_its_load_is_named_until_it_is_loaded_again(
     assert run(url, check, Window(day(3), day(LAST_DAY + 1))).passed
     Platform(url, folder).run(2, only=["staging.transaction_items"])
     assert run(url, check).passed
+
+
+def test_a_run_over_many_days_looks_at_the_header_and_the_lines_of_each_file(
+    url: str, raw: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "raw"
+    shutil.copytree(raw, folder)
+    check = one_check("staging.transaction_items", "file_is_complete", folder)
+    many_days = Window(day(1), day(1) + dt.timedelta(days=DAYS_READ_AGAIN + 1))
+    path = feed_file_name(folder, "transaction_items", day(2))
+    loaded = path.read_bytes()
+    assert run(url, check, many_days).passed
+    path.write_bytes(loaded.replace(b"12.00", b"12.01") + b"\n\n")
+    assert run(url, check, many_days).passed
+    for changed in (
+        loaded + loaded.splitlines(keepends=True)[-1],
+        loaded.rstrip(b"\n"),
+        loaded.replace(b"item_id", b"other", 1),
+        b"\n".join(loaded.splitlines()[:-1]) + b"\n\n",
+    ):
+        path.write_bytes(changed)
+        outcome = run(url, check, many_days)
+        assert [(s["partition_date"], s["file"]) for s in outcome.samples] == [("2024-01-02", "2024-01-02.csv")]
 
 
 def test_a_day_that_was_loaded_empty_is_compared_too(url: str, raw: Path, tmp_path: Path) -> None:

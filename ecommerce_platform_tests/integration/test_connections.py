@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import threading
 import time
 
@@ -29,6 +31,13 @@ def sessions(url: str) -> int:
         ).fetchone()
     assert row is not None
     return row[0]
+
+
+def wait_until_alone(url: str) -> None:
+    deadline = time.monotonic() + 10
+    while sessions(url) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert sessions(url) == 0
 
 
 def test_the_next_use_gets_the_same_session_with_its_role(database_url: str) -> None:
@@ -100,6 +109,51 @@ def test_a_session_that_saw_an_error_is_not_used_again(database_url: str) -> Non
         assert backend(connection) != first
 
 
+def test_a_connection_that_is_given_back_inside_a_transaction_is_closed(database_url: str) -> None:
+    database = PostgresConnection(url=database_url)
+    with database.connect() as connection:
+        first = backend(connection)
+        connection.execute("begin")
+        connection.execute("create temp table left_behind (n int)")
+    with database.connect() as connection:
+        assert backend(connection) != first
+
+
+def test_a_role_that_does_not_exist_leaves_no_session(database_url: str) -> None:
+    nobody = PostgresConnection(url=database_url, role="nobody_of_that_name")
+
+    def enter() -> None:
+        with nobody.connect():
+            pass
+
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as failed:
+        enter()
+    assert "nobody_of_that_name" in str(failed.value)
+    wait_until_alone(database_url)
+
+
+def test_a_forked_child_has_sessions_of_its_own_and_leaves_its_parents_alone(database_url: str) -> None:
+    database = PostgresConnection(url=database_url)
+    with database.connect() as connection:
+        first = backend(connection)
+    answers, answer = os.pipe()
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            with database.connect() as connection:
+                os.write(answer, str(backend(connection)).encode())
+            close_idle_connections()
+            gc.collect()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert int(os.read(answers, 20)) != first
+    with database.connect() as connection:
+        assert backend(connection) == first
+
+
 def test_another_role_or_database_closes_what_was_kept(database_url: str, postgres_server: EmbeddedPostgres) -> None:
     with PostgresConnection(url=database_url, role="loader").connect():
         pass
@@ -107,8 +161,5 @@ def test_another_role_or_database_closes_what_was_kept(database_url: str, postgr
         assert connection.execute("select current_user").fetchone() == ("reader",)
     with PostgresConnection(url=postgres_server.url()).connect():
         pass
-    deadline = time.monotonic() + 10
-    while sessions(database_url) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert sessions(database_url) == 0
+    wait_until_alone(database_url)
     close_idle_connections()

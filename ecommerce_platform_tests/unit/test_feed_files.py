@@ -115,9 +115,9 @@ def test_the_report_describes_the_bytes_that_were_read(tmp_path: Path) -> None:
     ("content", "lines"),
     [
         (HEADER, 0),
-        (HEADER.rstrip(b"\n"), 0),
         (HEADER + line("a") + line("b"), 2),
-        (HEADER + line("a") + line("b").rstrip(b"\n"), 2),
+        (HEADER + line("a") + line("b").rstrip(b"\n"), 1),
+        (HEADER + line("a") + b"\n\r\n\n", 1),
         (HEADER + line('"a\nb"'), 2),
     ],
 )
@@ -125,6 +125,14 @@ def test_lines_are_counted_without_being_read(tmp_path: Path, content: bytes, li
     path = tmp_path / "day.csv"
     path.write_bytes(content)
     assert lines_of_feed_file(path, FEED, DAY) == lines
+
+
+@pytest.mark.parametrize("header", [b"not,the,header\n" + line("a"), HEADER.rstrip(b"\n")])
+def test_lines_are_not_counted_below_a_wrong_header(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "day.csv"
+    path.write_bytes(header)
+    with pytest.raises(FeedFileError):
+        lines_of_feed_file(path, FEED, DAY)
 
 
 def test_a_file_with_only_a_header_has_no_rows(read: Read) -> None:

@@ -49,8 +49,8 @@ order_sums as (
             select sum(lines.line_total) as revenue
             from production.transaction_items as lines
             where lines.transaction_id = orders.transaction_id
+            group by lines.transaction_id
         ) as sums
-    where sums.revenue is not null
 ),
 
 purchase_days as (
