@@ -129,6 +129,10 @@ FATES: Mapping[str, _Fate] = {
     ),
 }
 
+ONCE = "offset bigint '0'"
+"""Keeps a subquery's columns from being computed wherever they are used. Parallel workers share such a subquery only
+where the number needs no conversion."""
+
 WRONG = "(is_altered or is_kept::integer + is_superseded::integer + is_rejected::integer <> 1)"
 
 
@@ -240,8 +244,12 @@ def _per_day(feed: str) -> str:
 
         staged as (
             select typed.partition_date, count(*) as found, bit_xor({_checksum("typed", feed)}) as checksum
-            from production.typed_{feed} as typed
-            where {IN_WINDOW}
+            from (
+                select typed.partition_date, typed.source_row, {_columns("typed", feed)}
+                from production.typed_{feed} as typed
+                where {IN_WINDOW}
+                {ONCE}
+            ) as typed
             group by typed.partition_date
         ),
 
@@ -265,7 +273,7 @@ def _per_day(feed: str) -> str:
                 count(*) filter (where is_superseded) as superseded,
                 count(*) filter (where is_superseded = is_rejected) as wrong,
                 bit_xor(checksum) as checksum
-            from ({_judged(feed, "others")} offset 0) as rows
+            from ({_judged(feed, "others")} {ONCE}) as rows
             group by partition_date
         ),
 
@@ -332,10 +340,8 @@ def _not_passed(feed: str) -> str:
             null as source_row,
             'the slice that is staged has not passed its checks' as fault
         from (
-            select partition_date, max(loaded_at) as loaded_at
-            from staging.{feed}
-            where {IN_WINDOW}
-            group by partition_date
+            -- A slice is written as a whole: its first row says for all when that was.
+            select partition_date, loaded_at from staging.{feed} where source_row = 1 and {IN_WINDOW}
         ) as staged
         left join production.loaded_days as days
             on days.feed = '{feed}' and staged.partition_date = days.partition_date

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 HASHES = {
     "integer": "hashint8extended({value}, {seed})",
     # PostgreSQL folds the halves of a large number into one, and takes no notice of a sign.
-    "id": "hashint8extended({value} >> 32, hashint8extended({value}, {seed}))",
+    "id": "hashint8extended({value}, {seed} # ({value} >> 32))",
     "numeric": "hash_numeric_extended({value}, {seed} # ({value} < 0)::integer)",
     "date": "hashint8extended({value} - date '2000-01-01', {seed})",
 }

@@ -2,8 +2,9 @@
 
 pandera's Ibis backend gives each rule as a boolean expression over the columns. One statement counts the
 violations of all rules in one pass over the table; no row is moved. For a run of some days it looks at their
-rows only, where a row has a ``partition_date`` or adds up the sales of a day or month. Only a failing rule fetches
-a few failing rows, by key. A key that the database itself keeps unique is not counted again.
+rows only, where a row has a ``partition_date``, adds up the sales of a day or month, or is a customer's. Only a
+failing rule fetches a few failing rows, by key. What the database itself sees to (a key, a column without null, a
+CHECK) is not asked again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, as_sql, as_text, is_everything
+from ecommerce_platform.checks.constraints import kept
+from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, Value, as_sql, as_text, is_everything
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.schemas import SCHEMAS
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 DAY = "partition_date"
 MONTH = "month_start"
 BUYER = "customer_id"
+CUSTOMER_HISTORY = "warehouse.dim_customer"
+"""Judged for a run of some days as the versions of the customers that changed or bought; the other dimensions are small."""
 PERSONAL = ("staging", "production")
 """Schemas whose values may be personal: their failing rows are named by key only."""
 
@@ -56,6 +60,7 @@ class Compiled:
     Attributes:
         columns: those of the schema.
         rules: the names of the rules, in the order of the counts.
+        kept: the names of the rules that the database sees to.
         has_days: whether the rows that the days of a run concern can be told.
         whole: one row over the whole table: rows tested, then the violations of each rule.
         of_days: the same over the rows that the days from ``%(start)s`` to before ``%(end)s`` concern.
@@ -63,13 +68,14 @@ class Compiled:
 
     columns: tuple[str, ...]
     rules: tuple[str, ...]
+    kept: tuple[str, ...]
     has_days: bool
     whole: str
     of_days: str
 
 
 def _evaluate(table: str, connection: ClientConnection, window: Window) -> CheckOutcome:
-    facts = catalogue(connection, [table]).get(table, TableFacts((), (), ()))
+    facts = catalogue(connection, [table]).get(table, TableFacts((), (), (), ()))
     columns = dict(facts.columns)
     compiled = _stored(connection, table, digest(table, facts)) or compile_contract(table, facts)
     strangers = sorted(set(columns) ^ set(compiled.columns))
@@ -101,7 +107,10 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
         text = f"{table} breaks its contract: {said}"
     else:
         text = f"{rows_tested:,} rows keep {len(compiled.rules)} rules"
-    metadata = {"rules": len(compiled.rules), "rule_names": "\n".join(compiled.rules)}
+        text += f", and the database sees to {len(compiled.kept)} more" if compiled.kept else ""
+    metadata: dict[str, Value] = {"rules": len(compiled.rules), "rule_names": "\n".join(compiled.rules)}
+    if compiled.kept:
+        metadata["rules_of_the_database"] = "\n".join(compiled.kept)
     return CheckOutcome(not failed, rows_tested, sum(failed.values()), text, samples, metadata)
 
 
@@ -114,14 +123,14 @@ def compile_contract(table: str, facts: TableFacts) -> Compiled:
     """The contract of a table as SQL. Imports pandera and Ibis."""
     columns = tuple(SCHEMAS[table].columns)
     if set(columns) ^ set(dict(facts.columns)):
-        return Compiled(columns, (), False, "", "")
+        return Compiled(columns, (), (), False, "", "")
     plan = _plan(table, facts)
     of_days = plan.count((START, END)).replace("%", "%%") if plan.has_days else ""
     for day, name in ((START, "start"), (END, "end")):
         of_days = of_days.replace(f"MAKE_DATE({day.year}, {day.month}, {day.day})", f"%({name})s")
         if plan.has_days and f"%({name})s" not in of_days:
             raise TypeError(f"{table}: Ibis no longer writes a date as MAKE_DATE(…): {of_days[:200]}")
-    return Compiled(columns, plan.rules, plan.has_days, plan.count(None), of_days)
+    return Compiled(columns, plan.rules, plan.kept, plan.has_days, plan.count(None), of_days)
 
 
 def store_contracts(url: str) -> list[str]:
@@ -158,9 +167,8 @@ def _stored(connection: ClientConnection, table: str, wanted: str) -> Compiled |
     if row is None:
         return None
     stored = row[0]
-    return Compiled(
-        tuple(stored["columns"]), tuple(stored["rules"]), stored["has_days"], stored["whole"], stored["of_days"]
-    )
+    lists = {name: tuple(stored[name]) for name in ("columns", "rules", "kept")}
+    return Compiled(**lists, **{name: stored[name] for name in ("has_days", "whole", "of_days")})
 
 
 @dataclass(frozen=True)
@@ -171,11 +179,13 @@ class TableFacts:
         columns: name and type of each.
         unique: the sets of columns that it keeps unique.
         required: the columns that it keeps from being null.
+        checks: the conditions that it keeps, of each CHECK.
     """
 
     columns: tuple[tuple[str, str], ...]
     unique: tuple[tuple[str, ...], ...]
     required: tuple[str, ...]
+    checks: tuple[str, ...]
 
 
 def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, TableFacts]:
@@ -213,6 +223,11 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
                         select from pg_catalog.pg_constraint
                         where conrelid = attrelid and contype = 'n' and not convalidated and attnum = any (conkey)
                     )
+            ),
+            (
+                select coalesce(jsonb_agg(pg_get_expr(conbin, conrelid) order by conname), '[]')
+                from pg_catalog.pg_constraint
+                where conrelid = to_regclass(wanted.table_name) and contype = 'c' and convalidated
             )
         from unnest(%s::text[]) as wanted (table_name)
         """,
@@ -220,9 +235,12 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
     ).fetchall()
     return {
         table: TableFacts(
-            tuple((name, type_) for name, type_ in columns), tuple(tuple(names) for names in unique), tuple(required)
+            tuple((name, type_) for name, type_ in columns),
+            tuple(tuple(names) for names in unique),
+            tuple(required),
+            tuple(checks),
         )
-        for table, columns, unique, required in rows
+        for table, columns, unique, required, checks in rows
         if columns is not None
     }
 
@@ -243,7 +261,7 @@ def _sources() -> str:
     """The texts of the schemas and of the compiler, and the versions of the libraries that they use."""
     here = Path(__file__).resolve()
     package = here.parent.parent
-    files = [here, package / "source" / "feeds.py", *sorted((package / "schemas").glob("*.py"))]
+    files = [here, here.with_name("constraints.py"), package / "source" / "feeds.py", *sorted((package / "schemas").glob("*.py"))]
     texts = [path.read_bytes() for path in files]
     versions = [version(name) for name in ("pandera", "ibis-framework", "sqlglot")]
     return hashlib.sha256(b"".join(texts) + repr(versions).encode()).hexdigest()
@@ -264,12 +282,14 @@ class _Plan:
 
     Attributes:
         rules: the names of the rules, in the order of the counts.
+        kept: the names of the rules that the database sees to.
         has_days: whether the rows that the days of a run concern can be told.
         count: one row: rows tested, then the violations of each rule.
         show: some rows that break the rule of this number.
     """
 
     rules: tuple[str, ...]
+    kept: tuple[str, ...]
     has_days: bool
     count: Callable[[Any], str]
     show: Callable[[int, Any], str]
@@ -291,17 +311,28 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
     types = {column: PostgresType.from_string(type_) for column, type_ in facts.columns}
     whole = ibis.table(types, name=name, database=database)
 
-    sold = _sold_column(table)
+    table_name, sold = table, _sold_column(table)
+
+    def in_files(table: ir.Table, days: Any) -> ir.Table:
+        return table.filter(table[DAY] >= days[0], table[DAY] < days[1])
 
     def of_days(days: Any, table: ir.Table = whole) -> ir.Table:
         if days is None:
             return table
-        if sold is None:
-            return table.filter(table[DAY] >= days[0], table[DAY] < days[1])
-        sales = ibis.table(
-            {DAY: "date", "sale_date": "date", "customer_key": "int64"}, name="fact_sales", database="warehouse"
+        if DAY in types:
+            return in_files(table, days)
+        if table_name == CUSTOMER_HISTORY:
+            changed, orders = (
+                in_files(ibis.table({DAY: "date", BUYER: "int64"}, name=each, database="production"), days)[[BUYER]]
+                for each in ("customer_versions", "transactions")
+            )
+            return table.filter(table[BUYER].isin(changed.union(orders)[BUYER]))
+        sales = in_files(
+            ibis.table(
+                {DAY: "date", "sale_date": "date", "customer_key": "int64"}, name="fact_sales", database="warehouse"
+            ),
+            days,
         )
-        sales = sales.filter(sales[DAY] >= days[0], sales[DAY] < days[1])
         if sold == BUYER:
             versions = ibis.table({"customer_key": "int64", BUYER: "int64"}, name="dim_customer", database="warehouse")
             return table.filter(
@@ -312,7 +343,7 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
     def judged(days: Any, *extra: str) -> ir.Table:
         # The rules are columns of an inner SELECT, because a rule may look at other rows of its file.
         rows = of_days(days)
-        broken = {f"r{i}": ~rule.holds for i, rule in enumerate(rules_of(schema, rows, facts))}
+        broken = {f"r{i}": ~rule.holds for i, rule in enumerate(asked(rows))}
         # As text: Python has no date for infinity.
         return rows.select(
             *([DAY] if is_by_file else []), **broken, **{name: rows[name].cast("string") for name in extra}
@@ -364,9 +395,16 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
             rows = rows.semi_join(files.filter(files[f"r{rule}"] > 0), DAY)
         return ibis.to_sql(rows.select(*shown).limit(SAMPLES), dialect="postgres")
 
-    rules = rules_of(schema, whole, facts)
+    def asked(rows: ir.Table) -> list[Rule]:
+        return [rule for rule in rules_of(schema, rows) if rule.name not in sees_to]
+
+    sees_to = _kept_by_database(schema, whole, facts)
+    rules = asked(whole)
     is_by_file = any(rule.several for rule in rules)
-    return _Plan(tuple(rule.name for rule in rules), DAY in types or sold is not None, count, show)
+    names = tuple(rule.name for rule in rules)
+    left_out = tuple(rule.name for rule in rules_of(schema, whole) if rule.name in sees_to)
+    has_days = DAY in types or sold is not None or table == CUSTOMER_HISTORY
+    return _Plan(names, left_out, has_days, count, show)
 
 
 def _sold_column(table: str) -> str | None:
@@ -395,10 +433,8 @@ class Rule:
     distinct: tuple[str, ...] = ()
 
 
-def rules_of(schema: DataFrameSchema, rows: ir.Table, facts: TableFacts) -> list[Rule]:
+def rules_of(schema: DataFrameSchema, rows: ir.Table) -> list[Rule]:
     """Every rule of a schema over ``rows``: not null, rules of a column, rules of several, the unique key.
-
-    What the database sees to itself, a key or a column that it keeps from being null, is left out.
 
     Raises:
         TypeError: a check gives no boolean column.
@@ -421,12 +457,37 @@ def rules_of(schema: DataFrameSchema, rows: ir.Table, facts: TableFacts) -> list
 
     rules: list[Rule] = []
     for name, column in schema.columns.items():
-        if not column.nullable and name not in facts.required:
-            rules.append(Rule(f"{name}: not null", rows[name].notnull()))
+        if not column.nullable:
+            rules.append(Rule(_not_null(name), rows[name].notnull()))
         rules += [rule(check, name) for check in column.checks]
     rules += [rule(check, None) for check in schema.checks or ()]
-    if schema.unique and tuple(sorted(schema.unique)) not in facts.unique:
+    if schema.unique:
         keys = [rows[name] for name in schema.unique]
         same_key: Any = rows.count().over(group_by=keys)
-        rules.append(Rule(f"unique: {', '.join(schema.unique)}", same_key == 1))
+        rules.append(Rule(_unique(schema.unique), same_key == 1))
     return rules
+
+
+def _not_null(column: str) -> str:
+    return f"{column}: not null"
+
+
+def _unique(columns: Sequence[str]) -> str:
+    return f"unique: {', '.join(columns)}"
+
+
+def _kept_by_database(schema: DataFrameSchema, rows: ir.Table, facts: TableFacts) -> set[str]:
+    """The names of the rules of a schema that no row can break, because the database would have refused it."""
+    import ibis
+    import sqlglot
+
+    names = {_not_null(name) for name in facts.required}
+    if schema.unique and tuple(sorted(schema.unique)) in facts.unique:
+        names.add(_unique(schema.unique))
+    for rule in rules_of(schema, rows):
+        if facts.checks and not rule.several:
+            statement = ibis.to_sql(rows.select(holds=rule.holds), dialect="postgres")
+            condition = sqlglot.parse_one(statement, dialect="postgres").selects[0].unalias()
+            if kept(condition.sql("postgres"), facts.checks):
+                names.add(rule.name)
+    return names

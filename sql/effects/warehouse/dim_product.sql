@@ -36,16 +36,24 @@ versions as (
         product_id,
         product_key
     from before
+),
+
+concerned as materialized (
+    -- One table of all that sales are looked up by: PostgreSQL takes the days from the index only then.
+    select
+        versions.product_key,
+        changed_from.first_day
+    from changed_from
+    inner join versions on changed_from.product_id = versions.product_id
 )
 
 select
     facts.transaction_id,
     facts.sale_date,
     facts.customer_key / 65536 as customer_id
-from changed_from
-inner join versions on changed_from.product_id = versions.product_id
+from concerned
 inner join warehouse.fact_sales as facts
-    on versions.product_key = facts.product_key and facts.sale_date >= changed_from.first_day;
+    on concerned.product_key = facts.product_key and facts.sale_date >= concerned.first_day;
 
 insert into platform.revisits (consumer, key)
 select distinct
