@@ -35,7 +35,7 @@ DAY = "partition_date"
 MONTH = "month_start"
 BUYER = "customer_id"
 CUSTOMER_HISTORY = "warehouse.dim_customer"
-"""Judged for a run of some days as the versions of the customers that changed or bought; the other dimensions are small."""
+"""For some days, the versions of the customers that changed or bought are judged; the other dimensions are small."""
 PERSONAL = ("staging", "production")
 """Schemas whose values may be personal: their failing rows are named by key only."""
 
@@ -261,7 +261,8 @@ def _sources() -> str:
     """The texts of the schemas and of the compiler, and the versions of the libraries that they use."""
     here = Path(__file__).resolve()
     package = here.parent.parent
-    files = [here, here.with_name("constraints.py"), package / "source" / "feeds.py", *sorted((package / "schemas").glob("*.py"))]
+    files = [here, here.with_name("constraints.py"), package / "source" / "feeds.py"]
+    files += sorted((package / "schemas").glob("*.py"))
     texts = [path.read_bytes() for path in files]
     versions = [version(name) for name in ("pandera", "ibis-framework", "sqlglot")]
     return hashlib.sha256(b"".join(texts) + repr(versions).encode()).hexdigest()

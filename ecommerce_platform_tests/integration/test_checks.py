@@ -626,6 +626,17 @@ def test_a_contract_of_an_aggregate_looks_at_the_days_and_months_of_the_runs_sal
     assert run(url, monthly, Window(day(40), day(41))).rows_tested == 0
 
 
+def test_a_contract_of_customer_versions_looks_at_who_changed_or_bought(url: str, raw: Path) -> None:
+    break_it(url, "update warehouse.dim_customer set age_group = 'old' where customer_id = 1")
+    check = one_check("warehouse.dim_customer", "contract", raw)
+    passed = [run(url, check, Window(day(number), day(number + 1))).passed for number in (1, 2, 3, 4, 5)]
+    assert passed == [False, False, True, False, True]
+    # All versions of customer 1 are judged where an image of it comes, though nothing is bought.
+    break_it(url, "delete from production.transactions where partition_date = '2024-01-02'")
+    assert run(url, check, Window(day(2), day(3))).violations == 3
+    assert run(url, check, Window(day(40), day(41))).rows_tested == 0
+
+
 def test_a_day_with_far_too_few_rows_is_a_warning_that_names_it(url: str, raw: Path) -> None:
     break_it(
         url,

@@ -132,6 +132,33 @@ def test_a_key_that_the_database_no_longer_keeps_unique_is_counted(connection: C
     assert outcome.samples[0]["rule"] == "unique: payment_key"
 
 
+def test_a_rule_that_a_check_keeps_is_named_and_asked_where_the_check_is_gone(
+    connection: ClientConnection,
+) -> None:
+    rule, table = "orders: greater_than(0)", "warehouse.mart_product_daily"
+    kept = contract(table).run(connection)
+    assert rule in str(kept.metadata["rules_of_the_database"]).splitlines()
+    assert rule not in str(kept.metadata["rule_names"]).splitlines()
+    with connection.transaction(force_rollback=True):
+        connection.execute("alter table warehouse.mart_product_daily drop constraint mart_product_daily_orders_check")
+        connection.execute("set local session_replication_role = replica")
+        connection.execute(
+            "insert into warehouse.mart_product_daily"
+            " (sale_date, product_key, orders, units, discount, revenue, cost, profit)"
+            " values ('2024-01-01', 1, 0, 1, 0, 1, 1, 0)"
+        )
+        asked = contract(table).run(connection)
+        # A CHECK that the rows from before it may break keeps nothing.
+        connection.execute(
+            "alter table warehouse.mart_product_daily"
+            " add constraint mart_product_daily_orders_check check (orders > 0) not valid"
+        )
+        still_asked = contract(table).run(connection)
+    assert not asked.passed
+    assert (asked.violations, asked.samples[0]["rule"]) == (1, rule)
+    assert still_asked == asked
+
+
 def test_a_contract_counts_what_pandera_itself_counts(
     postgres_server: EmbeddedPostgres, connection: ClientConnection
 ) -> None:

@@ -28,7 +28,6 @@ ORDERS = 4
 
 JUDGED_WHOLE = {
     "production.loaded_days",
-    "warehouse.dim_customer",
     "warehouse.dim_product",
     "warehouse.agg_customer_metrics",
     "warehouse.agg_daily_sales",

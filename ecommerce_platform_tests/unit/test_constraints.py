@@ -1,0 +1,50 @@
+"""Rules that a CHECK of the database keeps, however the two are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecommerce_platform.checks.constraints import kept
+
+CHECKS = (
+    "(revenue = (((quantity)::numeric * unit_price) - discount_amount))",
+    "(segment = ANY (ARRAY['New'::text, 'Regular'::text]))",
+    "((day >= '2000-01-01'::date) AND (day <= '2099-12-31'::date))",
+    "(unit_price >= (0)::numeric)",
+    "((is_free = (unit_price = (0)::numeric)) OR (quantity > 5))",
+)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        '"t0"."revenue" = (("t0"."quantity" * "t0"."unit_price") - "t0"."discount_amount")',
+        "\"t0\".\"segment\" IN ('New', 'Regular')",
+        '"t0"."day" BETWEEN MAKE_DATE(2000, 1, 1) AND MAKE_DATE(2099, 12, 31)',
+        '"t0"."day" >= MAKE_DATE(2000, 1, 1)',
+        '"t0"."unit_price" >= 0',
+    ],
+)
+def test_a_rule_that_a_check_states_is_kept(rule: str) -> None:
+    assert kept(rule, CHECKS)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        '"t0"."revenue" = ("t0"."quantity" * ("t0"."unit_price" - "t0"."discount_amount"))',
+        "\"t0\".\"segment\" IN ('New', 'Regular', 'VIP')",
+        '"t0"."day" BETWEEN MAKE_DATE(2000, 1, 1) AND MAKE_DATE(2098, 12, 31)',
+        '"t0"."unit_price" > 0',
+        '"t0"."unit_price" >= 0 AND "t0"."unit_price" < 10000000000',
+        '"t0"."discount_amount" >= 0',
+        '"t0"."quantity" > 5',
+        'CAST("t0"."unit_price" AS INTEGER) >= 0',
+    ],
+)
+def test_a_rule_that_no_check_states_is_not(rule: str) -> None:
+    assert not kept(rule, CHECKS)
+
+
+def test_nothing_is_kept_by_a_table_without_checks() -> None:
+    assert not kept('"t0"."unit_price" >= 0', ())
