@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import lru_cache
 
-from dagster import BackfillPolicy, DailyPartitionsDefinition, PartitionKeyRange
+from dagster import BackfillPolicy, DailyPartitionsDefinition, PartitionKeyRange, partition_loading_context
+from dagster._core.instance import DynamicPartitionsStore
 
 from ecommerce_platform.settings import load_settings
 
@@ -13,7 +15,27 @@ RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 PARTITION_TAG = "dagster/partition"
 
-daily = DailyPartitionsDefinition(start_date=load_settings().first_day.isoformat(), timezone="UTC")
+
+class Days(DailyPartitionsDefinition):
+    """Daily partitions whose keys are listed once, as long as no new day has come.
+
+    Dagster lists them anew for every input of a table without partitions: after three years 5 ms each, 0.2 s a run.
+    """
+
+    def get_partition_keys(
+        self, current_time: dt.datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> list[str]:
+        """As Dagster's own."""
+        with partition_loading_context(current_time, dynamic_partitions_store):
+            return list(_keys(self, self.get_last_partition_key()))
+
+
+@lru_cache(maxsize=8)
+def _keys(days: Days, _last: str | None) -> tuple[str, ...]:
+    return tuple(super(Days, days).get_partition_keys())
+
+
+daily = Days(start_date=load_settings().first_day.isoformat(), timezone="UTC")
 
 one_run = BackfillPolicy.single_run()
 """A backfill of many days is one run: the work is set-based, and a run's start is dearer than a day."""

@@ -167,8 +167,8 @@ def _stored(connection: ClientConnection, table: str, wanted: str) -> Compiled |
     if row is None:
         return None
     stored = row[0]
-    lists = {name: tuple(stored[name]) for name in ("columns", "rules", "kept")}
-    return Compiled(**lists, **{name: stored[name] for name in ("has_days", "whole", "of_days")})
+    columns, rules, left_out = (tuple(stored[name]) for name in ("columns", "rules", "kept"))
+    return Compiled(columns, rules, left_out, stored["has_days"], stored["whole"], stored["of_days"])
 
 
 @dataclass(frozen=True)
@@ -339,7 +339,9 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
             return table.filter(
                 table[BUYER].isin(versions.filter(versions.customer_key.isin(sales.customer_key))[BUYER])
             )
-        return table.filter(table[sold].isin(sales.sale_date.truncate("M") if sold == MONTH else sales.sale_date))
+        if sold == MONTH:
+            return table.filter(table[MONTH].isin(sales.sale_date.truncate("M")))
+        return table.filter(table.sale_date.isin(sales.sale_date))
 
     def judged(days: Any, *extra: str) -> ir.Table:
         # The rules are columns of an inner SELECT, because a rule may look at other rows of its file.
@@ -481,6 +483,7 @@ def _kept_by_database(schema: DataFrameSchema, rows: ir.Table, facts: TableFacts
     """The names of the rules of a schema that no row can break, because the database would have refused it."""
     import ibis
     import sqlglot
+    from sqlglot import exp
 
     names = {_not_null(name) for name in facts.required}
     if schema.unique and tuple(sorted(schema.unique)) in facts.unique:
@@ -488,7 +491,7 @@ def _kept_by_database(schema: DataFrameSchema, rows: ir.Table, facts: TableFacts
     for rule in rules_of(schema, rows):
         if facts.checks and not rule.several:
             statement = ibis.to_sql(rows.select(holds=rule.holds), dialect="postgres")
-            condition = sqlglot.parse_one(statement, dialect="postgres").selects[0].unalias()
+            condition = sqlglot.parse_one(statement, dialect="postgres", into=exp.Select).selects[0].unalias()
             if kept(condition.sql("postgres"), facts.checks):
                 names.add(rule.name)
     return names

@@ -23,6 +23,9 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 
 EVERYTHING_OR = re.compile(r"%\(everything\)s\s+or\s+")
 
+FEW_ROWS = 100
+"""Of fewer rows in a temporary table any plan is good enough, and statistics cost more than they save."""
+
 ANALYZE_FROM_ROWS = 1_000
 """A write that changes this many rows, and a tenth of the table, refreshes the planner's statistics."""
 
@@ -424,12 +427,12 @@ def _merge(
         everything = _prepare_scope(connection, table, mode, rows, window)
         parameters = {**rows.parameters, "everything": everything}
         # CREATE TABLE AS may use parallel workers, INSERT may not: that pays for writing the rows twice.
-        connection.execute(
+        arrived = connection.execute(
             sql.SQL("create temp table incoming on commit drop as {}").format(
                 trusted(rows.select if everything else alone(rows.select))
             ),
             parameters,
-        )
+        ).rowcount
         if everything and _is_empty(connection, table):
             columns = _checked_columns(connection, table)
             with _filled_in_bulk(connection, table):
@@ -438,9 +441,10 @@ def _merge(
         parameters = {}
         everything = mode.slice is None or window.is_unbounded
         connection.execute(sql.SQL("create temp table incoming (like {}) on commit drop").format(table.identifier))
-        _copy(connection, sql.Identifier("incoming"), _same_columns(table, rows.schema.names), rows)
+        arrived = _copy(connection, sql.Identifier("incoming"), _same_columns(table, rows.schema.names), rows)
     columns = _checked_columns(connection, table)
-    connection.execute("analyze incoming")
+    if arrived >= FEW_ROWS:
+        connection.execute("analyze incoming")
     key = [sql.Identifier(name) for name in mode.key]
     _refuse_duplicates(connection, table, key)
 
@@ -477,13 +481,13 @@ def _merge(
     )
     counts = dict(connection.execute("select operation, count(*) from changes group by operation").fetchall())
     if counts:
-        connection.execute("analyze changes")
+        if sum(counts.values()) >= FEW_ROWS:
+            connection.execute("analyze changes")
         if isinstance(rows, Query) and rows.effects is not None:
             connection.execute(trusted(rows.effects), parameters)
         _apply(connection, table, key, columns, counts)
-    total = connection.execute("select count(*) from incoming").fetchone()
     inserted, updated, deleted = (counts.get(operation, 0) for operation in "IUD")
-    return inserted, updated, deleted, (total[0] if total else 0) - inserted - updated
+    return inserted, updated, deleted, arrived - inserted - updated
 
 
 def _prepare_scope(connection: ClientConnection, table: Table, mode: Merge, rows: Query, window: Window) -> bool:

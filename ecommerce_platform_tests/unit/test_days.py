@@ -8,13 +8,24 @@ import uuid
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, build_schedule_context
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, DailyPartitionsDefinition, build_schedule_context
 
 from ecommerce_platform.automation.daily import DAILY_JOB, every_day, missing_days
 from ecommerce_platform.automation.runner import PROCESS_TAG
-from ecommerce_platform.partitions import days_of_run, range_tags
+from ecommerce_platform.partitions import Days, days_of_run, range_tags
 
 TODAY = dt.date(2024, 3, 10)
+
+
+def test_the_days_are_dagsters_own_at_every_moment() -> None:
+    ours, theirs = (of(start_date="2024-02-27", timezone="UTC") for of in (Days, DailyPartitionsDefinition))
+    end_of_leap_day = dt.datetime(2024, 2, 29, 23, 59, 59, tzinfo=dt.UTC)
+    moments = [end_of_leap_day + dt.timedelta(seconds=seconds) for seconds in (0, 1, 2, 86_400, -86_400 * 9, 0)]
+    listed = [ours.get_partition_keys(moment) for moment in moments]
+    assert listed == [theirs.get_partition_keys(moment) for moment in moments]
+    assert [len(keys) for keys in listed] == [2, 3, 3, 3, 0, 2]
+    listed[0].clear()
+    assert ours.get_partition_keys(moments[0]) == ["2024-02-27", "2024-02-28"]
 
 
 def test_three_days_without_a_daemon_are_asked_for_oldest_first() -> None:
