@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from dagster import BackfillPolicy, DailyPartitionsDefinition, PartitionKeyRange, partition_loading_context
-from dagster._core.instance import DynamicPartitionsStore
 
 from ecommerce_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from dagster._core.instance import DynamicPartitionsStore
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"

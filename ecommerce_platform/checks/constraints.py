@@ -8,27 +8,37 @@ not kept: the rule is then asked, which costs time and changes no verdict.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+EXACT = ("smallint", "integer", "bigint", "numeric")
+"""Types of which a cast to plain numeric changes no value."""
 
 
-def kept(rule: str, checks: Iterable[str]) -> bool:
+def kept(rule: str, checks: Iterable[str], types: Mapping[str, str]) -> bool:
     """Whether every row of a table keeps a rule because the database refuses any other.
 
     Args:
         rule: a condition of SQL over the columns of the table.
         checks: the conditions of its validated CHECK constraints.
+        types: the type of each column, as PostgreSQL prints it.
     """
-    stated = {condition for check in checks for condition in _conditions(check)}
-    return stated.issuperset(_conditions(rule))
+    stated = {condition for check in checks for condition in _conditions(check, types)}
+    wanted = set(_conditions(rule, types))
+    return bool(wanted) and wanted <= stated
 
 
-def _conditions(text: str) -> Iterator[exp.Expr]:
-    """The parts of a condition that must all hold, each in one form."""
-    waiting = [_plain(sqlglot.parse_one(text, dialect="postgres"))]
+def _conditions(text: str, types: Mapping[str, str]) -> Iterator[exp.Expr]:
+    """The parts of a condition that must all hold, each in one form; none of a text that is not understood."""
+    try:
+        tree = sqlglot.parse_one(text, dialect="postgres")
+    except SqlglotError:
+        return
+    waiting = [_plain(tree, types if tree.find(exp.Div, exp.Mod) is None else {})]
     while waiting:
         condition = waiting.pop()
         if isinstance(condition, exp.And):
@@ -40,32 +50,37 @@ def _conditions(text: str) -> Iterator[exp.Expr]:
             yield condition
 
 
-def _plain(node: exp.Expr) -> exp.Expr:
+def _plain(node: exp.Expr, types: Mapping[str, str]) -> exp.Expr:
     """The same expression without what changes its look alone."""
-    while isinstance(node, exp.Paren) or _is_idle_cast(node):
+    while isinstance(node, exp.Paren) or _is_idle_cast(node, types):
         node = node.this
     if isinstance(node, exp.Column):
         return exp.column(exp.to_identifier(node.name, quoted=True))
-    if isinstance(node, exp.Anonymous) and node.name.upper() == "MAKE_DATE":
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "MAKE_DATE" and all(map(_is_number, node.expressions)):
         return exp.Literal.string(dt.date(*(int(part.name) for part in node.expressions)).isoformat())
     if isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any):
         values = node.expression.this.unnest()
         if isinstance(values, exp.Array):
             node = exp.In(this=node.this, expressions=values.expressions)
-    return type(node)(**{name: _plain_value(value) for name, value in node.args.items()})
+
+    def inner(value: Any) -> Any:
+        if isinstance(value, list):
+            return [inner(each) for each in value]
+        return _plain(value, types) if isinstance(value, exp.Expr) else value
+
+    return type(node)(**{name: inner(value) for name, value in node.args.items()})
 
 
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain_value(each) for each in value]
-    return _plain(value) if isinstance(value, exp.Expr) else value
-
-
-def _is_idle_cast(node: exp.Expr) -> bool:
-    """A cast of a constant to the type of what it is compared with, or of a number to any precision."""
-    if not isinstance(node, exp.Cast):
+def _is_idle_cast(node: exp.Expr, types: Mapping[str, str]) -> bool:
+    """A cast that changes no value: a number or an exact column to plain numeric, a text to text or date."""
+    if not isinstance(node, exp.Cast) or node.to.expressions:
         return False
-    value = node.this.unnest()
-    if isinstance(value, exp.Literal):
-        return not node.to.expressions
-    return isinstance(value, exp.Column) and node.to.this == exp.DataType.Type.DECIMAL and not node.to.expressions
+    value, to = node.this.unnest(), node.to.this
+    if to == exp.DataType.Type.DECIMAL:
+        is_exact = isinstance(value, exp.Column) and types.get(value.name, "").startswith(EXACT)
+        return _is_number(value) or is_exact
+    return isinstance(value, exp.Literal) and value.is_string and to in (exp.DataType.Type.TEXT, exp.DataType.Type.DATE)
+
+
+def _is_number(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Literal) and not node.is_string

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from ecommerce_platform.checks.constraints import kept
 from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, Value, as_sql, as_text, is_everything
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.writes import Window
@@ -35,7 +34,8 @@ DAY = "partition_date"
 MONTH = "month_start"
 BUYER = "customer_id"
 CUSTOMER_HISTORY = "warehouse.dim_customer"
-"""For some days, the versions of the customers that changed or bought are judged; the other dimensions are small."""
+"""For some days, the versions of the customers whose images, orders or lines came are judged. Those of others change
+where an order goes from one customer to another, and wait for ``verify``. The other dimensions are small."""
 PERSONAL = ("staging", "production")
 """Schemas whose values may be personal: their failing rows are named by key only."""
 
@@ -227,7 +227,7 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
             (
                 select coalesce(jsonb_agg(pg_get_expr(conbin, conrelid) order by conname), '[]')
                 from pg_catalog.pg_constraint
-                where conrelid = to_regclass(wanted.table_name) and contype = 'c' and convalidated
+                where conrelid = to_regclass(wanted.table_name) and contype = 'c' and convalidated and not connoinherit
             )
         from unnest(%s::text[]) as wanted (table_name)
         """,
@@ -312,22 +312,31 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
     types = {column: PostgresType.from_string(type_) for column, type_ in facts.columns}
     whole = ibis.table(types, name=name, database=database)
 
-    table_name, sold = table, _sold_column(table)
+    sold, is_customer_history = _sold_column(table), table == CUSTOMER_HISTORY
 
-    def in_files(table: ir.Table, days: Any) -> ir.Table:
-        return table.filter(table[DAY] >= days[0], table[DAY] < days[1])
+    def in_files(rows: ir.Table, days: Any) -> ir.Table:
+        return rows.filter(rows[DAY] >= days[0], rows[DAY] < days[1])
 
-    def of_days(days: Any, table: ir.Table = whole) -> ir.Table:
-        if days is None:
-            return table
-        if DAY in types:
-            return in_files(table, days)
-        if table_name == CUSTOMER_HISTORY:
-            changed, orders = (
-                in_files(ibis.table({DAY: "date", BUYER: "int64"}, name=each, database="production"), days)[[BUYER]]
-                for each in ("customer_versions", "transactions")
+    def customers_of(days: Any) -> ir.Column:
+        columns = {DAY: "date", "transaction_id": "int64", BUYER: "int64"}
+        images, orders, lines = (
+            ibis.table({name: columns[name] for name in names}, name=each, database="production")
+            for each, names in (
+                ("customer_versions", (DAY, BUYER)),
+                ("transactions", (DAY, "transaction_id", BUYER)),
+                ("transaction_items", (DAY, "transaction_id")),
             )
-            return table.filter(table[BUYER].isin(changed.union(orders)[BUYER]))
+        )
+        late = orders.filter(orders.transaction_id.isin(in_files(lines, days).transaction_id))
+        return in_files(images, days)[[BUYER]].union(in_files(orders, days)[[BUYER]]).union(late[[BUYER]])[BUYER]
+
+    def of_days(days: Any, rows: ir.Table = whole) -> ir.Table:
+        if days is None:
+            return rows
+        if DAY in types:
+            return in_files(rows, days)
+        if is_customer_history:
+            return rows.filter(rows[BUYER].isin(customers_of(days)))
         sales = in_files(
             ibis.table(
                 {DAY: "date", "sale_date": "date", "customer_key": "int64"}, name="fact_sales", database="warehouse"
@@ -336,12 +345,10 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
         )
         if sold == BUYER:
             versions = ibis.table({"customer_key": "int64", BUYER: "int64"}, name="dim_customer", database="warehouse")
-            return table.filter(
-                table[BUYER].isin(versions.filter(versions.customer_key.isin(sales.customer_key))[BUYER])
-            )
+            return rows.filter(rows[BUYER].isin(versions.filter(versions.customer_key.isin(sales.customer_key))[BUYER]))
         if sold == MONTH:
-            return table.filter(table[MONTH].isin(sales.sale_date.truncate("M")))
-        return table.filter(table.sale_date.isin(sales.sale_date))
+            return rows.filter(rows[MONTH].isin(sales.sale_date.truncate("M")))
+        return rows.filter(rows.sale_date.isin(sales.sale_date))
 
     def judged(days: Any, *extra: str) -> ir.Table:
         # The rules are columns of an inner SELECT, because a rule may look at other rows of its file.
@@ -381,6 +388,9 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
             files = by_file(days)
             names = ("rows_tested", *(f"r{i}" for i in range(len(rules))))
             total = files.aggregate(**{name: files[name].sum().fill_null(0) for name in names})
+        elif not rules:
+            rows = of_days(days)
+            total = rows.aggregate(rows_tested=rows.count())
         else:
             rows = judged(days)
             counts: dict[str, Any] = {"rows_tested": rows.count()}
@@ -399,14 +409,14 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
         return ibis.to_sql(rows.select(*shown).limit(SAMPLES), dialect="postgres")
 
     def asked(rows: ir.Table) -> list[Rule]:
-        return [rule for rule in rules_of(schema, rows) if rule.name not in sees_to]
+        return [rule for rule, is_kept in zip(rules_of(schema, rows), sees_to, strict=True) if not is_kept]
 
     sees_to = _kept_by_database(schema, whole, facts)
     rules = asked(whole)
     is_by_file = any(rule.several for rule in rules)
     names = tuple(rule.name for rule in rules)
-    left_out = tuple(rule.name for rule in rules_of(schema, whole) if rule.name in sees_to)
-    has_days = DAY in types or sold is not None or table == CUSTOMER_HISTORY
+    left_out = tuple(rule.name for rule, is_kept in zip(rules_of(schema, whole), sees_to, strict=True) if is_kept)
+    has_days = DAY in types or sold is not None or is_customer_history
     return _Plan(names, left_out, has_days, count, show)
 
 
@@ -479,19 +489,23 @@ def _unique(columns: Sequence[str]) -> str:
     return f"unique: {', '.join(columns)}"
 
 
-def _kept_by_database(schema: DataFrameSchema, rows: ir.Table, facts: TableFacts) -> set[str]:
-    """The names of the rules of a schema that no row can break, because the database would have refused it."""
+def _kept_by_database(schema: DataFrameSchema, rows: ir.Table, facts: TableFacts) -> list[bool]:
+    """Of each rule of a schema, whether no row can break it because the database would have refused the row."""
     import ibis
     import sqlglot
     from sqlglot import exp
 
+    from ecommerce_platform.checks.constraints import kept
+
     names = {_not_null(name) for name in facts.required}
     if schema.unique and tuple(sorted(schema.unique)) in facts.unique:
         names.add(_unique(schema.unique))
-    for rule in rules_of(schema, rows):
-        if facts.checks and not rule.several:
-            statement = ibis.to_sql(rows.select(holds=rule.holds), dialect="postgres")
-            condition = sqlglot.parse_one(statement, dialect="postgres", into=exp.Select).selects[0].unalias()
-            if kept(condition.sql("postgres"), facts.checks):
-                names.add(rule.name)
-    return names
+
+    def by_check(rule: Rule) -> bool:
+        if not facts.checks or rule.several:
+            return False
+        statement = ibis.to_sql(rows.select(holds=rule.holds), dialect="postgres")
+        condition = sqlglot.parse_one(statement, dialect="postgres", into=exp.Select).selects[0].unalias()
+        return kept(condition.sql("postgres"), facts.checks, dict(facts.columns))
+
+    return [rule.name in names or by_check(rule) for rule in rules_of(schema, rows)]

@@ -181,9 +181,9 @@ LINE = (
     ("items.product_id", "id"),
     ("orders.payment_method_id", "id"),
     ("items.quantity", "integer"),
-    ("items.unit_price", "numeric"),
-    ("items.discount_amount", "numeric"),
-    ("items.line_total", "numeric"),
+    ("items.unit_price", "amount"),
+    ("items.discount_amount", "amount"),
+    ("items.line_total", "amount"),
 )
 """What a sale takes over from its line and order, for :func:`checksum`; ``SALE`` is the same of the sale."""
 
@@ -195,8 +195,8 @@ SALE = (
     ("facts.product_key / 65536", "id"),
     ("facts.payment_key", "id"),
     ("facts.quantity", "integer"),
-    ("facts.unit_price", "numeric"),
-    ("facts.discount_amount", "numeric"),
+    ("facts.unit_price", "amount"),
+    ("facts.discount_amount", "amount"),
     ("facts.revenue", "numeric"),
 )
 

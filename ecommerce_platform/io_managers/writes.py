@@ -24,7 +24,7 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 EVERYTHING_OR = re.compile(r"%\(everything\)s\s+or\s+")
 
 FEW_ROWS = 100
-"""Of fewer rows in a temporary table any plan is good enough, and statistics cost more than they save."""
+"""Fewer rows of a temporary table, where no effects look others up by them, are not worth statistics."""
 
 ANALYZE_FROM_ROWS = 1_000
 """A write that changes this many rows, and a tenth of the table, refreshes the planner's statistics."""
@@ -443,7 +443,8 @@ def _merge(
         connection.execute(sql.SQL("create temp table incoming (like {}) on commit drop").format(table.identifier))
         arrived = _copy(connection, sql.Identifier("incoming"), _same_columns(table, rows.schema.names), rows)
     columns = _checked_columns(connection, table)
-    if arrived >= FEW_ROWS:
+    effects = rows.effects if isinstance(rows, Query) else None
+    if effects is not None or arrived >= FEW_ROWS:
         connection.execute("analyze incoming")
     key = [sql.Identifier(name) for name in mode.key]
     _refuse_duplicates(connection, table, key)
@@ -481,10 +482,10 @@ def _merge(
     )
     counts = dict(connection.execute("select operation, count(*) from changes group by operation").fetchall())
     if counts:
-        if sum(counts.values()) >= FEW_ROWS:
+        if effects is not None or sum(counts.values()) >= FEW_ROWS:
             connection.execute("analyze changes")
-        if isinstance(rows, Query) and rows.effects is not None:
-            connection.execute(trusted(rows.effects), parameters)
+        if effects is not None:
+            connection.execute(trusted(effects), parameters)
         _apply(connection, table, key, columns, counts)
     inserted, updated, deleted = (counts.get(operation, 0) for operation in "IUD")
     return inserted, updated, deleted, arrived - inserted - updated

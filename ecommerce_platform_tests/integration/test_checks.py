@@ -634,6 +634,9 @@ def test_a_contract_of_customer_versions_looks_at_who_changed_or_bought(url: str
     # All versions of customer 1 are judged where an image of it comes, though nothing is bought.
     break_it(url, "delete from production.transactions where partition_date = '2024-01-02'")
     assert run(url, check, Window(day(2), day(3))).violations == 3
+    # A line that comes later than its order makes its customer's segment, too.
+    break_it(url, "update production.transaction_items set partition_date = '2024-01-20' where transaction_id = 14")
+    assert run(url, check, Window(day(20), day(21))).violations == 3
     assert run(url, check, Window(day(40), day(41))).rows_tested == 0
 
 

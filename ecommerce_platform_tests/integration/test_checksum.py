@@ -5,7 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from ecommerce_platform.checks.accounting import FATES
 from ecommerce_platform.checks.checksum import checksum
+from ecommerce_platform.checks.reconciliation import LINE, SALE
 
 pytestmark = pytest.mark.integration
 
@@ -41,3 +43,30 @@ def test_scale_is_no_difference_and_null_makes_it_null(database_url: str) -> Non
         ).fetchone() or (1, 2, 3)
     assert one == same
     assert nothing is None
+
+
+def test_an_amount_is_a_numeric_that_the_database_keeps_from_being_negative(database_url: str) -> None:
+    kept = {
+        f"{fate.kept}.{name}" for fate in FATES.values() for name, kind in fate.columns.items() if kind == "numeric"
+    }
+    lines = {f"production.transaction_items.{value.split('.')[1]}" for value, kind in LINE if kind == "amount"}
+    sales = {f"warehouse.fact_sales.{value.split('.')[1]}" for value, kind in SALE if kind == "amount"}
+    with psycopg.connect(database_url) as connection:
+        kept_by_check = {
+            f"{table}.{column}"
+            for table, column in connection.execute(
+                """
+                select conrelid::regclass::text, attname
+                from pg_constraint
+                join pg_attribute on attrelid = conrelid and array[attnum] = conkey
+                where contype = 'c' and convalidated and pg_get_expr(conbin, conrelid) = format('(%I >= (0)::numeric)', attname)
+                """
+            )
+        }
+        row = connection.execute(
+            f"select {checksum([('5.25', 'amount')])}, {checksum([('5.25', 'numeric')])}"
+        ).fetchone()  # type: ignore[arg-type]
+    assert len(kept | lines | sales) == 6
+    assert kept | lines | sales <= kept_by_check
+    assert row is not None
+    assert row[0] == row[1]

@@ -12,7 +12,14 @@ CHECKS = (
     "((day >= '2000-01-01'::date) AND (day <= '2099-12-31'::date))",
     "(unit_price >= (0)::numeric)",
     "((is_free = (unit_price = (0)::numeric)) OR (quantity > 5))",
+    "(quantity <= (2.5)::integer)",
+    "(code > (0)::text)",
+    "(share > (0.1)::numeric)",
+    "(((quantity)::numeric / unit_price) > (1)::numeric)",
+    "(month_start = make_date(year, month, 1))",
+    "(this is ( no condition",
 )
+TYPES = {"quantity": "integer", "unit_price": "numeric(12,2)", "share": "double precision", "code": "text"}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +33,7 @@ CHECKS = (
     ],
 )
 def test_a_rule_that_a_check_states_is_kept(rule: str) -> None:
-    assert kept(rule, CHECKS)
+    assert kept(rule, CHECKS, TYPES)
 
 
 @pytest.mark.parametrize(
@@ -40,11 +47,17 @@ def test_a_rule_that_a_check_states_is_kept(rule: str) -> None:
         '"t0"."discount_amount" >= 0',
         '"t0"."quantity" > 5',
         'CAST("t0"."unit_price" AS INTEGER) >= 0',
+        '"t0"."quantity" <= 2.5',
+        '"t0"."code" > 0',
+        'CAST("t0"."share" AS DECIMAL) >= 0',
+        '("t0"."quantity" / "t0"."unit_price") > 1',
+        '"t0"."month_start" = MAKE_DATE(2024, 1, 1)',
+        "this is ( no condition",
     ],
 )
 def test_a_rule_that_no_check_states_is_not(rule: str) -> None:
-    assert not kept(rule, CHECKS)
+    assert not kept(rule, CHECKS, TYPES)
 
 
 def test_nothing_is_kept_by_a_table_without_checks() -> None:
-    assert not kept('"t0"."unit_price" >= 0', ())
+    assert not kept('"t0"."unit_price" >= 0', (), TYPES)

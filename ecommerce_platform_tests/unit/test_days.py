@@ -8,7 +8,17 @@ import uuid
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, DailyPartitionsDefinition, build_schedule_context
+from dagster import (
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    DailyPartitionsDefinition,
+    build_schedule_context,
+    partition_loading_context,
+)
+from dagster._core.definitions.partitions.snap import PartitionsSnap
+from dagster._core.definitions.partitions.subset.time_window import TimeWindowPartitionsSubset
+from dagster._serdes import deserialize_value, serialize_value
 
 from ecommerce_platform.automation.daily import DAILY_JOB, every_day, missing_days
 from ecommerce_platform.automation.runner import PROCESS_TAG
@@ -26,6 +36,16 @@ def test_the_days_are_dagsters_own_at_every_moment() -> None:
     assert [len(keys) for keys in listed] == [2, 3, 3, 3, 0, 2]
     listed[0].clear()
     assert ours.get_partition_keys(moments[0]) == ["2024-02-27", "2024-02-28"]
+
+
+def test_the_days_can_be_told_to_other_processes() -> None:
+    days = Days(start_date="2024-02-27", timezone="UTC")
+    with partition_loading_context(dt.datetime(2024, 3, 5, tzinfo=dt.UTC)):
+        told = PartitionsSnap.from_def(days).get_partitions_definition()
+        assert told.get_partition_keys() == days.get_partition_keys()
+        some = days.subset_with_partition_keys(["2024-02-28", "2024-02-29"])
+        back = deserialize_value(serialize_value(some.to_serializable_subset()), TimeWindowPartitionsSubset)
+        assert list(back.get_partition_keys()) == ["2024-02-28", "2024-02-29"]
 
 
 def test_three_days_without_a_daemon_are_asked_for_oldest_first() -> None:
