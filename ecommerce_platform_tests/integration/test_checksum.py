@@ -59,7 +59,8 @@ def test_an_amount_is_a_numeric_that_the_database_keeps_from_being_negative(data
                 select conrelid::regclass::text, attname
                 from pg_constraint
                 join pg_attribute on attrelid = conrelid and array[attnum] = conkey
-                where contype = 'c' and convalidated and pg_get_expr(conbin, conrelid) = format('(%I >= (0)::numeric)', attname)
+                where contype = 'c' and convalidated
+                    and pg_get_expr(conbin, conrelid) = format('(%I >= (0)::numeric)', attname)
                 """
             )
         }
