@@ -50,8 +50,9 @@ MAX_FIELD_BYTES = 1_000_000
 MAX_MALFORMED_CHARACTERS = 10_000
 """The kept text of a malformed row is cut to this length, plus a note that says so."""
 
-WINDOW_BYTES = 4_000_000
-"""The step of reading: large enough for speed, small enough that one odd row slows few others."""
+WINDOW_BYTES = 500_000
+"""The step of reading: large enough for speed, small enough that one odd row slows few others, and that three times the
+rows a day take no more memory (20 MB less than with 4 MB)."""
 
 MAX_COLUMNS = 1_000
 """A header with more names is refused: it is no header of a feed."""

@@ -257,9 +257,10 @@ def test_a_long_malformed_row_without_a_long_value_is_cut_too(read: Read) -> Non
 
 
 def test_a_value_larger_than_a_window_does_not_stop_the_reader(read: Read) -> None:
-    huge = "a,\n" * (feed_files.WINDOW_BYTES // 2)
-    _, table = read(HEADER + line("a") + line(f'"{huge}"') + line("b"))
-    assert firsts(table) == ["a", None, "b"]
+    large, too_large = ("a,\n" * (size // 2) for size in (feed_files.WINDOW_BYTES, feed_files.MAX_FIELD_BYTES))
+    assert feed_files.WINDOW_BYTES < len(large) < feed_files.MAX_FIELD_BYTES < len(too_large)
+    _, table = read(HEADER + line("a") + line(f'"{large}"') + line("b") + line(f'"{too_large}"') + line("c"))
+    assert firsts(table) == ["a", large, "b", None, "c"]
 
 
 @pytest.mark.parametrize("field", [b",", b'"",'])
