@@ -19,17 +19,17 @@ EXACT = ("smallint", "integer", "bigint", "numeric")
 """Types of which a cast to plain numeric changes no value."""
 
 
-def kept(rule: str, checks: Iterable[str], types: Mapping[str, str]) -> bool:
-    """Whether every row of a table keeps a rule because the database refuses any other.
+def kept(rules: Iterable[str], checks: Iterable[str], types: Mapping[str, str]) -> list[bool]:
+    """Of each rule, whether every row of a table keeps it because the database refuses any other.
 
     Args:
-        rule: a condition of SQL over the columns of the table.
+        rules: conditions of SQL over the columns of the table.
         checks: the conditions of its validated CHECK constraints.
         types: the type of each column, as PostgreSQL prints it.
     """
     stated = {condition for check in checks for condition in _conditions(check, types)}
-    wanted = set(_conditions(rule, types))
-    return bool(wanted) and wanted <= stated
+    wanted = [set(_conditions(rule, types)) for rule in rules]
+    return [bool(conditions) and conditions <= stated for conditions in wanted]
 
 
 def _conditions(text: str, types: Mapping[str, str]) -> Iterator[exp.Expr]:

@@ -411,11 +411,12 @@ def _plan(table: str, facts: TableFacts) -> _Plan:
     def asked(rows: ir.Table) -> list[Rule]:
         return [rule for rule, is_kept in zip(rules_of(schema, rows), sees_to, strict=True) if not is_kept]
 
-    sees_to = _kept_by_database(schema, whole, facts)
-    rules = asked(whole)
+    all_rules = rules_of(schema, whole)
+    sees_to = _kept_by_database(all_rules, schema, whole, facts)
+    rules = [rule for rule, is_kept in zip(all_rules, sees_to, strict=True) if not is_kept]
     is_by_file = any(rule.several for rule in rules)
     names = tuple(rule.name for rule in rules)
-    left_out = tuple(rule.name for rule, is_kept in zip(rules_of(schema, whole), sees_to, strict=True) if is_kept)
+    left_out = tuple(rule.name for rule, is_kept in zip(all_rules, sees_to, strict=True) if is_kept)
     has_days = DAY in types or sold is not None or is_customer_history
     return _Plan(names, left_out, has_days, count, show)
 
@@ -489,8 +490,8 @@ def _unique(columns: Sequence[str]) -> str:
     return f"unique: {', '.join(columns)}"
 
 
-def _kept_by_database(schema: DataFrameSchema, rows: ir.Table, facts: TableFacts) -> list[bool]:
-    """Of each rule of a schema, whether no row can break it because the database would have refused the row."""
+def _kept_by_database(rules: Sequence[Rule], schema: DataFrameSchema, rows: ir.Table, facts: TableFacts) -> list[bool]:
+    """Of each rule of a schema over ``rows``, whether no row breaks it because the database refuses such a row."""
     import ibis
     import sqlglot
     from sqlglot import exp
@@ -500,12 +501,12 @@ def _kept_by_database(schema: DataFrameSchema, rows: ir.Table, facts: TableFacts
     names = {_not_null(name) for name in facts.required}
     if schema.unique and tuple(sorted(schema.unique)) in facts.unique:
         names.add(_unique(schema.unique))
-
-    def by_check(rule: Rule) -> bool:
-        if not facts.checks or rule.several:
-            return False
-        statement = ibis.to_sql(rows.select(holds=rule.holds), dialect="postgres")
-        condition = sqlglot.parse_one(statement, dialect="postgres", into=exp.Select).selects[0].unalias()
-        return kept(condition.sql("postgres"), facts.checks, dict(facts.columns))
-
-    return [rule.name in names or by_check(rule) for rule in rules_of(schema, rows)]
+    is_kept = [rule.name in names for rule in rules]
+    open_ones = [i for i, rule in enumerate(rules) if not is_kept[i] and not rule.several]
+    if facts.checks and open_ones:
+        statement = ibis.to_sql(rows.select(**{f"r{i}": rules[i].holds for i in open_ones}), dialect="postgres")
+        selected = sqlglot.parse_one(statement, dialect="postgres", into=exp.Select).selects
+        conditions = [each.unalias().sql("postgres") for each in selected]
+        for i, by_check in zip(open_ones, kept(conditions, facts.checks, dict(facts.columns)), strict=True):
+            is_kept[i] = by_check
+    return is_kept

@@ -101,6 +101,12 @@ def url(postgres_server: EmbeddedPostgres, good_database: str) -> Iterator[str]:
         admin.execute(f"drop database {name} with (force)")
 
 
+@pytest.fixture
+def folder(raw: Path, tmp_path: Path) -> Path:
+    """A copy of the raw folder, to be changed."""
+    return shutil.copytree(raw, tmp_path / "raw")
+
+
 def one_check(table: str, name: str, raw: Path) -> TableCheck:
     (found,) = [
         check
@@ -658,11 +664,7 @@ def test_files_that_are_gone_are_not_compared(url: str, tmp_path: Path) -> None:
     assert (outcome.passed, outcome.metadata["files_gone"]) == (True, 2)
 
 
-def test_a_file_that_is_edited_after_its_load_is_named_until_it_is_loaded_again(
-    url: str, raw: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "raw"
-    shutil.copytree(raw, folder)
+def test_a_file_that_is_edited_after_its_load_is_named_until_it_is_loaded_again(url: str, folder: Path) -> None:
     check = one_check("staging.transaction_items", "file_is_complete", folder)
     path = feed_file_name(folder, "transaction_items", day(2))
     loaded = path.read_bytes()
@@ -679,11 +681,7 @@ def test_a_file_that_is_edited_after_its_load_is_named_until_it_is_loaded_again(
     assert run(url, check).passed
 
 
-def test_a_run_over_many_days_looks_at_the_header_and_the_lines_of_each_file(
-    url: str, raw: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "raw"
-    shutil.copytree(raw, folder)
+def test_a_run_over_many_days_looks_at_the_header_and_the_lines_of_each_file(url: str, folder: Path) -> None:
     check = one_check("staging.transaction_items", "file_is_complete", folder)
     many_days = Window(day(1), day(1) + dt.timedelta(days=DAYS_READ_AGAIN + 1))
     path = feed_file_name(folder, "transaction_items", day(2))
