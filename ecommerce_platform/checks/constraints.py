@@ -62,6 +62,10 @@ def _plain(node: exp.Expr, types: Mapping[str, str]) -> exp.Expr:
         values = node.expression.this.unnest()
         if isinstance(values, exp.Array):
             node = exp.In(this=node.this, expressions=values.expressions)
+    if isinstance(node, exp.In):
+        # Ibis writes the values of a set in an order that differs from process to process.
+        values = [_plain(value, types) for value in node.expressions]
+        return exp.In(**{**node.args, "this": _plain(node.this, types), "expressions": sorted(values, key=repr)})
 
     def inner(value: Any) -> Any:
         if isinstance(value, list):

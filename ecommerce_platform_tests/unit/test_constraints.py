@@ -27,6 +27,7 @@ TYPES = {"quantity": "integer", "unit_price": "numeric(12,2)", "share": "double 
     [
         '"t0"."revenue" = (("t0"."quantity" * "t0"."unit_price") - "t0"."discount_amount")',
         "\"t0\".\"segment\" IN ('New', 'Regular')",
+        "\"t0\".\"segment\" IN ('Regular', 'New')",
         '"t0"."day" BETWEEN MAKE_DATE(2000, 1, 1) AND MAKE_DATE(2099, 12, 31)',
         '"t0"."day" >= MAKE_DATE(2000, 1, 1)',
         '"t0"."unit_price" >= 0',
@@ -41,6 +42,7 @@ def test_a_rule_that_a_check_states_is_kept(rule: str) -> None:
     [
         '"t0"."revenue" = ("t0"."quantity" * ("t0"."unit_price" - "t0"."discount_amount"))',
         "\"t0\".\"segment\" IN ('New', 'Regular', 'VIP')",
+        "\"t0\".\"code\" IN ('New', 'Regular')",
         '"t0"."day" BETWEEN MAKE_DATE(2000, 1, 1) AND MAKE_DATE(2098, 12, 31)',
         '"t0"."unit_price" > 0',
         '"t0"."unit_price" >= 0 AND "t0"."unit_price" < 10000000000',
