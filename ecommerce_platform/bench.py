@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -357,6 +358,7 @@ def load_script(raw: Path, first: dt.date, last: dt.date) -> str:
     from ecommerce_platform.source.feeds import FEEDS
 
     lines = [f"truncate {', '.join(f'staging.{feed}' for feed in FEEDS)};"]
+    loads = count(1)
     for feed, columns in FEEDS.items():
         for number in range((last - first).days + 1):
             day = first + dt.timedelta(days=number)
@@ -364,7 +366,7 @@ def load_script(raw: Path, first: dt.date, last: dt.date) -> str:
             lines += [
                 f"alter table staging.{feed} alter column partition_date set default '{day}',"
                 f" alter column source_file set default '{feed}/{day}.csv',"
-                f" alter column loaded_at set default timestamptz '2030-01-01Z' + {number} * interval '1 microsecond';",
+                f" alter column load_id set default {next(loads)};",
                 "select setval('public.baseline_row', 1, false);",
                 rf"\copy staging.{feed} ({', '.join(columns)}) from '{path}' with (format csv, header, null '\N')",
             ]
@@ -383,7 +385,7 @@ def contents(url: str) -> dict[str, tuple[int, int]]:
             select table_schema, table_name, array_agg(column_name::text order by ordinal_position)
             from information_schema.columns
             join information_schema.tables using (table_schema, table_name)
-            where table_schema = any(%s) and table_type = 'BASE TABLE' and column_name <> 'loaded_at'
+            where table_schema = any(%s) and table_type = 'BASE TABLE' and column_name not in ('load_id', 'loaded_at')
             group by table_schema, table_name
             order by table_schema, table_name
             """,

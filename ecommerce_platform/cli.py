@@ -157,15 +157,18 @@ def up(days: int | None, serve: bool) -> None:
         end = _last_landed_day(settings, end)
     _prepare(settings)
     with _instance() as instance:
-        from ecommerce_platform.automation.runner import days_to_load, end_dead_runs
+        from ecommerce_platform.automation.daily import what_is_loaded_now
+        from ecommerce_platform.automation.runner import end_dead_runs
 
         # Also where nothing is to be loaded: the daemon's queue would wait for them.
         end_dead_runs(instance)
-        ranges = days_to_load(instance, settings.first_day, end)
+        ranges = what_is_loaded_now().to_run(settings.first_day, end)
         if not ranges:
             console.print(f"All days from {settings.first_day} to {end} are loaded.")
-        for first, last in ranges:
-            _run(instance, first, last, None)
+        # A range whose files are refused does not keep the others waiting.
+        successes = [_run(instance, first, last, None) for first, last in ranges]
+        if not all(successes):
+            sys.exit(EXIT_FAILED)
     if serve:
         _serve(settings)
 
@@ -232,7 +235,8 @@ def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
         )
     _prepare(settings)
     with _instance() as instance:
-        _run(instance, start, end, select)
+        if not _run(instance, start, end, select):
+            sys.exit(EXIT_FAILED)
 
 
 @main.command()
@@ -243,15 +247,16 @@ def status(as_json: bool) -> None:
     settings = load_settings()
     _require_running(settings)
     with _instance() as instance:
-        from ecommerce_platform.automation.runner import days_to_load
+        from ecommerce_platform.automation.daily import what_is_loaded_now
         from ecommerce_platform.status import table_states
 
-        missing = days_to_load(instance, settings.first_day, yesterday())
+        loaded = what_is_loaded_now()
+        missing = loaded.missing(settings.first_day, yesterday())
         states = table_states(instance)
     if as_json:
         rows = [state.to_json() for state in states]
         days = [[first.isoformat(), last.isoformat()] for first, last in missing]
-        click.echo(json.dumps({"missing_days": days, "tables": rows}, indent=2))
+        click.echo(json.dumps({"missing_days": days, "behind": loaded.behind, "tables": rows}, indent=2))
         return
     table = Table("table", "rows", "latest day", "last materialized (UTC)", title="Tables")
     table.columns[1].justify = "right"
@@ -259,6 +264,12 @@ def status(as_json: bool) -> None:
         moment = f"{state.materialized_at:%Y-%m-%d %H:%M:%S}" if state.materialized_at else "never"
         table.add_row(state.table, f"{state.rows:,}", str(state.latest_day or ""), moment)
     Console().print(table)
+    if loaded.behind:
+        console.print(
+            f"Not up to date: {', '.join(loaded.behind)}. The next run, over any day, takes in what has changed:"
+            " ecommerce-platform up --no-serve",
+            markup=False,
+        )
     if missing:
         spans = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in missing)
         drop = f"Drop their files into {settings.landing}, then load" if settings.source == "landing" else "Load"
@@ -719,8 +730,8 @@ def _progress() -> Progress:
     )
 
 
-def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | None) -> None:
-    """One run with a progress bar; exits with 1 and says what failed where it fails."""
+def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | None) -> bool:
+    """One run with a progress bar; says what failed where it fails. Whether it succeeded."""
     from ecommerce_platform.automation.runner import SelectionError, run_days, step_count
 
     days = (end - start).days + 1
@@ -746,7 +757,7 @@ def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | 
         for failure in outcome.failures:
             console.print(failure, style="red", markup=False)
         console.print(f"Run {outcome.run_id} failed; what it had stored stays, and nothing is half-written.")
-        sys.exit(EXIT_FAILED)
+    return outcome.success
 
 
 def _require_free_port(settings: Settings, setting: str) -> None:

@@ -2,12 +2,12 @@
 
 Kept whatever its age:
 
-- the last materialization of every partition, with its run: it says which days are loaded, and the UI shows it;
-- the last whole run of every day: where it failed, the day counts as not loaded although its sales are stored;
+- the last materialization of every partition, with its run: the UI shows it;
 - the last verdict of every check, with its run;
 - every staging slice that production was built from. A later image of a customer, a re-sent order and a late parent
   make production look at the old rows again, and no day can be known to have seen its last: dropping one would make
-  the tables depend on the order of loads. A slice that never passed its checks has no such reader.
+  the tables depend on the order of loads. One that never passed its checks, or that another load took the place of,
+  has no such reader.
 
 Of an old successful run that must stay, what only its own page shows goes: step events, log lines and plans.
 """
@@ -31,13 +31,15 @@ from dagster._core.storage.schedules.schema import JobTickTable
 from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 from psycopg import sql
 
-from ecommerce_platform.automation.daily import last_runs_of_days
 from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform.io_managers.writes import write_transaction
+from ecommerce_platform.io_managers.writes import locked, transaction
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.source.feeds import FEEDS
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+LOADED_DAYS = "production.loaded_days"
+"""What says which loads of staging are read: nobody may change it while others are deleted."""
+
 UNFINISHED = dt.timedelta(days=1)
 """What is younger may be on its way; what is older and not finished was left by a crash."""
 
@@ -164,7 +166,6 @@ def _needed_runs(instance: DagsterInstance, events: SqlEventLogStorage, old: Seq
             )
             for (run_id,) in connection.execute(statement)
         }
-    needed |= {run.run_id for run, _ in last_runs_of_days(instance)}
     for record in old:
         run = record.dagster_run
         if run.run_id in needed:
@@ -265,15 +266,17 @@ def _temporary_files(settings: Settings, now: dt.datetime) -> Iterator[Path]:
 
 
 def _staging(database: PostgresConnection, feed: str, last: dt.date, moment: dt.datetime) -> Task:
-    """Slices of a feed before a day that production does not hold: they never passed their checks.
+    """Slices of a feed before a day that production does not read: they never passed, or gave way to others that did.
 
-    One that was staged after ``moment`` may be on its way.
+    One that was staged after ``moment`` may be on its way, and one that the log of the loaded days names may have left
+    rows that some table has still to take back.
     """
     table = sql.Identifier("staging", feed)
     condition = sql.SQL(
-        "partition_date < {last} and loaded_at < {moment} and partition_date not in"
-        " (select loaded.partition_date from production.loaded_days as loaded where loaded.feed = {feed})"
-    ).format(last=sql.Literal(last), moment=sql.Literal(moment), feed=sql.Literal(feed))
+        "partition_date < {last} and loaded_at < {moment}"
+        " and load_id not in (select loaded.load_id from production.loaded_days as loaded)"
+        " and load_id not in (select load_id from change_log.production_loaded_days where load_id is not null)"
+    ).format(last=sql.Literal(last), moment=sql.Literal(moment))
     with database.connect() as connection:
         days, size = connection.execute(
             sql.SQL(
@@ -283,7 +286,22 @@ def _staging(database: PostgresConnection, feed: str, last: dt.date, moment: dt.
         ).fetchone() or (0, 0)
 
     def delete() -> None:
-        with database.connect() as connection, write_transaction(connection, [f"staging.{feed}"]):
+        name = f"staging.{feed}"
+        with database.connect() as connection, locked(connection, [name, LOADED_DAYS]), transaction(connection):
             connection.execute(sql.SQL("delete from {} where {}").format(table, condition))
+            # Where the latest load of a day was one of them, the day has the load again that passed before, or none.
+            gone = sql.SQL(
+                "slices.table_name = {} and slices.slice < {} and slices.load_id is not null"
+                " and not exists (select 1 from {} as rows"
+                " where rows.partition_date = slices.slice and rows.load_id = slices.load_id)"
+            ).format(sql.Literal(name), sql.Literal(last), table)
+            connection.execute(
+                sql.SQL(
+                    "update platform.slices as slices set load_id = passed.load_id, row_count = passed.rows_in_file"
+                    " from production.loaded_days as passed"
+                    " where passed.feed = {} and passed.partition_date = slices.slice and {}"
+                ).format(sql.Literal(feed), gone)
+            )
+            connection.execute(sql.SQL("delete from platform.slices as slices where {}").format(gone))
 
-    return Task(f"days of staging.{feed} that never passed their checks", days, int(size), delete)
+    return Task(f"days of staging.{feed} with a load that production does not read", days, int(size), delete)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dagster import BackfillPolicy, DailyPartitionsDefinition, PartitionKeyRange, partition_loading_context
 
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -55,9 +56,15 @@ def range_tags(start: dt.date, end: dt.date) -> dict[str, str]:
 
 
 def days_of_run(tags: Mapping[str, str]) -> tuple[dt.date, dt.date] | None:
-    """First and last day that a run is about, for an asset without partitions; None for a run without days."""
+    """First and last day that a run is about; None for a run without days."""
     start = tags.get(RANGE_START_TAG) or tags.get(PARTITION_TAG)
     end = tags.get(RANGE_END_TAG) or tags.get(PARTITION_TAG)
     if not start or not end:
         return None
     return dt.date.fromisoformat(start), dt.date.fromisoformat(end)
+
+
+def window_of_run(tags: Mapping[str, str]) -> Window:
+    """The days that a run is about, from its tags; every day for a run without days, as by the UI's Execute button."""
+    days = days_of_run(tags)
+    return Window() if days is None else Window(days[0], days[1] + dt.timedelta(days=1))

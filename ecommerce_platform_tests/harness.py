@@ -21,11 +21,14 @@ from psycopg import sql
 
 from ecommerce_platform.assets import production, warehouse
 from ecommerce_platform.assets.lineage import tables_read
-from ecommerce_platform.assets.staging import feed_reader
+from ecommerce_platform.assets.staging import STAGED, feed_reader, new_loads
 from ecommerce_platform.assets.tables import table_query
+from ecommerce_platform.checks.outcome import IS_LATEST_LOAD
 from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
-from ecommerce_platform.io_managers.connection import close_idle_connections
-from ecommerce_platform.io_managers.writes import Merge, Window, WriteResult, describe, write, write_mode
+from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
+from ecommerce_platform.io_managers.modes import Merge, Query, Window, WriteResult, write_mode
+from ecommerce_platform.io_managers.writes import describe, write
+from ecommerce_platform.loaded_days import covers_all_days
 from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
 from ecommerce_platform.source.feeds import FEEDS
 
@@ -169,14 +172,19 @@ class Platform:
         with self._connection.connect() as connection:
             for feed in FEEDS:
                 table = describe(connection, "staging", feed)
-                rows = feed_reader(self.raw, feed, days, moment)
                 if only is None or table.full_name in only:
-                    results[table.full_name] = write(connection, table, ReplaceSlice("partition_date"), rows, window)
+                    loads = dict(zip(days, new_loads(connection, len(days)), strict=True))
+                    rows = feed_reader(self.raw, feed, loads, moment)
+                    results[table.full_name] = write(connection, table, STAGED, rows, window)
             for name in table_assets() if only is None else [name for name in only if name in table_assets()]:
                 table = describe(connection, *name.split("."))
-                results[name] = write(connection, table, mode_of(name), table_query(name, window), window)
+                results[name] = write(connection, table, mode_of(name), self._query(connection, name, window), window)
         close_idle_connections()  # The process of a run ends, too.
         return results
+
+    @staticmethod
+    def _query(connection: ClientConnection, name: str, window: Window) -> Query:
+        return table_query(name, window, is_full_refresh=covers_all_days(connection, window))
 
     def load(self, number: int, **feeds: Sequence[Row]) -> dict[str, WriteResult]:
         """Export one day and load it."""
@@ -193,14 +201,19 @@ class Platform:
         with psycopg.connect(self.url) as connection:
             connection.execute(statement, parameters)  # type: ignore[arg-type]
 
-    def content(self, table: str, without: Sequence[str] = ("loaded_at",)) -> list[tuple]:
-        """All rows of a table as text, in a fixed order, without columns that tell when it was loaded."""
+    def content(self, table: str, without: Sequence[str] = ("loaded_at", "load_id")) -> list[tuple]:
+        """All rows of a table as text, in a fixed order, without columns that tell when it was loaded.
+
+        Of staging, the latest load of each day: one that gave way to it may still lie beside it.
+        """
         with self._connection.connect() as connection:
             columns = [name for name in describe(connection, *table.split(".")).columns if name not in without]
         names = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in columns)
         with psycopg.connect(self.url) as connection:
             return connection.execute(
-                sql.SQL("select {names} from {table} order by {names}").format(
-                    names=names, table=sql.Identifier(*table.split("."))
+                sql.SQL("select {names} from {table} where {latest} order by {names}").format(
+                    names=names,
+                    table=sql.Identifier(*table.split(".")),
+                    latest=sql.SQL(IS_LATEST_LOAD if table.startswith("staging.") else "true"),
                 )
             ).fetchall()

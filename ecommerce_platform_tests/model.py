@@ -81,19 +81,22 @@ SELECTS = {
         select customer_id, customer_key, valid_from, nullif(valid_to, 'infinity'), is_current, city,
             state, age_group, segment
         from warehouse.dim_customer
+        where customer_key <> 0
     """,
     "dim_product": """
         select product_id, product_key, valid_from, nullif(valid_to, 'infinity'), is_current, category,
             price, cost, price_range
         from warehouse.dim_product
+        where product_key <> 0
     """,
     "dim_payment": """
         select payment_method
         from warehouse.dim_payment
+        where payment_key <> 0
     """,
     "fact_sales": """
-        select transaction_id, item_id, sale_date, customer_key, product_key, payment_method, quantity,
-            discount_amount, revenue, cost, profit, partition_date
+        select transaction_id, item_id, sale_date, customer_id, customer_key, product_id, product_key,
+            payment_method, quantity, discount_amount, revenue, cost, profit, partition_date
         from warehouse.fact_sales join warehouse.dim_payment using (payment_key)
     """,
     "agg_daily_sales": """
@@ -457,7 +460,9 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
                         "transaction_id",
                         "item_id",
                         "sale_date",
+                        "customer_id",
                         "customer_key",
+                        "product_id",
                         "product_key",
                         "payment_method",
                     ),
@@ -519,16 +524,34 @@ def customer_history(images: list[dict], sold: list[tuple[dict, list[dict]]]) ->
         return segment(len(until), sum(line["line_total"] for lines in until for line in lines))
 
     purchase_days = {order["transaction_date"] for order, _ in sold}
+    # The age group is that of each day between the first and the last on which the shop knew of the customer.
+    known_days = {*purchase_days, *(image["valid_from"] for image in images)}
+    first_day, last_day = min(known_days), max(known_days)
     days = {EPOCH, *(image["valid_from"] for image in images[1:])}
+    days |= {
+        day
+        for number, image in enumerate(images)
+        for day in birthdays(image["date_of_birth"])
+        if first_day < day <= last_day
+        and (number == 0 or day > image["valid_from"])
+        and (number == len(images) - 1 or day < images[number + 1]["valid_from"])
+    }
     days |= {day for day in purchase_days if segment_on(day) != segment_on(day - dt.timedelta(days=1))}
     history = []
     for day in sorted(days):
         image = [images[0], *(image for image in images[1:] if image["valid_from"] <= day)][-1]
-        # Nobody knew the customer before the first image: the age there is that of the first image's day.
-        age = age_group(image["date_of_birth"], max(day, image["valid_from"]))
+        # Nobody knew the customer before the first day: the age there is that of this day.
+        age = age_group(image["date_of_birth"], max(day, first_day))
         place = (image["city"] or "Unknown", image["state"] or "Unknown")
         history.append((day, *place, age, image["country"], segment_on(day)))
     return changes(history)
+
+
+def birthdays(born: dt.date | None) -> set[dt.date]:
+    """The day of birth, and the days on which an age group ends."""
+    if born is None:
+        return set()
+    return {dt.date(born.year + years, born.month, born.day) for years in (0, 18, 25, 35, 45, 55, 65)}
 
 
 def segment(orders: int, revenue: Decimal) -> str:

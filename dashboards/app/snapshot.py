@@ -177,6 +177,7 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
                 versions.price_range
             from warehouse.dim_product as versions
             inner join warehouse.dim_product as latest on versions.product_id = latest.product_id and latest.is_current
+            where versions.product_key <> 0 or exists (select 1 from warehouse.fact_sales where product_key = 0)
             order by versions.product_key
             """
         ).fetchall()
@@ -184,11 +185,17 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
             """
             select customer_key, customer_id::text, state_code, state_name, region, current_segment
             from warehouse.customer_profile
+            where customer_key <> 0 or exists (select 1 from warehouse.fact_sales where customer_key = 0)
             order by customer_key
             """
         ).fetchall()
         payments = source.execute(
-            "select payment_key, payment_method from warehouse.dim_payment order by payment_key"
+            """
+            select payment_key, payment_method
+            from warehouse.dim_payment
+            where payment_key <> 0 or exists (select 1 from warehouse.fact_sales where payment_key = 0)
+            order by payment_key
+            """
         ).fetchall()
         keys = {"product": _keys(products), "customer": _keys(customers), "payment": _keys(payments)}
         lines = _read_lines(source, keys)

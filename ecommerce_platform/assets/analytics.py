@@ -66,7 +66,8 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
     )
     def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:
         with database.connect() as connection:
-            frame = read_frame(connection, select.read_text(encoding="utf-8"))
+            text = select.read_text(encoding="utf-8")
+            frame = read_frame(connection, text, reader=table, reads=tables_read(table))
         path = load_settings().extracts / f"{name}.csv"
         write_atomically(path, spreadsheet_csv(frame))
         return Output(frame, metadata={"rows": len(frame), "path": str(path)})

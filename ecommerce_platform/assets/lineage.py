@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.assets.remembered import remembered
+from ecommerce_platform.io_managers.change_log import relation_of
 from ecommerce_platform.settings import SQL_DIR
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlglot import exp
 
 RULES = SQL_DIR / "ddl" / "060_rules.sql"
+BOOKKEEPING = "platform"
+"""The schema of what the platform notes of itself: no asset lies in it."""
 
 
 def tables_read(table: str) -> tuple[str, ...]:
-    """The tables that sql/transform/SCHEMA/TABLE.sql reads, views resolved, sorted, as schema.table.
+    """The tables that the SELECT and the scope of ``schema.table`` read, views resolved, sorted, as schema.table.
 
     Raises:
         FileNotFoundError: the table has no transformation.
@@ -27,20 +32,37 @@ def tables_read(table: str) -> tuple[str, ...]:
     return lineage[table]
 
 
+def transformed_tables() -> tuple[str, ...]:
+    """Every table that has a transformation, as schema.table."""
+    return tuple(_lineage())
+
+
 def transform_path(table: str) -> Path:
     """The file whose SELECT says what a table holds."""
+    return _path("transform", table)
+
+
+def scope_path(table: str) -> Path | None:
+    """The file whose SELECT says which keys some changes concern; None for a table that is computed as a whole."""
+    path = _path("scope", table)
+    return path if path.exists() else None
+
+
+def _path(folder: str, table: str) -> Path:
     schema, name = table.split(".")
-    return SQL_DIR / "transform" / schema / f"{name}.sql"
+    return SQL_DIR / folder / schema / f"{name}.sql"
 
 
 @cache
 def _lineage() -> dict[str, tuple[str, ...]]:
-    files = {f"{path.parent.name}.{path.stem}": path for path in sorted((SQL_DIR / "transform").glob("*/*.sql"))}
-    held = remembered("lineage", [RULES, *files.values(), Path(__file__)], lambda: _parsed(files))
+    tables = [f"{path.parent.name}.{path.stem}" for path in sorted((SQL_DIR / "transform").glob("*/*.sql"))]
+    files = {table: [transform_path(table), *filter(None, [scope_path(table)])] for table in tables}
+    sources = [RULES, *(path for paths in files.values() for path in paths), Path(__file__)]
+    held = remembered("lineage", sources, lambda: _parsed(files))
     return {table: tuple(reads) for table, reads in held.items()}
 
 
-def _parsed(files: dict[str, Path]) -> dict[str, list[str]]:
+def _parsed(files: Mapping[str, list[Path]]) -> dict[str, list[str]]:
     import sqlglot
     from sqlglot import exp
 
@@ -48,16 +70,24 @@ def _parsed(files: dict[str, Path]) -> dict[str, list[str]]:
     for statement in sqlglot.parse(RULES.read_text(encoding="utf-8"), dialect="postgres"):
         if isinstance(statement, exp.Create) and statement.kind == "VIEW":
             view = f"{statement.this.db}.{statement.this.name}"
-            views[view] = _names(statement) - {view}
+            found = _names(statement) - {view}
+            # A view may stand on one that comes before it.
+            views[view] = set[str]().union(*(views.get(name, {name}) for name in found))
+    relations = {relation_of(table): table for table in files}
     reads: dict[str, list[str]] = {}
-    for table, path in files.items():
-        names = _names(sqlglot.parse_one(path.read_text(encoding="utf-8"), dialect="postgres"))
-        found = set[str]().union(*(views.get(name, {name}) for name in names))
-        reads[table] = sorted(found - {table})
+    for table, paths in files.items():
+        names: set[str] = set()
+        for path in paths:
+            for name in _names(sqlglot.parse_one(path.read_text(encoding="utf-8"), dialect="postgres"), relations):
+                names |= views.get(name, {name})
+        reads[table] = sorted(name for name in names - {table} if not name.startswith(f"{BOOKKEEPING}."))
     return reads
 
 
-def _names(tree: exp.Expr) -> set[str]:
+def _names(tree: exp.Expr, relations: Mapping[str, str] | None = None) -> set[str]:
     from sqlglot import exp
 
-    return {f"{table.db}.{table.name}" for table in tree.find_all(exp.Table) if table.db}
+    tables = list(tree.find_all(exp.Table))
+    named = {f"{table.db}.{table.name}" for table in tables if table.db}
+    known = relations or {}
+    return named | {known[table.name] for table in tables if not table.db and table.name in known}

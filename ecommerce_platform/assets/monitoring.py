@@ -25,13 +25,13 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from ecommerce_platform.assets.analytics import PANDAS_TYPES, extracts, frame_type
 from ecommerce_platform.assets.ddl_columns import columns_of
-from ecommerce_platform.assets.tables import spec_of, window_of_run
+from ecommerce_platform.assets.tables import spec_of
 from ecommerce_platform.checks.volume import ENOUGH, recent_rows, usual_range
 from ecommerce_platform.health import database_health
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.layers import LAYERS
-from ecommerce_platform.partitions import daily, one_run
+from ecommerce_platform.partitions import daily, one_run, window_of_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.files import json_rows, write_atomically
 from ecommerce_platform.settings import load_settings
@@ -171,7 +171,7 @@ def quality_summary(frame: pd.DataFrame) -> str:
 
 def pipeline_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
     """A row a table: size, last materialization and its run, latest day, lag behind the run's days, and volume."""
-    window = window_of_run(context)
+    window = window_of_run(context.run.tags)
     last_day = dt.date.fromisoformat(daily.get_last_partition_key() or "")
     asked = last_day if window.is_unbounded else window.end - dt.timedelta(days=1)
     keys = [key for key in table_keys() if key.path[0] != "monitoring"]

@@ -4,10 +4,6 @@ from ecommerce_platform.assets.tables import table_asset
 from ecommerce_platform.checks.gate import refuse_failing_staging
 from ecommerce_platform.io_managers import Merge
 
-ORDERS = "production.transactions"
-LINES = "production.transaction_items"
-# A parent that goes takes its children with it, so its writer locks their tables too.
-
 loaded_days = table_asset(
     "production.loaded_days",
     write=Merge(key=("feed", "partition_date"), slice="partition_date"),
@@ -17,12 +13,7 @@ loaded_days = table_asset(
 
 customers = table_asset(
     "production.customers",
-    write=Merge(
-        key=("customer_id",),
-        slice="partition_date",
-        scope=("customer_id",),
-        locks=("production.customer_versions", ORDERS, LINES),
-    ),
+    write=Merge(key=("customer_id",), slice="partition_date", scope=("customer_id",)),
     description="One row a customer, as last exported.",
 )
 
@@ -34,19 +25,13 @@ customer_versions = table_asset(
 
 product_categories = table_asset(
     "production.product_categories",
-    write=Merge(
-        key=("category_id",),
-        scope=("category_id",),
-        locks=("production.products", "production.product_versions", LINES),
-    ),
+    write=Merge(key=("category_id",), scope=("category_id",)),
     description="One row a category and sub-category.",
 )
 
 products = table_asset(
     "production.products",
-    write=Merge(
-        key=("product_id",), slice="partition_date", scope=("product_id",), locks=("production.product_versions", LINES)
-    ),
+    write=Merge(key=("product_id",), slice="partition_date", scope=("product_id",)),
     description="One row a product, as last exported.",
 )
 
@@ -58,7 +43,7 @@ product_versions = table_asset(
 
 payment_methods = table_asset(
     "production.payment_methods",
-    write=Merge(key=("payment_method_id",), scope=("payment_method_id",), locks=(ORDERS, LINES)),
+    write=Merge(key=("payment_method_id",), scope=("payment_method_id",)),
     description="One row a way to pay.",
 )
 

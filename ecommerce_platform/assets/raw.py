@@ -7,7 +7,7 @@ from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, 
 
 from ecommerce_platform.assets.tables import code_references, table_key
 from ecommerce_platform.layers import LAYERS
-from ecommerce_platform.partitions import daily, one_run
+from ecommerce_platform.partitions import daily, one_run, window_of_run
 from ecommerce_platform.resources.source import Source
 from ecommerce_platform.source.feed_files import feed_file_name
 from ecommerce_platform.source.feeds import FEEDS
@@ -18,11 +18,6 @@ DESCRIPTIONS = {
     "transactions": "One file a day: one row an order.",
     "transaction_items": "One file a day: one row an order line.",
 }
-
-
-def days_of(context: AssetExecutionContext) -> list[dt.date]:
-    """The business days that this run is about, in order."""
-    return [dt.date.fromisoformat(key) for key in context.partition_keys]
 
 
 def raw_asset(feed: str) -> AssetsDefinition:
@@ -44,9 +39,10 @@ def raw_asset(feed: str) -> AssetsDefinition:
         pool=f"raw.{feed}",
     )
     def build(context: AssetExecutionContext, source: Source) -> MaterializeResult:
+        days = window_of_run(context.run.tags).days
         total_rows = total_bytes = 0
         unknown: dict[str, dt.date] = {}
-        for day in days_of(context):
+        for day in days:
             written = source.export(feed, day)
             total_rows += written.rows
             total_bytes += written.bytes
@@ -65,10 +61,10 @@ def raw_asset(feed: str) -> AssetsDefinition:
             )
         return MaterializeResult(
             metadata={
-                "files": len(context.partition_keys),
+                "files": len(days),
                 "total_rows": total_rows,
                 "total_bytes": total_bytes,
-                "path": str(feed_file_name(source.raw_folder(), feed, days_of(context)[-1])),
+                "path": str(feed_file_name(source.raw_folder(), feed, days[-1])),
                 **({"unknown_columns": ", ".join(unknown)} if unknown else {}),
             }
         )

@@ -1,28 +1,35 @@
 """Staging: exact text replicas of the files. Reads raw, read by production."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 from dagster import AssetExecutionContext, AssetsDefinition, asset
 
-from ecommerce_platform.assets.raw import days_of
 from ecommerce_platform.assets.tables import spec_of, table_key
-from ecommerce_platform.checks.gate import FIRST_LOADED_AT
+from ecommerce_platform.checks.gate import LOADS
 from ecommerce_platform.io_managers import ReplaceSlice
-from ecommerce_platform.partitions import one_run
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.partitions import one_run, window_of_run
+from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Source
 from ecommerce_platform.source.feed_files import feed_file_name, feed_file_schema, read_feed_file
 from ecommerce_platform.source.feeds import FEEDS
 
+LOADS_AT_ONCE = 100_000
+"""A load of many days takes this many numbers, more than there are days in two centuries."""
+
+STAGED = ReplaceSlice("partition_date", load="load_id", pinned_by="production.loaded_days")
+"""A slice that production reads stays until the new one has passed its checks, and production has read it."""
+
 
 def staging_asset(feed: str) -> AssetsDefinition:
-    """The rows of one feed's files, the day's slice replaced; a file with a fault stops the run before any write."""
+    """The rows of one feed's files, a new load of each day's slice; a faulty file stops the run before any write."""
     spec = spec_of(
         f"staging.{feed}",
         f"Exact text replica of the {feed.replace('_', ' ')} files: one row a row, with its file and row number.",
-        ReplaceSlice("partition_date"),
+        STAGED,
         Path(__file__),
         is_daily=True,
     )
@@ -40,18 +47,31 @@ def staging_asset(feed: str) -> AssetsDefinition:
         io_manager_key="io_manager",
         pool=f"staging.{feed}",
     )
-    def build(context: AssetExecutionContext, source: Source) -> pa.RecordBatchReader:
-        moment = dt.datetime.now(dt.UTC)
-        context.add_output_metadata({FIRST_LOADED_AT: moment.isoformat()})
-        return feed_reader(source.raw_folder(), feed, days_of(context), moment)
+    def build(context: AssetExecutionContext, source: Source, database: Database) -> pa.RecordBatchReader:
+        days = window_of_run(context.run.tags).days
+        with database.connect() as connection:
+            loads = new_loads(connection, len(days))
+        context.add_output_metadata({LOADS: f"{loads[0]} to {loads[-1]}"})
+        return feed_reader(source.raw_folder(), feed, dict(zip(days, loads, strict=True)), dt.datetime.now(dt.UTC))
 
     return build
 
 
-def feed_reader(folder: Path, feed: str, days: Sequence[dt.date], moment: dt.datetime) -> pa.RecordBatchReader:
+def new_loads(connection: ClientConnection, count: int) -> Sequence[int]:
+    """The numbers of some loads, one per day, without a gap; no other load of any feed has or will have them."""
+    row = connection.execute("select nextval('platform.load_ids')").fetchone()
+    first = int(row[0]) * LOADS_AT_ONCE if row else 0
+    return range(first, first + count)
+
+
+def feed_reader(folder: Path, feed: str, loads: Mapping[dt.date, int], moment: dt.datetime) -> pa.RecordBatchReader:
     """The rows of some days' files as staging keeps them, one day in memory at a time.
 
-    ``loaded_at`` is ``moment`` plus a microsecond a day, so that it names one slice.
+    Args:
+        folder: FEED/YYYY-MM-DD.csv lies below it.
+        feed: the feed.
+        loads: the days, in order, each with the number of its load; see :func:`new_loads`.
+        moment: the same for all rows.
 
     Raises:
         FeedFileError: while it is read; names the file, the row and the fault.
@@ -60,18 +80,19 @@ def feed_reader(folder: Path, feed: str, days: Sequence[dt.date], moment: dt.dat
         [
             ("partition_date", pa.date32()),
             ("source_file", pa.string()),
+            ("load_id", pa.int64()),
             ("loaded_at", pa.timestamp("us", "UTC")),
         ]
     )
     schema = pa.schema([*feed_file_schema(feed), *lineage])
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for number, day in enumerate(days):
+        for day, load in loads.items():
             path = feed_file_name(folder, feed, day)
             _, rows = read_feed_file(path, feed, day)
             name = path.relative_to(folder).as_posix()
             for batch in rows.to_batches():
-                values = (day, name, moment + number * dt.timedelta(microseconds=1))
+                values = (day, name, load, moment)
                 columns = [
                     pa.repeat(pa.scalar(value, field.type), batch.num_rows)
                     for value, field in zip(values, lineage, strict=True)

@@ -1,6 +1,5 @@
 """One builder for every table that is filled by a SELECT: key, files, lineage and metadata follow from its name."""
 
-import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,22 +14,13 @@ from dagster import (
 )
 
 from ecommerce_platform.assets.ddl_columns import table_schema
-from ecommerce_platform.assets.lineage import tables_read, transform_path
-from ecommerce_platform.io_managers import Merge, Query, ReplaceSlice
+from ecommerce_platform.assets.lineage import scope_path, tables_read, transform_path
+from ecommerce_platform.io_managers import Merge, Query, ReplaceSlice, Window
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
 from ecommerce_platform.layers import LAYERS
-from ecommerce_platform.partitions import daily, days_of_run, one_run
+from ecommerce_platform.loaded_days import covers_all_days
+from ecommerce_platform.partitions import daily, one_run, window_of_run
 from ecommerce_platform.resources.database import Database
-from ecommerce_platform.settings import SQL_DIR
-
-REVISITS = "platform.revisits"
-COVERS_ALL_DAYS = """
-select not exists (
-    select 1 from production.loaded_days
-    where partition_date < %(window_start)s or partition_date >= %(window_end)s
-)
-"""
 
 
 def table_key(table: str) -> AssetKey:
@@ -68,6 +58,8 @@ def code_references(*files: Path) -> dict[str, CodeReferencesMetadataValue]:
     }
 
 
+SCOPE_FILE = "sql/scope/SCHEMA/TABLE.sql"
+
 Guard = Callable[[AssetExecutionContext, ClientConnection, Window], None]
 
 
@@ -76,8 +68,7 @@ def table_asset(
 ) -> AssetsDefinition:
     """An asset that is filled by sql/transform/SCHEMA/TABLE.sql.
 
-    sql/scope/SCHEMA/TABLE.sql, where there is one, says which keys a run concerns, and sql/effects/SCHEMA/TABLE.sql
-    which keys of other tables a change concerns.
+    sql/scope/SCHEMA/TABLE.sql, where there is one, says which of its keys some changes concern.
 
     Args:
         table: schema.table.
@@ -86,16 +77,10 @@ def table_asset(
         is_daily: whether it has daily partitions. One without still looks at the days of its run.
         guard: called before the table is filled; raises where it must not be.
     """
-    select = transform_path(table)
-    others = [path for path in _companions(table).values() if path.exists()]
-    spec = spec_of(
-        table,
-        description,
-        write,
-        select,
-        *others,
-        is_daily=is_daily,
-    )
+    files = [transform_path(table), *filter(None, [scope_path(table)])]
+    if bool(write.scope) != (len(files) > 1):
+        raise ValueError(f"{table}: a table with columns of a scope has a file {SCOPE_FILE}, and the other way round")
+    spec = spec_of(table, description, write, *files, is_daily=is_daily)
 
     @asset(
         key=spec.key,
@@ -112,37 +97,29 @@ def table_asset(
         output_required=True,
     )
     def build(context: AssetExecutionContext, database: Database) -> Query:
-        window = window_of_run(context)
-        if guard is not None:
-            with database.connect() as connection:
+        window = window_of_run(context.run.tags)
+        with database.connect() as connection:
+            if guard is not None:
                 guard(context, connection, window)
-        return table_query(table, window)
+            return table_query(table, window, is_full_refresh=covers_all_days(connection, window))
 
     return build
 
 
-def table_query(table: str, window: Window) -> Query:
-    """What the asset of a table returns for some days: its files of sql/transform, sql/scope and sql/effects."""
-    texts = {folder: path.read_text(encoding="utf-8") for folder, path in _companions(table).items() if path.exists()}
+def table_query(table: str, window: Window, *, is_full_refresh: bool = False) -> Query:
+    """What the asset of a table returns for some days: its files of sql/transform and sql/scope.
+
+    Args:
+        table: schema.table.
+        window: the days of the run.
+        is_full_refresh: compute all rows again; a run over every loaded day is faster so.
+    """
+    scope = scope_path(table)
     return Query(
         transform_path(table).read_text(encoding="utf-8"),
         {"window_start": window.start, "window_end": window.end},
-        scope=texts.get("scope"),
-        covers_everything=COVERS_ALL_DAYS,
-        effects=texts.get("effects"),
-        revisits=REVISITS if "scope" in texts else None,
+        scope=scope.read_text(encoding="utf-8") if scope is not None else None,
+        reads=tables_read(table),
         window=window,
+        is_full_refresh=is_full_refresh and scope is not None,
     )
-
-
-def _companions(table: str) -> dict[str, Path]:
-    name = transform_path(table).relative_to(SQL_DIR / "transform")
-    return {folder: SQL_DIR / folder / name for folder in ("scope", "effects")}
-
-
-def window_of_run(context: AssetExecutionContext) -> Window:
-    """The days that a run is about; every day for a run without days."""
-    days = days_of_run(context.run.tags)
-    if days is None:
-        return Window()
-    return Window(days[0], days[1] + dt.timedelta(days=1))

@@ -3,7 +3,8 @@
 from ecommerce_platform.assets.tables import table_asset
 from ecommerce_platform.io_managers import Merge
 
-FACT = "warehouse.fact_sales"
+END_OF_VERSION = ("valid_to", "is_current")
+"""They follow from the next version, whose change is logged."""
 
 dim_date = table_asset(
     "warehouse.dim_date",
@@ -14,24 +15,24 @@ dim_date = table_asset(
 
 dim_customer = table_asset(
     "warehouse.dim_customer",
-    write=Merge(key=("customer_key",), scope=("customer_id",), locks=(FACT,)),
+    write=Merge(key=("customer_key",), scope=("customer_id",), derived=END_OF_VERSION),
     description="One row a version of a customer (SCD2): place, age group and segment; no personal data.",
 )
 
 dim_product = table_asset(
     "warehouse.dim_product",
-    write=Merge(key=("product_key",), scope=("product_id",), locks=(FACT,)),
+    write=Merge(key=("product_key",), scope=("product_id",), derived=END_OF_VERSION),
     description="One row a version of a product (SCD2): category, brand, price, cost and price range.",
 )
 
 dim_payment = table_asset(
     "warehouse.dim_payment",
-    write=Merge(key=("payment_key",), locks=(FACT,)),
+    write=Merge(key=("payment_key",)),
     description="One row a way to pay.",
 )
 
 fact_sales = table_asset(
-    FACT,
+    "warehouse.fact_sales",
     write=Merge(key=("transaction_id", "item_id"), slice="partition_date", scope=("transaction_id",)),
     description="One row an order line, at the customer and product versions of the day of the sale.",
 )
@@ -52,14 +53,14 @@ mart_daily_breakdown = table_asset(
 
 mart_product_daily = table_asset(
     "warehouse.mart_product_daily",
-    write=Merge(key=("sale_date", "product_key"), scope=("sale_date",)),
+    write=Merge(key=("sale_date", "product_id", "product_key"), scope=("sale_date",)),
     description="One row a day a product version.",
     is_daily=False,
 )
 
 mart_product_monthly = table_asset(
     "warehouse.mart_product_monthly",
-    write=Merge(key=("month_start", "product_key"), scope=("month_start",)),
+    write=Merge(key=("month_start", "product_id", "product_key"), scope=("month_start",)),
     description="One row a month a product version.",
     is_daily=False,
 )

@@ -1,17 +1,15 @@
 """The daily job, and the schedule that runs it for every day that is missing.
 
 Dagster's own partitioned schedule looks at the last day only, so a daemon that was down for three days would leave a
-hole. This one asks for each of the last days that ``warehouse.fact_sales`` does not hold.
+hole. This one asks for each of the last days that is not loaded.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from dagster import (
-    AssetKey,
     AssetSelection,
     DagsterInstance,
-    DagsterRun,
     DagsterRunStatus,
     DefaultScheduleStatus,
     RunRequest,
@@ -22,11 +20,12 @@ from dagster import (
     schedule,
 )
 
+from ecommerce_platform.loaded_days import Loaded, what_is_loaded
 from ecommerce_platform.partitions import days_of_run
+from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 
 DAILY_JOB = "daily"
-LOADED = AssetKey(["warehouse", "fact_sales"])
 
 daily_job = define_asset_job(
     DAILY_JOB,
@@ -35,47 +34,29 @@ daily_job = define_asset_job(
 )
 
 
-def missing_days(today: dt.date, loaded: Collection[str], first_day: dt.date, catch_up_days: int) -> Sequence[dt.date]:
-    """The finished days of the last ``catch_up_days`` that are not loaded, oldest first.
+def what_is_loaded_now() -> Loaded:
+    """What the platform's database says is loaded."""
+    with Database(role="loader").connect() as connection:
+        return what_is_loaded(connection)
+
+
+def days_to_request(
+    today: dt.date, loaded: Loaded, under_way: Collection[str], first_day: dt.date, catch_up_days: int
+) -> Sequence[dt.date]:
+    """The finished days of the last ``catch_up_days`` that a schedule asks for, oldest first.
 
     Args:
         today: the current UTC date, which is not finished.
-        loaded: partition keys that are materialized.
+        loaded: what is loaded.
+        under_way: partition keys that are being loaded.
         first_day: the first partition.
         catch_up_days: how far to look back, in days.
     """
-    candidates = (today - dt.timedelta(days=back) for back in range(catch_up_days, 0, -1))
-    return [day for day in candidates if day >= first_day and day.isoformat() not in loaded]
-
-
-def loaded_days(instance: DagsterInstance) -> set[str]:
-    """The days, as partition keys, whose sales are stored and whose last run got to its end.
-
-    A run that died after ``fact_sales`` leaves aggregates and extracts behind: its days count as not loaded.
-    """
-    unfinished = {
-        day.isoformat()
-        for run, days in last_runs_of_days(instance)
-        if run.status != DagsterRunStatus.SUCCESS
-        for day in days
-    }
-    return set(instance.get_materialized_partitions(LOADED)) - unfinished
-
-
-def last_runs_of_days(instance: DagsterInstance) -> Iterator[tuple[DagsterRun, set[dt.date]]]:
-    """The runs that decide whether a day is loaded, newest first, each with the days whose last whole run it is."""
-    decided: set[dt.date] = set()
-    ended = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
-    for run in instance.get_runs(filters=RunsFilter(job_name=DAILY_JOB, statuses=ended)):
-        span = days_of_run(run.tags)
-        # A run in this process that selects nothing has an empty selection, one of the daemon has none.
-        is_whole = not run.asset_selection or run.root_run_id is not None
-        if span is None or not is_whole:
-            continue
-        days = {span[0] + dt.timedelta(days=number) for number in range((span[1] - span[0]).days + 1)} - decided
-        decided |= days
-        if days:
-            yield run, days
+    start = max(first_day, today - dt.timedelta(days=catch_up_days))
+    last = today - dt.timedelta(days=1)
+    spans = loaded.to_run(start, last) if start <= last else []
+    days = [first + dt.timedelta(days=number) for first, end in spans for number in range((end - first).days + 1)]
+    return [day for day in days if day.isoformat() not in under_way]
 
 
 def days_under_way(instance: DagsterInstance) -> set[str]:
@@ -112,8 +93,8 @@ def every_day(context: ScheduleEvaluationContext):
     end_dead_runs(context.instance)
     today = context.scheduled_execution_time.astimezone(dt.UTC).date()
     # After a long outage the days of one tick may still be waiting when the next comes.
-    loaded = loaded_days(context.instance) | days_under_way(context.instance)
-    days = missing_days(today, loaded, settings.first_day, settings.catch_up_days)
+    under_way = days_under_way(context.instance)
+    days = days_to_request(today, what_is_loaded_now(), under_way, settings.first_day, settings.catch_up_days)
     if not days:
         return SkipReason("No day is missing.")
     # The tick's date is part of the key: a day that failed is asked for again tomorrow, not never.

@@ -20,7 +20,7 @@ from dagster import (
 )
 from dagster._core.errors import DagsterAssetCheckFailedError
 
-from ecommerce_platform.automation.daily import DAILY_JOB, loaded_days
+from ecommerce_platform.automation.daily import DAILY_JOB
 from ecommerce_platform.partitions import range_tags
 
 PROCESS_TAG = "ecommerce/process"
@@ -157,21 +157,6 @@ def step_count(select: str | None = None) -> int:
     if select is not None:
         return len(selected_keys(select))
     return len(list(defs.resolve_job_def(DAILY_JOB).nodes))
-
-
-def days_to_load(instance: DagsterInstance, start: dt.date, end: dt.date) -> list[tuple[dt.date, dt.date]]:
-    """The ranges of days from ``start`` to ``end`` that are not loaded, oldest first."""
-    loaded = loaded_days(instance)
-    ranges: list[tuple[dt.date, dt.date]] = []
-    for number in range((end - start).days + 1):
-        day = start + dt.timedelta(days=number)
-        if day.isoformat() in loaded:
-            continue
-        if ranges and ranges[-1][1] == day - dt.timedelta(days=1):
-            ranges[-1] = (ranges[-1][0], day)
-        else:
-            ranges.append((day, day))
-    return ranges
 
 
 def _is_failed_check(event: DagsterEvent) -> bool:

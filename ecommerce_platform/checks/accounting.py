@@ -17,7 +17,7 @@ from ecommerce_platform.checks.outcome import (
     window_parameters,
 )
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def rows_are_accounted_for() -> TableCheck:
     """The conservation check of all four feeds: what was found of each, and the rows that are in no class or in two."""
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
-        parameters = window_parameters(connection, window)
+        parameters = window_parameters(window)
         violations = rows_tested = 0
         samples: list[Mapping[str, str | None]] = []
         metadata: dict[str, int] = {}
@@ -235,6 +235,7 @@ def _per_day(feed: str) -> str:
         with others as materialized (
             select staged.partition_date, staged.source_row
             from staging.{feed} as staged
+            inner join production.loaded_days as loads on staged.load_id = loads.load_id
             where
                 staged.partition_date >= %(start)s
                 and staged.partition_date < %(end)s
@@ -343,10 +344,11 @@ def _not_passed(feed: str) -> str:
             null as source_row,
             'the slice that is staged has not passed its checks' as fault
         from (
-            -- A slice is written as a whole: its first row says for all when that was. Without it the counts differ.
-            select partition_date, loaded_at from staging.{feed} where source_row = 1 and {IN_WINDOW}
+            select slice as partition_date, load_id
+            from platform.slices
+            where table_name = 'staging.{feed}' and slice >= %(start)s and slice < %(end)s
         ) as staged
         left join production.loaded_days as days
             on days.feed = '{feed}' and staged.partition_date = days.partition_date
-        where staged.loaded_at is distinct from days.loaded_at
+        where staged.load_id is distinct from days.load_id
     """

@@ -1,6 +1,5 @@
 """From table checks to Dagster's asset checks: one step a table, and one for staging."""
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -21,10 +20,9 @@ from dagster import (
     multi_asset_check,
 )
 
-from ecommerce_platform.checks.outcome import ALL_DAYS, CheckOutcome, TableCheck
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.io_managers.failures import retry_if_curable
-from ecommerce_platform.io_managers.writes import Window
-from ecommerce_platform.partitions import days_of_run
+from ecommerce_platform.partitions import window_of_run
 from ecommerce_platform.resources.database import Database
 
 AT_ONCE = 2
@@ -57,7 +55,7 @@ def _checks_of_step(step: str, checks: Sequence[TableCheck]) -> AssetChecksDefin
         can_subset=True,
     )
     def evaluate(context: AssetCheckExecutionContext, database: Database) -> Iterator[AssetCheckResult]:
-        window = window_of_run(context)
+        window = window_of_run(context.run.tags)
         wanted = {(".".join(key.asset_key.path), key.name) for key in context.selected_asset_check_keys}
         selected = [check for key, check in by_key.items() if key in wanted]
 
@@ -88,12 +86,6 @@ def _spec(check: TableCheck) -> AssetCheckSpec:
         additional_deps=[AssetKey(table.split(".")) for table in check.reads],
         metadata={"severity": check.severity},
     )
-
-
-def window_of_run(context: AssetCheckExecutionContext) -> Window:
-    """The days that a run is about; every day for a run without days, as by the UI's Execute button."""
-    days = days_of_run(context.run.tags)
-    return ALL_DAYS if days is None else Window(days[0], days[1] + dt.timedelta(days=1))
 
 
 def asset_check_result(check: TableCheck, outcome: CheckOutcome) -> AssetCheckResult:

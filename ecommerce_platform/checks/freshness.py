@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck, as_sql
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 
 DUE = dt.time(6, 0)
 """The time (UTC) at which the day before must have been loaded."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from dagster import AssetCheckKey, AssetExecutionContext, AssetKey, Failure
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from ecommerce_platform.checks.contract import contract
-from ecommerce_platform.checks.outcome import as_sql
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.source.feeds import FEEDS
 
-FIRST_LOADED_AT = "first_loaded_at"
-"""Metadata of a staging materialization: ``loaded_at`` of its first slice; each further one is a microsecond later."""
+LOADS = "loads"
+"""Metadata of a staging materialization: the numbers of its loads, ``FIRST to LAST``."""
 
 
 def refuse_failing_staging(context: AssetExecutionContext, connection: ClientConnection, window: Window) -> None:
@@ -50,16 +47,14 @@ def _judged_by_this_run(
         or loaded is None
         or loaded.run_id != context.run_id
         or loaded.asset_materialization is None
-        or FIRST_LOADED_AT not in loaded.asset_materialization.metadata
+        or LOADS not in loaded.asset_materialization.metadata
     ):
         return False
-    first = dt.datetime.fromisoformat(str(loaded.asset_materialization.metadata[FIRST_LOADED_AT].value))
-    after = first + (window.end - window.start).days * dt.timedelta(microseconds=1)
+    first, last = str(loaded.asset_materialization.metadata[LOADS].value).split(" to ")
+    # Of a slice without rows there is nothing to judge.
     row = connection.execute(
-        as_sql(
-            f"select bool_and(loaded_at >= %s and loaded_at < %s) from staging.{feed}"
-            " where partition_date >= %s and partition_date < %s"
-        ),
-        (first, after, window.start, window.end),
+        "select coalesce(bool_and(load_id between %s and %s), true) from platform.slices"
+        " where table_name = %s and slice >= %s and slice < %s",
+        (int(first), int(last), f"staging.{feed}", window.start, window.end),
     ).fetchone()
     return bool(row and row[0])

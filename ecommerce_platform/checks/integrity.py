@@ -21,6 +21,7 @@ def integrity_checks() -> list[TableCheck]:
         _is_the_last_version("customer"),
         _is_the_last_version("product"),
         _segments_follow_purchases(),
+        _age_is_of_the_day(),
         _history("customer", "production.transactions"),
         _history("product", None),
         *_keys_exist(),
@@ -44,7 +45,7 @@ def _history(of: str, bought: str | None) -> TableCheck:
                     lead(valid_from) over (partition by {ids} order by valid_from) as next_begin,
                     count(*) filter (where is_current) over (partition by {ids}) as current_ones
                 from {table}
-                where %(everything)s or {ids} in ({touched})
+                where $touched
             ),
 
             judged as (
@@ -77,12 +78,14 @@ def _history(of: str, bought: str | None) -> TableCheck:
                 select parents.{ids}, null, null, 'no version'
                 from {parents} as parents
                 where
-                    (%(everything)s or parents.{IN_WINDOW.replace("and ", "and parents.")})
+                    $of_days
                     and not exists (select 1 from {table} as versions where versions.{ids} = parents.{ids})
                 union all
                 select versions.{ids}, versions.valid_from, versions.valid_to, 'unknown to production'
                 from judged as versions
-                where not exists (select 1 from {parents} as parents where versions.{ids} = parents.{ids})
+                where
+                    versions.{ids} <> 0
+                    and not exists (select 1 from {parents} as parents where versions.{ids} = parents.{ids})
             )
     """
     return sql_check(
@@ -91,13 +94,17 @@ def _history(of: str, bought: str | None) -> TableCheck:
         f"Each {of} has versions from 2000-01-01 on without gap or overlap, one of them current.",
         broken=f"{judged} select * from broken",
         tested=f"{judged} select count(*) as rows_tested, (select count(*) from broken) as suspects from judged",
+        concerned={
+            "touched": f"{ids} in ({touched})",
+            "of_days": f"parents.{IN_WINDOW.replace('and ', 'and parents.')}",
+        },
     )
 
 
 def _keys_exist() -> list[TableCheck]:
-    days = f"%(everything)s or aggregates.sale_date in ({SALE_DAYS})"
-    months = f"%(everything)s or aggregates.month_start in ({SALE_MONTHS})"
-    buyers = f"%(everything)s or aggregates.customer_id in ({CUSTOMERS_WHO_BOUGHT})"
+    days = f"aggregates.sale_date in ({SALE_DAYS})"
+    months = f"aggregates.month_start in ({SALE_MONTHS})"
+    buyers = f"aggregates.customer_id in ({CUSTOMERS_WHO_BOUGHT})"
     cases = (
         ("warehouse.mart_product_daily", "product_key", "warehouse.dim_product", days),
         ("warehouse.mart_product_monthly", "product_key", "warehouse.dim_product", months),
@@ -110,20 +117,21 @@ def _keys_exist() -> list[TableCheck]:
             "keys_exist",
             table,
             f"Each {key} is one of {dimension}.",
-            broken=f"{_concerned_keys(table, key, dimension, concerned)} select * from unknown",
+            broken=f"{_concerned_keys(table, key, dimension)} select * from unknown",
             tested=f"""
-                {_concerned_keys(table, key, dimension, concerned)}
+                {_concerned_keys(table, key, dimension)}
                 select count(*) as rows_tested, (select count(*) from unknown) as suspects from concerned
             """,
+            concerned={"concerned": concerned},
         )
         for table, key, dimension, concerned in cases
     ]
 
 
-def _concerned_keys(table: str, key: str, dimension: str, concerned: str) -> str:
+def _concerned_keys(table: str, key: str, dimension: str) -> str:
     return f"""
         with concerned as materialized (
-            select aggregates.{key} from {table} as aggregates where {concerned}
+            select aggregates.{key} from {table} as aggregates where $concerned
         ),
 
         unknown as (
@@ -184,7 +192,7 @@ def _rejects_are_at_fault() -> TableCheck:
         rejected.missing_customer_id is null
         and rejected.missing_transaction_id is null
         and rejected.missing_product_id is null
-        and (%(everything)s or (rejected.partition_date >= %(start)s and rejected.partition_date < %(end)s))
+        and $of_days
     """
     return sql_check(
         "rejects_are_at_fault",
@@ -199,6 +207,7 @@ def _rejects_are_at_fault() -> TableCheck:
             from production.rejected_rows as rejected
             inner join staging.transaction_items as lines
                 on rejected.partition_date = lines.partition_date and rejected.source_row = lines.source_row
+            inner join production.loaded_days as loads on lines.load_id = loads.load_id
             where
                 rejected.feed = 'transaction_items'
                 and {own_fault}
@@ -217,6 +226,7 @@ def _rejects_are_at_fault() -> TableCheck:
             from production.rejected_rows as rejected
             inner join staging.transactions as orders
                 on rejected.partition_date = orders.partition_date and rejected.source_row = orders.source_row
+            inner join production.loaded_days as loads on orders.load_id = loads.load_id
             where
                 rejected.feed = 'transactions'
                 and {own_fault}
@@ -229,6 +239,7 @@ def _rejects_are_at_fault() -> TableCheck:
             from production.rejected_rows as rejected
             where rejected.feed in ('transactions', 'transaction_items') and {own_fault}
         """,
+        concerned={"of_days": "rejected.partition_date >= %(start)s and rejected.partition_date < %(end)s"},
     )
 
 
@@ -237,7 +248,7 @@ def _lines_are_of_the_latest_export() -> TableCheck:
         "lines_are_of_the_latest_export",
         "production.transaction_items",
         "No line is kept that stood in a file before the latest one that exports its order together with lines.",
-        broken=f"""
+        broken="""
             with older as (
                 select
                     lines.transaction_id,
@@ -248,14 +259,7 @@ def _lines_are_of_the_latest_export() -> TableCheck:
                 inner join production.transactions as orders on lines.transaction_id = orders.transaction_id
                 where
                     lines.partition_date < orders.partition_date
-                    and (
-                        %(everything)s
-                        or lines.transaction_id in (
-                            select transaction_id from production.transactions where {IN_WINDOW}
-                            union all
-                            select transaction_id from production.transaction_items where {IN_WINDOW}
-                        )
-                    )
+                    and $touched
             )
 
             select
@@ -280,25 +284,34 @@ def _lines_are_of_the_latest_export() -> TableCheck:
             ) as latest
         """,
         tested=f"select count(*) as rows_tested from production.transaction_items where {IN_WINDOW}",
+        concerned={
+            "touched": f"""
+                lines.transaction_id in (
+                    select transaction_id from production.transactions where {IN_WINDOW}
+                    union all
+                    select transaction_id from production.transaction_items where {IN_WINDOW}
+                )
+            """
+        },
     )
 
 
 def _is_the_last_version(of: str) -> TableCheck:
     table, ids, versions = f"production.{of}s", f"{of}_id", f"production.{of}_versions"
-    touched = f"%(everything)s or {ids} in (select {ids} from {versions} where {IN_WINDOW})"
+    touched = f"{ids} in (select {ids} from {versions} where {IN_WINDOW})"
     return sql_check(
         "last_one_is_the_present",
         versions,
         f"Each {of} of {table} is the last of its versions.",
         broken=f"""
             with present as (
-                select {ids}, valid_from, partition_date, source_row from {table} where {touched}
+                select {ids}, valid_from, partition_date, source_row from {table} where $touched
             ),
 
             last as (
                 select distinct on ({ids}) {ids}, valid_from, partition_date, source_row
                 from {versions}
-                where {touched}
+                where $touched
                 order by {ids}, valid_from desc
             )
 
@@ -310,7 +323,8 @@ def _is_the_last_version(of: str) -> TableCheck:
             full join last on present.{ids} = last.{ids}
             where present is distinct from last
         """,
-        tested=f"select count(*) as rows_tested from {table} where {touched}",
+        tested=f"select count(*) as rows_tested from {table} where $touched",
+        concerned={"touched": touched},
     )
 
 
@@ -322,8 +336,7 @@ def _segments_follow_purchases() -> TableCheck:
     days leaves out who was a VIP before them; ``verify`` judges everybody.
     """
     touched = f"""
-        %(everything)s
-        or customer_id in (
+        customer_id in (
             select customer_id from production.customer_versions where {IN_WINDOW}
             union all
             -- Who was a VIP the day before stays one: that was judged when it began.
@@ -348,7 +361,7 @@ def _segments_follow_purchases() -> TableCheck:
             with versions as (
                 select customer_key, customer_id, segment, valid_from
                 from warehouse.dim_customer
-                where {touched}
+                where $touched
             ),
 
             orders as (
@@ -359,7 +372,7 @@ def _segments_follow_purchases() -> TableCheck:
                     min(sale_date) as sale_date,
                     sum(revenue) as revenue
                 from warehouse.fact_sales
-                where %(everything)s or customer_key in (select versions.customer_key from versions)
+                where $of_versions
                 group by transaction_id
             ),
 
@@ -406,6 +419,58 @@ def _segments_follow_purchases() -> TableCheck:
             {judged} select count(*) as rows_tested, count(*) filter (where {wrong}) as suspects from added_up
         """,
         values=SEGMENT_THRESHOLDS,
+        concerned={"touched": touched, "of_versions": "customer_key in (select versions.customer_key from versions)"},
+    )
+
+
+def _age_is_of_the_day() -> TableCheck:
+    """Ages only go up: a version that is right on the first and on the last day of its sales is right in between."""
+    judged = """
+            with bought as (
+                select
+                    customer_key,
+                    customer_id,
+                    array[min(sale_date), max(sale_date)] as days
+                from warehouse.fact_sales
+                where $of_days
+                group by customer_key, customer_id
+            ),
+
+            images as (
+                select
+                    customer_id,
+                    date_of_birth,
+                    case when row_number() over later = 1 then '-infinity' else valid_from end as valid_from,
+                    coalesce(lead(valid_from) over later, 'infinity') as valid_to
+                from production.customer_versions
+                where $of_buyers
+                window later as (partition by customer_id order by valid_from)
+            ),
+
+            judged as (
+                select
+                    bought.customer_id,
+                    sale_date,
+                    versions.age_group,
+                    warehouse.age_group(images.date_of_birth, sale_date) as age_group_of_the_day
+                from bought
+                cross join unnest(bought.days) as of (sale_date)
+                inner join warehouse.dim_customer as versions on bought.customer_key = versions.customer_key
+                inner join images
+                    on
+                        bought.customer_id = images.customer_id
+                        and sale_date >= images.valid_from
+                        and sale_date < images.valid_to
+            )
+    """
+    wrong = "age_group <> age_group_of_the_day"
+    return sql_check(
+        "age_is_of_the_day",
+        "warehouse.fact_sales",
+        "Each sale is at a customer version with the age group that the customer was in on the day.",
+        broken=f"{judged} select * from judged where {wrong}",
+        tested=f"{judged} select count(*) as rows_tested, count(*) filter (where {wrong}) as suspects from judged",
+        concerned={"of_days": IN_WINDOW, "of_buyers": "customer_id in (select bought.customer_id from bought)"},
     )
 
 

@@ -10,12 +10,14 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from string import Template
 from typing import Any, Literal, LiteralString, cast
 
 from psycopg import sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window, alone
+from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.loaded_days import covers_all_days
 
 SAMPLES = 5
 """Failing rows that a check shows."""
@@ -25,6 +27,9 @@ Value = str | int | float | bool
 ALL_DAYS = Window()
 IN_WINDOW = "partition_date >= %(start)s and partition_date < %(end)s"
 """The rows of the files of a window's days, for the parameters of :func:`window_parameters`."""
+
+IS_LATEST_LOAD = "load_id in (select load_id from platform.slices)"
+"""A row of staging is of the latest load of its slice, whether that has passed or not."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +97,11 @@ def sql_check(
     severity: Severity = "ERROR",
     reads: tuple[str, ...] = (),
     values: Mapping[str, object] | None = None,
+    concerned: Mapping[str, str] | None = None,
 ) -> TableCheck:
     """A check that is a SELECT of what is wrong.
 
-    Both texts may use the dates ``%(start)s`` (included) and ``%(end)s`` (excluded), and ``%(everything)s``,
-    whether that is every day.
+    Both texts may use the dates ``%(start)s`` (included) and ``%(end)s`` (excluded).
 
     Args:
         name: see :class:`TableCheck`.
@@ -108,11 +113,15 @@ def sql_check(
         severity: see :class:`TableCheck`.
         reads: see :class:`TableCheck`.
         values: further bound parameters of both texts.
+        concerned: conditions by name, on the rows that the days of a run concern. A text says ``$NAME`` for one, which
+            is ``true`` where the days are all: PostgreSQL walks an index for a condition that stands alone.
     """
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
-        parameters = {**window_parameters(connection, window), **(values or {})}
-        looked_for, counted = (broken, tested) if parameters["everything"] else (alone(broken), alone(tested))
+        parameters = {**window_parameters(window), **(values or {})}
+        is_whole = covers_all_days(connection, window)
+        conditions = {name: "true" if is_whole else f"({text})" for name, text in (concerned or {}).items()}
+        looked_for, counted = (Template(text).substitute(conditions) for text in (broken, tested))
         cursor = connection.execute(as_sql(counted), parameters)
         row: tuple[Any, ...] = cursor.fetchone() or ()
         numbers = {column.name: value for column, value in zip(cursor.description or (), row, strict=False)}
@@ -156,20 +165,9 @@ def as_sql(text: str) -> sql.SQL:
     return sql.SQL(cast("LiteralString", text))
 
 
-def window_parameters(connection: ClientConnection, window: Window) -> dict[str, object]:
+def window_parameters(window: Window) -> dict[str, object]:
     """The bound parameters of a window."""
-    return {"start": window.start, "end": window.end, "everything": is_everything(connection, window)}
-
-
-def is_everything(connection: ClientConnection, window: Window) -> bool:
-    """Whether a window holds every day that production has loaded, so that no key need be looked for."""
-    if window.is_unbounded:
-        return True
-    row = connection.execute(
-        "select not exists (select from production.loaded_days where partition_date < %s or partition_date >= %s)",
-        (window.start, window.end),
-    ).fetchone()
-    return bool(row and row[0])
+    return {"start": window.start, "end": window.end}
 
 
 def as_text(value: object) -> str | None:

@@ -20,6 +20,7 @@ import pyarrow.compute
 from ecommerce_platform.checks.accounting import rows_are_accounted_for
 from ecommerce_platform.checks.checksum import checksum
 from ecommerce_platform.checks.outcome import (
+    IS_LATEST_LOAD,
     SAMPLES,
     CheckOutcome,
     TableCheck,
@@ -28,7 +29,7 @@ from ecommerce_platform.checks.outcome import (
     sql_check,
 )
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name, lines_of_feed_file, read_feed_file
 from ecommerce_platform.source.feeds import FEEDS
@@ -47,10 +48,8 @@ SALE_MONTHS = """
     where partition_date >= %(start)s and partition_date < %(end)s
 """
 CUSTOMERS_WHO_BOUGHT = """
-    select customers.customer_id
-    from warehouse.fact_sales as facts
-    inner join warehouse.dim_customer as customers on facts.customer_key = customers.customer_key
-    where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+    select customer_id from warehouse.fact_sales
+    where partition_date >= %(start)s and partition_date < %(end)s
 """
 
 
@@ -87,7 +86,7 @@ def _file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
                 as_sql(f"""
                 select partition_date, count(*), {digest_of_rows if is_deep else "null"}
                 from {table}
-                where partition_date >= %s and partition_date < %s
+                where partition_date >= %s and partition_date < %s and {IS_LATEST_LOAD}
                 group by partition_date
                 """),
                 (window.start, window.end),
@@ -96,10 +95,9 @@ def _file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
         # A day without rows is not in staging: of all days, those between its first and its last are looked at.
         if window.is_unbounded and staged:
             window = Window(min(staged), max(staged) + dt.timedelta(days=1))
-        days = [] if window.is_unbounded else _days(window)
         wrong: list[dict[str, str | None]] = []
         gone = compared = rows_in_files = 0
-        for day in days:
+        for day in window.days:
             path = feed_file_name(raw_folder(), feed, day)
             rows, digest = staged.get(day, (0, EMPTY))
             if not path.exists():
@@ -166,10 +164,6 @@ def _digest(feed: str, content: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _days(window: Window) -> list[dt.date]:
-    return [window.start + dt.timedelta(days=number) for number in range((window.end - window.start).days)]
-
-
 # Promise 5: the numbers agree.
 
 
@@ -191,8 +185,8 @@ SALE = (
     ("facts.transaction_id", "id"),
     ("facts.item_id", "id"),
     ("facts.sale_date", "date"),
-    ("facts.customer_key / 65536", "id"),
-    ("facts.product_key / 65536", "id"),
+    ("facts.customer_id", "id"),
+    ("facts.product_id", "id"),
     ("facts.payment_key", "id"),
     ("facts.quantity", "integer"),
     ("facts.unit_price", "amount"),
@@ -233,10 +227,7 @@ def _fact_agrees_with_production() -> TableCheck:
                 where
                     greatest(items.partition_date, orders.partition_date) >= %(start)s
                     and greatest(items.partition_date, orders.partition_date) < %(end)s
-                    and (
-                        %(everything)s
-                        or items.transaction_id in (select concerned.transaction_id from concerned)
-                    )
+                    and $concerned
             ),
 
             sales as (
@@ -244,16 +235,14 @@ def _fact_agrees_with_production() -> TableCheck:
                     facts.transaction_id,
                     facts.item_id,
                     facts.sale_date,
-                    customers.customer_id,
-                    products.product_id,
+                    facts.customer_id,
+                    facts.product_id,
                     facts.payment_key,
                     facts.quantity,
                     facts.unit_price,
                     facts.discount_amount,
                     facts.revenue
                 from warehouse.fact_sales as facts
-                left join warehouse.dim_customer as customers on facts.customer_key = customers.customer_key
-                left join warehouse.dim_product as products on facts.product_key = products.product_key
                 where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
             )
 
@@ -288,7 +277,7 @@ def _fact_agrees_with_production() -> TableCheck:
                     bit_xor({checksum(LINE)}) as checksum
                 from production.transaction_items as items
                 inner join production.transactions as orders on items.transaction_id = orders.transaction_id
-                where %(everything)s or items.transaction_id in (select concerned.transaction_id from concerned)
+                where $concerned
                 group by greatest(items.partition_date, orders.partition_date)
             ),
 
@@ -312,6 +301,7 @@ def _fact_agrees_with_production() -> TableCheck:
             from (select * from lines where partition_date >= %(start)s and partition_date < %(end)s) as lines
             full join sales on lines.partition_date = sales.partition_date
         """,
+        concerned={"concerned": "items.transaction_id in (select concerned.transaction_id from concerned)"},
     )
 
 
@@ -324,7 +314,9 @@ def _versions_in_force() -> TableCheck:
     """
     wrong = """
         (
-            facts.sale_date >= customers.valid_from and facts.sale_date < customers.valid_to
+            facts.customer_id = customers.customer_id
+            and facts.sale_date >= customers.valid_from and facts.sale_date < customers.valid_to
+            and facts.product_id = products.product_id
             and facts.sale_date >= products.valid_from and facts.sale_date < products.valid_to
             and facts.cost = facts.quantity * products.cost
         ) is not true
@@ -341,12 +333,16 @@ def _versions_in_force() -> TableCheck:
                 concat_ws(
                     ', ',
                     case
+                        when (facts.customer_id = customers.customer_id) is not true
+                            then 'version of another customer'
                         when
                             (facts.sale_date >= customers.valid_from and facts.sale_date < customers.valid_to)
                             is not true
                             then 'customer version of another day'
                     end,
                     case
+                        when (facts.product_id = products.product_id) is not true
+                            then 'version of another product'
                         when
                             (facts.sale_date >= products.valid_from and facts.sale_date < products.valid_to)
                             is not true
@@ -377,6 +373,7 @@ def agrees(
     measures: Sequence[str],
     ours: str,
     theirs: str,
+    concerned: Mapping[str, str] | None = None,
 ) -> TableCheck:
     """A check that two SELECTs give the same ``measures`` for each ``key``, or once without one.
 
@@ -387,6 +384,7 @@ def agrees(
         measures: columns of both SELECTs that must be equal.
         ours: what ``table`` says.
         theirs: what ``other`` says.
+        concerned: see :func:`sql_check`.
     """
     shown = [f"coalesce(ours.{name}, theirs.{name}) as {name}" for name in key]
     shown += [f"ours.{name}, theirs.{name} as other_{name}" for name in measures]
@@ -414,24 +412,32 @@ def agrees(
             {pairs}
         """,
         reads=(other,),
+        concerned=concerned,
     )
 
 
-def _sums(*measures: str, of: str = "") -> str:
-    prefix = of and f"{of}."
-    return ", ".join(f"coalesce(sum({prefix}{name}), 0) as {name}" for name in measures)
+def _sums(*measures: str) -> str:
+    return ", ".join(f"coalesce(sum({name}), 0) as {name}" for name in measures)
 
 
 def _aggregates_agree() -> list[TableCheck]:
     money = ("discount", "revenue", "cost", "profit")
     all_measures = ("orders", "lines", "units", *money)
     added = ("lines", "units", *money)
-    in_months = f"where %(everything)s or month_start in ({SALE_MONTHS})"
-    bought = f"where %(everything)s or customer_id in ({CUSTOMERS_WHO_BOUGHT})"
+    in_months, bought = "where $in_months", "where $bought"
+    of_days = {"on_days": f"sale_date in ({SALE_DAYS})"}
+    of_months = {
+        "in_months": f"month_start in ({SALE_MONTHS})",
+        "in_days_of_months": f"date_trunc('month', sale_date)::date in ({SALE_MONTHS})",
+        "on_days_of_months": f"""
+            sale_date in (select calendar_date from warehouse.dim_date where month_start in ({SALE_MONTHS}))
+        """,
+    }
+    of_customers = {"bought": f"customer_id in ({CUSTOMERS_WHO_BOUGHT})"}
     days_as_months = f"""
         select date_trunc('month', sale_date)::date as month_start, {_sums("orders", "units", *money)}
         from {DAILY}
-        where %(everything)s or date_trunc('month', sale_date)::date in ({SALE_MONTHS})
+        where $in_days_of_months
         group by 1
     """
     of_customer = ("first_order_date", "last_order_date", "orders", "units", "revenue", "cost", "profit")
@@ -442,8 +448,8 @@ def _aggregates_agree() -> list[TableCheck]:
             "warehouse.fact_sales",
             key=("sale_date",),
             measures=all_measures,
-            ours=f"select * from {DAILY} where %(everything)s or sale_date in ({SALE_DAYS})",
-            theirs=f"""
+            ours=f"select * from {DAILY} where $on_days",
+            theirs="""
                 select
                     sale_date,
                     count(distinct transaction_id) as orders,
@@ -454,9 +460,10 @@ def _aggregates_agree() -> list[TableCheck]:
                     sum(cost) as cost,
                     sum(profit) as profit
                 from warehouse.fact_sales
-                where %(everything)s or sale_date in ({SALE_DAYS})
+                where $on_days
                 group by sale_date
             """,
+            concerned=of_days,
         ),
         agrees(
             "warehouse.mart_daily_breakdown",
@@ -466,7 +473,7 @@ def _aggregates_agree() -> list[TableCheck]:
             ours=f"""
                 select sale_date, breakdown, {_sums(*added)}
                 from warehouse.mart_daily_breakdown
-                where %(everything)s or sale_date in ({SALE_DAYS})
+                where $on_days
                 group by sale_date, breakdown
             """,
             theirs=f"""
@@ -475,8 +482,9 @@ def _aggregates_agree() -> list[TableCheck]:
                 cross join (
                     values ('category'), ('payment_method'), ('segment'), ('state'), ('discount_band')
                 ) as breakdowns (breakdown)
-                where %(everything)s or days.sale_date in ({SALE_DAYS})
+                where $on_days
             """,
+            concerned=of_days,
         ),
         agrees(
             "warehouse.mart_product_daily",
@@ -486,30 +494,29 @@ def _aggregates_agree() -> list[TableCheck]:
             ours=f"""
                 select sale_date, {_sums("units", *money)}
                 from warehouse.mart_product_daily
-                where %(everything)s or sale_date in ({SALE_DAYS})
+                where $on_days
                 group by sale_date
             """,
-            theirs=f"select * from {DAILY} where %(everything)s or sale_date in ({SALE_DAYS})",
+            theirs=f"select * from {DAILY} where $on_days",
+            concerned=of_days,
         ),
         agrees(
             "warehouse.mart_product_monthly",
             "warehouse.mart_product_daily",
-            key=("month_start", "product_key"),
+            key=("month_start", "product_id", "product_key"),
             measures=("orders", "units", *money),
             ours=f"select * from warehouse.mart_product_monthly {in_months}",
             theirs=f"""
                 select
                     date_trunc('month', sale_date)::date as month_start,
+                    product_id,
                     product_key,
                     {_sums("orders", "units", *money)}
                 from warehouse.mart_product_daily
-                where
-                    %(everything)s
-                    or sale_date in (
-                        select calendar_date from warehouse.dim_date where month_start in ({SALE_MONTHS})
-                    )
-                group by 1, 2
+                where $on_days_of_months
+                group by 1, 2, 3
             """,
+            concerned=of_months,
         ),
         agrees(
             "warehouse.mart_customer_monthly",
@@ -523,6 +530,7 @@ def _aggregates_agree() -> list[TableCheck]:
                 group by month_start
             """,
             theirs=days_as_months,
+            concerned=of_months,
         ),
         agrees(
             "warehouse.agg_product_performance",
@@ -532,13 +540,12 @@ def _aggregates_agree() -> list[TableCheck]:
             ours="select * from warehouse.agg_product_performance",
             theirs=f"""
                 select
-                    products.product_id,
-                    min(months.first_sale_date) as first_sale_date,
-                    max(months.last_sale_date) as last_sale_date,
-                    {_sums("orders", "units", *money, of="months")}
-                from warehouse.mart_product_monthly as months
-                left join warehouse.dim_product as products on months.product_key = products.product_key
-                group by products.product_id
+                    product_id,
+                    min(first_sale_date) as first_sale_date,
+                    max(last_sale_date) as last_sale_date,
+                    {_sums("orders", "units", *money)}
+                from warehouse.mart_product_monthly
+                group by product_id
             """,
         ),
         agrees(
@@ -557,6 +564,7 @@ def _aggregates_agree() -> list[TableCheck]:
                 {bought}
                 group by customer_id
             """,
+            concerned=of_customers,
         ),
     ]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from psycopg import sql
 
+from ecommerce_platform.assets.lineage import tables_read
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.contract import columns_of
 from ecommerce_platform.checks.outcome import (
@@ -27,8 +28,9 @@ from ecommerce_platform.checks.outcome import (
     show,
 )
 from ecommerce_platform.checks.reconciliation import raw_folder_of_settings
+from ecommerce_platform.io_managers.change_log import NEVER, Source, changes, logs_of
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.schemas import SCHEMAS
 from ecommerce_platform.settings import SQL_DIR
 
@@ -144,17 +146,13 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
 
 def _compute_again(connection: ClientConnection, table: str) -> list[str]:
     """Fill the temporary table ``expected``, with the types of the table; the names of its columns."""
-    everything = {"window_start": Window().start, "window_end": Window().end, "everything": True}
+    parameters = {"window_start": Window().start, "window_end": Window().end, "is_full_refresh": True}
     scope = _text("scope", table)
     if scope is not None:
-        # The SELECT names these two, and reads neither where it covers everything.
-        connection.execute("create temp table revisits (key bigint) on commit drop")
-        connection.execute(
-            sql.SQL("create temp table scope on commit drop as {} with no data").format(as_sql(scope)),
-            everything,
-        )
+        # The SELECT names it, and does not read it where it computes all rows.
+        make_empty_scope(connection, table, scope)
     select = as_sql(_text("transform", table) or "")
-    given = connection.execute(sql.SQL("select * from ({}) as given limit 0").format(select), everything)
+    given = connection.execute(sql.SQL("select * from ({}) as given limit 0").format(select), parameters)
     names = [column.name for column in given.description or ()]
     # CREATE TABLE AS may use parallel workers, INSERT may not; the casts round as storing in the table does.
     types = columns_of(connection, table)
@@ -164,10 +162,21 @@ def _compute_again(connection: ClientConnection, table: str) -> list[str]:
     )
     connection.execute(
         sql.SQL("create temp table expected on commit drop as select {} from ({}) as given").format(columns, select),
-        everything,
+        parameters,
     )
     connection.execute("analyze expected")
     return names
+
+
+def make_empty_scope(connection: ClientConnection, table: str, scope: str) -> None:
+    """Make the temporary table ``scope`` with the columns of a table's scope, and without rows."""
+    unread = [Source(log, NEVER, 0, True) for log in logs_of(connection, tables_read(table))]
+    nothing = sql.SQL("with {}").format(changes(unread, Window(), None)) if unread else sql.SQL("")
+    connection.execute(
+        sql.SQL("create temp table scope on commit drop as {} select * from ({}) as asked with no data").format(
+            nothing, as_sql(scope)
+        )
+    )
 
 
 def primary_key(connection: ClientConnection, table: str) -> list[str]:

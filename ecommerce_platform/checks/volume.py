@@ -6,9 +6,9 @@ import datetime as dt
 import math
 import statistics
 
-from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck, as_sql
+from ecommerce_platform.checks.outcome import IS_LATEST_LOAD, CheckOutcome, TableCheck, as_sql
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.source.feeds import FEEDS
 
 WEEKS = 8
@@ -30,14 +30,17 @@ def _volume(feed: str) -> TableCheck:
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         row = connection.execute(
-            as_sql(f"select max(partition_date) from {table} where partition_date >= %s and partition_date < %s"),
+            as_sql(
+                f"select max(partition_date) from {table}"
+                f" where partition_date >= %s and partition_date < %s and {IS_LATEST_LOAD}"
+            ),
             (window.start, window.end),
         ).fetchone()
         day = row[0] if row else None
         if day is None:
             return CheckOutcome(True, 0, 0, "Not judged: no rows")
         counted = connection.execute(
-            as_sql(f"select count(*) from {table} where partition_date = %s"),
+            as_sql(f"select count(*) from {table} where partition_date = %s and {IS_LATEST_LOAD}"),
             (day,),
         ).fetchone()
         rows = int(counted[0]) if counted else 0

@@ -1,8 +1,8 @@
 """A PostgreSQL IO manager for Dagster. Knows nothing of shops: it could be lifted out and published."""
 
 from ecommerce_platform.io_managers.connection import PostgresConnection
+from ecommerce_platform.io_managers.modes import Merge, Query, ReplaceSlice, Window, WriteError
 from ecommerce_platform.io_managers.postgres import PostgresIOManager, TableReference
-from ecommerce_platform.io_managers.writes import Merge, Query, ReplaceSlice, WriteError
 
 __all__ = [
     "Merge",
@@ -11,5 +11,6 @@ __all__ = [
     "Query",
     "ReplaceSlice",
     "TableReference",
+    "Window",
     "WriteError",
 ]

@@ -29,17 +29,10 @@ from dagster._core.definitions.partitions.utils import TimeWindow
 from dagster._core.storage.db_io_manager import DbClient, DbIOManager, DbTypeHandler, TableSlice
 from psycopg import sql
 
+from ecommerce_platform.io_managers.change_log import read_up_to
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
-from ecommerce_platform.io_managers.writes import (
-    Query,
-    Table,
-    Window,
-    WriteResult,
-    describe,
-    trusted,
-    write,
-    write_mode,
-)
+from ecommerce_platform.io_managers.modes import Query, Table, Window, WriteResult, trusted, write_mode
+from ecommerce_platform.io_managers.writes import describe, write
 
 
 @dataclass(frozen=True)
@@ -124,12 +117,30 @@ def _arrow_type(code: int, precision: int | None, scale: int | None) -> pa.DataT
 
 
 def read_frame(
-    connection: ClientConnection, select: str, parameters: Mapping[str, object] | None = None
+    connection: ClientConnection,
+    select: str,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    reader: str = "",
+    reads: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Run a SELECT and give its rows as a DataFrame: nullable integers, exact decimals, dates as dates."""
-    return read_arrow(connection, select, parameters).to_pandas(types_mapper=_PANDAS_TYPES.get)
+    """Run a SELECT and give its rows as a DataFrame: nullable integers, exact decimals, dates as dates.
+
+    Args:
+        connection: in autocommit.
+        select: one SELECT.
+        parameters: values of its placeholders.
+        reader: the table that the frame will be stored in, as schema.table, if it has sources.
+        reads: its sources, as schema.table. Up to where their changes are in the frame is kept in its ``attrs``, so
+            that whoever stores the frame knows how far the table has read.
+    """
+    positions = read_up_to(connection, reader, reads) if reads else {}
+    frame = read_arrow(connection, select, parameters).to_pandas(types_mapper=_PANDAS_TYPES.get)
+    frame.attrs[READ_UP_TO] = positions
+    return frame
 
 
+READ_UP_TO = "read_up_to"
 _PANDAS_TYPES: dict[pa.DataType, Any] = {
     pa.int16(): pd.Int64Dtype(),
     pa.int32(): pd.Int64Dtype(),
@@ -186,7 +197,9 @@ class _Handler(DbTypeHandler[Any]):
         mode = context.definition_metadata.get("write", {})
         if isinstance(mode, JsonMetadataValue):
             mode = mode.data
-        result = write(connection, table, write_mode(mode), self.rows(obj, table), window_of(table_slice))
+        positions = obj.attrs.get(READ_UP_TO) if isinstance(obj, pd.DataFrame) else None
+        rows = self.rows(obj, table)
+        result = write(connection, table, write_mode(mode), rows, window_of(table_slice), positions)
         if "dagster/column_schema" in context.definition_metadata:
             # The event of each of a thousand partitions would carry it again.
             return _counts(result)

@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.resources.ddl import not_applied
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.settings import Settings, load_settings
 
@@ -54,15 +55,21 @@ def require_database(url: str) -> None:
 
 
 def require_tables(url: str) -> None:
-    """Look whether the DDL was ever applied.
+    """Look whether the DDL was applied, and all of it.
 
     Raises:
-        DatabaseDownError: there are no tables yet.
+        DatabaseDownError: there are no tables yet, or those of an earlier version.
     """
     with psycopg.connect(url) as connection:
         row = connection.execute("select to_regclass('platform.applied_ddl')").fetchone()
-    if row is None or row[0] is None:
-        raise DatabaseDownError("Nothing is loaded yet. Begin with: ecommerce-platform up")
+        if row is None or row[0] is None:
+            raise DatabaseDownError("Nothing is loaded yet. Begin with: ecommerce-platform up")
+        missing = not_applied(connection)
+    if missing:
+        raise DatabaseDownError(
+            f"The tables are those of an earlier version (not applied from sql/ddl: {', '.join(missing)})."
+            " Bring them up to date with: ecommerce-platform up --no-serve"
+        )
 
 
 def drop_databases(settings: Settings) -> None:

@@ -60,6 +60,12 @@ def apply_ddl(url: str, folder: Path = DDL_DIR) -> Sequence[str]:
     return applied
 
 
+def not_applied(connection: psycopg.Connection, folder: Path = DDL_DIR) -> Sequence[str]:
+    """The files that a database with some of the DDL has not had yet; those that may run again are left out."""
+    known = {name for (name,) in connection.execute("select file from platform.applied_ddl")}
+    return [path.name for path in sorted(folder.glob("*.sql")) if path.name not in known]
+
+
 def _run(connection: psycopg.Connection, name: str, text: str, digest: str) -> None:
     try:
         with connection.transaction():

@@ -66,6 +66,7 @@ LoadedDays = table_schema(
     {
         "feed": required(a_feed),
         "partition_date": required(a_day),
+        "load_id": required(positive),
         "loaded_at": required(),
         "rows_in_file": required(positive),
     },

@@ -27,8 +27,9 @@ SHARE = 0.2
 SEVERAL = 10
 """Fewer bad rows than this never stop a day, whatever their share."""
 
-MONEY_LIMIT = 10_000_000_000
-"""Amounts stay below it, as ``platform.parse_money`` does."""
+PRICE_LIMIT = 10_000_000_000
+"""Amounts of a file stay below it, as ``platform.parse_money`` and the type of their columns have it. Products and sums
+of them have the limits of their columns' types only."""
 
 FIRST_DAY = dt.date(2000, 1, 1)
 LAST_DAY = dt.date(2099, 12, 31)
@@ -127,8 +128,7 @@ positive = Check.gt(0)
 not_negative = Check.ge(0)
 a_count = Check.ge(0)
 not_blank = Check.str_matches(r"\S")
-money = Check.in_range(-MONEY_LIMIT, MONEY_LIMIT, include_min=False, include_max=False)
-price = Check.in_range(0, MONEY_LIMIT, include_max=False)
+price = Check.in_range(0, PRICE_LIMIT, include_max=False)
 percent = Check.in_range(-100, 100)
 country = Check.str_matches(r"^[A-Z]{2}$")
 state = Check.str_matches(r"^[A-Z0-9]{1,3}$")

@@ -47,9 +47,10 @@ def replica(feed: str, needed: Mapping[str, Column], distinct: Check) -> DataFra
             "partition_date": required(),
             "source_file": required(),
             "source_row": required(positive),
+            "load_id": required(positive),
             "loaded_at": required(),
         },
-        key=("partition_date", "source_row"),
+        key=("partition_date", "source_row", "load_id"),
         rules=(
             rule(
                 "source_file is the file of partition_date",

@@ -53,10 +53,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @contextmanager
 def held(served: Served, database: str, table: str, when: str) -> Generator[psycopg.Connection]:
-    """Whoever inserts such a row into the table waits until the block is left."""
+    """Whoever writes such a row into the table waits until the block is left."""
     with psycopg.connect(served.server.url(database), autocommit=True) as connection:
         connection.execute(
-            f"create trigger hold before insert on {table} for each row when ({when}) execute function fault.hold()"
+            f"create trigger hold before insert or update on {table} for each row when ({when})"
+            " execute function fault.hold()"
         )
         connection.execute(f"select pg_advisory_lock({GATE})")
         yield connection
@@ -64,9 +65,14 @@ def held(served: Served, database: str, table: str, when: str) -> Generator[psyc
         connection.execute(f"drop trigger hold on {table}")
 
 
+def waiting(connection: psycopg.Connection) -> int:
+    """How many sessions wait at the gate."""
+    row = connection.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted").fetchone()
+    return row[0] if row else 0
+
+
 def somebody_waits(connection: psycopg.Connection) -> bool:
-    row = connection.execute("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
-    return bool((row.fetchone() or [False])[0])
+    return waiting(connection) > 0
 
 
 def statuses(served: Served) -> dict[str, list[str]]:
@@ -90,10 +96,15 @@ def facts(served: Served, day: str) -> int:
 
 
 def test_a_daemon_killed_in_the_middle_of_a_tick_ends_up_and_leaves_no_process(platform: Served) -> None:
-    """It has asked for the first of two days. `up` ends with an error, and does not go on serving half a platform."""
-    with held(platform, "ecommerce_dagster", "public.runs", f"new.partition = '{DAYS[-1]}'") as connection:
+    """It has asked for the first of two days. `up` ends with an error, and does not go on serving half a platform.
+
+    The first run is held in the queue: one that a daemon was launching when it died waits for the run monitoring.
+    """
+    first, last = DAYS[LOADED], DAYS[-1]
+    moments = f"new.partition = '{last}' or (new.partition = '{first}' and new.status = 'STARTING')"
+    with held(platform, "ecommerce_dagster", "public.runs", moments) as connection:
         platform.up("--days", str(LOADED))
-        wait_for("the second run of the tick", lambda: somebody_waits(connection), 40)
+        wait_for("the second run of the tick, and the launch of the first", lambda: waiting(connection) == 2, 60)
         everything = platform.processes()
         platform.process_with("dagster._daemon", "run").kill()
         assert platform.process is not None

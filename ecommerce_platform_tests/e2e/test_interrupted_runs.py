@@ -14,7 +14,8 @@ import psycopg
 import pytest
 from dagster import DagsterInstance
 
-from ecommerce_platform.automation.runner import days_to_load, end_dead_runs, run_days
+from ecommerce_platform.automation.daily import what_is_loaded_now
+from ecommerce_platform.automation.runner import end_dead_runs, run_days
 from ecommerce_platform.resources.database import database_url, embedded_server
 from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
@@ -64,10 +65,11 @@ def test_a_load_killed_after_the_sales_is_taken_up_again(instance: DagsterInstan
     """The days had their sales but no aggregates, `up` said that all was loaded, and the dead run kept its pools."""
     kill_a_load_once("warehouse.fact_sales")
     assert len(end_dead_runs(instance)) == 1
-    assert days_to_load(instance, day(1), day(2)) == [(day(1), day(2))]
-    outcome = run_days(instance, day(1), day(2))
+    assert what_is_loaded_now().missing(day(1), day(2)) == [(day(1), day(2))]
+    assert what_is_loaded_now().to_run(day(1), day(2)) == [(day(2), day(2))]
+    outcome = run_days(instance, day(2), day(2))
     assert outcome.failures == []
-    assert days_to_load(instance, day(1), day(2)) == []
+    assert what_is_loaded_now().missing(day(1), day(2)) == []
     with psycopg.connect(database_url(load_settings())) as connection:
         facts, days, extract = connection.execute(
             "select (select sum(revenue) from warehouse.fact_sales),"

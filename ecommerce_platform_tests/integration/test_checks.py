@@ -18,7 +18,7 @@ from ecommerce_platform.checks.reconciliation import DAYS_READ_AGAIN
 from ecommerce_platform.checks.verify import verify, whole_database_checks
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import close_idle_connections
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.settings import SQL_DIR
@@ -186,9 +186,10 @@ BROKEN = [
         "staging.transactions",
         "contract",
         "insert into staging.transactions (transaction_id, customer_id, transaction_date, transaction_time,"
-        " payment_method, total_amount, partition_date, source_file, source_row, loaded_at)"
+        " payment_method, total_amount, partition_date, source_file, source_row, load_id, loaded_at)"
         " select '', '1', '2024-01-07', '', 'Cash', '1.00', '2024-01-07', 'transactions/2024-01-07.csv', n,"
-        " now() from generate_series(1, 12) as n",
+        " 1000, now() from generate_series(1, 12) as n;"
+        " insert into platform.slices values ('staging.transactions', '2024-01-07', 1000, 12)",
         {"rule": "transaction_id: mostly positive whole numbers", "partition_date": "2024-01-07"},
     ),
     (
@@ -273,7 +274,7 @@ BROKEN = [
     (
         "production.rejected_rows",
         "rows_are_accounted_for",
-        "update staging.products set loaded_at = now() where partition_date = '2024-01-02'",
+        "update platform.slices set load_id = 1000 where table_name = 'staging.products' and slice = '2024-01-02'",
         {"feed": "products", "partition_date": "2024-01-02"},
     ),
     (
@@ -380,15 +381,27 @@ BROKEN = [
         "warehouse.fact_sales",
         "agrees_with_production",
         "insert into warehouse.fact_sales select transaction_id, 99, sale_date, customer_key, product_key,"
-        " payment_key, quantity, unit_price, discount_amount, revenue, cost, profit, partition_date"
-        " from warehouse.fact_sales where item_id = 6",
+        " payment_key, quantity, unit_price, discount_amount, revenue, cost, profit, partition_date, customer_id,"
+        " product_id from warehouse.fact_sales where item_id = 6",
         {"transaction_id": "4", "item_id": "99", "fault": "not in production"},
     ),
     (
         "warehouse.fact_sales",
         "agrees_with_production",
-        "update warehouse.fact_sales set customer_key = warehouse.version_key(2, '2000-01-01') where item_id = 6",
+        "update warehouse.fact_sales set customer_id = 2 where item_id = 6",
         {"transaction_id": "4", "item_id": "6", "fault": "different"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "versions_in_force",
+        "update warehouse.fact_sales set customer_key = warehouse.version_key(2, '2000-01-01') where item_id = 6",
+        {"transaction_id": "4", "item_id": "6", "fault": "version of another customer"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "versions_in_force",
+        "update warehouse.fact_sales set product_key = 0 where item_id = 6",
+        {"fault": "version of another product, cost is not quantity * cost of the product"},
     ),
     (
         "warehouse.fact_sales",
@@ -401,6 +414,12 @@ BROKEN = [
         "versions_in_force",
         "update warehouse.fact_sales set cost = cost - 1, profit = profit + 1 where item_id = 6",
         {"transaction_id": "4", "item_id": "6", "fault": "cost is not quantity * cost of the product"},
+    ),
+    (
+        "warehouse.fact_sales",
+        "age_is_of_the_day",
+        "update warehouse.dim_customer set age_group = '65+' where customer_id = 1",
+        {"age_group": "65+", "age_group_of_the_day": "25-34"},
     ),
     (
         "warehouse.agg_daily_sales",
@@ -650,7 +669,7 @@ def test_a_day_with_far_too_few_rows_is_a_warning_that_names_it(url: str, raw: P
     break_it(
         url,
         "insert into production.loaded_days"
-        " select 'transactions', '2024-01-06'::date - 7 * n, now() - n * interval '1 s', 100 + n"
+        " select 'transactions', '2024-01-06'::date - 7 * n, now(), 100 + n, 1000 + n"
         " from generate_series(1, 8) as n",
     )
     check = today(raw)["staging.transactions", "volume"]

@@ -12,7 +12,7 @@ import pytest
 
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
-from ecommerce_platform.io_managers.writes import write_transaction
+from ecommerce_platform.io_managers.writes import locked, transaction
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
@@ -52,7 +52,7 @@ def test_the_next_use_gets_the_same_session_with_its_role(database_url: str) -> 
 
 def test_a_write_leaves_no_isolation_level_behind(database_url: str) -> None:
     database = PostgresConnection(url=database_url, role="loader")
-    with database.connect() as connection, write_transaction(connection, ["production.customers"]):
+    with database.connect() as connection, locked(connection, ["production.customers"]), transaction(connection):
         pass
     with database.connect() as connection, connection.transaction():
         assert connection.execute("show transaction_isolation").fetchone() == ("read committed",)

@@ -12,14 +12,13 @@ import ibis
 import psycopg
 import pytest
 from pandera.errors import SchemaErrors
-from psycopg import sql
 
 from ecommerce_platform.checks.contract import catalogue, columns_of, compile_contract, contract, store_contracts
 from ecommerce_platform.checks.outcome import as_sql
-from ecommerce_platform.checks.verify import primary_key
+from ecommerce_platform.checks.verify import make_empty_scope, primary_key
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.schemas import SCHEMAS, tables_of_ddl
 from ecommerce_platform.settings import SQL_DIR
@@ -95,16 +94,14 @@ def test_a_select_gives_exactly_the_columns_of_its_table(connection: ClientConne
         path = SQL_DIR / folder / f"{table.replace('.', '/')}.sql"
         return path.read_text(encoding="utf-8") if path.exists() else None
 
-    parameters = {"window_start": "2024-01-01", "window_end": "2024-01-02", "everything": True}
+    parameters = {"window_start": "2024-01-01", "window_end": "2024-01-02", "is_full_refresh": True}
     generated = connection.execute(
         "select attname from pg_attribute where attrelid = %s::regclass and attgenerated <> ''", (table,)
     ).fetchall()
     with connection.transaction(force_rollback=True):
         scope = text("scope")
         if scope is not None:
-            connection.execute("create temp table revisits (key bigint) on commit drop")
-            body = sql.SQL("create temp table scope on commit drop as {}").format(sql.SQL(scope))  # type: ignore[arg-type]
-            connection.execute(body, parameters)
+            make_empty_scope(connection, table, scope)
         cursor = connection.execute(text("transform") or "", parameters)  # type: ignore[arg-type]
         given = {column.name for column in cursor.description or ()}
     assert given == set(columns_of(connection, table)) - {name for (name,) in generated}
@@ -122,6 +119,30 @@ def test_a_column_that_the_schema_does_not_know_breaks_the_contract(connection: 
         outcome = contract("warehouse.dim_payment").run(connection)
     assert not outcome.passed
     assert outcome.samples == [{"column": "colour", "where": "table"}]
+
+
+def test_no_schema_has_a_lower_limit_for_an_amount_than_its_column(connection: ClientConnection) -> None:
+    """A day with a cost of 9,999,999,999.99, sold twice, was refused: a contract limited profit as it does a price."""
+    amounts = connection.execute(
+        """
+        select attrelid::regclass::text, attname, (atttypmod - 4) >> 16, (atttypmod - 4) & 65535
+        from pg_attribute
+        join pg_class on pg_class.oid = attrelid and relkind = 'r'
+        where relnamespace::regnamespace::text = any (%s) and attnum > 0 and not attisdropped
+            and atttypid = 'numeric'::regtype and atttypmod > 0
+        """,
+        (["production", "warehouse", "analytics"],),
+    ).fetchall()
+    lower = [
+        f"{table}.{column}: {check.statistics}"
+        for table, column, precision, scale in amounts
+        if precision - scale >= 10
+        for check in SCHEMAS[table].columns[column].checks
+        if check.statistics and (limit := check.statistics.get("max_value")) is not None
+        if limit < 10 ** (precision - scale)
+    ]
+    assert len(amounts) > 50
+    assert lower == []
 
 
 def test_a_key_that_the_database_no_longer_keeps_unique_is_counted(connection: ClientConnection) -> None:
@@ -146,8 +167,8 @@ def test_a_rule_that_a_check_keeps_is_named_and_asked_where_the_check_is_gone(
         connection.execute("set local session_replication_role = replica")
         connection.execute(
             "insert into warehouse.mart_product_daily"
-            " (sale_date, product_key, orders, units, discount, revenue, cost, profit)"
-            " values ('2024-01-01', 1, 0, 1, 0, 1, 1, 0)"
+            " (sale_date, product_id, product_key, orders, units, discount, revenue, cost, profit)"
+            " values ('2024-01-01', 1, 1, 0, 1, 0, 1, 1, 0)"
         )
         asked = contract(table).run(connection)
         # A CHECK that the rows from before it may break keeps nothing.
@@ -222,7 +243,7 @@ def test_a_day_is_judged_by_stored_contracts_without_pandera(database_url: str) 
         "import sys, datetime as dt\n"
         "from ecommerce_platform.checks.contract import contract\n"
         "from ecommerce_platform.io_managers import PostgresConnection\n"
-        "from ecommerce_platform.io_managers.writes import Window\n"
+        "from ecommerce_platform.io_managers.modes import Window\n"
         "with PostgresConnection(url=sys.argv[1], role='loader').connect() as connection:\n"
         "    for table in ('staging.products', 'warehouse.fact_sales', 'analytics.geography'):\n"
         "        window = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 2))\n"

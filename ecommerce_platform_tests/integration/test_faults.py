@@ -26,7 +26,7 @@ from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.verify import verify, whole_database_checks
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import close_idle_connections
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file

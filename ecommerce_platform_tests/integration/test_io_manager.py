@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from ecommerce_platform.io_managers import Merge, PostgresConnection, Query, ReplaceSlice, WriteError
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.io_managers.postgres import read_arrow, read_frame
-from ecommerce_platform.io_managers.writes import Window, describe, write
+from ecommerce_platform.io_managers.writes import describe, write
 
 KEYED = Merge(key=("category",))
 COLUMNS = ("category", "orders", "units", "revenue", "cost", "profit", "profit_margin", "revenue_share")
@@ -176,7 +177,7 @@ def test_what_is_read_keeps_its_types(database_url: str) -> None:
 def test_the_reader_never_sees_personal_data(database_url: str, schema: str) -> None:
     with PostgresConnection(url=database_url, role="reader").connect() as connection:
         connection.execute("select * from warehouse.fact_sales, analytics.geography, monitoring.quality_report limit 0")
-        table = {"production": "customers", "staging": "customers", "platform": "revisits"}[schema]
+        table = {"production": "customers", "staging": "customers", "platform": "watermarks"}[schema]
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(f"select * from {schema}.{table}")
 

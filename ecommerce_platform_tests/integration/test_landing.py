@@ -57,7 +57,7 @@ def landing(platform: Platform, data_dir: Path, tmp_path: Path, monkeypatch: pyt
 def test_states_and_countries_outside_the_usa_reach_the_geography(landing: Landing) -> None:
     landing.drop(1, customers=[customer(country="br", state="sp", city="São Paulo", last_name="Łukasz 李\u202e")])
     landing.load()
-    assert landing.platform.rows("select country, state, city from warehouse.dim_customer") == [
+    assert landing.platform.rows("select country, state, city from warehouse.dim_customer where customer_key <> 0") == [
         ("BR", "SP", "São Paulo")
     ]
     assert landing.platform.rows("select last_name from production.customers") == [("Łukasz 李\u202e",)]

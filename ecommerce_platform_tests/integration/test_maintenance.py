@@ -25,7 +25,6 @@ from dagster import (
 from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform import cli
-from ecommerce_platform.automation.daily import LOADED, loaded_days
 from ecommerce_platform.automation.weekly import maintenance_job
 from ecommerce_platform.maintenance import plan
 from ecommerce_platform.partitions import daily, one_run, range_tags
@@ -92,8 +91,7 @@ class History:
         extract = self.instance.get_latest_materialization_event(EXTRACT)
         checks = self.instance.event_log_storage.get_latest_asset_check_execution_by_key([CHECK])
         return {
-            "partitions": self.instance.get_materialized_partitions(LOADED),
-            "loaded days": loaded_days(self.instance),
+            "partitions": self.instance.get_materialized_partitions(TABLE),
             "last materialization of each day": by_partition,
             "last extract": extract and extract.run_id,
             "last verdict": checks[CHECK].run_id,
@@ -117,7 +115,7 @@ def forget(instance: DagsterInstance, now: dt.datetime) -> dict[str, int]:
     return done
 
 
-def test_what_is_superseded_goes_and_the_days_that_are_loaded_stay_loaded(history: History) -> None:
+def test_what_is_superseded_goes_and_what_dagster_knows_of_each_day_stays(history: History) -> None:
     instance = history.instance
     first = history.run(1, 3)
     second = history.run(2)
@@ -125,7 +123,7 @@ def test_what_is_superseded_goes_and_the_days_that_are_loaded_stay_loaded(histor
     broken = history.run(5, fails=True)
     only_here = history.run(6)
     before = history.state()
-    assert before["loaded days"] == {str(day(number)) for number in (1, 2, 3, 6)}
+    assert before["partitions"] == {str(day(number)) for number in (1, 2, 3, 5, 6)}
     failed_events = len(instance.all_logs(broken))
     done = forget(instance, IN_A_YEAR)
     assert done["runs of which nothing is the last word"] == 2
@@ -141,14 +139,7 @@ def test_what_is_superseded_goes_and_the_days_that_are_loaded_stay_loaded(histor
     # The second time there is nothing left, and the next run goes on as ever.
     assert set(forget(instance, IN_A_YEAR).values()) == {0}
     history.run(5)
-    assert loaded_days(instance) == {str(day(number)) for number in (1, 2, 3, 5, 6)}
-
-
-def test_a_day_whose_last_whole_run_failed_after_the_sales_is_not_loaded(history: History) -> None:
-    """A run of `up` selects no assets: it was taken for a partial one, and its day for a loaded one."""
-    history.run(1, fails=True)
-    assert history.instance.get_materialized_partitions(LOADED) == {str(day(1))}
-    assert loaded_days(history.instance) == set()
+    assert history.state()["partitions"] == before["partitions"]
 
 
 def test_what_is_young_stays(history: History) -> None:
@@ -231,14 +222,14 @@ def test_a_late_parent_finds_its_order_after_staging_was_cleaned(
     load(platform, late=False)
     failed = day(2) + dt.timedelta(days=10)
     platform.execute(
-        "insert into staging.customers (partition_date, source_file, source_row, loaded_at, customer_id)"
-        " select %s, 'customers/' || %s || '.csv', n, '2024-01-13', 'none' from generate_series(1, 5) as n",
+        "insert into staging.customers (partition_date, source_file, source_row, load_id, loaded_at, customer_id)"
+        " select %s, 'customers/' || %s || '.csv', n, 1000, '2024-01-13', 'none' from generate_series(1, 5) as n",
         failed,
         failed,
     )
     assert [str(date) for (date,) in staging_days(platform)] == [str(day(1)), str(day(2)), str(failed)]
     done = forget(instance, NOW)
-    assert done["days of staging.customers that never passed their checks"] == 1
+    assert done["days of staging.customers with a load that production does not read"] == 1
     assert [str(date) for (date,) in staging_days(platform)] == [str(day(1)), str(day(2))]
     platform.load(3, customers=[customer(2, on=3)])
     postgres_server.create_database("untouched")
@@ -264,7 +255,7 @@ def test_the_weekly_job_does_the_same(history: History) -> None:
         instance=history.instance, resources={"database": Database(role="loader")}
     )
     assert result.success
-    assert history.instance.get_materialized_partitions(LOADED) == {str(day(1))}
+    assert history.instance.get_materialized_partitions(TABLE) == {str(day(1))}
 
 
 def test_a_retention_that_would_eat_the_catch_up_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

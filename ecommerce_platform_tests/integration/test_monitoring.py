@@ -40,11 +40,13 @@ def test_the_loader_sees_how_long_another_session_keeps_a_transaction_open(datab
 def test_an_unusual_volume_is_told(database_url: str, rows: int, is_unusual: bool) -> None:
     with psycopg.connect(database_url, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(
-            "insert into production.loaded_days select 'products', %s - 7 * n, now() + n * interval '1 s', 100 + n"
+            "insert into production.loaded_days select 'products', %s - 7 * n, now(), 100 + n, 1000 + n"
             " from generate_series(1, 8) as n",
             (day(100),),
         )
-        connection.execute("insert into production.loaded_days values ('products', %s, now(), %s)", (day(100), rows))
+        connection.execute(
+            "insert into production.loaded_days values ('products', %s, now(), %s, 2000)", (day(100), rows)
+        )
         state = TableState("staging.products", rows, 0, day(100), None, None, None)
         told = _volume(connection, state)
     assert (told["latest_day_rows"], told["is_unusual"]) == (rows, is_unusual)

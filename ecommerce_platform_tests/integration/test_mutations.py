@@ -15,7 +15,7 @@ import pytest
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.outcome import CheckOutcome
 from ecommerce_platform.io_managers import PostgresConnection, Query
-from ecommerce_platform.io_managers.writes import Window
+from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform_tests import harness
 from ecommerce_platform_tests.comparison import disagreements
@@ -46,7 +46,9 @@ SHOP: dict[int, Feeds] = {
         {
             # Two images of one day, the later moment first in the file, and two of the same moment.
             "customers": [
-                *(customer(number) for number in range(1, 8)),
+                *(customer(number) for number in range(1, 7)),
+                # Customer 7 turns 35 on the third day, and buys before and after.
+                customer(7, date_of_birth="1989-01-03"),
                 customer(8, at="18:00:00", city="Waco"),
                 customer(8, at="08:00:00", city="Troy"),
                 customer(9, city="Waco"),
@@ -90,6 +92,7 @@ SHOP: dict[int, Feeds] = {
         purchases(4, 400, 2, "50.00"),
         purchases(5, 500, 10, "1000.00"),
         purchases(6, 600, 2, "50.00"),
+        purchases(7, 700, 1, "50.00"),
     ),
     3: {
         "customers": [customer(1, on=3, state="CA", city="Fresno")],
@@ -99,6 +102,7 @@ SHOP: dict[int, Feeds] = {
     4: together(
         {"transactions": [order(7, on=4)], "transaction_items": [line(7, 1, quantity=3)]},
         purchases(6, 610, 1, "50.00", on=4),
+        purchases(7, 710, 1, "50.00", on=4),
     ),
     # Lines that come later than their order, one of them for an order that was exported twice.
     LAST_DAY: {"transaction_items": [line(1, 3), line(5, 2)]},
@@ -241,6 +245,18 @@ MUTATIONS = [
         SEGMENTS,
     ),
     Mutation(
+        "a birthday makes no version",
+        DIM_CUSTOMER,
+        (("    from birthdays\n", "    from birthdays\n    where false\n"),),
+        ("warehouse.fact_sales", "age_is_of_the_day"),
+    ),
+    Mutation(
+        "a version has the age of its customer's last day",
+        DIM_CUSTOMER,
+        (("greatest(filled.day, known_days.first_day)", "known_days.last_day"),),
+        ("warehouse.fact_sales", "age_is_of_the_day"),
+    ),
+    Mutation(
         "pieces may be none or fewer",
         RULES,
         (
@@ -293,8 +309,8 @@ MUTATIONS = [
         REJECTS,
         (
             (
-                "from production.typed_customers\n    where reasons <> ''",
-                "from production.typed_customers\n    where false",
+                "from production.typed_customers as typed\n",
+                "from production.typed_customers as typed\n    inner join (select 1 where false) as none on true\n",
             ),
         ),
         ACCOUNTED_FOR,
@@ -333,8 +349,8 @@ def mutate(platform: Platform, mutation: Mutation, monkeypatch: pytest.MonkeyPat
     broken = mutation.file.removeprefix("transform/").removesuffix(".sql").replace("/", ".")
     of_the_asset = harness.table_query
 
-    def table_query(table: str, window: Window) -> Query:
-        query = of_the_asset(table, window)
+    def table_query(table: str, window: Window, **more: bool) -> Query:
+        query = of_the_asset(table, window, **more)
         return replace(query, select=text) if table == broken else query
 
     monkeypatch.setattr(harness, "table_query", table_query)

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import socket
-import uuid
-from pathlib import Path
 
 import pytest
-from dagster import (
-    DagsterInstance,
-    DagsterRun,
-    DagsterRunStatus,
-    DailyPartitionsDefinition,
-    build_schedule_context,
-    partition_loading_context,
-)
+from dagster import DailyPartitionsDefinition, partition_loading_context
 from dagster._core.definitions.partitions.snap import PartitionsSnap
 from dagster._core.definitions.partitions.subset.time_window import TimeWindowPartitionsSubset
 from dagster._serdes import deserialize_value, serialize_value
 
-from ecommerce_platform.automation.daily import DAILY_JOB, every_day, missing_days
-from ecommerce_platform.automation.runner import PROCESS_TAG
+from ecommerce_platform.automation.daily import days_to_request
+from ecommerce_platform.loaded_days import Loaded
 from ecommerce_platform.partitions import Days, days_of_run, range_tags
 
 TODAY = dt.date(2024, 3, 10)
@@ -48,18 +38,51 @@ def test_the_days_can_be_told_to_other_processes() -> None:
         assert list(back.get_partition_keys()) == ["2024-02-28", "2024-02-29"]
 
 
+def loaded(*days: dt.date, waiting: bool = False) -> Loaded:
+    """These days have passed, and are in every table unless they wait."""
+    passed = frozenset(days)
+    return Loaded(frozenset() if waiting else passed, passed, ["warehouse.fact_sales"] if waiting else [])
+
+
 def test_three_days_without_a_daemon_are_asked_for_oldest_first() -> None:
-    loaded = {f"2024-03-0{day}" for day in range(1, 7)}
-    assert missing_days(TODAY, loaded, dt.date(2024, 3, 1), 14) == [dt.date(2024, 3, day) for day in (7, 8, 9)]
+    held = loaded(*(dt.date(2024, 3, day) for day in range(1, 7)))
+    asked = days_to_request(TODAY, held, (), dt.date(2024, 3, 1), 14)
+    assert asked == [dt.date(2024, 3, day) for day in (7, 8, 9)]
 
 
 def test_today_is_never_asked_for_because_it_is_not_over() -> None:
-    assert TODAY not in missing_days(TODAY, set(), dt.date(2024, 1, 1), 14)
+    assert TODAY not in days_to_request(TODAY, loaded(), (), dt.date(2024, 1, 1), 14)
 
 
 def test_days_before_the_first_day_or_too_long_ago_are_not_asked_for() -> None:
-    assert missing_days(TODAY, set(), dt.date(2024, 3, 8), 14) == [dt.date(2024, 3, 8), dt.date(2024, 3, 9)]
-    assert missing_days(TODAY, set(), dt.date(2024, 1, 1), 1) == [dt.date(2024, 3, 9)]
+    two = [dt.date(2024, 3, 8), dt.date(2024, 3, 9)]
+    assert days_to_request(TODAY, loaded(), (), dt.date(2024, 3, 8), 14) == two
+    assert days_to_request(TODAY, loaded(), (), dt.date(2024, 1, 1), 1) == two[1:]
+    assert days_to_request(TODAY, loaded(), (), TODAY, 14) == []
+
+
+def test_a_day_that_is_under_way_is_not_asked_for() -> None:
+    assert days_to_request(TODAY, loaded(), {"2024-03-08"}, dt.date(2024, 3, 8), 14) == [dt.date(2024, 3, 9)]
+
+
+def test_days_that_have_passed_are_taken_in_by_one_run_and_their_files_are_not_read_again() -> None:
+    held = loaded(dt.date(2024, 3, 7), dt.date(2024, 3, 8), dt.date(2024, 3, 9), waiting=True)
+    assert held.missing(dt.date(2024, 3, 7), dt.date(2024, 3, 9)) == [(dt.date(2024, 3, 7), dt.date(2024, 3, 9))]
+    assert held.to_run(dt.date(2024, 3, 7), dt.date(2024, 3, 9)) == [(dt.date(2024, 3, 9), dt.date(2024, 3, 9))]
+    # A day whose file is refused, again and again, does not keep the others waiting.
+    assert held.to_run(dt.date(2024, 3, 6), dt.date(2024, 3, 9)) == [
+        (dt.date(2024, 3, 6), dt.date(2024, 3, 6)),
+        (dt.date(2024, 3, 9), dt.date(2024, 3, 9)),
+    ]
+    assert held.to_run(dt.date(2024, 3, 9), dt.date(2024, 3, 10)) == [(dt.date(2024, 3, 10), dt.date(2024, 3, 10))]
+
+
+def test_missing_days_are_told_as_ranges() -> None:
+    held = loaded(dt.date(2024, 3, 3))
+    assert held.missing(dt.date(2024, 3, 1), dt.date(2024, 3, 4)) == [
+        (dt.date(2024, 3, 1), dt.date(2024, 3, 2)),
+        (dt.date(2024, 3, 4), dt.date(2024, 3, 4)),
+    ]
 
 
 def test_an_asset_without_partitions_learns_the_days_of_its_run_from_the_tags() -> None:
@@ -72,19 +95,3 @@ def test_an_asset_without_partitions_learns_the_days_of_its_run_from_the_tags() 
 def test_a_tag_that_is_no_day_is_an_error_and_not_the_whole_history() -> None:
     with pytest.raises(ValueError, match="Invalid isoformat"):
         days_of_run({"dagster/partition": "latest"})
-
-
-def test_the_schedule_does_not_ask_again_for_a_day_that_is_under_way(tmp_path: Path) -> None:
-    """A tick that asks for two weeks may find them half done a day later, when the next one looks."""
-    with DagsterInstance.local_temp(str(tmp_path)) as instance:
-        for status, tags in (
-            (DagsterRunStatus.STARTING, {"dagster/partition": "2024-01-02"}),
-            (DagsterRunStatus.STARTED, range_tags(dt.date(2024, 1, 3), dt.date(2024, 1, 4))),
-            (DagsterRunStatus.FAILURE, {"dagster/partition": "2024-01-05"}),
-            # Of a terminal that was closed: no worker that the daemon could miss, so it would hold the queue for ever.
-            (DagsterRunStatus.STARTED, {"dagster/partition": "2024-01-06", PROCESS_TAG: f"{socket.gethostname()} 0 0"}),
-        ):
-            instance.add_run(DagsterRun(job_name=DAILY_JOB, run_id=str(uuid.uuid4()), status=status, tags=tags))
-        moment = dt.datetime(2024, 1, 7, 0, 30, tzinfo=dt.UTC)
-        asked = every_day(build_schedule_context(instance, moment))
-    assert [request.partition_key for request in asked] == ["2024-01-01", "2024-01-05", "2024-01-06"]

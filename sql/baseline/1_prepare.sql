@@ -58,6 +58,10 @@ $$;
 
 -- Each file sets the defaults of its day.
 create sequence public.baseline_row;
+alter table staging.customers alter column loaded_at set default now();
+alter table staging.products alter column loaded_at set default now();
+alter table staging.transactions alter column loaded_at set default now();
+alter table staging.transaction_items alter column loaded_at set default now();
 alter table staging.customers alter column source_row set default nextval('public.baseline_row');
 alter table staging.products alter column source_row set default nextval('public.baseline_row');
 alter table staging.transactions alter column source_row set default nextval('public.baseline_row');

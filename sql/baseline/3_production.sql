@@ -12,38 +12,42 @@ production.rejected_rows;
 
 call public.baseline_put_back('staging.%');
 
-insert into production.loaded_days (feed, partition_date, loaded_at, rows_in_file)
+insert into production.loaded_days (feed, partition_date, load_id, loaded_at, rows_in_file)
 select
     'customers',
     partition_date,
+    load_id,
     loaded_at,
     count(*)
 from staging.customers
-group by partition_date, loaded_at
+group by partition_date, load_id, loaded_at
 union all
 select
     'products',
     partition_date,
+    load_id,
     loaded_at,
     count(*)
 from staging.products
-group by partition_date, loaded_at
+group by partition_date, load_id, loaded_at
 union all
 select
     'transactions',
     partition_date,
+    load_id,
     loaded_at,
     count(*)
 from staging.transactions
-group by partition_date, loaded_at
+group by partition_date, load_id, loaded_at
 union all
 select
     'transaction_items',
     partition_date,
+    load_id,
     loaded_at,
     count(*)
 from staging.transaction_items
-group by partition_date, loaded_at;
+group by partition_date, load_id, loaded_at;
 
 analyze staging.customers, staging.products, staging.transactions, staging.transaction_items, production.loaded_days;
 
@@ -238,7 +242,7 @@ select
     rejected.source_file,
     rejected.reasons,
     jsonb_strip_nulls(
-        rejected.original - array['partition_date', 'source_file', 'source_row', 'loaded_at', 'is_plain']
+        rejected.original - array['partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain']
     ),
     rejected.transaction_id,
     rejected.missing_customer_id,

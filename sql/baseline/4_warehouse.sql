@@ -34,9 +34,33 @@ select
     payment_method_id,
     payment_method,
     warehouse.payment_group(payment_method)
-from production.payment_methods;
+from production.payment_methods
+union all
+select
+    0,
+    'Unknown',
+    'Other';
 
--- The purchases so far decide the segment; a version begins with an image or with a change of segment.
+create temp table purchases as
+with sums as (
+    select
+        transaction_id,
+        sum(line_total) as revenue
+    from production.transaction_items
+    group by transaction_id
+)
+
+select
+    orders.customer_id,
+    orders.transaction_date as day,
+    count(*) as orders,
+    sum(sums.revenue) as revenue
+from production.transactions as orders
+inner join sums on orders.transaction_id = sums.transaction_id
+group by orders.customer_id, orders.transaction_date;
+analyze purchases;
+
+-- The purchases so far decide the segment; a version begins with an image, or with a change of segment or age group.
 create temp table segment_changes as
 select
     customer_id,
@@ -56,22 +80,7 @@ from (
                 sum(orders) over (partition by customer_id order by day),
                 sum(revenue) over (partition by customer_id order by day)
             ) as segment
-        from (
-            select
-                orders.customer_id,
-                orders.transaction_date as day,
-                count(*) as orders,
-                sum(sums.revenue) as revenue
-            from production.transactions as orders
-            inner join (
-                select
-                    transaction_id,
-                    sum(line_total) as revenue
-                from production.transaction_items
-                group by transaction_id
-            ) as sums on orders.transaction_id = sums.transaction_id
-            group by orders.customer_id, orders.transaction_date
-        ) as purchases
+        from purchases
     ) as segments
 ) as compared
 where segment <> segment_before;
@@ -114,16 +123,34 @@ segments as (
     ) as all_segments
 ),
 
-versions as (
+bought as (
+    select
+        customer_id,
+        min(day) as first_day,
+        max(day) as last_day
+    from purchases
+    group by customer_id
+),
+
+known_days as (
+    select
+        images.customer_id,
+        least(min(images.image_day), min(bought.first_day)) as first_day,
+        greatest(max(images.image_day), max(bought.last_day)) as last_day
+    from images
+    left join bought on images.customer_id = bought.customer_id
+    group by images.customer_id
+),
+
+placed as (
     select
         images.customer_id,
         greatest(images.day, segments.day) as day,
+        least(images.day_after, segments.day_after) as day_after,
         images.city,
         images.state,
         images.country,
-        warehouse.age_group(
-            images.date_of_birth, greatest(greatest(images.day, segments.day), images.image_day)
-        ) as age_group,
+        images.date_of_birth,
         segments.segment
     from images
     inner join segments
@@ -131,6 +158,45 @@ versions as (
             images.customer_id = segments.customer_id
             and segments.day < images.day_after
             and images.day < segments.day_after
+),
+
+ages as (
+    select
+        placed.*,
+        known_days.first_day,
+        birthdays.day as birthday
+    from placed
+    inner join known_days on placed.customer_id = known_days.customer_id
+    left join
+        lateral warehouse.age_group_changes(
+            placed.date_of_birth,
+            greatest(placed.day, known_days.first_day),
+            least(known_days.last_day, placed.day_after - 1)
+        ) as birthdays (day)
+        on true
+),
+
+versions as (
+    select distinct
+        customer_id,
+        day,
+        city,
+        state,
+        country,
+        warehouse.age_group(date_of_birth, greatest(day, first_day)) as age_group,
+        segment
+    from ages
+    union all
+    select
+        customer_id,
+        birthday,
+        city,
+        state,
+        country,
+        warehouse.age_group(date_of_birth, birthday),
+        segment
+    from ages
+    where birthday is not null
 ),
 
 compared as (
@@ -159,7 +225,19 @@ select
     coalesce(lead(day) over later, 'infinity'),
     lead(day) over later is null
 from changed
-window later as (partition by customer_id order by day);
+window later as (partition by customer_id order by day)
+union all
+select
+    0,
+    0,
+    'Unknown',
+    'Unknown',
+    'ZZ',
+    'Unknown',
+    'New',
+    date '2000-01-01',
+    'infinity',
+    true;
 
 insert into warehouse.dim_product (
     product_key, product_id, product_name, category, sub_category, brand, price, cost, price_range, valid_from, valid_to,
@@ -211,19 +289,35 @@ select
     coalesce(lead(day) over later, 'infinity'),
     lead(day) over later is null
 from changed
-window later as (partition by product_id order by day);
+window later as (partition by product_id order by day)
+union all
+select
+    0,
+    0,
+    'Unknown',
+    'Unknown',
+    '',
+    'Unknown',
+    0,
+    0,
+    warehouse.price_range(0),
+    date '2000-01-01',
+    'infinity',
+    true;
 
 analyze warehouse.dim_customer, warehouse.dim_product;
 
 insert into warehouse.fact_sales (
-    transaction_id, item_id, sale_date, customer_key, product_key, payment_key, quantity, unit_price, discount_amount,
-    revenue, cost, profit, partition_date
+    transaction_id, item_id, sale_date, customer_id, customer_key, product_id, product_key, payment_key, quantity,
+    unit_price, discount_amount, revenue, cost, profit, partition_date
 )
 select
     lines.transaction_id,
     lines.item_id,
     orders.transaction_date,
+    orders.customer_id,
     customers.customer_key,
+    lines.product_id,
     products.product_key,
     orders.payment_method_id,
     lines.quantity,
@@ -252,6 +346,7 @@ create temp table order_sums as
 select
     transaction_id,
     min(sale_date) as sale_date,
+    min(customer_id) as customer_id,
     min(customer_key) as customer_key,
     min(payment_key) as payment_key,
     count(*) as lines,
@@ -267,7 +362,7 @@ insert into warehouse.agg_daily_sales (sale_date, orders, customers, lines, unit
 select
     sums.sale_date,
     count(*),
-    count(distinct customers.customer_id),
+    count(distinct sums.customer_id),
     sum(sums.lines),
     sum(sums.units),
     sum(sums.discount),
@@ -275,7 +370,6 @@ select
     sum(sums.cost),
     sum(sums.revenue) - sum(sums.cost)
 from order_sums as sums
-inner join warehouse.dim_customer as customers on sums.customer_key = customers.customer_key
 group by sums.sale_date;
 
 insert into warehouse.mart_daily_breakdown (
@@ -352,7 +446,7 @@ insert into warehouse.mart_customer_monthly (
 )
 select
     date_trunc('month', sums.sale_date)::date,
-    customers.customer_id,
+    sums.customer_id,
     min(sums.sale_date),
     max(sums.sale_date),
     count(*),
@@ -361,14 +455,14 @@ select
     sum(sums.cost),
     sum(sums.revenue) - sum(sums.cost)
 from order_sums as sums
-inner join warehouse.dim_customer as customers on sums.customer_key = customers.customer_key
-group by date_trunc('month', sums.sale_date)::date, customers.customer_id;
+group by date_trunc('month', sums.sale_date)::date, sums.customer_id;
 
 insert into warehouse.mart_product_daily (
-    sale_date, product_key, orders, units, discount, revenue, cost, profit
+    sale_date, product_id, product_key, orders, units, discount, revenue, cost, profit
 )
 select
     sale_date,
+    product_id,
     product_key,
     count(distinct transaction_id),
     sum(quantity),
@@ -377,13 +471,14 @@ select
     sum(cost),
     sum(profit)
 from warehouse.fact_sales
-group by sale_date, product_key;
+group by sale_date, product_id, product_key;
 
 insert into warehouse.mart_product_monthly (
-    month_start, product_key, first_sale_date, last_sale_date, orders, units, discount, revenue, cost, profit
+    month_start, product_id, product_key, first_sale_date, last_sale_date, orders, units, discount, revenue, cost, profit
 )
 select
     date_trunc('month', sale_date)::date,
+    product_id,
     product_key,
     min(sale_date),
     max(sale_date),
@@ -394,13 +489,13 @@ select
     sum(cost),
     sum(profit)
 from warehouse.mart_product_daily
-group by date_trunc('month', sale_date)::date, product_key;
+group by date_trunc('month', sale_date)::date, product_id, product_key;
 
 insert into warehouse.agg_product_performance (
     product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, cost, profit, profit_margin
 )
 select
-    products.product_id,
+    months.product_id,
     min(months.first_sale_date),
     max(months.last_sale_date),
     sum(months.orders),
@@ -411,8 +506,7 @@ select
     sum(months.profit),
     warehouse.profit_margin(sum(months.revenue), sum(months.cost))
 from warehouse.mart_product_monthly as months
-inner join warehouse.dim_product as products on months.product_key = products.product_key
-group by products.product_id;
+group by months.product_id;
 
 insert into warehouse.agg_customer_metrics (
     customer_id, first_order_date, last_order_date, orders, units, revenue, cost, profit, average_order_value,

@@ -1,12 +1,43 @@
--- repeatable: which exported rows production takes. One view a feed: the typed row, and every fault of its text.
--- Only slices that passed their checks are seen. reasons is empty for a good row; parents are judged later. is_good says the
--- same through coalesce, because the planner takes a text that equals '' for rare, and good rows are the rule.
-create or replace view production.typed_customers as
+-- repeatable: what an exported row says. One view a feed types every row of staging and names each fault of its text:
+-- production.parsed_FEED. reasons is empty for a good row; parents are judged later. is_good says the same through coalesce,
+-- because the planner takes a text that equals '' for rare, and good rows are the rule. production.typed_FEED holds the rows
+-- that production takes: those of the loads that passed their checks.
+create or replace view production.staged_rows as
+select
+    'customers' as feed,
+    load_id,
+    partition_date,
+    source_row
+from staging.customers
+union all
+select
+    'products' as feed,
+    load_id,
+    partition_date,
+    source_row
+from staging.products
+union all
+select
+    'transactions' as feed,
+    load_id,
+    partition_date,
+    source_row
+from staging.transactions
+union all
+select
+    'transaction_items' as feed,
+    load_id,
+    partition_date,
+    source_row
+from staging.transaction_items;
+
+create or replace view production.parsed_customers as
 select
     *,
     coalesce(reasons = '', false) as is_good
 from (
     select
+        s.load_id,
         s.partition_date,
         s.source_row,
         s.source_file,
@@ -46,16 +77,21 @@ from (
             )
         end as reasons
     from staging.customers as s
-    inner join production.loaded_days as d
-        on s.loaded_at = d.loaded_at and d.feed = 'customers'
-) as typed;
+) as parsed;
 
-create or replace view production.typed_products as
+create or replace view production.typed_customers as
+select parsed.* -- noqa: AM04
+from production.parsed_customers as parsed
+inner join production.loaded_days as loaded
+    on parsed.load_id = loaded.load_id and loaded.feed = 'customers';
+
+create or replace view production.parsed_products as
 select
     *,
     coalesce(reasons = '', false) as is_good
 from (
     select
+        s.load_id,
         s.partition_date,
         s.source_row,
         s.source_file,
@@ -108,16 +144,21 @@ from (
             )
         end as reasons
     from staging.products as s
-    inner join production.loaded_days as d
-        on s.loaded_at = d.loaded_at and d.feed = 'products'
-) as typed;
+) as parsed;
 
-create or replace view production.typed_transactions as
+create or replace view production.typed_products as
+select parsed.* -- noqa: AM04
+from production.parsed_products as parsed
+inner join production.loaded_days as loaded
+    on parsed.load_id = loaded.load_id and loaded.feed = 'products';
+
+create or replace view production.parsed_transactions as
 select
     *,
     coalesce(reasons = '', false) as is_good
 from (
     select
+        s.load_id,
         s.partition_date,
         s.source_row,
         s.source_file,
@@ -170,16 +211,21 @@ from (
             )
         end as reasons
     from staging.transactions as s
-    inner join production.loaded_days as d
-        on s.loaded_at = d.loaded_at and d.feed = 'transactions'
-) as typed;
+) as parsed;
 
-create or replace view production.typed_transaction_items as
+create or replace view production.typed_transactions as
+select parsed.* -- noqa: AM04
+from production.parsed_transactions as parsed
+inner join production.loaded_days as loaded
+    on parsed.load_id = loaded.load_id and loaded.feed = 'transactions';
+
+create or replace view production.parsed_transaction_items as
 select
     *,
     coalesce(reasons = '', false) as is_good
 from (
     select
+        s.load_id,
         s.partition_date,
         s.source_row,
         s.source_file,
@@ -230,11 +276,20 @@ from (
             )
         end as reasons
     from staging.transaction_items as s
-    inner join production.loaded_days as d
-        on s.loaded_at = d.loaded_at and d.feed = 'transaction_items'
-) as typed;
+) as parsed;
 
-comment on view production.typed_customers is 'Customers of staging, typed, with the faults of each row.';
-comment on view production.typed_products is 'Products of staging, typed, with the faults of each row.';
-comment on view production.typed_transactions is 'Orders of staging, typed, with the faults of each row.';
-comment on view production.typed_transaction_items is 'Order lines of staging, typed, with the faults of each row.';
+create or replace view production.typed_transaction_items as
+select parsed.* -- noqa: AM04
+from production.parsed_transaction_items as parsed
+inner join production.loaded_days as loaded
+    on parsed.load_id = loaded.load_id and loaded.feed = 'transaction_items';
+
+comment on view production.staged_rows is 'Which rows each load of staging has.';
+comment on view production.parsed_customers is 'Customers of staging, typed, with the faults of each row.';
+comment on view production.parsed_products is 'Products of staging, typed, with the faults of each row.';
+comment on view production.parsed_transactions is 'Orders of staging, typed, with the faults of each row.';
+comment on view production.parsed_transaction_items is 'Order lines of staging, typed, with the faults of each row.';
+comment on view production.typed_customers is 'Customers of the loads that passed their checks, typed.';
+comment on view production.typed_products is 'Products of the loads that passed their checks, typed.';
+comment on view production.typed_transactions is 'Orders of the loads that passed their checks, typed.';
+comment on view production.typed_transaction_items is 'Order lines of the loads that passed their checks, typed.';

@@ -43,6 +43,18 @@ return case
     else '65+'
 end;
 
+-- The days on which somebody comes into another age group: those of warehouse.age_group, and the day of birth.
+create or replace function warehouse.age_group_changes(date_of_birth date, first_day date, last_day date)
+returns setof date
+language sql immutable parallel safe rows 1
+begin atomic
+    select (date_of_birth + make_interval(years => ages.age))::date
+    from unnest(array[0, 18, 25, 35, 45, 55, 65]) as ages (age)
+    where
+        (date_of_birth + make_interval(years => ages.age))::date > first_day
+        and (date_of_birth + make_interval(years => ages.age))::date <= last_day;
+end;
+
 create or replace function warehouse.price_range(price numeric) returns text
 language sql immutable parallel safe
 return case when price < 25 then 'Budget' when price < 100 then 'Mid-range' else 'Premium' end;
@@ -81,6 +93,8 @@ comment on function warehouse.customer_lifetime_value(numeric, numeric, numeric)
 comment on function warehouse.segment(numeric, numeric) is
 'Segment from all purchases so far: VIP from 10 orders and 10,000 of revenue, Regular from 3 orders, else New.';
 comment on function warehouse.age_group(date, date) is 'Age group on a day.';
+comment on function warehouse.age_group_changes(date, date, date) is
+'The days after the first day, up to the last, on which the age group of somebody changes.';
 comment on function warehouse.price_range(numeric) is 'Budget below 25, Mid-range below 100, else Premium.';
 comment on function warehouse.discount_band(numeric, numeric) is 'Discount as a share of the undiscounted line.';
 comment on function warehouse.payment_group(text) is 'Kind of payment method.';

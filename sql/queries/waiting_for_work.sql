@@ -1,7 +1,7 @@
--- Keys that a table must recompute on its next run, because something late or corrected concerns them.
+-- How far each table has read the changes of each table that it reads. -1 is never: it will take every row for changed.
 select
-    consumer,
-    count(distinct key) as keys
-from platform.revisits
-group by consumer
-order by consumer;
+    reader,
+    source,
+    position
+from platform.watermarks
+order by reader, source;

@@ -1,10 +1,6 @@
--- The customers whose images a run brings, changes or takes away.
-select platform.parse_short_id(customer_id) as customer_id
-from staging.customers
-where
-    partition_date >= %(window_start)s and partition_date < %(window_end)s
-    and platform.parse_short_id(customer_id) is not null
-union
-select customer_id
-from production.customers
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
+-- The customers with an image in a load that came or went.
+select images.customer_id
+from production_loaded_days_changes as loads
+inner join production.parsed_customers as images
+    on loads.partition_date = images.partition_date and loads.load_id = images.load_id
+where loads.feed = 'customers' and images.customer_id is not null

@@ -1,26 +1,26 @@
--- The ways to pay that a run may bring, and those that only the days of this run had used.
-select payment_method_id
-from production.typed_transactions
-where
-    is_good
-    and partition_date >= %(window_start)s and partition_date < %(window_end)s
-    and payment_method_id not in (select known.payment_method_id from production.payment_methods as known)
-union
-select known.payment_method_id
-from production.payment_methods as known
-where
-    not exists (
-        select 1
-        from production.transactions as orders
-        where
-            orders.payment_method_id = known.payment_method_id
-            and not (orders.partition_date >= %(window_start)s and orders.partition_date < %(window_end)s)
-    )
-    and not exists (
-        select 1
-        from production.typed_transactions as typed
-        where
-            typed.is_good
-            and typed.payment_method_id = known.payment_method_id
-            and typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
-    )
+-- The ways to pay that a load brings for the first time, and those that a load that went may have been the last to hold.
+with used as (
+    select distinct
+        orders.payment_method_id,
+        orders.partition_date
+    from production_loaded_days_changes as loads
+    inner join production.parsed_transactions as orders
+        on loads.partition_date = orders.partition_date and loads.load_id = orders.load_id
+    where loads.feed = 'transactions' and orders.is_good
+),
+
+still_used as (
+    select distinct
+        orders.payment_method_id,
+        orders.partition_date
+    from production_loaded_days_changes as loads
+    inner join production.typed_transactions as orders on loads.partition_date = orders.partition_date
+    where loads.feed = 'transactions' and orders.is_good
+)
+
+select used.payment_method_id
+from used
+left join production.payment_methods as known on used.payment_method_id = known.payment_method_id
+left join still_used
+    on used.payment_method_id = still_used.payment_method_id and used.partition_date = still_used.partition_date
+where known.payment_method_id is null or still_used.payment_method_id is null

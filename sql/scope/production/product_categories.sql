@@ -1,26 +1,25 @@
--- The categories that a run may bring, and those that only the days of this run had used.
-select category_id
-from production.typed_products
-where
-    is_good
-    and partition_date >= %(window_start)s and partition_date < %(window_end)s
-    and category_id not in (select known.category_id from production.product_categories as known)
-union
-select known.category_id
-from production.product_categories as known
-where
-    not exists (
-        select 1
-        from production.product_versions as versions
-        where
-            versions.category_id = known.category_id
-            and not (versions.partition_date >= %(window_start)s and versions.partition_date < %(window_end)s)
-    )
-    and not exists (
-        select 1
-        from production.typed_products as typed
-        where
-            typed.is_good
-            and typed.category_id = known.category_id
-            and typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s
-    )
+-- The categories that a load brings for the first time, and those that a load that went may have been the last to hold.
+with used as (
+    select distinct
+        images.category_id,
+        images.partition_date
+    from production_loaded_days_changes as loads
+    inner join production.parsed_products as images
+        on loads.partition_date = images.partition_date and loads.load_id = images.load_id
+    where loads.feed = 'products' and images.is_good
+),
+
+still_used as (
+    select distinct
+        images.category_id,
+        images.partition_date
+    from production_loaded_days_changes as loads
+    inner join production.typed_products as images on loads.partition_date = images.partition_date
+    where loads.feed = 'products' and images.is_good
+)
+
+select used.category_id
+from used
+left join production.product_categories as known on used.category_id = known.category_id
+left join still_used on used.category_id = still_used.category_id and used.partition_date = still_used.partition_date
+where known.category_id is null or still_used.category_id is null

@@ -1,13 +1,11 @@
--- The products whose images a run brings, changes or takes away.
-select platform.parse_short_id(product_id) as product_id
-from staging.products
-where
-    partition_date >= %(window_start)s and partition_date < %(window_end)s
-    and platform.parse_short_id(product_id) is not null
+-- The products with an image in a load that came or went, and those with one of a category that became known.
+select images.product_id
+from production_loaded_days_changes as loads
+inner join production.parsed_products as images
+    on loads.partition_date = images.partition_date and loads.load_id = images.load_id
+where loads.feed = 'products' and images.product_id is not null
 union
-select product_id
-from production.products
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
-union
-select key as product_id
-from revisits
+select images.product_id
+from production_product_categories_changes as categories
+inner join production.parsed_products as images on categories.category_id = images.category_id
+where categories.operation in ('I', 'D') and images.product_id is not null

@@ -1,35 +1,31 @@
--- Rows of other days that must be judged again: their parent has arrived, or has gone.
+-- The rows in a load that came or went, and those whose parent came or went.
 select
-    rejected.feed,
-    rejected.partition_date,
-    rejected.source_row
-from production.rejected_rows as rejected
-inner join production.customers as customers on rejected.missing_customer_id = customers.customer_id
-union
-select
-    rejected.feed,
-    rejected.partition_date,
-    rejected.source_row
-from production.rejected_rows as rejected
-inner join production.transactions as orders on rejected.missing_transaction_id = orders.transaction_id
-union
-select
-    rejected.feed,
-    rejected.partition_date,
-    rejected.source_row
-from production.rejected_rows as rejected
-inner join production.products as products on rejected.missing_product_id = products.product_id
+    rows.feed,
+    rows.partition_date,
+    rows.source_row
+from production_loaded_days_changes as loads
+inner join production.staged_rows as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
 union
 select
     'transactions' as feed,
     orders.partition_date,
     orders.source_row
-from staging.transactions as orders
-inner join revisits on platform.plain_id(orders.is_plain, orders.transaction_id) = revisits.key
+from production_customers_changes as customers
+inner join production.parsed_transactions as orders on customers.customer_id = orders.customer_id
+where customers.operation in ('I', 'D')
 union
 select
     'transaction_items' as feed,
     lines.partition_date,
     lines.source_row
-from staging.transaction_items as lines
-inner join revisits on platform.plain_id(lines.is_plain, lines.transaction_id) = revisits.key
+from production_transactions_changes as orders
+inner join production.parsed_transaction_items as lines on orders.transaction_id = lines.transaction_id
+where orders.operation in ('I', 'D')
+union
+select
+    'transaction_items' as feed,
+    lines.partition_date,
+    lines.source_row
+from production_products_changes as products
+inner join production.parsed_transaction_items as lines on products.product_id = lines.product_id
+where products.operation in ('I', 'D')

@@ -1,32 +1,26 @@
--- The orders whose lines or header a run brings, changes or takes away, and those whose parents have arrived.
-select platform.plain_id(is_plain, transaction_id) as transaction_id
-from staging.transaction_items
-where
-    partition_date >= %(window_start)s and partition_date < %(window_end)s
-    and platform.plain_id(is_plain, transaction_id) is not null
+-- The orders whose lines or header are in a load that came or went, and those whose header, customer or product did. Any
+-- export of an order, not only the latest, may be the base of its lines.
+select lines.transaction_id
+from production_loaded_days_changes as loads
+inner join production.parsed_transaction_items as lines
+    on loads.partition_date = lines.partition_date and loads.load_id = lines.load_id
+where loads.feed = 'transaction_items' and lines.transaction_id is not null
 union
-select platform.plain_id(is_plain, transaction_id) as transaction_id
-from staging.transactions
-where
-    partition_date >= %(window_start)s and partition_date < %(window_end)s
-    and platform.plain_id(is_plain, transaction_id) is not null
+select orders.transaction_id
+from production_loaded_days_changes as loads
+inner join production.parsed_transactions as orders
+    on loads.partition_date = orders.partition_date and loads.load_id = orders.load_id
+where loads.feed = 'transactions' and orders.transaction_id is not null
 union
 select transaction_id
-from production.transaction_items
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
+from production_transactions_changes
 union
--- Orders whose base may have been on a day of this run and has gone from its file: exported after it, without lines.
 select orders.transaction_id
-from production.transactions as orders
-where
-    orders.partition_date >= %(window_end)s
-    and not exists (
-        select 1
-        from production.transaction_items as lines
-        where
-            lines.transaction_id = orders.transaction_id
-            and lines.partition_date = orders.partition_date
-    )
+from production_customers_changes as customers
+inner join production.parsed_transactions as orders on customers.customer_id = orders.customer_id
+where customers.operation in ('I', 'D') and orders.transaction_id is not null
 union
-select key as transaction_id
-from revisits
+select lines.transaction_id
+from production_products_changes as products
+inner join production.parsed_transaction_items as lines on products.product_id = lines.product_id
+where products.operation in ('I', 'D') and lines.transaction_id is not null

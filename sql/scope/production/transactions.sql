@@ -1,17 +1,16 @@
--- The orders that a run brings, changes or takes away, and those whose customer has arrived.
-select platform.plain_id(is_plain, transaction_id) as transaction_id
-from staging.transactions
-where
-    partition_date >= %(window_start)s and partition_date < %(window_end)s
-    and platform.plain_id(is_plain, transaction_id) is not null
+-- The orders in a load that came or went, and those whose customer or way to pay became known.
+select orders.transaction_id
+from production_loaded_days_changes as loads
+inner join production.parsed_transactions as orders
+    on loads.partition_date = orders.partition_date and loads.load_id = orders.load_id
+where loads.feed = 'transactions' and orders.transaction_id is not null
 union
-select transaction_id
-from production.transactions
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
+select orders.transaction_id
+from production_customers_changes as customers
+inner join production.parsed_transactions as orders on customers.customer_id = orders.customer_id
+where customers.operation in ('I', 'D') and orders.transaction_id is not null
 union
-select rejected.transaction_id
-from production.rejected_rows as rejected
-inner join production.customers as customers on rejected.missing_customer_id = customers.customer_id
-union
-select key as transaction_id
-from revisits
+select orders.transaction_id
+from production_payment_methods_changes as methods
+inner join production.parsed_transactions as orders on methods.payment_method_id = orders.payment_method_id
+where methods.operation in ('I', 'D') and orders.transaction_id is not null

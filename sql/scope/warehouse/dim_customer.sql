@@ -1,36 +1,42 @@
--- The customers whose images or purchases a run brings, changes or takes away. Who was a VIP before a purchase stays one, so
--- that it makes no version; without this a day read all that its customers, most of them VIPs, had ever bought. What a
--- correction takes away is queued where it is taken away.
-with bought as (
+-- The customers with an image or a purchase that came, changed or went. Who was a VIP, of the same age group, on the day of a
+-- new purchase stays one, so that it makes no version; without this a day read all that its customers, most of them VIPs, had
+-- ever bought.
+with purchases as (
     select
         customer_id,
-        transaction_date
-    from production.transactions
-    where partition_date >= %(window_start)s and partition_date < %(window_end)s
+        transaction_date,
+        operation in ('I', 'R') as is_new
+    from production_transactions_changes
     union
     select
         orders.customer_id,
-        orders.transaction_date
-    from production.transaction_items as lines
+        orders.transaction_date,
+        lines.operation in ('I', 'R') as is_new
+    from production_transaction_items_changes as lines
     inner join production.transactions as orders on lines.transaction_id = orders.transaction_id
-    where lines.partition_date >= %(window_start)s and lines.partition_date < %(window_end)s
 )
 
 select customer_id
-from production.customer_versions
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
+from production_customer_versions_changes
 union
-select bought.customer_id
-from bought
+select purchases.customer_id
+from purchases
 where
-    not exists (
+    not purchases.is_new
+    or not exists (
         select 1
         from warehouse.dim_customer as versions
+        inner join lateral (
+            select images.date_of_birth
+            from production.customer_versions as images
+            where images.customer_id = versions.customer_id
+            order by images.valid_from > purchases.transaction_date, abs(images.valid_from - purchases.transaction_date)
+            limit 1
+        ) as image on true
         where
-            versions.customer_id = bought.customer_id
+            versions.customer_id = purchases.customer_id
+            and versions.valid_from <= purchases.transaction_date
+            and versions.valid_to > purchases.transaction_date
             and versions.segment = 'VIP'
-            and versions.valid_from <= bought.transaction_date
+            and versions.age_group = warehouse.age_group(image.date_of_birth, purchases.transaction_date)
     )
-union
-select key as customer_id
-from revisits

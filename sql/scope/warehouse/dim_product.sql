@@ -1,7 +1,3 @@
--- The products whose images a run brings, changes or takes away.
+-- The products with an image that came, changed or went.
 select product_id
-from production.product_versions
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
-union
-select key as product_id
-from revisits
+from production_product_versions_changes

@@ -1,33 +1,27 @@
--- The orders that a run brings, changes or takes away, and those that point at another version now. Also those of days that
--- have no sale at all: a run that died before this table left them behind, and the segments count them already. Who was new
--- on such a day still has no version: the day is whole once it is run again.
-with without_sales as (
-    select days.partition_date
-    from production.loaded_days as days
-    where
-        days.feed = 'transactions'
-        and not exists (
-            select 1
-            from warehouse.fact_sales as facts
-            where facts.partition_date = days.partition_date
-        )
-)
-
+-- The orders whose header or lines came, changed or went, and those on a day that now belongs to another version of their
+-- customer or product.
 select transaction_id
-from production.transactions
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
+from production_transactions_changes
 union
 select transaction_id
-from production.transaction_items
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
+from production_transaction_items_changes
 union
-select transaction_id
-from warehouse.fact_sales
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
+select facts.transaction_id
+from warehouse_dim_customer_changes as versions
+inner join warehouse.fact_sales as facts
+    on
+        versions.customer_id = facts.customer_id
+        and versions.valid_from <= facts.sale_date
+        and versions.valid_to > facts.sale_date
 union
-select orders.transaction_id
-from production.transactions as orders
-inner join without_sales on orders.partition_date = without_sales.partition_date
+select facts.transaction_id
+from warehouse_dim_product_changes as versions
+inner join warehouse.fact_sales as facts
+    on
+        versions.product_id = facts.product_id
+        and versions.valid_from <= facts.sale_date
+        and versions.valid_to > facts.sale_date
 union
-select key as transaction_id
-from revisits
+select facts.transaction_id
+from warehouse_dim_payment_changes as methods
+inner join warehouse.fact_sales as facts on methods.operation = 'I' and facts.payment_key = 0

@@ -1,7 +1,19 @@
--- The days whose sales a run brings, changes or takes away.
+-- The days of sales that came, changed or went, or whose customer or product was described otherwise.
 select sale_date
-from warehouse.fact_sales
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
+from warehouse_fact_sales_changes
 union
-select date '2000-01-01' + key::integer as sale_date
-from revisits
+select facts.sale_date
+from warehouse_dim_customer_changes as versions
+inner join warehouse.fact_sales as facts
+    on
+        versions.customer_id = facts.customer_id
+        and versions.valid_from <= facts.sale_date
+        and versions.valid_to > facts.sale_date
+union
+select facts.sale_date
+from warehouse_dim_product_changes as versions
+inner join warehouse.fact_sales as facts
+    on
+        versions.product_id = facts.product_id
+        and versions.valid_from <= facts.sale_date
+        and versions.valid_to > facts.sale_date

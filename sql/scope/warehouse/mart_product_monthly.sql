@@ -1,10 +1,3 @@
--- The months of the days whose sales a run brings, changes or takes away.
-select distinct date_trunc('month', sale_date)::date as month_start
-from (
-    select sale_date
-    from warehouse.fact_sales
-    where partition_date >= %(window_start)s and partition_date < %(window_end)s
-    union
-    select date '2000-01-01' + key::integer as sale_date
-    from revisits
-) as days
+-- The months of days that came, changed or went.
+select date_trunc('month', sale_date)::date as month_start
+from warehouse_mart_product_daily_changes

@@ -11,6 +11,6 @@ select
     warehouse.share(coalesce(sum(metrics.revenue), 0), sum(sum(metrics.revenue)) over ()) as revenue_share
 from warehouse.dim_customer as customers
 left join warehouse.agg_customer_metrics as metrics on customers.customer_id = metrics.customer_id
-where customers.is_current
+where customers.is_current and customers.customer_key <> 0
 group by customers.segment
 order by customers.segment

@@ -19,7 +19,7 @@ residents as (
         state,
         count(*)::integer as customers
     from warehouse.dim_customer
-    where is_current
+    where is_current and customer_key <> 0
     group by country, state
 )
 

@@ -18,9 +18,10 @@ select distinct on (typed.customer_id, typed.valid_from)
     typed.source_row
 from production.typed_customers as typed
 inner join production.customers as customers on typed.customer_id = customers.customer_id
+left join scope on typed.customer_id = scope.customer_id
 where
     typed.is_good
-    and (%(everything)s or typed.customer_id in (select scope.customer_id from scope))
+    and (%(is_full_refresh)s or scope.customer_id is not null)
 order by
     typed.customer_id,
     typed.valid_from,

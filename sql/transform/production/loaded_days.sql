@@ -1,36 +1,11 @@
--- production.loaded_days: which load of which slice passed the checks of staging.
+-- production.loaded_days: which load of which slice passed the checks of staging: the latest of the days of the run.
 select
-    'customers' as feed,
-    partition_date,
-    loaded_at,
+    rows.feed,
+    slices.slice as partition_date,
+    slices.load_id,
+    slices.written_at as loaded_at,
     count(*)::integer as rows_in_file
-from staging.customers
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
-group by partition_date, loaded_at
-union all
-select
-    'products' as feed,
-    partition_date,
-    loaded_at,
-    count(*)::integer as rows_in_file
-from staging.products
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
-group by partition_date, loaded_at
-union all
-select
-    'transactions' as feed,
-    partition_date,
-    loaded_at,
-    count(*)::integer as rows_in_file
-from staging.transactions
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
-group by partition_date, loaded_at
-union all
-select
-    'transaction_items' as feed,
-    partition_date,
-    loaded_at,
-    count(*)::integer as rows_in_file
-from staging.transaction_items
-where partition_date >= %(window_start)s and partition_date < %(window_end)s
-group by partition_date, loaded_at
+from platform.slices as slices
+inner join production.staged_rows as rows on slices.slice = rows.partition_date and slices.load_id = rows.load_id
+where slices.slice >= %(window_start)s and slices.slice < %(window_end)s
+group by rows.feed, slices.slice, slices.load_id, slices.written_at

@@ -1,8 +1,9 @@
 -- production.payment_methods: the ways to pay of all good order rows.
 select distinct
-    payment_method_id,
-    payment_method
-from production.typed_transactions
+    typed.payment_method_id,
+    typed.payment_method
+from production.typed_transactions as typed
+left join scope on typed.payment_method_id = scope.payment_method_id
 where
-    is_good
-    and (%(everything)s or payment_method_id in (select scope.payment_method_id from scope))
+    typed.is_good
+    and (%(is_full_refresh)s or scope.payment_method_id is not null)

@@ -1,9 +1,10 @@
 -- production.product_categories: the categories of all good product rows.
 select distinct
-    category_id,
-    category,
-    sub_category
-from production.typed_products
+    typed.category_id,
+    typed.category,
+    typed.sub_category
+from production.typed_products as typed
+left join scope on typed.category_id = scope.category_id
 where
-    is_good
-    and (%(everything)s or category_id in (select scope.category_id from scope))
+    typed.is_good
+    and (%(is_full_refresh)s or scope.category_id is not null)

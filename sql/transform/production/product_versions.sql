@@ -15,9 +15,10 @@ select distinct on (typed.product_id, typed.valid_from)
 from production.typed_products as typed
 inner join production.products as products on typed.product_id = products.product_id
 inner join production.product_categories as categories on typed.category_id = categories.category_id
+left join scope on typed.product_id = scope.product_id
 where
     typed.is_good
-    and (%(everything)s or typed.product_id in (select scope.product_id from scope))
+    and (%(is_full_refresh)s or scope.product_id is not null)
 order by
     typed.product_id,
     typed.valid_from,

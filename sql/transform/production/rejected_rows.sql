@@ -2,32 +2,45 @@
 with judged as (
     select
         'customers' as feed,
-        partition_date,
-        source_row,
-        source_file,
-        string_to_array(reasons, '; ') as reasons,
+        typed.load_id,
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
+        string_to_array(typed.reasons, '; ') as reasons,
         null::bigint as transaction_id,
         null::bigint as missing_customer_id,
         null::bigint as missing_transaction_id,
         null::bigint as missing_product_id
-    from production.typed_customers
-    where reasons <> '' and (%(everything)s or partition_date >= %(window_start)s and partition_date < %(window_end)s)
+    from production.typed_customers as typed
+    left join scope
+        on
+            scope.feed = 'customers'
+            and typed.partition_date = scope.partition_date
+            and typed.source_row = scope.source_row
+    where typed.reasons <> '' and (%(is_full_refresh)s or scope.feed is not null)
     union all
     select
         'products' as feed,
-        partition_date,
-        source_row,
-        source_file,
-        string_to_array(reasons, '; ') as reasons,
+        typed.load_id,
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
+        string_to_array(typed.reasons, '; ') as reasons,
         null as transaction_id,
         null as missing_customer_id,
         null as missing_transaction_id,
         null as missing_product_id
-    from production.typed_products
-    where reasons <> '' and (%(everything)s or partition_date >= %(window_start)s and partition_date < %(window_end)s)
+    from production.typed_products as typed
+    left join scope
+        on
+            scope.feed = 'products'
+            and typed.partition_date = scope.partition_date
+            and typed.source_row = scope.source_row
+    where typed.reasons <> '' and (%(is_full_refresh)s or scope.feed is not null)
     union all
     select
         'transactions' as feed,
+        typed.load_id,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
@@ -38,24 +51,20 @@ with judged as (
         case when typed.reasons = '' then typed.customer_id end as missing_customer_id,
         null as missing_transaction_id,
         null as missing_product_id
-    from (
-        select * from production.typed_transactions
-        where partition_date >= %(window_start)s and partition_date < %(window_end)s
-        union all
-        select typed.*
-        from production.typed_transactions as typed
-        inner join scope on typed.partition_date = scope.partition_date and typed.source_row = scope.source_row
-        where
-            not %(everything)s
-            and scope.feed = 'transactions'
-            and not (typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s)
-    ) as typed
+    from production.typed_transactions as typed
+    left join scope
+        on
+            scope.feed = 'transactions'
+            and typed.partition_date = scope.partition_date
+            and typed.source_row = scope.source_row
     left join production.customers as customers on typed.customer_id = customers.customer_id
     where
-        typed.reasons <> '' or customers.customer_id is null
+        (%(is_full_refresh)s or scope.feed is not null)
+        and (typed.reasons <> '' or customers.customer_id is null)
     union all
     select
         'transaction_items' as feed,
+        typed.load_id,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
@@ -76,22 +85,17 @@ with judged as (
         case when typed.is_good and orders.transaction_id is null then typed.transaction_id end
             as missing_transaction_id,
         case when typed.is_good and products.product_id is null then typed.product_id end as missing_product_id
-    from (
-        select * from production.typed_transaction_items
-        where partition_date >= %(window_start)s and partition_date < %(window_end)s
-        union all
-        select typed.*
-        from production.typed_transaction_items as typed
-        inner join scope on typed.partition_date = scope.partition_date and typed.source_row = scope.source_row
-        where
-            not %(everything)s
-            and scope.feed = 'transaction_items'
-            and not (typed.partition_date >= %(window_start)s and typed.partition_date < %(window_end)s)
-    ) as typed
+    from production.typed_transaction_items as typed
+    left join scope
+        on
+            scope.feed = 'transaction_items'
+            and typed.partition_date = scope.partition_date
+            and typed.source_row = scope.source_row
     left join production.transactions as orders on typed.transaction_id = orders.transaction_id
     left join production.products as products on typed.product_id = products.product_id
     where
-        typed.reasons <> '' or orders.transaction_id is null or products.product_id is null
+        (%(is_full_refresh)s or scope.feed is not null)
+        and (typed.reasons <> '' or orders.transaction_id is null or products.product_id is null)
 ),
 
 originals as (
@@ -101,21 +105,33 @@ originals as (
             when 'customers'
                 then (
                     select to_jsonb(s) from staging.customers as s
-                    where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+                    where
+                        s.partition_date = judged.partition_date
+                        and s.source_row = judged.source_row
+                        and s.load_id = judged.load_id
                 )
             when 'products'
                 then (
                     select to_jsonb(s) from staging.products as s
-                    where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+                    where
+                        s.partition_date = judged.partition_date
+                        and s.source_row = judged.source_row
+                        and s.load_id = judged.load_id
                 )
             when 'transactions'
                 then (
                     select to_jsonb(s) from staging.transactions as s
-                    where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+                    where
+                        s.partition_date = judged.partition_date
+                        and s.source_row = judged.source_row
+                        and s.load_id = judged.load_id
                 )
             else (
                 select to_jsonb(s) from staging.transaction_items as s
-                where s.partition_date = judged.partition_date and s.source_row = judged.source_row
+                where
+                    s.partition_date = judged.partition_date
+                    and s.source_row = judged.source_row
+                    and s.load_id = judged.load_id
             )
         end as original
     from judged
@@ -127,7 +143,7 @@ select
     source_row,
     source_file,
     reasons,
-    jsonb_strip_nulls(original - array['partition_date', 'source_file', 'source_row', 'loaded_at', 'is_plain']) as original,
+    jsonb_strip_nulls(original - array['partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain']) as original,
     transaction_id,
     missing_customer_id,
     missing_transaction_id,

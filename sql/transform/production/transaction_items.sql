@@ -21,9 +21,10 @@ with lines as (
     from production.typed_transaction_items as typed
     inner join production.transactions as orders on typed.transaction_id = orders.transaction_id
     inner join production.products as products on typed.product_id = products.product_id
+    left join scope on typed.transaction_id = scope.transaction_id
     where
         typed.is_good
-        and (%(everything)s or typed.transaction_id in (select scope.transaction_id from scope))
+        and (%(is_full_refresh)s or scope.transaction_id is not null)
 ),
 
 based as (

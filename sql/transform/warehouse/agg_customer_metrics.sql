@@ -1,15 +1,16 @@
 -- warehouse.agg_customer_metrics: purchases of each customer over all days.
 select
-    customer_id,
-    min(first_order_date) as first_order_date,
-    max(last_order_date) as last_order_date,
-    sum(orders)::integer as orders,
-    sum(units)::bigint as units,
-    sum(revenue) as revenue,
-    sum(cost) as cost,
-    sum(profit) as profit,
-    warehouse.average_order_value(sum(revenue), sum(orders)) as average_order_value,
-    round(warehouse.customer_lifespan(min(first_order_date), max(last_order_date)), 4) as lifespan_years
-from warehouse.mart_customer_monthly
-where %(everything)s or customer_id in (select scope.customer_id from scope)
-group by customer_id
+    months.customer_id,
+    min(months.first_order_date) as first_order_date,
+    max(months.last_order_date) as last_order_date,
+    sum(months.orders)::integer as orders,
+    sum(months.units)::bigint as units,
+    sum(months.revenue) as revenue,
+    sum(months.cost) as cost,
+    sum(months.profit) as profit,
+    warehouse.average_order_value(sum(months.revenue), sum(months.orders)) as average_order_value,
+    round(warehouse.customer_lifespan(min(months.first_order_date), max(months.last_order_date)), 4) as lifespan_years
+from warehouse.mart_customer_monthly as months
+left join scope on months.customer_id = scope.customer_id
+where %(is_full_refresh)s or scope.customer_id is not null
+group by months.customer_id

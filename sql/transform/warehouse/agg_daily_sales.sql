@@ -1,29 +1,29 @@
 -- warehouse.agg_daily_sales: sales of each day.
 with orders as (
     select
-        sale_date,
-        transaction_id,
-        min(customer_key) as customer_key,
+        facts.sale_date,
+        facts.transaction_id,
+        min(facts.customer_id) as customer_id,
         count(*) as lines,
-        sum(quantity) as units,
-        sum(discount_amount) as discount,
-        sum(revenue) as revenue,
-        sum(cost) as cost
-    from warehouse.fact_sales
-    where %(everything)s or sale_date in (select scope.sale_date from scope)
-    group by sale_date, transaction_id
+        sum(facts.quantity) as units,
+        sum(facts.discount_amount) as discount,
+        sum(facts.revenue) as revenue,
+        sum(facts.cost) as cost
+    from warehouse.fact_sales as facts
+    left join scope on facts.sale_date = scope.sale_date
+    where %(is_full_refresh)s or scope.sale_date is not null
+    group by facts.sale_date, facts.transaction_id
 )
 
 select
-    orders.sale_date,
+    sale_date,
     count(*)::integer as orders,
-    count(distinct customers.customer_id)::integer as customers,
-    sum(orders.lines)::integer as lines,
-    sum(orders.units)::bigint as units,
-    sum(orders.discount) as discount,
-    sum(orders.revenue) as revenue,
-    sum(orders.cost) as cost,
-    sum(orders.revenue) - sum(orders.cost) as profit
+    count(distinct customer_id)::integer as customers,
+    sum(lines)::integer as lines,
+    sum(units)::bigint as units,
+    sum(discount) as discount,
+    sum(revenue) as revenue,
+    sum(cost) as cost,
+    sum(revenue) - sum(cost) as profit
 from orders
-inner join warehouse.dim_customer as customers on orders.customer_key = customers.customer_key
-group by orders.sale_date
+group by sale_date

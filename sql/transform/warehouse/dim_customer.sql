@@ -1,19 +1,23 @@
 -- warehouse.dim_customer: a new version whenever city, state, country, age group or segment changes. A segment counts
--- the purchases of its day, and the first version also covers all earlier days.
+-- the purchases of its day. The first version also covers all earlier days; key 0 is the unknown customer. Age groups are those
+-- of each day from the first to the last on which the customer changed or bought.
 with images as (
     select
-        customer_id,
+        versions.customer_id,
         case
-            when row_number() over (partition by customer_id order by valid_from) = 1 then date '2000-01-01'
-            else valid_from
+            when row_number() over later = 1 then date '2000-01-01'
+            else versions.valid_from
         end as day,
-        valid_from as image_day,
-        date_of_birth,
-        coalesce(city, 'Unknown') as city,
-        coalesce(state, 'Unknown') as state,
-        country
-    from production.customer_versions
-    where %(everything)s or customer_id in (select scope.customer_id from scope)
+        versions.valid_from as image_day,
+        coalesce(lead(versions.valid_from) over later, 'infinity') as next_image_day,
+        versions.date_of_birth,
+        coalesce(versions.city, 'Unknown') as city,
+        coalesce(versions.state, 'Unknown') as state,
+        versions.country
+    from production.customer_versions as versions
+    left join scope on versions.customer_id = scope.customer_id
+    where %(is_full_refresh)s or scope.customer_id is not null
+    window later as (partition by versions.customer_id order by versions.valid_from)
 ),
 
 orders_of_some as materialized (
@@ -23,7 +27,7 @@ orders_of_some as materialized (
         customer_id,
         transaction_date as day
     from production.transactions
-    where not %(everything)s and customer_id in (select scope.customer_id from scope)
+    where not %(is_full_refresh)s and customer_id in (select scope.customer_id from scope)
     order by transaction_id
 ),
 
@@ -35,7 +39,7 @@ order_sums as (
         sum(lines.line_total) as revenue
     from production.transactions as orders
     inner join production.transaction_items as lines on orders.transaction_id = lines.transaction_id
-    where %(everything)s
+    where %(is_full_refresh)s
     group by orders.transaction_id, orders.customer_id, orders.transaction_date
     union all
     select
@@ -63,6 +67,39 @@ purchase_days as (
     group by customer_id, day
 ),
 
+known_days as (
+    select
+        days.customer_id,
+        min(days.day) as first_day,
+        max(days.day) as last_day
+    from (
+        select
+            customer_id,
+            image_day as day
+        from images
+        union all
+        select
+            customer_id,
+            day
+        from purchase_days
+    ) as days
+    group by days.customer_id
+),
+
+birthdays as (
+    select
+        images.customer_id,
+        birthday.day
+    from images
+    inner join known_days on images.customer_id = known_days.customer_id
+    cross join
+        lateral warehouse.age_group_changes(
+            images.date_of_birth,
+            greatest(images.day, known_days.first_day),
+            least(known_days.last_day, images.next_image_day - 1)
+        ) as birthday (day)
+),
+
 segment_days as (
     select
         customer_id,
@@ -88,7 +125,6 @@ events as (
     select
         customer_id,
         day,
-        image_day,
         date_of_birth,
         city,
         state,
@@ -99,7 +135,6 @@ events as (
     select
         customer_id,
         day,
-        null as image_day,
         null as date_of_birth,
         null as city,
         null as state,
@@ -107,6 +142,16 @@ events as (
         segment
     from segment_changes
     where segment <> segment_before
+    union all
+    select
+        customer_id,
+        day,
+        null as date_of_birth,
+        null as city,
+        null as state,
+        null as country,
+        null as segment
+    from birthdays
 ),
 
 numbered as (
@@ -122,7 +167,6 @@ filled as (
     select distinct
         customer_id,
         day,
-        max(image_day) over image as image_day,
         max(date_of_birth) over image as date_of_birth,
         max(city) over image as city,
         max(state) over image as state,
@@ -134,14 +178,15 @@ filled as (
 
 described as (
     select
-        customer_id,
-        day,
-        city,
-        state,
-        country,
-        warehouse.age_group(date_of_birth, greatest(day, image_day)) as age_group,
-        segment
+        filled.customer_id,
+        filled.day,
+        filled.city,
+        filled.state,
+        filled.country,
+        warehouse.age_group(filled.date_of_birth, greatest(filled.day, known_days.first_day)) as age_group,
+        filled.segment
     from filled
+    inner join known_days on filled.customer_id = known_days.customer_id
 ),
 
 compared as (
@@ -172,3 +217,16 @@ select
     lead(day) over later is null as is_current
 from changes_only
 window later as (partition by customer_id order by day)
+union all
+select
+    0 as customer_key,
+    0 as customer_id,
+    'Unknown' as city,
+    'Unknown' as state,
+    'ZZ' as country,
+    'Unknown' as age_group,
+    'New' as segment,
+    date '2000-01-01' as valid_from,
+    'infinity' as valid_to,
+    true as is_current
+where %(is_full_refresh)s

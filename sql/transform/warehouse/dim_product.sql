@@ -1,5 +1,5 @@
 -- warehouse.dim_product: a new version whenever name, category, sub-category, brand, price or cost changes. The first
--- version also covers all earlier days.
+-- version also covers all earlier days; key 0 is the unknown product.
 with images as (
     select
         versions.product_id,
@@ -16,7 +16,8 @@ with images as (
         versions.cost
     from production.product_versions as versions
     inner join production.product_categories as categories on versions.category_id = categories.category_id
-    where %(everything)s or versions.product_id in (select scope.product_id from scope)
+    left join scope on versions.product_id = scope.product_id
+    where %(is_full_refresh)s or scope.product_id is not null
 ),
 
 compared as (
@@ -49,3 +50,18 @@ select
     lead(day) over later is null as is_current
 from changes_only
 window later as (partition by product_id order by day)
+union all
+select
+    0 as product_key,
+    0 as product_id,
+    'Unknown' as product_name,
+    'Unknown' as category,
+    '' as sub_category,
+    'Unknown' as brand,
+    0 as price,
+    0 as cost,
+    warehouse.price_range(0) as price_range,
+    date '2000-01-01' as valid_from,
+    'infinity' as valid_to,
+    true as is_current
+where %(is_full_refresh)s

@@ -1,4 +1,5 @@
--- warehouse.fact_sales: one row an order line, at the versions in force on the day of the sale.
+-- warehouse.fact_sales: one row per order line, at the versions in force on the day of the sale; a version that is not known
+-- yet is the dimension's unknown member.
 with lines as (
     select
         items.transaction_id,
@@ -14,32 +15,38 @@ with lines as (
         greatest(items.partition_date, orders.partition_date) as partition_date
     from production.transaction_items as items
     inner join production.transactions as orders on items.transaction_id = orders.transaction_id
-    where %(everything)s or items.transaction_id in (select scope.transaction_id from scope)
+    left join scope on items.transaction_id = scope.transaction_id
+    where %(is_full_refresh)s or scope.transaction_id is not null
 )
 
 select
     lines.transaction_id,
     lines.item_id,
     dates.calendar_date as sale_date,
-    customer.customer_key,
-    product.product_key,
-    payment.payment_key,
+    lines.customer_id,
+    coalesce(customer.customer_key, unknown_customer.customer_key) as customer_key,
+    lines.product_id,
+    coalesce(product.product_key, unknown_product.product_key) as product_key,
+    coalesce(payment.payment_key, unknown_payment.payment_key) as payment_key,
     lines.quantity,
     lines.unit_price,
     lines.discount_amount,
     lines.revenue,
-    lines.quantity * product.cost as cost,
-    lines.revenue - lines.quantity * product.cost as profit,
+    coalesce(lines.quantity * product.cost, 0) as cost,
+    lines.revenue - coalesce(lines.quantity * product.cost, 0) as profit,
     lines.partition_date
 from lines
 inner join warehouse.dim_date as dates on lines.sale_date = dates.calendar_date
-inner join warehouse.dim_payment as payment on lines.payment_key = payment.payment_key
-inner join warehouse.dim_customer as customer
+inner join warehouse.dim_customer as unknown_customer on unknown_customer.customer_key = 0
+inner join warehouse.dim_product as unknown_product on unknown_product.product_key = 0
+inner join warehouse.dim_payment as unknown_payment on unknown_payment.payment_key = 0
+left join warehouse.dim_payment as payment on lines.payment_key = payment.payment_key
+left join warehouse.dim_customer as customer
     on
         lines.customer_id = customer.customer_id
         and lines.sale_date >= customer.valid_from
         and lines.sale_date < customer.valid_to
-inner join warehouse.dim_product as product
+left join warehouse.dim_product as product
     on
         lines.product_id = product.product_id
         and lines.sale_date >= product.valid_from

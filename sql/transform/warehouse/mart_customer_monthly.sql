@@ -3,37 +3,35 @@ with concerned as materialized (
     -- Of some customers: their sales are looked up, a month at a time. One table of all that is looked up by, because
     -- PostgreSQL takes the days from the index only where they come from the same table as the customer.
     select
-        versions.customer_key,
-        scope.month_start,
-        (scope.month_start + interval '1 month')::date as next_month
+        customer_id,
+        month_start,
+        (month_start + interval '1 month')::date as next_month
     from scope
-    inner join warehouse.dim_customer as versions on scope.customer_id = versions.customer_id
-    where not %(everything)s
 ),
 
 orders as (
     select
         transaction_id,
         sale_date,
-        min(customer_key) as customer_key,
+        min(customer_id) as customer_id,
         sum(quantity) as units,
         sum(revenue) as revenue,
         sum(cost) as cost
     from warehouse.fact_sales
-    where %(everything)s
+    where %(is_full_refresh)s
     group by transaction_id, sale_date
     union all
     select
         facts.transaction_id,
         facts.sale_date,
-        min(facts.customer_key) as customer_key,
+        min(facts.customer_id) as customer_id,
         sum(facts.quantity) as units,
         sum(facts.revenue) as revenue,
         sum(facts.cost) as cost
     from concerned
     inner join warehouse.fact_sales as facts
         on
-            concerned.customer_key = facts.customer_key
+            concerned.customer_id = facts.customer_id
             and facts.sale_date >= concerned.month_start
             and facts.sale_date < concerned.next_month
     group by facts.transaction_id, facts.sale_date
@@ -41,7 +39,7 @@ orders as (
 
 select
     dates.month_start,
-    customers.customer_id,
+    orders.customer_id,
     min(orders.sale_date) as first_order_date,
     max(orders.sale_date) as last_order_date,
     count(*)::integer as orders,
@@ -51,5 +49,4 @@ select
     sum(orders.revenue) - sum(orders.cost) as profit
 from orders
 inner join warehouse.dim_date as dates on orders.sale_date = dates.calendar_date
-inner join warehouse.dim_customer as customers on orders.customer_key = customers.customer_key
-group by dates.month_start, customers.customer_id
+group by dates.month_start, orders.customer_id

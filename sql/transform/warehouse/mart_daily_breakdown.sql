@@ -13,7 +13,8 @@ with lines as not materialized (
         facts.revenue,
         facts.cost
     from warehouse.fact_sales as facts
-    where %(everything)s or facts.sale_date in (select scope.sale_date from scope)
+    left join scope on facts.sale_date = scope.sale_date
+    where %(is_full_refresh)s or scope.sale_date is not null
 ),
 
 orders as (

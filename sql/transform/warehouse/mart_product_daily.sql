@@ -1,14 +1,16 @@
 -- warehouse.mart_product_daily: sales of each product version on each day. An order counts once, on however many lines it
 -- holds the product: sorting each day's lines by order is faster than adding them up by order first.
 select
-    sale_date,
-    product_key,
-    count(distinct transaction_id)::integer as orders,
-    sum(quantity)::bigint as units,
-    sum(discount_amount) as discount,
-    sum(revenue) as revenue,
-    sum(cost) as cost,
-    sum(revenue) - sum(cost) as profit
-from warehouse.fact_sales
-where %(everything)s or sale_date in (select scope.sale_date from scope)
-group by sale_date, product_key
+    facts.sale_date,
+    facts.product_id,
+    facts.product_key,
+    count(distinct facts.transaction_id)::integer as orders,
+    sum(facts.quantity)::bigint as units,
+    sum(facts.discount_amount) as discount,
+    sum(facts.revenue) as revenue,
+    sum(facts.cost) as cost,
+    sum(facts.revenue) - sum(facts.cost) as profit
+from warehouse.fact_sales as facts
+left join scope on facts.sale_date = scope.sale_date
+where %(is_full_refresh)s or scope.sale_date is not null
+group by facts.sale_date, facts.product_id, facts.product_key

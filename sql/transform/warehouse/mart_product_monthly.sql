@@ -1,21 +1,18 @@
 -- warehouse.mart_product_monthly: sales of each product version in each month. An order lies on one day.
 select
-    date_trunc('month', sale_date)::date as month_start,
-    product_key,
-    min(sale_date) as first_sale_date,
-    max(sale_date) as last_sale_date,
-    sum(orders)::integer as orders,
-    sum(units)::bigint as units,
-    sum(discount) as discount,
-    sum(revenue) as revenue,
-    sum(cost) as cost,
-    sum(profit) as profit
-from warehouse.mart_product_daily
-where
-    %(everything)s
-    or sale_date in (
-        select days.calendar_date
-        from warehouse.dim_date as days
-        where days.month_start in (select scope.month_start from scope)
-    )
-group by date_trunc('month', sale_date)::date, product_key
+    dates.month_start,
+    days.product_id,
+    days.product_key,
+    min(days.sale_date) as first_sale_date,
+    max(days.sale_date) as last_sale_date,
+    sum(days.orders)::integer as orders,
+    sum(days.units)::bigint as units,
+    sum(days.discount) as discount,
+    sum(days.revenue) as revenue,
+    sum(days.cost) as cost,
+    sum(days.profit) as profit
+from warehouse.mart_product_daily as days
+inner join warehouse.dim_date as dates on days.sale_date = dates.calendar_date
+left join scope on dates.month_start = scope.month_start
+where %(is_full_refresh)s or scope.month_start is not null
+group by dates.month_start, days.product_id, days.product_key

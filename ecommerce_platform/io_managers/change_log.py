@@ -1,0 +1,377 @@
+"""What a table's writes have changed, and how far each reader of it has read.
+
+A writer writes its own table and, in the same transaction, the table's log ``change_log.SCHEMA_TABLE``: one entry per
+change, with the columns that readers route by. ``platform.watermarks`` says up to which entry each reader has read.
+A reader asks what lies after its watermark, computes again what that concerns, and moves the watermark in the same
+commit: a run that dies leaves it where it was, and the next run makes good what is missing.
+
+An entry is one image of a row: I after an insert, D before a delete, U before and after an update. ``*`` stands for all
+rows. Positions come from one sequence while the writer holds the table's lock, which outlives the commit: within a log,
+their order is that of the commits.
+
+Which tables have a log is declared in the DDL, with ``platform.log_changes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.modes import Merge, Table, Window, columns_of, identifier
+
+SCHEMA = "change_log"
+EVERYTHING = "*"
+NEVER = -1
+"""The watermark of a reader that is about to read a log for the first time: nobody may prune what it has not seen."""
+
+ENTRIES_WORTH_KEEPING = 1_000
+"""A log with more entries than this, and than its table has rows, collapses into one entry that says everything."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """The log of ``table`` (schema.table), and the columns of the table that it keeps."""
+
+    table: str
+    columns: tuple[str, ...]
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The quoted name of the log."""
+        return sql.Identifier(SCHEMA, self.table.replace(".", "_"))
+
+    @property
+    def relation(self) -> str:
+        """The name under which a scope reads what has changed."""
+        return relation_of(self.table)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A log as one reader sees it in one snapshot.
+
+    Attributes:
+        log: what is read.
+        since: the reader's watermark; ``NEVER`` where it has never read the log.
+        end: the position of the last entry.
+        says_everything: whether an entry after the watermark stands for all rows.
+    """
+
+    log: Log
+    since: int
+    end: int
+    says_everything: bool
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether the reader must take every row for changed."""
+        return self.since == NEVER or self.says_everything
+
+
+def relation_of(table: str) -> str:
+    """``warehouse.fact_sales`` as ``warehouse_fact_sales_changes``."""
+    return f"{table.replace('.', '_')}_changes"
+
+
+def logs_of(connection: ClientConnection, tables: Iterable[str]) -> list[Log]:
+    """The logs of those of the tables (schema.table) that have one, in their order."""
+    wanted = list(dict.fromkeys(tables))
+    rows = connection.execute(
+        """
+        select wanted.table_name, array_agg(attribute.attname::text order by attribute.attnum)
+        from unnest(%s::text[]) with ordinality as wanted (table_name, number)
+        join pg_catalog.pg_attribute as attribute
+            on attribute.attrelid = to_regclass('change_log.' || replace(wanted.table_name, '.', '_'))
+            and attribute.attnum > 0 and not attribute.attisdropped
+        group by wanted.table_name, wanted.number
+        order by wanted.number
+        """,
+        (wanted,),
+    ).fetchall()
+    return [Log(table, tuple(names[2:])) for table, names in rows]
+
+
+def sources_of(connection: ClientConnection, reader: str, logs: Sequence[Log]) -> list[Source]:
+    """What a reader (schema.table) has not read yet of some logs."""
+    if not logs:
+        return []
+    asked = sql.SQL(" union all ").join(
+        sql.SQL(
+            """
+            select {source}, coalesce(max(known.position), -1), coalesce(max(log.position), 0),
+                coalesce(bool_or(log.operation = '*'), false)
+            from (select 1) as one
+            left join platform.watermarks as known on known.reader = {reader} and known.source = {source}
+            left join {log} as log on log.position > coalesce(known.position, 0)
+            """
+        ).format(source=sql.Literal(log.table), reader=sql.Literal(reader), log=log.identifier)
+        for log in logs
+    )
+    found = {row[0]: row[1:] for row in connection.execute(asked).fetchall()}
+    return [
+        Source(log, since, max(end, since), everything)
+        for log in logs
+        for since, end, everything in (found[log.table],)
+    ]
+
+
+def changes(sources: Iterable[Source], window: Window, day_column: str | None) -> sql.Composed:
+    """The relations that a scope reads, as the list of a WITH: one ``SCHEMA_TABLE_changes`` per source.
+
+    Its columns are ``operation`` and those of the log; it holds the images after the watermark. A run over some days
+    may be meant to mend them: their rows are offered, too, where the log keeps ``day_column``, with the operation R: to
+    be looked at again, whether changed or not.
+    """
+    return sql.SQL(",\n").join(_changes(source, window, day_column) for source in sources)
+
+
+def _changes(source: Source, window: Window, day_column: str | None) -> sql.Composed:
+    log = source.log
+    columns = sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in log.columns)
+    since = sql.SQL("position > {}").format(sql.Literal(source.since))
+    select = sql.SQL("select distinct operation{} from {} where {}").format(columns, log.identifier, since)
+    if day_column in log.columns and not window.is_unbounded:
+        select = sql.SQL("{} union select 'R'{} from {} where {}").format(
+            select, columns, identifier(log.table), inside(sql.Identifier(str(day_column)), window)
+        )
+    return sql.SQL("{} as ({})").format(sql.Identifier(log.relation), select)
+
+
+def inside(column: sql.Composable, window: Window) -> sql.Composable:
+    """A condition: the column lies in the window."""
+    if window.is_unbounded:
+        return sql.SQL("true")
+    return sql.SQL("{column} >= {start} and {column} < {end}").format(
+        column=column, start=sql.Literal(window.start), end=sql.Literal(window.end)
+    )
+
+
+# ---- what a writer does with its own log ---------------------------------------------------------
+
+
+def record(connection: ClientConnection, log: Log, mode: Merge) -> None:
+    """Log the rows of the temporary table ``changes``: the log's columns before and after, as old_NAME and new_NAME."""
+    told = sql.SQL("and is_told") if mode.derived else sql.SQL("")
+    images = [
+        sql.SQL("select operation{} from changes where operation in ({}) {}").format(
+            sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(f"{side}_{name}")) for name in log.columns),
+            sql.SQL(", ").join(map(sql.Literal, operations)),
+            told,
+        )
+        for side, operations in (("old", "UD"), ("new", "IU"))
+    ]
+    _insert(connection, log, sql.SQL(" union ").join(images))
+
+
+def record_everything(connection: ClientConnection, log: Log) -> None:
+    """Log that any row may have changed."""
+    connection.execute(
+        sql.SQL("insert into {} (operation) values ({})").format(log.identifier, sql.Literal(EVERYTHING))
+    )
+
+
+def _insert(connection: ClientConnection, log: Log, images: sql.Composable) -> None:
+    names = sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in log.columns)
+    connection.execute(sql.SQL("insert into {} (operation{}) {}").format(log.identifier, names, images))
+
+
+def prune(connection: ClientConnection, log: Log, *, is_root: bool) -> None:
+    """Delete the entries that every reader has read. Where there is no reader, all: one that comes registers before it
+    begins, and begins with every row. The caller writes the log's table, and nobody else does now.
+
+    The log of a table that reads none itself says what the readers of its readers wait for, too: it is pruned once all
+    of them are up to date.
+    """
+    has_entries = connection.execute(sql.SQL("select exists (select 1 from {})").format(log.identifier)).fetchone()
+    if not (has_entries and has_entries[0]) or (is_root and behind(connection)):
+        return
+    connection.execute(
+        sql.SQL(
+            "delete from {} where position <="
+            " (select coalesce(min(position), 9223372036854775807) from platform.watermarks where source = {})"
+        ).format(log.identifier, sql.Literal(log.table))
+    )
+
+
+def collapse(connection: ClientConnection, log: Log, before: int, rows: float) -> None:
+    """Let one entry stand for those up to the position ``before`` if the log has outgrown its table of ``rows`` rows.
+
+    A reader that has read them all is spared; one that has not takes every row for changed.
+    """
+    most = max(ENTRIES_WORTH_KEEPING, int(rows))
+    counted = connection.execute(
+        sql.SQL("select count(*) from (select 1 from {} limit {}) as entries").format(
+            log.identifier, sql.Literal(most + 1)
+        )
+    ).fetchone()
+    if counted is None or counted[0] <= most or not before:
+        return
+    connection.execute(sql.SQL("delete from {} where position <= {}").format(log.identifier, sql.Literal(before)))
+    connection.execute(
+        sql.SQL("insert into {} (position, operation) values ({}, {})").format(
+            log.identifier, sql.Literal(before), sql.Literal(EVERYTHING)
+        )
+    )
+
+
+def last_position(connection: ClientConnection, log: Log) -> int:
+    """The position of the last entry; 0 without entries."""
+    row = connection.execute(sql.SQL("select coalesce(max(position), 0) from {}").format(log.identifier)).fetchone()
+    return int(row[0]) if row else 0
+
+
+# ---- watermarks ----------------------------------------------------------------------------------
+
+
+def register(connection: ClientConnection, reader: str, logs: Iterable[Log]) -> None:
+    """Note that a reader is about to read some logs. Call it before the snapshot that it reads them at."""
+    connection.execute(
+        """
+        insert into platform.watermarks (reader, source, position)
+        select %s, source, %s from unnest(%s::text[]) as logs (source)
+        on conflict do nothing
+        """,
+        (reader, NEVER, [log.table for log in logs]),
+    )
+
+
+def watermarks_of(connection: ClientConnection, reader: str) -> dict[str, int]:
+    """Up to which position a reader has read each of its sources."""
+    known = connection.execute("select source, position from platform.watermarks where reader = %s", (reader,))
+    return {source: int(position) for source, position in known.fetchall()}
+
+
+def read_up_to(connection: ClientConnection, reader: str, tables: Iterable[str]) -> dict[str, int]:
+    """Where the logs of some tables end now. Ask before reading the tables: what comes in between is read again."""
+    logs = logs_of(connection, tables)
+    register(connection, reader, logs)
+    # The end of a log that was pruned is where its readers stand.
+    known = watermarks_of(connection, reader)
+    return {log.table: max(last_position(connection, log), known[log.table], 0) for log in logs}
+
+
+def move_watermarks(connection: ClientConnection, reader: str, positions: Mapping[str, int]) -> None:
+    """Note up to which position a reader (schema.table) has read the log of each source; it never moves back."""
+    if positions:
+        connection.execute(
+            """
+            insert into platform.watermarks as known (reader, source, position)
+            select %s, * from unnest(%s::text[], %s::bigint[])
+            on conflict (reader, source) do update set position = excluded.position
+            where known.position < excluded.position
+            """,
+            (reader, list(positions), list(positions.values())),
+        )
+
+
+def behind(connection: ClientConnection, expected: Mapping[str, Sequence[str]] | None = None) -> dict[str, bool]:
+    """The tables (schema.table) that are not up to date, and whether they have never read one of their sources.
+
+    Args:
+        connection: autocommit or in a transaction.
+        expected: the sources of each table. Without it, those that each table has read before.
+    """
+    known = {
+        (reader, source): int(position)
+        for reader, source, position in connection.execute("select reader, source, position from platform.watermarks")
+    }
+    pairs = list(known)
+    if expected is not None:
+        pairs = [(reader, source) for reader, sources in expected.items() for source in sources]
+    ends = {log.table: last_position(connection, log) for log in logs_of(connection, {source for _, source in pairs})}
+    late: dict[str, bool] = {}
+    for reader, source in pairs:
+        position = known.get((reader, source), NEVER)
+        if source in ends and position < max(ends[source], 0):
+            late[reader] = late.get(reader, False) or position == NEVER
+    return late
+
+
+# ---- rows that go or change with rows of other tables --------------------------------------------
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """A foreign key that acts when a row of ``parent`` is deleted: on ``child``, both schema.table.
+
+    Attributes:
+        columns: of the child, in the order of
+        referenced: those of the parent.
+        takes: whether the child's row goes, too; else its columns are set.
+    """
+
+    parent: str
+    child: str
+    columns: tuple[str, ...]
+    referenced: tuple[str, ...]
+    takes: bool
+
+
+def consequences(connection: ClientConnection, table: Table) -> list[Consequence]:
+    """All foreign keys that a deletion from ``table`` can set off, directly or through rows that go with it."""
+    rows = connection.execute(
+        """
+        with recursive acting as (
+            select key.oid, key.conrelid, key.confdeltype
+            from pg_catalog.pg_constraint as key
+            where key.contype = 'f' and key.confdeltype in ('c', 'n', 'd') and key.confrelid = %s::regclass
+            union
+            select key.oid, key.conrelid, key.confdeltype
+            from acting
+            join pg_catalog.pg_constraint as key on key.confrelid = acting.conrelid
+            where acting.confdeltype = 'c' and key.contype = 'f' and key.confdeltype in ('c', 'n', 'd')
+        )
+
+        select distinct
+            key.confrelid::regclass::text,
+            key.conrelid::regclass::text,
+            (select array_agg(attname::text order by number)
+                from unnest(key.conkey) with ordinality as of (num, number)
+                join pg_attribute on attrelid = key.conrelid and attnum = num),
+            (select array_agg(attname::text order by number)
+                from unnest(key.confkey) with ordinality as of (num, number)
+                join pg_attribute on attrelid = key.confrelid and attnum = num),
+            key.confdeltype = 'c'
+        from acting
+        join pg_catalog.pg_constraint as key on key.oid = acting.oid
+        order by 1, 2
+        """,
+        (table.full_name,),
+    ).fetchall()
+    return [Consequence(parent, child, tuple(own), tuple(other), takes) for parent, child, own, other, takes in rows]
+
+
+def record_consequences(
+    connection: ClientConnection, table: Table, mode: Merge, consequences: Sequence[Consequence]
+) -> None:
+    """Log what other tables lose or change when the rows of ``changes`` that are deletions go. Call it before they do.
+
+    Their images before are logged. Each of these tables reads its own log, and computes such rows again.
+    """
+    gone = sql.SQL("select target.* from {} as target join changes on {} where changes.operation = 'D'").format(
+        table.identifier,
+        sql.SQL(" and ").join(sql.SQL("target.{0} = changes.{0}").format(sql.Identifier(name)) for name in mode.key),
+    )
+    logs = {log.table: log for log in logs_of(connection, {each.child for each in consequences})}
+    waiting = [(table.full_name, gone)]
+    while waiting:
+        parent, rows = waiting.pop()
+        for each in consequences:
+            if each.parent != parent:
+                continue
+            touched = sql.SQL("select target.* from {} as target where ({}) in (select {} from ({}) as gone)").format(
+                identifier(each.child), columns_of(each.columns, "target"), columns_of(each.referenced), rows
+            )
+            if each.child in logs:
+                log = logs[each.child]
+                images = sql.SQL("select distinct {}{} from ({}) as touched").format(
+                    sql.Literal("D" if each.takes else "U"),
+                    sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in log.columns),
+                    touched,
+                )
+                _insert(connection, log, images)
+            if each.takes:
+                waiting.append((each.child, touched))

@@ -1,0 +1,67 @@
+"""Arrow rows into a table, streamed with COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.csv
+from psycopg import sql
+
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.modes import Table, WriteError
+
+
+def columns_in_order(table: Table, names: Sequence[str]) -> list[str]:
+    """The names, which must be exactly the table's columns, in any order.
+
+    Raises:
+        WriteError: one is missing, unknown or there twice.
+    """
+    missing = [name for name in table.columns if name not in names]
+    unknown = [name for name in names if name not in table.columns]
+    if missing or unknown or len(set(names)) != len(names):
+        raise WriteError(
+            f"{table.full_name}: the rows' columns are not the table's"
+            f" (missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}); nothing was written"
+        )
+    return list(names)
+
+
+def copy_rows(
+    connection: ClientConnection,
+    target: sql.Composable,
+    columns: Sequence[str],
+    rows: Iterable[pa.RecordBatch],
+    *,
+    freeze: bool = False,
+) -> int:
+    """Append rows to ``target``; how many there were.
+
+    Rows of a table that was truncated in this transaction can be written as visible to all (``freeze``): whoever reads
+    them first need not look up, and write down, that their transaction has been committed.
+    """
+    # Every value is quoted and a null is not, so that COPY tells an empty text from a null.
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
+    statement = sql.SQL("copy {} ({}) from stdin (format csv, freeze {})").format(
+        target, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Literal(freeze)
+    )
+    count = 0
+    with connection.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            for batch in rows:
+                if batch.num_rows:
+                    sink = pa.BufferOutputStream()
+                    pyarrow.csv.write_csv(_as_text(batch), sink, options)
+                    copy.write(memoryview(sink.getvalue()))
+                    count += batch.num_rows
+        return cursor.rowcount if cursor.rowcount >= 0 else count
+
+
+def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Types that Arrow's CSV writer does not print are cast to text first."""
+    columns = [
+        column if pa.types.is_string(column.type) or pa.types.is_integer(column.type) else column.cast(pa.string())
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

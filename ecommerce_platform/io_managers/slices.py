@@ -1,0 +1,140 @@
+"""Replacing a slice: the rows of some days go, those that a load brings come."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Generator, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg import sql
+
+from ecommerce_platform.io_managers.bulk import filled_in_bulk, is_empty
+from ecommerce_platform.io_managers.change_log import inside, logs_of
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.copy import columns_in_order, copy_rows
+from ecommerce_platform.io_managers.modes import ReplaceSlice, Table, Window, WriteError, identifier
+
+Loads = Counter[tuple[dt.date, int | None]]
+"""Rows of each slice and load."""
+
+
+def replace_slice(
+    connection: ClientConnection,
+    table: Table,
+    mode: ReplaceSlice,
+    rows: pa.RecordBatchReader,
+    window: Window,
+) -> tuple[int, int]:
+    """Replace the rows of the window; how many came and how many went.
+
+    Raises:
+        WriteError: the columns are not the table's, or a row lies outside the window.
+    """
+    columns = columns_in_order(table, rows.schema.names)
+    deleted = _delete(connection, table, mode, window)
+    loads: Loads = Counter()
+    within = _only_inside(rows, table, mode, window, loads)
+    if not deleted and is_empty(connection, table):
+        with filled_in_bulk(connection, table) as is_truncated:
+            inserted = copy_rows(connection, table.identifier, columns, within, freeze=is_truncated)
+    else:
+        inserted = copy_rows(connection, table.identifier, columns, within)
+    if mode.load is not None:
+        _note_loads(connection, table, mode, window, loads)
+    return inserted, deleted
+
+
+def _delete(connection: ClientConnection, table: Table, mode: ReplaceSlice, window: Window) -> int:
+    """Take the window's rows away, but for loads that readers still need; and earlier loads that they need no more."""
+    gone = inside(sql.Identifier("rows", mode.column), window)
+    if mode.load is None or mode.pinned_by is None:
+        return connection.execute(sql.SQL("delete from {} as rows where {}").format(table.identifier, gone)).rowcount
+    load = sql.Identifier(mode.load)
+    is_needed = sql.SQL("exists (select 1 from {} as pinned where pinned.{} = rows.{})").format(
+        identifier(mode.pinned_by), load, load
+    )
+    # The entry that says that a load gave way leads readers to its rows: they have to be there until all have read it.
+    for log in logs_of(connection, [mode.pinned_by]):
+        is_needed += sql.SQL(
+            " or rows.{} in (select {} from {} where {} is not null and position >"
+            " (select coalesce(min(position), 0) from platform.watermarks where source = {}))"
+        ).format(load, load, log.identifier, load, sql.Literal(log.table))
+    deleted = connection.execute(
+        sql.SQL("delete from {} as rows where {} and not ({})").format(table.identifier, gone, is_needed)
+    ).rowcount
+    superseded = sql.SQL(
+        "delete from {} as rows using platform.superseded_loads as loads"
+        " where loads.table_name = {} and loads.slice = rows.{} and loads.load_id = rows.{} and not ({})"
+    )
+    connection.execute(
+        superseded.format(table.identifier, sql.Literal(table.full_name), sql.Identifier(mode.column), load, is_needed)
+    )
+    return deleted
+
+
+def _note_loads(connection: ClientConnection, table: Table, mode: ReplaceSlice, window: Window, loads: Loads) -> None:
+    """Note the latest load of each slice, and which earlier ones still have rows."""
+    latest: Mapping[dt.date, tuple[int | None, int]] = {
+        **dict.fromkeys(window.days, (None, 0)),
+        **{day: (load, count) for (day, load), count in loads.items()},
+    }
+    connection.execute(
+        """
+        insert into platform.superseded_loads (table_name, slice, load_id)
+        select table_name, slice, load_id from platform.slices
+        where table_name = %s and slice = any(%s) and load_id is not null
+        on conflict do nothing
+        """,
+        (table.full_name, list(latest)),
+    )
+    connection.execute(
+        sql.SQL(
+            "delete from platform.superseded_loads as loads where loads.table_name = {name}"
+            " and not exists (select 1 from {table} as rows"
+            " where rows.{slice} = loads.slice and rows.{load} = loads.load_id)"
+        ).format(
+            name=sql.Literal(table.full_name),
+            table=table.identifier,
+            slice=sql.Identifier(mode.column),
+            load=sql.Identifier(str(mode.load)),
+        )
+    )
+    connection.execute(
+        """
+        insert into platform.slices (table_name, slice, load_id, row_count)
+        select %s, * from unnest(%s::date[], %s::bigint[], %s::bigint[])
+        on conflict (table_name, slice) do update
+        set load_id = excluded.load_id, row_count = excluded.row_count, written_at = now()
+        """,
+        (
+            table.full_name,
+            list(latest),
+            [load for load, _ in latest.values()],
+            [count for _, count in latest.values()],
+        ),
+    )
+
+
+def _outside(table: Table, mode: ReplaceSlice, window: Window, count: int | str) -> WriteError:
+    return WriteError(
+        f"{table.full_name}: {count} rows lie outside the slice {window.start} <= {mode.column} < {window.end};"
+        " nothing was written"
+    )
+
+
+def _only_inside(
+    rows: pa.RecordBatchReader, table: Table, mode: ReplaceSlice, window: Window, loads: Loads
+) -> Generator[pa.RecordBatch]:
+    names = rows.schema.names
+    for batch in rows:
+        days = batch.column(names.index(mode.column))
+        span = pc.call_function("min_max", [days]).as_py()
+        if batch.num_rows and (days.null_count or span["min"] < window.start or span["max"] >= window.end):
+            raise _outside(table, mode, window, "some")
+        if mode.load is not None:
+            counted = pa.table({"day": days, "load": batch.column(names.index(mode.load))})
+            for group in counted.group_by(["day", "load"]).aggregate([([], "count_all")]).to_pylist():
+                loads[group["day"], group["load"]] += group["count_all"]
+        yield batch

@@ -1,0 +1,110 @@
+"""Which days are loaded, and whether every table is up to date: the one answer, from the database.
+
+A day is loaded when its four slices have passed their checks and every table has taken them in. What a slice has
+changed travels through the logs of the tables (:mod:`.io_managers.change_log`); until the last of them has been read,
+the days of these slices do not count as loaded.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ecommerce_platform.assets.lineage import tables_read, transformed_tables
+from ecommerce_platform.io_managers.change_log import EVERYTHING, behind
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.source.feeds import FEEDS
+
+Span = tuple[dt.date, dt.date]
+"""First and last day of a range, both included."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What is loaded.
+
+    Attributes:
+        days: the days whose four slices have passed and are in every table.
+        passed: the days whose four slices have passed: a run over any of them brings all into every table.
+        behind: the tables (schema.table) that have not taken in every change.
+    """
+
+    days: frozenset[dt.date]
+    passed: frozenset[dt.date]
+    behind: Sequence[str]
+
+    def missing(self, start: dt.date, end: dt.date) -> list[Span]:
+        """The ranges of days from ``start`` to ``end`` that are not loaded, oldest first."""
+        return _spans(day for day in _days(start, end) if day not in self.days)
+
+    def to_run(self, start: dt.date, end: dt.date) -> list[Span]:
+        """The runs that load the days from ``start`` to ``end``, oldest first.
+
+        Days that have passed are not read from their files again. Where they wait to be taken in, a run over the last
+        day does that.
+        """
+        spans = _spans(day for day in _days(start, end) if day not in self.passed)
+        # A file of these may be refused: what waits must not wait for it.
+        is_last_there = any(first <= end <= last for first, last in spans)
+        return spans if is_last_there or not self.behind else [*spans, (end, end)]
+
+
+def _days(start: dt.date, end: dt.date) -> Iterator[dt.date]:
+    return (start + dt.timedelta(days=number) for number in range((end - start).days + 1))
+
+
+def _spans(days: Iterable[dt.date]) -> list[Span]:
+    spans: list[Span] = []
+    for day in days:
+        if spans and spans[-1][1] == day - dt.timedelta(days=1):
+            spans[-1] = (spans[-1][0], day)
+        else:
+            spans.append((day, day))
+    return spans
+
+
+def what_is_loaded(connection: ClientConnection) -> Loaded:
+    """The days that are loaded, and the tables that are behind.
+
+    Args:
+        connection: as a role that may read production and the platform's books.
+    """
+    # What passes while this looks is behind, not loaded: so the days come first.
+    passed = frozenset(day for (day,) in connection.execute(PASSED, {"feeds": list(FEEDS)}).fetchall())
+    late = behind(connection, {table: tables_read(table) for table in transformed_tables()})
+    days = passed
+    if late and any(is_new for is_new in late.values()):
+        # A table that has never read a source holds none of its days.
+        days = frozenset()
+    elif late:
+        waiting = connection.execute(
+            "select distinct operation, partition_date from change_log.production_loaded_days"
+        ).fetchall()
+        says_everything = any(operation == EVERYTHING for operation, _ in waiting)
+        days = frozenset() if says_everything else passed - {day for _, day in waiting}
+    return Loaded(days, passed, [table for table in transformed_tables() if table in late])
+
+
+# A slice without rows has nothing to pass; a slice that it took the place of is gone once production knows.
+PASSED = """
+select slices.slice
+from platform.slices as slices
+left join production.loaded_days as loaded
+    on slices.table_name = 'staging.' || loaded.feed and slices.slice = loaded.partition_date
+where slices.table_name in (select 'staging.' || feed from unnest(%(feeds)s::text[]) as feeds (feed))
+group by slices.slice
+having count(*) = cardinality(%(feeds)s::text[]) and bool_and(slices.load_id is not distinct from loaded.load_id)
+"""
+
+
+def covers_all_days(connection: ClientConnection, window: Window) -> bool:
+    """Whether a window holds every day that production has, so that no key need be looked for."""
+    if window.is_unbounded:
+        return True
+    row = connection.execute(
+        "select not exists (select 1 from production.loaded_days where partition_date < %s or partition_date >= %s)",
+        (window.start, window.end),
+    ).fetchone()
+    return bool(row and row[0])

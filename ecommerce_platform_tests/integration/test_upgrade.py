@@ -1,0 +1,130 @@
+"""A database from before change logs is brought up to date in place: nothing is lost, and one run settles it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.change_log import behind
+from ecommerce_platform.loaded_days import what_is_loaded
+from ecommerce_platform.resources.database import DatabaseDownError, require_tables
+from ecommerce_platform.resources.ddl import DDL_DIR, apply_ddl
+from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product, table_assets
+
+NEW = ("055_staging.sql", "086_warehouse.sql", "095_limits.sql", "140_change_log.sql")
+"""The files that came with change logs."""
+
+REPEATED = ("060_rules.sql", "900_grants.sql")
+"""Views and grants that need them: a database from before had others of the same names."""
+
+STAGING = ("customers", "products", "transactions", "transaction_items")
+
+
+def export(platform: Platform) -> None:
+    platform.export(
+        1,
+        customers=[customer(1), customer(2, state="CA")],
+        products=[product(1), product(2)],
+        transactions=[order(1, 1), order(2, 2), order(3, 77)],
+        transaction_items=[line(1, 1), line(1, 2, 2), line(2, 1), line(3, 1)],
+    )
+    platform.export(
+        2,
+        customers=[customer(1, on=2, state="NY")],
+        transactions=[order(4, 1, on=2)],
+        transaction_items=[line(4, 1)],
+    )
+
+
+def columns(url: str, table: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0"
+            " and not attisdropped and attgenerated = '' order by attnum",
+            (table,),
+        ).fetchall()
+    return [name for (name,) in rows]
+
+
+@pytest.fixture
+def old(platform: Platform, postgres_server: EmbeddedPostgres, tmp_path: Path) -> Platform:
+    """What ``platform`` holds, in a database that only had the DDL of before."""
+    export(platform)
+    platform.run(1)
+    platform.run(2)
+    folder = tmp_path / "ddl"
+    shutil.copytree(DDL_DIR, folder)
+    for path in folder.glob("*.sql"):
+        if path.name in (*NEW, *REPEATED) or path.name > NEW[-1]:
+            path.unlink()
+    postgres_server.create_database("before")
+    url = postgres_server.url("before")
+    apply_ddl(url, folder)
+    with psycopg.connect(platform.url) as source, psycopg.connect(url) as target:
+        target.execute("set session_replication_role = replica")
+        for table in [*(f"staging.{feed}" for feed in STAGING), *table_assets()]:
+            if target.execute("select to_regclass(%s)", (table,)).fetchone() == (None,):
+                continue  # It came later.
+            names = sql.SQL(", ").join(map(sql.Identifier, columns(url, table)))
+            identifier = sql.Identifier(*table.split("."))
+            rows = sql.SQL("copy (select {} from {}) to stdout").format(names, identifier)
+            with (
+                source.cursor().copy(rows) as out,
+                target.cursor().copy(sql.SQL("copy {} ({}) from stdin").format(identifier, names)) as into,
+            ):
+                for block in out:
+                    into.write(block)
+        for table in ("dim_customer", "dim_product", "dim_payment"):
+            key = f"{table.removeprefix('dim_')}_key"
+            target.execute(
+                sql.SQL("delete from {} where {} = 0").format(sql.Identifier("warehouse", table), sql.Identifier(key))
+            )
+        for feed in STAGING:
+            target.execute(
+                sql.SQL(
+                    "update production.loaded_days as days set loaded_at = rows.loaded_at from {} as rows"
+                    " where days.feed = {} and days.partition_date = rows.partition_date"
+                ).format(sql.Identifier("staging", feed), sql.Literal(feed))
+            )
+    yield Platform(url, platform.raw)
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute("drop database before with (force)")
+
+
+def test_an_older_database_is_upgraded_in_place_and_settled_by_one_run(platform: Platform, old: Platform) -> None:
+    with pytest.raises(DatabaseDownError, match=r"not applied from sql/ddl: 055_staging\.sql, .*140_change_log\.sql"):
+        require_tables(old.url)
+    assert set(NEW) <= set(apply_ddl(old.url))
+    require_tables(old.url)
+    assert old.content("production.loaded_days") == platform.content("production.loaded_days")
+    assert old.content("warehouse.fact_sales") == platform.content("warehouse.fact_sales")
+    for feed in STAGING:
+        assert old.content(f"staging.{feed}") == platform.content(f"staging.{feed}")
+    with PostgresConnection(url=old.url, role="loader").connect() as connection:
+        loaded = what_is_loaded(connection)
+    assert loaded.passed == {day(1), day(2)}
+    assert "warehouse.fact_sales" in loaded.behind
+    assert loaded.days == set(), "no table has ever read a log"
+    assert loaded.to_run(day(1), day(2)) == [(day(2), day(2))]
+    old.run(2)
+    for table in table_assets():
+        assert old.content(table) == platform.content(table), table
+    with PostgresConnection(url=old.url, role="loader").connect() as connection:
+        assert behind(connection) == {}
+
+
+def test_a_slice_that_had_not_passed_before_the_upgrade_does_not_count_as_passed(old: Platform) -> None:
+    """Its rows had taken the place of those that had: the day is missing, and is loaded again."""
+    old.execute("update staging.customers set loaded_at = now() where partition_date = %s", day(2))
+    apply_ddl(old.url)
+    with PostgresConnection(url=old.url, role="loader").connect() as connection:
+        assert what_is_loaded(connection).passed == {day(1)}
+    old.run(2)
+    with PostgresConnection(url=old.url, role="loader").connect() as connection:
+        assert what_is_loaded(connection).passed == {day(1), day(2)}

@@ -1,0 +1,72 @@
+"""A table's files read what Dagster shows upstream of it, and write nothing: the IO manager writes the table itself."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from dagster import AssetKey
+
+from ecommerce_platform.assets.lineage import scope_path, tables_read, transform_path, transformed_tables
+from ecommerce_platform.assets.tables import table_asset
+from ecommerce_platform.checks.accounting import FATES
+from ecommerce_platform.definitions import build_definitions
+from ecommerce_platform.io_managers import Merge
+from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.source.folder_check import VALUE_RULES
+
+LAYERS = ("staging", "production", "warehouse", "analytics", "monitoring")
+NAME = re.compile(rf"\b(?:from|join)\s+(?:({'|'.join(LAYERS)})\.(\w+)|({'|'.join(LAYERS)})_(\w+)_changes)\b")
+WRITES = re.compile(r"\b(insert|update|delete|truncate|merge|create|alter|drop|copy)\b")
+VIEWS = {"staged_rows", *(f"parsed_{feed}" for feed in ("customers", "products", "transactions", "transaction_items"))}
+
+
+def text_of(table: str) -> str:
+    """The SQL of a table without comments and texts."""
+    files = [transform_path(table), *filter(None, [scope_path(table)])]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    return re.sub(r"'[^']*'", "''", re.sub(r"--.*", "", text))
+
+
+def names_in(text: str) -> set[str]:
+    """The tables and views that a text names, by a reading of its own: not the parser that lineage uses."""
+    return {f"{schema or owner}.{name or changed}" for schema, name, owner, changed in NAME.findall(text)}
+
+
+def is_view(name: str) -> bool:
+    return name.removeprefix("production.") in VIEWS or name.startswith("production.typed_")
+
+
+@pytest.mark.parametrize("table", transformed_tables())
+def test_dagster_shows_upstream_every_table_that_the_select_and_the_scope_read(table: str) -> None:
+    """Ten files read tables that Dagster did not show."""
+    graph = build_definitions().resolve_asset_graph()
+    shown = {".".join(key.path) for key in graph.get(AssetKey(table.split("."))).parent_keys}
+    named = names_in(text_of(table))
+    assert named or table == "warehouse.dim_date"
+    of_views = {name for name in named if is_view(name)}
+    assert named - of_views - {table} <= shown
+    # A view stands for what it reads: production's for staging, and those of what has passed for loaded_days, too.
+    if of_views:
+        assert any(name.startswith("staging.") for name in shown)
+    if any(name.startswith("production.typed_") for name in of_views):
+        assert "production.loaded_days" in shown
+    assert shown == set(tables_read(table))
+
+
+@pytest.mark.parametrize("table", transformed_tables())
+def test_no_file_of_a_table_writes(table: str) -> None:
+    """Four files wrote rows of other tables."""
+    assert WRITES.findall(text_of(table)) == []
+    assert not (SQL_DIR / "effects").exists()
+
+
+def test_every_feed_has_rules_for_its_values_and_a_fate_for_its_rows() -> None:
+    """A feed that accounting does not know is not accounted for, and nothing says so."""
+    assert set(FATES) == set(VALUE_RULES) == set(FEEDS)
+
+
+def test_a_scope_without_its_columns_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"warehouse\.agg_daily_sales: a table with columns of a scope has a file"):
+        table_asset("warehouse.agg_daily_sales", write=Merge(key=("sale_date",)), description="")
