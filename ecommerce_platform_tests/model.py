@@ -524,7 +524,7 @@ def customer_history(images: list[dict], sold: list[tuple[dict, list[dict]]]) ->
         return segment(len(until), sum(line["line_total"] for lines in until for line in lines))
 
     purchase_days = {order["transaction_date"] for order, _ in sold}
-    # The age group is that of each day between the first and the last on which the shop knew of the customer.
+    # A birthday starts a new version only between the first and the last day on which the shop saw the customer.
     known_days = {*purchase_days, *(image["valid_from"] for image in images)}
     first_day, last_day = min(known_days), max(known_days)
     days = {EPOCH, *(image["valid_from"] for image in images[1:])}
@@ -540,7 +540,7 @@ def customer_history(images: list[dict], sold: list[tuple[dict, list[dict]]]) ->
     history = []
     for day in sorted(days):
         image = [images[0], *(image for image in images[1:] if image["valid_from"] <= day)][-1]
-        # Nobody knew the customer before the first day: the age there is that of this day.
+        # The version that covers the time before the first day carries the age group of the first day.
         age = age_group(image["date_of_birth"], max(day, first_day))
         place = (image["city"] or "Unknown", image["state"] or "Unknown")
         history.append((day, *place, age, image["country"], segment_on(day)))

@@ -101,7 +101,8 @@ def table_asset(
         with database.connect() as connection:
             if guard is not None:
                 guard(context, connection, window)
-            return table_query(table, window, is_full_refresh=covers_all_days(connection, window))
+            is_full_refresh = bool(write.scope) and covers_all_days(connection, window)
+            return table_query(table, window, is_full_refresh=is_full_refresh)
 
     return build
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from ecommerce_platform.assets.lineage import tables_read
+from ecommerce_platform.assets.lineage import scope_path, tables_read, transform_path, transformed_tables
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.contract import columns_of
 from ecommerce_platform.checks.outcome import (
@@ -32,7 +32,6 @@ from ecommerce_platform.io_managers.change_log import NEVER, Source, changes, lo
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.schemas import SCHEMAS
-from ecommerce_platform.settings import SQL_DIR
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
     """What :func:`verify` asks, in flow order: all checks but those about now, and all SELECTs."""
     tables = list(SCHEMAS)
     checks = [check for check in table_checks(raw_folder=raw_folder) if not check.is_about_now]
-    checks += [holds_what_its_select_says(table) for table in tables if _text("transform", table) is not None]
+    checks += [holds_what_its_select_says(table) for table in transformed_tables()]
     return sorted(checks, key=lambda check: tables.index(check.table))
 
 
@@ -147,11 +146,11 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
 def _compute_again(connection: ClientConnection, table: str) -> list[str]:
     """Fill the temporary table ``expected``, with the types of the table; the names of its columns."""
     parameters = {"window_start": Window().start, "window_end": Window().end, "is_full_refresh": True}
-    scope = _text("scope", table)
+    scope = scope_path(table)
     if scope is not None:
         # The SELECT names it, and does not read it where it computes all rows.
-        make_empty_scope(connection, table, scope)
-    select = as_sql(_text("transform", table) or "")
+        make_empty_scope(connection, table, scope.read_text(encoding="utf-8"))
+    select = as_sql(transform_path(table).read_text(encoding="utf-8"))
     given = connection.execute(sql.SQL("select * from ({}) as given limit 0").format(select), parameters)
     names = [column.name for column in given.description or ()]
     # CREATE TABLE AS may use parallel workers, INSERT may not; the casts round as storing in the table does.
@@ -193,8 +192,3 @@ def primary_key(connection: ClientConnection, table: str) -> list[str]:
         (table,),
     ).fetchall()
     return [name for (name,) in rows]
-
-
-def _text(folder: str, table: str) -> str | None:
-    path = SQL_DIR / folder / f"{table.replace('.', '/')}.sql"
-    return path.read_text(encoding="utf-8") if path.exists() else None

@@ -7,7 +7,7 @@ commit: a run that dies leaves it where it was, and the next run makes good what
 
 An entry is one image of a row: I after an insert, D before a delete, U before and after an update. ``*`` stands for all
 rows. Positions come from one sequence while the writer holds the table's lock, which outlives the commit: within a log,
-their order is that of the commits.
+entries are in commit order.
 
 Which tables have a log is declared in the DDL, with ``platform.log_changes``.
 """
@@ -47,6 +47,10 @@ class Log:
     def relation(self) -> str:
         """The name under which a scope reads what has changed."""
         return relation_of(self.table)
+
+    def further_columns(self, prefix: str = "") -> sql.Composed:
+        """The columns as the rest of a list, each after a comma; a prefix makes ``order_id`` ``old_order_id``."""
+        return sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(prefix + name)) for name in self.columns)
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,15 @@ def sources_of(connection: ClientConnection, reader: str, logs: Sequence[Log]) -
     asked = sql.SQL(" union all ").join(
         sql.SQL(
             """
-            select {source}, coalesce(max(known.position), -1), coalesce(max(log.position), 0),
+            select {source}, coalesce(max(known.position), {never}), coalesce(max(log.position), 0),
                 coalesce(bool_or(log.operation = '*'), false)
             from (select 1) as one
             left join platform.watermarks as known on known.reader = {reader} and known.source = {source}
             left join {log} as log on log.position > coalesce(known.position, 0)
             """
-        ).format(source=sql.Literal(log.table), reader=sql.Literal(reader), log=log.identifier)
+        ).format(
+            source=sql.Literal(log.table), reader=sql.Literal(reader), log=log.identifier, never=sql.Literal(NEVER)
+        )
         for log in logs
     )
     found = {row[0]: row[1:] for row in connection.execute(asked).fetchall()}
@@ -130,7 +136,7 @@ def changes(sources: Iterable[Source], window: Window, day_column: str | None) -
 
 def _changes(source: Source, window: Window, day_column: str | None) -> sql.Composed:
     log = source.log
-    columns = sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in log.columns)
+    columns = log.further_columns()
     since = sql.SQL("position > {}").format(sql.Literal(source.since))
     select = sql.SQL("select distinct operation{} from {} where {}").format(columns, log.identifier, since)
     if day_column in log.columns and not window.is_unbounded:
@@ -157,7 +163,7 @@ def record(connection: ClientConnection, log: Log, mode: Merge) -> None:
     told = sql.SQL("and is_told") if mode.derived else sql.SQL("")
     images = [
         sql.SQL("select operation{} from changes where operation in ({}) {}").format(
-            sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(f"{side}_{name}")) for name in log.columns),
+            log.further_columns(f"{side}_"),
             sql.SQL(", ").join(map(sql.Literal, operations)),
             told,
         )
@@ -174,8 +180,7 @@ def record_everything(connection: ClientConnection, log: Log) -> None:
 
 
 def _insert(connection: ClientConnection, log: Log, images: sql.Composable) -> None:
-    names = sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in log.columns)
-    connection.execute(sql.SQL("insert into {} (operation{}) {}").format(log.identifier, names, images))
+    connection.execute(sql.SQL("insert into {} (operation{}) {}").format(log.identifier, log.further_columns(), images))
 
 
 def prune(connection: ClientConnection, log: Log, *, is_root: bool) -> None:
@@ -345,16 +350,12 @@ def consequences(connection: ClientConnection, table: Table) -> list[Consequence
 
 
 def record_consequences(
-    connection: ClientConnection, table: Table, mode: Merge, consequences: Sequence[Consequence]
+    connection: ClientConnection, table: Table, gone: sql.Composable, consequences: Sequence[Consequence]
 ) -> None:
-    """Log what other tables lose or change when the rows of ``changes`` that are deletions go. Call it before they do.
+    """Log what other tables lose or change when the rows of ``table`` that ``gone`` selects go. Call it before they do.
 
     Their images before are logged. Each of these tables reads its own log, and computes such rows again.
     """
-    gone = sql.SQL("select target.* from {} as target join changes on {} where changes.operation = 'D'").format(
-        table.identifier,
-        sql.SQL(" and ").join(sql.SQL("target.{0} = changes.{0}").format(sql.Identifier(name)) for name in mode.key),
-    )
     logs = {log.table: log for log in logs_of(connection, {each.child for each in consequences})}
     waiting = [(table.full_name, gone)]
     while waiting:
@@ -369,7 +370,7 @@ def record_consequences(
                 log = logs[each.child]
                 images = sql.SQL("select distinct {}{} from ({}) as touched").format(
                     sql.Literal("D" if each.takes else "U"),
-                    sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in log.columns),
+                    log.further_columns(),
                     touched,
                 )
                 _insert(connection, log, images)

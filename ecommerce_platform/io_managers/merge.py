@@ -51,14 +51,17 @@ class Merging:
     def __post_init__(self) -> None:
         self.own = next(iter(change_log.logs_of(self.connection, [self.table.full_name])), None)
 
-    def of_query(self, rows: Query) -> Counts:
+    def of_query(self, rows: Query, logs: Sequence[Log]) -> Counts:
         """Compute the rows that the changes of the sources concern, write what differs, and move the watermarks.
+
+        Args:
+            rows: the SELECT.
+            logs: those of :func:`sources_read`, registered before the transaction.
 
         Raises:
             WriteError: the columns are not the table's, or a key comes twice.
         """
         reader = self.table.full_name
-        logs = change_log.logs_of(self.connection, sources_read(self.table, self.mode, rows))
         sources = change_log.sources_of(self.connection, reader, logs)
         is_whole = rows.is_full_refresh or self.window.is_unbounded or not (self.mode.scope or self.mode.slice)
         is_whole = is_whole or (bool(self.mode.scope) and any(source.is_everything for source in sources))
@@ -79,10 +82,7 @@ class Merging:
         self._run("create temp table incoming (like {table}) on commit drop")
         columns = columns_in_order(self.table, rows.schema.names)
         arrived = copy_rows(self.connection, sql.Identifier("incoming"), columns, rows)
-        concerned = sql.SQL("select * from {}").format(self.table.identifier)
-        if self.mode.slice is not None:
-            concerned += sql.SQL(" where ") + inside(sql.Identifier(self.mode.slice), self.window)
-        counts = self._write_difference(columns, concerned, arrived)
+        counts = self._write_difference(columns, self._rows_of_slice(sql.SQL("*")), arrived)
         self._log(counts, is_bulk=False, is_root=False)
         return counts
 
@@ -106,8 +106,8 @@ class Merging:
             concerned += sql.SQL(" where ({}) in (select {} from scope)").format(
                 columns_of(self.mode.scope, "target"), columns_of(self.mode.scope)
             )
-        elif not is_whole and self.mode.slice is not None:
-            concerned += sql.SQL(" where ") + inside(sql.Identifier(self.mode.slice), self.window)
+        elif not is_whole:
+            concerned = self._rows_of_slice(sql.SQL("*"))
         return self._write_difference(columns, concerned, arrived), False
 
     def _make_scope(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> bool:
@@ -117,9 +117,10 @@ class Merging:
             Whether there is anything to compute.
         """
         columns = columns_of(self.mode.scope)
-        own_rows = sql.SQL("select {} from {}").format(columns, self.table.identifier)
         if is_whole:
-            self._run("create temp table scope on commit drop as {rows} with no data", rows=own_rows)
+            self._run(
+                "create temp table scope on commit drop as select {columns} from {table} with no data", columns=columns
+            )
             # With a key, PostgreSQL drops the join to the empty table from the plan.
             self._run("create unique index on scope ({columns})", columns=columns)
             return True
@@ -128,7 +129,7 @@ class Merging:
             if source.log.table == self.table.full_name and set(self.mode.scope) <= set(source.log.columns):
                 asked.append(sql.SQL("select {} from {}").format(columns, sql.Identifier(source.log.relation)))
         if self.mode.slice is not None:
-            asked.append(own_rows + sql.SQL(" where ") + inside(sql.Identifier(self.mode.slice), self.window))
+            asked.append(self._rows_of_slice(columns))
         found = self.connection.execute(
             sql.SQL("create temp table scope on commit drop as with {} {}").format(
                 change_log.changes(sources, self.window, DAY_COLUMN), sql.SQL(" union ").join(asked)
@@ -138,6 +139,13 @@ class Merging:
         if found:
             self.connection.execute("analyze scope")
         return found > 0
+
+    def _rows_of_slice(self, columns: sql.Composable) -> sql.Composable:
+        """A SELECT of the table's rows in the window; of all its rows where it has no slice."""
+        rows = sql.SQL("select {} from {}").format(columns, self.table.identifier)
+        if self.mode.slice is None:
+            return rows
+        return rows + sql.SQL(" where ") + inside(sql.Identifier(self.mode.slice), self.window)
 
     def _write_difference(self, columns: Sequence[str], concerned: sql.Composable, arrived: int) -> Counts:
         """Compare ``incoming`` with the rows that are concerned, and write what differs."""
@@ -150,7 +158,10 @@ class Merging:
         if sum(counts.values()) >= FEW_ROWS:
             self.connection.execute("analyze changes")
         if counts.get("D"):
-            change_log.record_consequences(self.connection, self.table, self.mode, self.acting)
+            gone = sql.SQL("select target.* from {} as target join changes on {} where changes.operation = 'D'").format(
+                self.table.identifier, self._same_key("target", "changes")
+            )
+            change_log.record_consequences(self.connection, self.table, gone, self.acting)
             self._run("delete from {table} as target using changes where operation = 'D' and {same_key}")
         if counts.get("U"):
             others = [sql.Identifier(name) for name in columns if name not in self.mode.key]

@@ -130,11 +130,12 @@ def write(
         # Rows that go may take or change rows of other tables: they are written, too.
         acting = consequences(connection, table)
         with locked(connection, [name, *(each.child for each in acting)]):
-            if isinstance(rows, Query):
-                register(connection, name, logs_of(connection, sources_read(table, mode, rows)))
+            logs = logs_of(connection, sources_read(table, mode, rows)) if isinstance(rows, Query) else []
+            if logs:
+                register(connection, name, logs)
             with transaction(connection):
                 merging = Merging(connection, table, mode, window, acting)
-                counts = merging.of_query(rows) if isinstance(rows, Query) else merging.of_stream(rows)
+                counts = merging.of_query(rows, logs) if isinstance(rows, Query) else merging.of_stream(rows)
                 if read_up_to:
                     _require_newer(connection, name, read_up_to)
                     move_watermarks(connection, name, read_up_to)

@@ -92,7 +92,7 @@ def measured(
     for history in (SHORT, LONG):
         for number in range(loaded + 1, history + 2):
             export(platform, number)
-        # The log that a day finds is that of the run before: of a day, too.
+        # The measured day follows a single-day run, so the log that it reads is one day long.
         platform.run(loaded + 1, history - 1)
         platform.run(history)
         loaded = history + 1

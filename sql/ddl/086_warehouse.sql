@@ -78,7 +78,7 @@ comment on table warehouse.dim_customer is
 'Customers without personal data, SCD2: what a customer was, from which day until which. The first version also covers all earlier days; key 0 is the unknown customer.';
 comment on table warehouse.dim_product is
 'Products, SCD2: what a product was, from which day until which. The first version also covers all earlier days; key 0 is the unknown product.';
-comment on table warehouse.dim_payment is 'Ways to pay; key 0 is the unknown one.';
+comment on table warehouse.dim_payment is 'Payment methods; key 0 is the unknown member.';
 
 drop function warehouse.customer_month(bigint, date);
 
