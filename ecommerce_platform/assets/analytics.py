@@ -77,21 +77,21 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
 
 extracts = [
     extract_asset("top_products", key=("product_id",), description="The 100 products with the most revenue."),
-    extract_asset("monthly_sales", key=("month_start",), description="One row a month."),
-    extract_asset("customer_segments", key=("segment",), description="One row a current customer segment."),
-    extract_asset("category_sales", key=("category",), description="One row a category, as of the day of sale."),
-    extract_asset("payment_methods", key=("payment_method",), description="One row a way to pay."),
+    extract_asset("monthly_sales", key=("month_start",), description="One row per month."),
+    extract_asset("customer_segments", key=("segment",), description="One row per current customer segment."),
+    extract_asset("category_sales", key=("category",), description="One row per category, as of the day of sale."),
+    extract_asset("payment_methods", key=("payment_method",), description="One row per payment method."),
     extract_asset(
         "geography",
         key=("country", "state"),
-        description="One row a state, where the customer lived on the day of sale.",
+        description="One row per state, where the customer lived on the day of sale.",
     ),
     extract_asset(
         "customer_lifetime_value",
         key=("segment",),
-        description="One row a current customer segment: its lifetime value.",
+        description="One row per current customer segment: its lifetime value.",
     ),
-    extract_asset("product_profitability", key=("product_id",), description="One row a product, by profit."),
-    extract_asset("daily_sales", key=("sale_date",), description="One row a day, with its trend."),
-    extract_asset("discount_impact", key=("discount_band",), description="One row a band of discounts."),
+    extract_asset("product_profitability", key=("product_id",), description="One row per product, by profit."),
+    extract_asset("daily_sales", key=("sale_date",), description="One row per day, with its trend."),
+    extract_asset("discount_impact", key=("discount_band",), description="One row per discount band."),
 ]

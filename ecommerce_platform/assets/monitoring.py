@@ -277,7 +277,7 @@ def _typed(table: str, rows: list[dict]) -> pd.DataFrame:
 quality_report = report_asset(
     "quality_report",
     key=("table_name", "check_name"),
-    description="One row a check: its last result, with a score and a grade.",
+    description="One row per check: its last result, with a score and a grade.",
     rows=quality_rows,
     summary=quality_summary,
 )
@@ -285,7 +285,7 @@ quality_report = report_asset(
 pipeline_report = report_asset(
     "pipeline_report",
     key=("table_name",),
-    description="One row a table: size, last run, latest day, lag, and whether the latest day's volume is usual.",
+    description="One row per table: size, last run, latest day, lag, and whether the latest day's volume is usual.",
     rows=pipeline_rows,
     summary=pipeline_summary,
 )
@@ -293,7 +293,7 @@ pipeline_report = report_asset(
 health_report = report_asset(
     "database_health",
     key=("metric",),
-    description="One row a measurement of the database and its disk, with the limits within which it is healthy.",
+    description="One row per measurement of the database and its disk, with the limits within which it is healthy.",
     rows=health_rows,
     summary=health_summary,
 )

@@ -7,56 +7,56 @@ from ecommerce_platform.io_managers import Merge
 loaded_days = table_asset(
     "production.loaded_days",
     write=Merge(key=("feed", "partition_date"), slice="partition_date"),
-    description="One row a feed a day whose staging slice passed its checks: production reads no others.",
+    description="One row per feed and day whose staging slice passed its checks: production reads no others.",
     guard=refuse_failing_staging,
 )
 
 customers = table_asset(
     "production.customers",
     write=Merge(key=("customer_id",), slice="partition_date", scope=("customer_id",)),
-    description="One row a customer, as last exported.",
+    description="One row per customer, as last exported.",
 )
 
 customer_versions = table_asset(
     "production.customer_versions",
     write=Merge(key=("customer_id", "valid_from"), slice="partition_date", scope=("customer_id",)),
-    description="One row a customer a day of change: the last image of that day.",
+    description="One row per customer and day of change: the last image of that day.",
 )
 
 product_categories = table_asset(
     "production.product_categories",
     write=Merge(key=("category_id",), scope=("category_id",)),
-    description="One row a category and sub-category.",
+    description="One row per category and sub-category.",
 )
 
 products = table_asset(
     "production.products",
     write=Merge(key=("product_id",), slice="partition_date", scope=("product_id",)),
-    description="One row a product, as last exported.",
+    description="One row per product, as last exported.",
 )
 
 product_versions = table_asset(
     "production.product_versions",
     write=Merge(key=("product_id", "valid_from"), slice="partition_date", scope=("product_id",)),
-    description="One row a product a day of change: the last image of that day.",
+    description="One row per product and day of change: the last image of that day.",
 )
 
 payment_methods = table_asset(
     "production.payment_methods",
     write=Merge(key=("payment_method_id",), scope=("payment_method_id",)),
-    description="One row a way to pay.",
+    description="One row per payment method.",
 )
 
 transactions = table_asset(
     "production.transactions",
     write=Merge(key=("transaction_id",), slice="partition_date", scope=("transaction_id",)),
-    description="One row an order: of all its exports the latest good one whose customer is known.",
+    description="One row per order: of all its exports the latest good one whose customer is known.",
 )
 
 transaction_items = table_asset(
     "production.transaction_items",
     write=Merge(key=("transaction_id", "item_id"), slice="partition_date", scope=("transaction_id",)),
-    description="One row an order line, of the latest export of its order.",
+    description="One row per order line, of the latest export of its order.",
 )
 
 rejected_rows = table_asset(
@@ -66,5 +66,5 @@ rejected_rows = table_asset(
         slice="partition_date",
         scope=("feed", "partition_date", "source_row"),
     ),
-    description="One row an exported row that production does not take, with its reasons and its original text.",
+    description="One row per exported row that production does not take, with its reasons and its original text.",
 )

@@ -13,10 +13,10 @@ from ecommerce_platform.source.feed_files import feed_file_name
 from ecommerce_platform.source.feeds import FEEDS
 
 DESCRIPTIONS = {
-    "customers": "One file a day: the full image of each customer created or changed that day.",
-    "products": "One file a day: the full image of each product created or changed that day.",
-    "transactions": "One file a day: one row an order.",
-    "transaction_items": "One file a day: one row an order line.",
+    "customers": "One file per day: the full image of each customer created or changed that day.",
+    "products": "One file per day: the full image of each product created or changed that day.",
+    "transactions": "One file per day: one row per order.",
+    "transaction_items": "One file per day: one row per order line.",
 }
 
 

@@ -28,7 +28,7 @@ def staging_asset(feed: str) -> AssetsDefinition:
     """The rows of one feed's files, a new load of each day's slice; a faulty file stops the run before any write."""
     spec = spec_of(
         f"staging.{feed}",
-        f"Exact text replica of the {feed.replace('_', ' ')} files: one row a row, with its file and row number.",
+        f"Exact text replica of the {feed.replace('_', ' ')} files: one row per record, with its file and row number.",
         STAGED,
         Path(__file__),
         is_daily=True,
