@@ -23,6 +23,7 @@ from ecommerce_platform.assets import production, warehouse
 from ecommerce_platform.assets.lineage import tables_read
 from ecommerce_platform.assets.staging import STAGED, feed_reader, new_loads
 from ecommerce_platform.assets.tables import table_query
+from ecommerce_platform.checks.gate import latest_slices
 from ecommerce_platform.checks.outcome import IS_LATEST_LOAD
 from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
@@ -184,7 +185,8 @@ class Platform:
 
     @staticmethod
     def _query(connection: ClientConnection, name: str, window: Window) -> Query:
-        return table_query(name, window, is_full_refresh=covers_all_days(connection, window))
+        more = latest_slices(connection, window) if name == "production.loaded_days" else {}
+        return table_query(name, window, more, is_full_refresh=covers_all_days(connection, window))
 
     def load(self, number: int, **feeds: Sequence[Row]) -> dict[str, WriteResult]:
         """Export one day and load it."""

@@ -1,14 +1,14 @@
 """Production: typed, clean, third normal form. Reads staging, read by the warehouse. Holds all personal data."""
 
 from ecommerce_platform.assets.tables import table_asset
-from ecommerce_platform.checks.gate import refuse_failing_staging
+from ecommerce_platform.checks.gate import judged_slices
 from ecommerce_platform.io_managers import Merge
 
 loaded_days = table_asset(
     "production.loaded_days",
     write=Merge(key=("feed", "partition_date"), slice="partition_date"),
     description="One row per feed and day whose staging slice passed its checks: production reads no others.",
-    guard=refuse_failing_staging,
+    ask=judged_slices,
 )
 
 customers = table_asset(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dagster import AssetCheckKey, AssetExecutionContext, AssetKey, Failure
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
@@ -14,21 +16,35 @@ LOADS = "loads"
 """Metadata of a staging materialization: the numbers of its loads, ``FIRST to LAST``."""
 
 
-def refuse_failing_staging(context: AssetExecutionContext, connection: ClientConnection, window: Window) -> None:
-    """Ask the contracts of the four staging slices again, unless this very run has just done so.
+def judged_slices(context: AssetExecutionContext, connection: ClientConnection, window: Window) -> Mapping[str, object]:
+    """The slices that production may take: the latest of each feed and day, if all of them keep their contracts.
 
     A blocking check stops what is downstream in its own run only: somebody who materializes production alone would
-    walk past it.
+    walk past it. So the contracts are asked again, unless this very run has just done so.
+
+    Returns:
+        The parameter of sql/transform/production/loaded_days.sql.
 
     Raises:
         Failure: a slice breaks its contract; names the slice and the rule. Trying again does not help.
     """
+    # Read before they are judged: one that is still the latest when production takes it was so when it was judged.
+    latest = latest_slices(connection, window)
     for feed in FEEDS:
         if _judged_by_this_run(context, connection, feed, window):
             continue
         outcome = contract(f"staging.{feed}").run(connection, window)
         if not outcome.passed:
             raise Failure(f"staging.{feed} must not enter production: {outcome.description}", allow_retries=False)
+    return latest
+
+
+def latest_slices(connection: ClientConnection, window: Window) -> Mapping[str, object]:
+    """The latest slices of staging of some days, as the parameter of loaded_days.sql: when they were written."""
+    moments = connection.execute(
+        "select distinct written_at from platform.slices where slice >= %s and slice < %s", (window.start, window.end)
+    ).fetchall()
+    return {"judged": [moment for (moment,) in moments]}
 
 
 def _judged_by_this_run(
@@ -42,10 +58,10 @@ def _judged_by_this_run(
     loaded = context.instance.get_latest_materialization_event(key)
     if (
         not records
-        or records[0].run_id != context.run_id
+        or records[0].run_id != context.run.run_id
         or records[0].status != AssetCheckExecutionRecordStatus.SUCCEEDED
         or loaded is None
-        or loaded.run_id != context.run_id
+        or loaded.run_id != context.run.run_id
         or loaded.asset_materialization is None
         or LOADS not in loaded.asset_materialization.metadata
     ):

@@ -145,7 +145,12 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
 
 def _compute_again(connection: ClientConnection, table: str) -> list[str]:
     """Fill the temporary table ``expected``, with the types of the table; the names of its columns."""
-    parameters = {"window_start": Window().start, "window_end": Window().end, "is_full_refresh": True}
+    parameters: dict[str, object] = {
+        "window_start": Window().start,
+        "window_end": Window().end,
+        "judged": [],  # A slice that no run has judged yet is in no table.
+        "is_full_refresh": True,
+    }
     scope = scope_path(table)
     if scope is not None:
         # The SELECT names it, and does not read it where it computes all rows.

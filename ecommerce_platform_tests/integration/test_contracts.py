@@ -94,7 +94,8 @@ def test_a_select_gives_exactly_the_columns_of_its_table(connection: ClientConne
         path = SQL_DIR / folder / f"{table.replace('.', '/')}.sql"
         return path.read_text(encoding="utf-8") if path.exists() else None
 
-    parameters = {"window_start": "2024-01-01", "window_end": "2024-01-02", "is_full_refresh": True}
+    days = {"window_start": "2024-01-01", "window_end": "2024-01-02"}
+    parameters: dict[str, object] = {**days, "judged": [], "is_full_refresh": True}
     generated = connection.execute(
         "select attname from pg_attribute where attrelid = %s::regclass and attgenerated <> ''", (table,)
     ).fetchall()

@@ -8,6 +8,7 @@ mistake again. A mutation whose text is no longer in its file fails: it must be 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,7 +16,6 @@ import pytest
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.outcome import CheckOutcome
 from ecommerce_platform.io_managers import PostgresConnection, Query
-from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform_tests import harness
 from ecommerce_platform_tests.comparison import disagreements
@@ -349,8 +349,8 @@ def mutate(platform: Platform, mutation: Mutation, monkeypatch: pytest.MonkeyPat
     broken = mutation.file.removeprefix("transform/").removesuffix(".sql").replace("/", ".")
     of_the_asset = harness.table_query
 
-    def table_query(table: str, window: Window, **more: bool) -> Query:
-        query = of_the_asset(table, window, **more)
+    def table_query(table: str, *arguments: Any, **more: Any) -> Query:
+        query = of_the_asset(table, *arguments, **more)
         return replace(query, select=text) if table == broken else query
 
     monkeypatch.setattr(harness, "table_query", table_query)

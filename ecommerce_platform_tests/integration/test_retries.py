@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -12,10 +13,11 @@ from dagster import AssetKey, AssetSelection, DagsterEventType, DagsterInstance,
 from dagster import asset as dagster_asset
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from ecommerce_platform.assets import tables
 from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.definitions import build_definitions
-from ecommerce_platform.io_managers import WriteError, failures
+from ecommerce_platform.io_managers import Query, WriteError, failures
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
@@ -149,6 +151,33 @@ def test_a_slice_that_breaks_its_contract_is_refused_once(platform: Platform) ->
     assert attempts(walked_past, "production__loaded_days") == 1
     assert not checked.success
     assert not walked_past.success
+
+
+@pytest.mark.parametrize("is_loaded_before", [False, True])
+def test_a_slice_staged_after_the_gate_has_judged_does_not_enter_production(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, is_loaded_before: bool
+) -> None:
+    """The gate judged the latest loads, and production took the latest a moment later: another run's, unjudged."""
+    a_day(platform)
+    staging = [f"staging.{feed}" for feed in FEEDS]
+    platform.run(1, only=None if is_loaded_before else staging)
+    before = platform.rows("select feed, load_id from production.loaded_days order by feed")
+    of_the_asset = tables.table_query
+
+    def while_another_run_stages(table: str, *arguments: Any, **more: Any) -> Query:
+        if table == "production.loaded_days":
+            many = [product(number, price="many") for number in range(1, 200)]
+            write_feed_file(feed_file_name(platform.raw, "products", day(1)), csv_bytes(FEEDS["products"], many))
+            platform.run(1, only=["staging.products"])
+        return of_the_asset(table, *arguments, **more)
+
+    monkeypatch.setattr(tables, "table_query", while_another_run_stages)
+    assert run(platform, "production.loaded_days").success
+    judged = platform.rows("select feed, load_id from production.loaded_days where feed <> 'products' order by feed")
+    assert [feed for feed, _ in judged] == ["customers", "transaction_items", "transactions"]
+    products = platform.rows("select feed, load_id from production.loaded_days where feed = 'products'")
+    assert products == [row for row in before if row[0] == "products"]
+    assert len(products) == is_loaded_before
 
 
 def test_a_server_that_stays_away_is_given_up_after_the_last_try(platform: Platform, tmp_path: Path) -> None:

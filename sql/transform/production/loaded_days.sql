@@ -1,11 +1,18 @@
--- production.loaded_days: which load of which slice passed the checks of staging: the latest of the days of the run.
+-- production.loaded_days: which load of each slice of the days of the run production reads: the latest, if it was judged to
+-- keep its contract, else the one that it reads already. judged holds the moments at which the judged slices were written.
 select
     rows.feed,
-    slices.slice as partition_date,
-    slices.load_id,
-    slices.written_at as loaded_at,
+    rows.partition_date,
+    rows.load_id,
+    case when rows.load_id = slices.load_id then slices.written_at else loaded.loaded_at end as loaded_at,
     count(*)::integer as rows_in_file
 from platform.slices as slices
-inner join production.staged_rows as rows on slices.slice = rows.partition_date and slices.load_id = rows.load_id
+left join production.loaded_days as loaded
+    on slices.table_name = 'staging.' || loaded.feed and slices.slice = loaded.partition_date
+inner join production.staged_rows as rows
+    on
+        slices.slice = rows.partition_date
+        and rows.load_id
+        = case when slices.written_at = any(%(judged)s::timestamptz[]) then slices.load_id else loaded.load_id end
 where slices.slice >= %(window_start)s and slices.slice < %(window_end)s
-group by rows.feed, slices.slice, slices.load_id, slices.written_at
+group by rows.feed, rows.partition_date, rows.load_id, slices.load_id, slices.written_at, loaded.loaded_at
