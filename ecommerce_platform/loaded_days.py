@@ -11,8 +11,10 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import psycopg
+
 from ecommerce_platform.assets.lineage import tables_read, transformed_tables
-from ecommerce_platform.io_managers.change_log import EVERYTHING, behind
+from ecommerce_platform.io_managers.change_log import EVERYTHING, behind, forget_other_readers
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.source.feeds import FEEDS
@@ -97,6 +99,16 @@ where slices.table_name in (select 'staging.' || feed from unnest(%(feeds)s::tex
 group by slices.slice
 having count(*) = cardinality(%(feeds)s::text[]) and bool_and(slices.load_id is not distinct from loaded.load_id)
 """
+
+
+def forget_tables_that_are_gone(url: str) -> None:
+    """Let no log wait for a table that has no transformation any more.
+
+    Args:
+        url: a libpq URL of the owner.
+    """
+    with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as connection:
+        forget_other_readers(connection, transformed_tables())
 
 
 def covers_all_days(connection: ClientConnection, window: Window) -> bool:

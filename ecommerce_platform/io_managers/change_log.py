@@ -272,6 +272,14 @@ def move_watermarks(connection: ClientConnection, reader: str, positions: Mappin
         )
 
 
+def forget_other_readers(connection: ClientConnection, readers: Iterable[str]) -> None:
+    """Delete the watermarks of all readers (schema.table) but these: one that is gone would hold logs back for ever.
+
+    One that comes back begins with every row, like a new one.
+    """
+    connection.execute("delete from platform.watermarks where reader <> all(%s)", (list(readers),))
+
+
 def behind(connection: ClientConnection, expected: Mapping[str, Sequence[str]] | None = None) -> dict[str, bool]:
     """The tables (schema.table) that are not up to date, and whether they have never read one of their sources.
 

@@ -25,12 +25,15 @@ from ecommerce_platform.io_managers.change_log import (
     watermarks_of,
 )
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.merge import Merging, estimated_rows, sources_read
+from ecommerce_platform.io_managers.merge import Merging, rows_for_the_planner, sources_read
 from ecommerce_platform.io_managers.modes import Merge, Query, ReplaceSlice, Table, Window, WriteError, WriteResult
 from ecommerce_platform.io_managers.slices import replace_slice
 
-ANALYZE_FROM_ROWS = 1_000
-"""A write that changes this many rows, and a tenth of the table, refreshes the planner's statistics."""
+ANALYZE_FROM_ROWS = 100
+"""A write of this many rows, and of a tenth of the table, refreshes the planner's statistics. So do the first rows.
+
+Taken for empty, the 244 rows of the loaded days of two months made each day read all staging: 4.2 s instead of 2.0.
+"""
 
 
 def describe(connection: ClientConnection, schema: str, name: str) -> Table:
@@ -157,7 +160,8 @@ def _require_newer(connection: ClientConnection, name: str, read_up_to: Mapping[
 
 def _refresh_statistics(connection: ClientConnection, table: Table, counts: Mapping[str, int]) -> None:
     changed = sum(counts.get(operation, 0) for operation in "IUD")
-    if changed < ANALYZE_FROM_ROWS or changed * 10 < estimated_rows(connection, table):
+    known = rows_for_the_planner(connection, table)
+    if not changed or (known > 0 and (changed < ANALYZE_FROM_ROWS or changed * 10 < known)):
         return
     # Only an owner may ANALYZE before PostgreSQL 17.
     with as_owner(connection):
