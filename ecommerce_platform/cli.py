@@ -687,7 +687,7 @@ def source_check(folder: Path, as_json: bool) -> None:
 def _prepare(settings: Settings) -> None:
     """Make everything ready for a run: folders, Dagster's home, server, tables."""
     from ecommerce_platform.checks.contract import store_contracts
-    from ecommerce_platform.loaded_days import forget_tables_that_are_gone
+    from ecommerce_platform.loaded_days import forget_former_readers
     from ecommerce_platform.resources.dagster_home import prepare_dagster_home
     from ecommerce_platform.resources.database import database_url, require_database
     from ecommerce_platform.resources.ddl import apply_ddl
@@ -698,7 +698,7 @@ def _prepare(settings: Settings) -> None:
         require_database(url)
         apply_ddl(url)
         store_contracts(url)
-        forget_tables_that_are_gone(url)
+        forget_former_readers(url)
 
 
 def _require_running(settings: Settings) -> None:

@@ -101,14 +101,14 @@ having count(*) = cardinality(%(feeds)s::text[]) and bool_and(slices.load_id is 
 """
 
 
-def forget_tables_that_are_gone(url: str) -> None:
-    """Let no log wait for a table that has no transformation any more.
+def forget_former_readers(url: str) -> None:
+    """Let no log wait for a table that has no transformation any more, or whose transformation reads something else.
 
     Args:
         url: a libpq URL of the owner.
     """
     with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as connection:
-        forget_other_readers(connection, transformed_tables())
+        forget_other_readers(connection, {table: (*tables_read(table), table) for table in transformed_tables()})
 
 
 def covers_all_days(connection: ClientConnection, window: Window) -> bool:

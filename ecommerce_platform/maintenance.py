@@ -297,7 +297,8 @@ def _staging(database: PostgresConnection, feed: str, last: dt.date, moment: dt.
             ).format(sql.Literal(name), sql.Literal(last), table)
             connection.execute(
                 sql.SQL(
-                    "update platform.slices as slices set load_id = passed.load_id, row_count = passed.rows_in_file"
+                    "update platform.slices as slices"
+                    " set load_id = passed.load_id, row_count = passed.rows_in_file, written_at = passed.loaded_at"
                     " from production.loaded_days as passed"
                     " where passed.feed = {} and passed.partition_date = slices.slice and {}"
                 ).format(sql.Literal(feed), gone)

@@ -185,8 +185,8 @@ class Platform:
 
     @staticmethod
     def _query(connection: ClientConnection, name: str, window: Window) -> Query:
-        more = latest_slices(connection, window) if name == "production.loaded_days" else {}
-        return table_query(name, window, more, is_full_refresh=covers_all_days(connection, window))
+        extra = {"judged": latest_slices(connection, window)} if name == "production.loaded_days" else {}
+        return table_query(name, window, extra, is_full_refresh=covers_all_days(connection, window))
 
     def load(self, number: int, **feeds: Sequence[Row]) -> dict[str, WriteResult]:
         """Export one day and load it."""

@@ -8,7 +8,7 @@ loaded_days = table_asset(
     "production.loaded_days",
     write=Merge(key=("feed", "partition_date"), slice="partition_date"),
     description="One row per feed and day whose staging slice passed its checks: production reads no others.",
-    ask=judged_slices,
+    extra_parameters=judged_slices,
 )
 
 customers = table_asset(

@@ -60,11 +60,16 @@ def code_references(*files: Path) -> dict[str, CodeReferencesMetadataValue]:
 
 SCOPE_FILE = "sql/scope/SCHEMA/TABLE.sql"
 
-Ask = Callable[[AssetExecutionContext, ClientConnection, Window], Mapping[str, object]]
+ExtraParameters = Callable[[AssetExecutionContext, ClientConnection, Window], Mapping[str, object]]
 
 
 def table_asset(
-    table: str, *, write: Merge, description: str, is_daily: bool = True, ask: Ask | None = None
+    table: str,
+    *,
+    write: Merge,
+    description: str,
+    is_daily: bool = True,
+    extra_parameters: ExtraParameters | None = None,
 ) -> AssetsDefinition:
     """An asset that is filled by sql/transform/SCHEMA/TABLE.sql.
 
@@ -75,7 +80,8 @@ def table_asset(
         write: how the rows are written.
         description: one sentence: the grain and what the table is for.
         is_daily: whether it has daily partitions. One without still looks at the days of its run.
-        ask: called before the table is filled: gives the SELECT more parameters, or raises where it must not run.
+        extra_parameters: called before the table is filled; gives parameters of the SELECT beside the
+            days, or raises where the table must not be filled.
     """
     files = [transform_path(table), *filter(None, [scope_path(table)])]
     if bool(write.scope) != (len(files) > 1):
@@ -99,28 +105,28 @@ def table_asset(
     def build(context: AssetExecutionContext, database: Database) -> Query:
         window = window_of_run(context.run.tags)
         with database.connect() as connection:
-            more = ask(context, connection, window) if ask is not None else {}
+            extra = extra_parameters(context, connection, window) if extra_parameters is not None else {}
             is_full_refresh = bool(write.scope) and covers_all_days(connection, window)
-            return table_query(table, window, more, is_full_refresh=is_full_refresh)
+            return table_query(table, window, extra, is_full_refresh=is_full_refresh)
 
     return build
 
 
 def table_query(
-    table: str, window: Window, more: Mapping[str, object] | None = None, *, is_full_refresh: bool = False
+    table: str, window: Window, extra: Mapping[str, object] | None = None, *, is_full_refresh: bool = False
 ) -> Query:
     """What the asset of a table returns for some days: its files of sql/transform and sql/scope.
 
     Args:
         table: schema.table.
         window: the days of the run.
-        more: parameters of the SELECT beside the days.
+        extra: parameters of the SELECT beside the days.
         is_full_refresh: compute all rows again; a run over every loaded day is faster so.
     """
     scope = scope_path(table)
     return Query(
         transform_path(table).read_text(encoding="utf-8"),
-        {"window_start": window.start, "window_end": window.end, **(more or {})},
+        {"window_start": window.start, "window_end": window.end, **(extra or {})},
         scope=scope.read_text(encoding="utf-8") if scope is not None else None,
         reads=tables_read(table),
         window=window,

@@ -342,7 +342,7 @@ def _not_passed(feed: str) -> str:
         select
             staged.partition_date,
             null as source_row,
-            'the slice that is staged has not passed its checks' as fault
+            'the slice that is staged has not passed its checks, or was not checked' as fault
         from (
             select slice as partition_date, load_id
             from platform.slices

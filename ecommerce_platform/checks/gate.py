@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 
 from dagster import AssetCheckKey, AssetExecutionContext, AssetKey, Failure
@@ -23,28 +24,28 @@ def judged_slices(context: AssetExecutionContext, connection: ClientConnection, 
     walk past it. So the contracts are asked again, unless this very run has just done so.
 
     Returns:
-        The parameter of sql/transform/production/loaded_days.sql.
+        ``judged``, the parameter of sql/transform/production/loaded_days.sql: when these slices were written.
 
     Raises:
         Failure: a slice breaks its contract; names the slice and the rule. Trying again does not help.
     """
     # Read before they are judged: one that is still the latest when production takes it was so when it was judged.
-    latest = latest_slices(connection, window)
+    written_at = latest_slices(connection, window)
     for feed in FEEDS:
         if _judged_by_this_run(context, connection, feed, window):
             continue
         outcome = contract(f"staging.{feed}").run(connection, window)
         if not outcome.passed:
             raise Failure(f"staging.{feed} must not enter production: {outcome.description}", allow_retries=False)
-    return latest
+    return {"judged": written_at}
 
 
-def latest_slices(connection: ClientConnection, window: Window) -> Mapping[str, object]:
-    """The latest slices of staging of some days, as the parameter of loaded_days.sql: when they were written."""
+def latest_slices(connection: ClientConnection, window: Window) -> list[dt.datetime]:
+    """When the latest slices of staging of some days were written: one moment for all slices of a write."""
     moments = connection.execute(
         "select distinct written_at from platform.slices where slice >= %s and slice < %s", (window.start, window.end)
     ).fetchall()
-    return {"judged": [moment for (moment,) in moments]}
+    return [moment for (moment,) in moments]
 
 
 def _judged_by_this_run(

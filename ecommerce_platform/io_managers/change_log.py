@@ -14,7 +14,7 @@ Which tables have a log is declared in the DDL, with ``platform.log_changes``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -201,18 +201,17 @@ def prune(connection: ClientConnection, log: Log, *, is_root: bool) -> None:
     )
 
 
-def collapse(connection: ClientConnection, log: Log, before: int, rows: float) -> None:
-    """Let one entry stand for those up to the position ``before`` if the log has outgrown its table of ``rows`` rows.
+def collapse(connection: ClientConnection, log: Log, before: int, rows: Callable[[], float]) -> None:
+    """Let one entry stand for those up to the position ``before`` if the log has more entries than its table ``rows``.
 
     A reader that has read them all is spared; one that has not takes every row for changed.
     """
-    most = max(ENTRIES_WORTH_KEEPING, int(rows))
-    counted = connection.execute(
-        sql.SQL("select count(*) from (select 1 from {} limit {}) as entries").format(
-            log.identifier, sql.Literal(most + 1)
-        )
-    ).fetchone()
-    if counted is None or counted[0] <= most or not before:
+
+    def has_more_than(most: int) -> bool:
+        found = connection.execute(sql.SQL("select 1 from {} offset %s limit 1").format(log.identifier), (most,))
+        return found.fetchone() is not None
+
+    if not before or not has_more_than(ENTRIES_WORTH_KEEPING) or not has_more_than(int(rows())):
         return
     connection.execute(sql.SQL("delete from {} where position <= {}").format(log.identifier, sql.Literal(before)))
     connection.execute(
@@ -272,12 +271,20 @@ def move_watermarks(connection: ClientConnection, reader: str, positions: Mappin
         )
 
 
-def forget_other_readers(connection: ClientConnection, readers: Iterable[str]) -> None:
-    """Delete the watermarks of all readers (schema.table) but these: one that is gone would hold logs back for ever.
+def forget_other_readers(connection: ClientConnection, sources: Mapping[str, Sequence[str]]) -> None:
+    """Delete the watermarks of tables that are gone or read something else: they would hold logs back forever.
 
-    One that comes back begins with every row, like a new one.
+    A table that reads a source again begins with every row, like a new one.
+
+    Args:
+        connection: as a role that may write the platform's books.
+        sources: what each table (schema.table) reads.
     """
-    connection.execute("delete from platform.watermarks where reader <> all(%s)", (list(readers),))
+    pairs = [(reader, source) for reader, names in sources.items() for source in names]
+    connection.execute(
+        "delete from platform.watermarks where (reader, source) not in (select * from unnest(%s::text[], %s::text[]))",
+        ([reader for reader, _ in pairs], [source for _, source in pairs]),
+    )
 
 
 def behind(connection: ClientConnection, expected: Mapping[str, Sequence[str]] | None = None) -> dict[str, bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 from psycopg import sql
@@ -230,7 +231,7 @@ class Merging:
         else:
             change_log.record(self.connection, self.own, self.mode)
         if before:
-            change_log.collapse(self.connection, self.own, before, rows_for_the_planner(self.connection, self.table))
+            change_log.collapse(self.connection, self.own, before, partial(estimated_rows, self.connection, self.table))
 
     def _same_key(self, left: str, right: str) -> sql.Composed:
         pairs = [(sql.Identifier(left, name), sql.Identifier(right, name)) for name in self.mode.key]
@@ -254,9 +255,12 @@ def sources_read(table: Table, mode: Merge, rows: Query) -> list[str]:
     return [*names, table.full_name] if mode.scope else names
 
 
-def rows_for_the_planner(connection: ClientConnection, table: Table) -> float:
-    """How many rows the planner takes the table for; 0 or less where it knows nothing."""
+def estimated_rows(connection: ClientConnection, table: Table) -> float:
+    """How many rows the planner assumes that the table has; counted where it has no statistics."""
     row = connection.execute(
         "select reltuples from pg_catalog.pg_class where oid = %s::regclass", (table.full_name,)
     ).fetchone()
-    return row[0] if row else 0
+    if row is not None and row[0] > 0:
+        return row[0]
+    counted = connection.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
+    return counted[0] if counted else 0

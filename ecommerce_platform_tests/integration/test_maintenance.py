@@ -26,6 +26,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform import cli
 from ecommerce_platform.automation.weekly import maintenance_job
+from ecommerce_platform.checks.verify import holds_what_its_select_says
+from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.maintenance import plan
 from ecommerce_platform.partitions import daily, one_run, range_tags
 from ecommerce_platform.resources.database import Database
@@ -241,6 +243,24 @@ def test_a_late_parent_finds_its_order_after_staging_was_cleaned(
     for table in ("production.customers", "production.transactions", "warehouse.fact_sales", "warehouse.dim_customer"):
         assert platform.content(table) == untouched.content(table), table
     assert platform.rows("select count(*) from warehouse.fact_sales") == [(1,)]
+
+
+def test_cleaning_a_refused_load_leaves_its_day_as_it_was(
+    instance: DagsterInstance, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slice went back to the load before, but not its moment: verify found the day different."""
+    monkeypatch.setenv("ECOMMERCE_STAGING_RETENTION_DAYS", "14")
+    load_settings.cache_clear()
+    platform = Platform(database_url, tmp_path / "raw")
+    load(platform, late=False)
+    before = platform.rows("select * from production.loaded_days order by load_id")
+    platform.run(2, only=["staging.customers"])
+    done = forget(instance, dt.datetime(2031, 1, 1, tzinfo=dt.UTC))
+    assert done["days of staging.customers with a load that production does not read"] == 1
+    with PostgresConnection(url=database_url, role="loader").connect() as connection:
+        outcome = holds_what_its_select_says("production.loaded_days").run(connection)
+    assert outcome.passed, outcome.description
+    assert platform.rows("select * from production.loaded_days order by load_id") == before
 
 
 def test_without_the_setting_staging_is_not_looked_at(instance: DagsterInstance) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from dagster import asset as dagster_asset
 from dagster._core.errors import DagsterExecutionInterruptedError
 
 from ecommerce_platform.assets import tables
+from ecommerce_platform.checks import gate
 from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.definitions import build_definitions
-from ecommerce_platform.io_managers import Query, WriteError, failures
+from ecommerce_platform.io_managers import Query, Window, WriteError, failures
+from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
@@ -154,24 +157,41 @@ def test_a_slice_that_breaks_its_contract_is_refused_once(platform: Platform) ->
 
 
 @pytest.mark.parametrize("is_loaded_before", [False, True])
+@pytest.mark.parametrize("is_empty", [False, True], ids=["bad file", "empty file"])
+@pytest.mark.parametrize("moment", ["after its judgement", "before the write"])
 def test_a_slice_staged_after_the_gate_has_judged_does_not_enter_production(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, is_loaded_before: bool
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, moment: str, is_empty: bool, is_loaded_before: bool
 ) -> None:
     """The gate judged the latest loads, and production took the latest a moment later: another run's, unjudged."""
     a_day(platform)
-    staging = [f"staging.{feed}" for feed in FEEDS]
-    platform.run(1, only=None if is_loaded_before else staging)
+    platform.run(1, only=None if is_loaded_before else [f"staging.{feed}" for feed in FEEDS])
     before = platform.rows("select feed, load_id from production.loaded_days order by feed")
-    of_the_asset = tables.table_query
+    contract, table_query = gate.contract, tables.table_query
 
-    def while_another_run_stages(table: str, *arguments: Any, **more: Any) -> Query:
+    def stage() -> None:
+        rows = [] if is_empty else [product(number, price="many") for number in range(1, 200)]
+        write_feed_file(feed_file_name(platform.raw, "products", day(1)), csv_bytes(FEEDS["products"], rows))
+        platform.run(1, only=["staging.products"])
+
+    def judge(table: str) -> TableCheck:
+        check = contract(table)
+
+        def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
+            outcome = check.run(connection, window)
+            stage()
+            return outcome
+
+        return replace(check, evaluate=evaluate) if table == "staging.products" else check
+
+    def query(table: str, *arguments: Any, **more: Any) -> Query:
         if table == "production.loaded_days":
-            many = [product(number, price="many") for number in range(1, 200)]
-            write_feed_file(feed_file_name(platform.raw, "products", day(1)), csv_bytes(FEEDS["products"], many))
-            platform.run(1, only=["staging.products"])
-        return of_the_asset(table, *arguments, **more)
+            stage()
+        return table_query(table, *arguments, **more)
 
-    monkeypatch.setattr(tables, "table_query", while_another_run_stages)
+    if moment == "after its judgement":
+        monkeypatch.setattr(gate, "contract", judge)
+    else:
+        monkeypatch.setattr(tables, "table_query", query)
     assert run(platform, "production.loaded_days").success
     judged = platform.rows("select feed, load_id from production.loaded_days where feed <> 'products' order by feed")
     assert [feed for feed, _ in judged] == ["customers", "transaction_items", "transactions"]

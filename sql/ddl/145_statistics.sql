@@ -1,8 +1,8 @@
--- statistics: what the planner cannot guess. Of 590,000 orders it took one in ten for another customer or day, and looked up
--- the version of each sale one by one: warehouse.fact_sales took 7 s instead of 3.
+-- statistics: what the planner cannot guess. It assumed a tenth as many pairs of customer and day as orders, and looked up the
+-- version of each sale one by one: filling warehouse.fact_sales with 1.8 million lines took 7 s instead of 3.
 create statistics production.transactions_customer_and_day (ndistinct)
 on customer_id, transaction_date from production.transactions;
 
-comment on statistics production.transactions_customer_and_day is 'How many customers bought on how many days.';
+comment on statistics production.transactions_customer_and_day is 'Number of distinct pairs of customer and day.';
 
 analyze production.transactions;

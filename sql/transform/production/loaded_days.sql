@@ -1,5 +1,5 @@
--- production.loaded_days: which load of each slice of the days of the run production reads: the latest, if it was judged to
--- keep its contract, else the one that it reads already. judged holds the moments at which the judged slices were written.
+-- production.loaded_days: for each slice of the run's days, the load that production reads: the latest if it was judged to
+-- keep its contract, else the one already in use. judged holds the moments at which the judged slices were written.
 select
     rows.feed,
     rows.partition_date,
