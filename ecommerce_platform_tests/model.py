@@ -33,6 +33,8 @@ Content = dict[str, Counter[tuple]]
 """The rows of each table, and how often each is there."""
 
 EPOCH = dt.date(2000, 1, 1)
+BLANK = "".join(filter(str.isspace, map(chr, range(0x110000)))) + "\u180e\u200b\u200c\u200d\u2060\ufeff"
+"""What stands around a value and does not count: white space, and characters without width."""
 
 SELECTS = {
     "customers": """
@@ -254,7 +256,7 @@ def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) ->
         return {**values, "faults": ["row"]}
     for name, parse in FIELDS[feed].items():
         try:
-            values[name] = parse(row[name].strip())
+            values[name] = parse(row[name].strip(BLANK))
         except ValueError as error:
             values["faults"].append(name)
             if getattr(error, "value", None) is not None:

@@ -231,7 +231,7 @@ def _rejects_are_at_fault() -> TableCheck:
                 rejected.feed = 'transactions'
                 and {own_fault}
                 and case when orders.is_plain then orders.transaction_date::date <= orders.partition_date end
-                and orders.payment_method ~ '\\S'
+                and platform.clean(orders.payment_method) is not null
                 and length(orders.payment_method) <= 200
         """,
         tested=f"""

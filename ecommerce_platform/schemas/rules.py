@@ -17,6 +17,8 @@ from pandera.api.ibis.types import IbisData
 from pandera.backends.ibis import builtin_checks as _registered  # noqa: F401  (registers them)
 from pandera.ibis import Check, Column, DataFrameSchema
 
+from ecommerce_platform.source.feeds import FILLED
+
 # sqlglot remembers how to write a dialect from the first time that it did, which may be before Ibis added to
 # it: it would write DATE_FROM_PARTS, which PostgreSQL does not have.
 sqlglot.generator._DISPATCH_CACHE.clear()
@@ -127,7 +129,7 @@ def distinct_key(check: Check) -> tuple[str, ...]:
 positive = Check.gt(0)
 not_negative = Check.ge(0)
 a_count = Check.ge(0)
-not_blank = Check.str_matches(r"\S")
+not_blank = Check.str_matches(FILLED, name="not blank", error="not blank")
 price = Check.in_range(0, PRICE_LIMIT, include_max=False)
 percent = Check.in_range(-100, 100)
 country = Check.str_matches(r"^[A-Z]{2}$")

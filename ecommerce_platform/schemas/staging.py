@@ -19,14 +19,14 @@ from ecommerce_platform.schemas.rules import (
     rule,
     table_schema,
 )
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.source.feeds import FEEDS, FILLED, PADDING
 
-ID = mostly(r"^\s*[1-9][0-9]{0,17}\s*$", "positive whole numbers", plain=True)
-AMOUNT = mostly(r"^\s*-?[0-9]{1,10}(\.[0-9]{1,2})?\s*$", "amounts", plain=True)
-NUMBER = mostly(r"^\s*-?[0-9]{1,9}\s*$", "whole numbers", plain=True)
-DAY = mostly(r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$", "dates (YYYY-MM-DD)", plain=True)
-MOMENT = mostly(r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$", "moments (ISO 8601)")
-NOT_BLANK = mostly(r"\S", "filled in")
+ID = mostly(rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$", "positive whole numbers", plain=True)
+AMOUNT = mostly(rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$", "amounts", plain=True)
+NUMBER = mostly(rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$", "whole numbers", plain=True)
+DAY = mostly(rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{PADDING}$", "dates (YYYY-MM-DD)", plain=True)
+MOMENT = mostly(rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ].*)?$", "moments (ISO 8601)")
+NOT_BLANK = mostly(FILLED, "filled in")
 
 MANY_IMAGES = 0.9
 """A shop may export a customer or a product many times a day; the last image counts."""

@@ -39,7 +39,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.source.feeds import BLANKS, FEEDS
 
 MAX_FILE_BYTES = 1_000_000_000
 """A larger file is refused: it is held in memory as a whole, and Arrow's text offsets have 32 bits."""
@@ -435,7 +435,7 @@ class _FeedText:
         raw = self.data[start:text_end]
         self._check_utf8(raw, None)
         text = raw.decode("utf-8")
-        if not text.strip():
+        if not text.strip(BLANKS):
             raise self._error("the first line is blank, not a header", "export the day again, header first")
         if "\0" in text:
             raise self._error("the header holds a NUL byte", "export the file as UTF-8 text")
@@ -443,7 +443,7 @@ class _FeedText:
             raise self._error("in the header, text follows a closing quote", "export the day again")
         if len(values) > MAX_COLUMNS:
             raise self._error(f"the header has more than {MAX_COLUMNS:,} columns", "export the day again")
-        return [value.decode("utf-8").strip().lower() for value in values], first_record
+        return [value.decode("utf-8").strip(BLANKS).lower() for value in values], first_record
 
     def _feed_positions(self, header: list[str], columns: tuple[str, ...]) -> list[int]:
         """Return where in the header each column of the feed stands. Raises FeedFileError."""

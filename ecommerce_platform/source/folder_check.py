@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ecommerce_platform.source.feed_files import FeedFile, FeedFileError, feed_file_name, read_feed_file
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.source.feeds import BLANKS, FEEDS, FILLED, PADDING
 
 # pyarrow makes its functions when it is imported: a type checker does not see them.
 pc: Any = pyarrow.compute
@@ -27,12 +27,12 @@ pc: Any = pyarrow.compute
 # there, it would bring pandera and Ibis into a command that only reads files.
 SHARE = 0.2
 SEVERAL = 10
-ID = r"^\s*[1-9][0-9]{0,17}\s*$"
-AMOUNT = r"^\s*-?[0-9]{1,10}(\.[0-9]{1,2})?\s*$"
-NUMBER = r"^\s*-?[0-9]{1,9}\s*$"
-DAY = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$"
-MOMENT = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
-NOT_BLANK = r"\S"
+ID = rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$"
+AMOUNT = rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$"
+NUMBER = rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$"
+DAY = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{PADDING}$"
+MOMENT = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ].*)?$"
+NOT_BLANK = FILLED
 
 _DAY_FILE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})\.csv")
 
@@ -356,7 +356,7 @@ def _hints_of(rows: pa.Table, feed: str) -> Iterable[ValueHint]:
     if not len(good):
         return
     for column, rule in VALUE_RULES[feed].items():
-        values = pc.utf8_trim(good[column], characters=" \t\r\n")
+        values = pc.utf8_trim(good[column], characters=BLANKS)
         fits = pc.match_substring_regex(values, rf"\A(?:{rule.pattern})\z")
         if rule.may_be_blank:
             fits = pc.or_(fits, pc.equal(values, ""))

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import ibis
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pandera.errors import SchemaErrors
 
@@ -22,6 +24,7 @@ from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.schemas import SCHEMAS, tables_of_ddl
 from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform.source.feeds import BLANKS, FILLED
 from ecommerce_platform_tests.conftest import TEMPLATE
 
 SCHEMA_NAMES = ["staging", "production", "warehouse", "analytics", "monitoring"]
@@ -106,6 +109,23 @@ def test_a_select_gives_exactly_the_columns_of_its_table(connection: ClientConne
         cursor = connection.execute(text("transform") or "", parameters)  # type: ignore[arg-type]
         given = {column.name for column in cursor.description or ()}
     assert given == set(columns_of(connection, table)) - {name for (name,) in generated}
+
+
+def test_a_blank_is_the_same_for_the_database_its_contracts_and_the_readers_of_files(
+    connection: ClientConnection,
+) -> None:
+    letters = [chr(n) for n in range(1, 0x30000) if not 0xD800 <= n < 0xE000]
+    trimmed, unfilled = (
+        {row[0] for row in connection.execute(f"select l from unnest(%(l)s::text[]) as of (l) where {blank}", values)}
+        for values in [{"l": letters, "filled": FILLED}]
+        for blank in ("platform.clean(l) is null", "l !~ %(filled)s")
+    )
+    by_arrow = pc.call_function("match_substring_regex", [pa.array(letters)], pc.MatchSubstringOptions(FILLED))
+    assert trimmed == unfilled == set(BLANKS)
+    assert {letter for letter, is_filled in zip(letters, by_arrow.to_pylist(), strict=True) if not is_filled} == set(
+        BLANKS
+    )
+    assert set(filter(str.isspace, letters)) < set(BLANKS)
 
 
 @pytest.mark.parametrize("table", tables_of_ddl())
