@@ -31,6 +31,8 @@ daily_job = define_asset_job(
     DAILY_JOB,
     selection=AssetSelection.all(),
     description="Every table and file, for one day or a range of days.",
+    # A run that died is taken up with the assets whose checks have not passed, not with their checks alone.
+    run_tags={"dagster/retry_strategy": "FROM_ASSET_FAILURE"},
 )
 
 

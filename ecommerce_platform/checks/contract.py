@@ -106,6 +106,8 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
     if failed:
         said = "; ".join(f"{name}: {count:,} of {rows_tested:,} rows" for name, count in failed.items())
         text = f"{table} breaks its contract: {said}"
+        if table.startswith("staging."):
+            text += ". Correct the files and materialize their days again; until then production keeps what it has"
     else:
         text = f"{rows_tested:,} rows keep {len(compiled.rules)} rules"
         text += f", and the database sees to {len(compiled.kept)} more" if compiled.kept else ""

@@ -152,6 +152,11 @@ def test_a_slice_that_breaks_its_contract_is_refused_once(platform: Platform) ->
     assert attempts(checked, "check__staging") == 1
     walked_past = run(platform, "production.loaded_days")
     assert attempts(walked_past, "production__loaded_days") == 1
+    advice = "Correct the files and materialize their days again"
+    assert [e.asset_key.to_user_string() for e in checked.get_asset_check_evaluations() if advice in e.description] == [
+        "staging/products"
+    ]
+    assert advice in str(walked_past.failure_data_for_node("production__loaded_days"))
     assert not checked.success
     assert not walked_past.success
 
