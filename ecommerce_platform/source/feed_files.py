@@ -24,6 +24,7 @@ goes through a careful splitter, which defines the grammar. A property test hold
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import hashlib
 import json
 import os
@@ -199,7 +200,11 @@ def _read_bytes(path: Path, feed: str, day: dt.date) -> bytes:
     def error(problem: str, remedy: str) -> FeedFileError:
         return FeedFileError(feed, day, path, problem, remedy)
 
+    folder = path.parent.parent
     try:
+        # A link could lead to any file that this user may read, and an error would quote it.
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+            raise error(f"a link leads out of {folder}", "put the file itself there")
         status = path.stat()
         # Looked at before opening: opening a pipe would wait for its writer.
         if not stat.S_ISREG(status.st_mode):
@@ -214,6 +219,10 @@ def _read_bytes(path: Path, feed: str, day: dt.date) -> bytes:
         raise error("the file is missing", "export the day again to this path") from missing
     except PermissionError as denied:
         raise error("the file may not be read", "give this user the right to read it") from denied
+    except OSError as failed:
+        if failed.errno != errno.ELOOP:
+            raise
+        raise error("a link leads in a circle", "put the file itself there") from failed
     if not data:
         raise error("the file is empty, it has not even a header", "export the day again")
     return data
@@ -350,6 +359,20 @@ def _shown_all(texts: Sequence[str], limit: int = 30) -> str:
     return shown if len(texts) <= limit else f"{shown} and {len(texts) - limit} more"
 
 
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_KNOWN = frozenset(name for columns in FEEDS.values() for name in columns)
+
+
+def _shown_names(header: Sequence[str], names: Sequence[str]) -> str:
+    """Return those names that look like a column's, if the header is one; others may be personal data."""
+    is_header = not _KNOWN.isdisjoint(header)
+    fit = [name for name in names if is_header and _NAME.fullmatch(name)]
+    hidden = len(names) - len(fit)
+    shown = [_shown_all(fit)] if fit else []
+    shown += [f"{hidden:,} that {'is' if hidden == 1 else 'are'} not shown"] if hidden else []
+    return " and ".join(shown)
+
+
 def _kept_text(raw: bytes) -> str:
     """Return the text of a malformed row (valid UTF-8) as PostgreSQL can hold it: no NUL, not too long."""
     # A character has four bytes at most: this never decodes a huge row, and drops a character cut in two.
@@ -462,7 +485,7 @@ class _FeedText:
                     hint = f" (it holds {name}: commas must stand between columns, LF or CRLF between rows)"
                     break
             raise self._error(
-                f"the header lacks {_shown_all(missing)}{hint}; found {_shown_all(header)}",
+                f"the header lacks {_shown_all(missing)}{hint}; found {_shown_names(header, header)}",
                 f"export with the columns {', '.join(columns)}",
             )
         unnamed = [str(index) for index, name in enumerate(header, start=1) if not name]
@@ -473,7 +496,8 @@ class _FeedText:
             )
         if len(position_of) < len(header):
             twice = [name for index, name in enumerate(header) if position_of[name] != index]
-            raise self._error(f"the header names {_shown_all(twice)} more than once", "export each column once")
+            names = _shown_names(header, twice)
+            raise self._error(f"the header names {names} more than once", "export each column once")
         return [position_of[name] for name in columns]
 
     def _check_utf8(self, raw: bytes, row: int | None) -> None:

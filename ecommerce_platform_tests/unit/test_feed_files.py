@@ -290,6 +290,14 @@ def test_a_missing_file_names_the_path_that_was_expected(tmp_path: Path) -> None
     assert str(path) in str(caught.value)
 
 
+def test_a_link_that_leads_in_a_circle_is_one_clear_error(tmp_path: Path) -> None:
+    path = feed_file_name(tmp_path, FEED, DAY)
+    path.parent.mkdir(parents=True)
+    path.symlink_to(path)
+    with pytest.raises(FeedFileError, match="leads in a circle"):
+        check_feed_file(path, FEED, DAY)
+
+
 def test_a_folder_or_a_pipe_is_not_a_feed_file(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -373,6 +381,46 @@ def test_a_hostile_header_makes_a_short_message_of_one_line(read: Read) -> None:
         read(b'"\x1b[31m\n\xe2\x80\xa8' + b"x" * 100_000 + b'"' + b",y" * 900 + b"\n")
     assert len(str(caught.value)) < 1_500
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"17,Ada,Byron,ada@example.com,5550100,1815-12-10,12 St James Sq,London\n",
+        b"ada,byron,ada_byron,london,none,abc,def\n",
+        b"root:x:0:0:root:/root:/bin/bash\n",
+        b"17;Ada;Byron;ada@example.com\n",
+        HEADER.replace(b"item_id", b"Ada Byron <ada@example.com>"),
+        HEADER.replace(b"item_id,", b"ada@example.com,ada@example.com,"),
+    ],
+    ids=["no header", "words", "secret", "semicolons", "a person in the header", "twice"],
+)
+def test_an_error_quotes_nothing_that_may_be_personal_or_secret(read: Read, content: bytes) -> None:
+    """A file without a header put names, mail addresses and birth dates into the record of its run."""
+    with pytest.raises(FeedFileError) as caught:
+        read(content)
+    text = str(caught.value).replace(str(caught.value.path), "").lower()
+    assert [word for word in ("ada", "byron", "root:", "1815", "5550100", "london", "example") if word in text] == []
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path, linked: str) -> None:
+    secret = tmp_path / "secret" / f"{DAY}.csv"
+    write_feed_file(secret, HEADER)
+    folder = tmp_path / "landing"
+    path = feed_file_name(folder, FEED, DAY)
+    (folder if linked == "folder" else path.parent).mkdir(parents=True)
+    (path.parent if linked == "folder" else path).symlink_to(secret.parent if linked == "folder" else secret)
+    with pytest.raises(FeedFileError, match="leads out of"):
+        check_feed_file(path, FEED, DAY)
+    inside = folder / "elsewhere" / f"{DAY}.csv"
+    write_feed_file(inside, HEADER)
+    other = feed_file_name(tmp_path / "link", FEED, DAY)
+    (tmp_path / "link").symlink_to(folder)
+    if linked == "file":
+        path.unlink()
+        path.symlink_to(inside)
+        assert check_feed_file(other, FEED, DAY).rows == 0
 
 
 def test_the_first_fault_in_file_order_is_the_one_reported(read: Read) -> None:
