@@ -53,6 +53,8 @@ class Health:
     tables: Sequence[TableReport]
     checks: Sequence[CheckReport]
     rejects: Sequence[tuple[str, str, int]]
+    rejected_rows: int
+    """Each counted once, however many reasons it has."""
 
     @property
     def refreshed_at(self) -> dt.datetime | None:
@@ -88,7 +90,15 @@ def read_health(connection: PostgresConnection) -> Health:
             order by row_count desc, feed, reason
             """
         ).fetchall()
-    return Health([TableReport(*row) for row in tables], [CheckReport(*row) for row in checks], rejects)
+        counted = source.execute(
+            "select coalesce(sum(row_count), 0)::bigint from monitoring.rejected_rows_by_feed"
+        ).fetchone()
+    return Health(
+        [TableReport(*row) for row in tables],
+        [CheckReport(*row) for row in checks],
+        rejects,
+        counted[0] if counted else 0,
+    )
 
 
 def freshness_of(layer: str, loaded_at: dt.datetime | None, now: dt.datetime) -> str:
@@ -123,7 +133,9 @@ def health_answers(health: Health, now: dt.datetime) -> tuple[dict[str, KpiAnswe
         "checks_passed": KpiAnswer(results.count("Passed"), why=f"of {len(results):,}"),
         "checks_failed": KpiAnswer(results.count("Failed"), why="severity ERROR"),
         "checks_warning": KpiAnswer(results.count("Warning"), why="severity WARN"),
-        "rejected_rows": KpiAnswer(sum(row[2] for row in health.rejects), why=f"for {len(health.rejects)} reasons"),
+        "rejected_rows": KpiAnswer(
+            health.rejected_rows, why=f"for {sum(count for _, _, count in health.rejects):,} reasons in all"
+        ),
     }
     return kpis, {
         "freshness": _freshness(health, now),
@@ -198,4 +210,5 @@ def _failing_checks(health: Health) -> Answer:
 
 def _rejects(health: Health) -> Answer:
     columns = (Column("reason", "Reason", "text"), Column("rows", "Rows", "count"), Column("feed", "Feed", "text"))
-    return Answer(columns, tuple((reason, count, feed) for feed, reason, count in health.rejects))
+    # Two feeds may have one reason.
+    return Answer(columns, tuple((f"{reason} ({feed})", count, feed) for feed, reason, count in health.rejects))

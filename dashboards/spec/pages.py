@@ -375,7 +375,11 @@ HEALTH = Page(
         ),
         Kpi("checks_warning", "Warnings", "count", "Checks of severity WARN whose last result is bad.", compare=False),
         Kpi(
-            "rejected_rows", "Rejected rows", "count", "Reasons for which production does not take rows.", compare=False
+            "rejected_rows",
+            "Rejected rows",
+            "count",
+            "Exported rows that production does not take. A row may have several reasons.",
+            compare=False,
         ),
     ),
     (

@@ -458,8 +458,12 @@ def test_a_chart_tells_a_screen_reader_what_it_shows(visit: Visit) -> None:
 def test_data_health_says_what_the_reports_say(visit: Visit, sales: Platform) -> None:
     visit.go("/health")
     labels = ("Checks passed", "Checks failed", "Warnings", "Rejected rows")
-    rejects = sum(row[0] for row in sales.rows("select cardinality(reasons) from production.rejected_rows"))
-    assert [visit.kpi(label) for label in labels] == ["1", "1", "1", f"{rejects:,}"]
+    ((rejected, reasons),) = sales.rows("select count(*), sum(cardinality(reasons)) from production.rejected_rows")
+    assert [visit.kpi(label) for label in labels] == ["1", "1", "1", f"{rejected:,}"]
+    assert rejected < reasons
+    assert visit.page.get_by_text(f"for {reasons:,} reasons in all").count() == 1
+    bars = visit.card("rejects").locator(".plot-frame").get_attribute("aria-label") or ""
+    assert "(transaction_items)" in bars
     rows = [row.inner_text().split("\t") for row in visit.card("freshness").locator("tbody tr").all()]
     assert [row[:3] for row in rows] == [
         ["staging", "Stale", "4 Mar 2025 00:30 UTC"],
