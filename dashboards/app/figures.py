@@ -136,6 +136,16 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1].rstrip() + "…"
 
 
+def _named(drawing: Drawing, row: int) -> str:
+    """The label of a bar; rows of several feeds may share their names, so the feed stands first."""
+    answer = drawing.answer
+    name = escape(_cut(str(answer.rows[row][0])))
+    for column, cell in zip(answer.columns, answer.rows[row], strict=True):
+        if column.id == "feed":
+            name = f'<span style="color:{drawing.theme.muted}">{escape(str(cell))}</span><br>{name}'
+    return f"{name}  "
+
+
 def _bar(drawing: Drawing) -> Figure:
     answer, theme = drawing.answer, drawing.theme
     column = answer.columns[1]
@@ -164,7 +174,7 @@ def _bar(drawing: Drawing) -> Figure:
             "autorange": "reversed",
             "tickmode": "array",
             "tickvals": list(rows),
-            "ticktext": [f"{escape(_cut(str(answer.rows[row][0])))}  " for row in rows],
+            "ticktext": [_named(drawing, row) for row in rows],
             "tickfont": {"color": theme.text, "size": 12.5},
         },
         bargap=0.3,

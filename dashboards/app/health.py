@@ -210,5 +210,4 @@ def _failing_checks(health: Health) -> Answer:
 
 def _rejects(health: Health) -> Answer:
     columns = (Column("reason", "Reason", "text"), Column("rows", "Rows", "count"), Column("feed", "Feed", "text"))
-    # Two feeds may have one reason.
-    return Answer(columns, tuple((f"{reason} ({feed})", count, feed) for feed, reason, count in health.rejects))
+    return Answer(columns, tuple((reason, count, feed) for feed, reason, count in health.rejects))

@@ -31,7 +31,7 @@ daily_job = define_asset_job(
     DAILY_JOB,
     selection=AssetSelection.all(),
     description="Every table and file, for one day or a range of days.",
-    # A run that died is taken up with the assets whose checks have not passed, not with their checks alone.
+    # A failed blocking check is retried with its asset: alone it would fail again.
     run_tags={"dagster/retry_strategy": "FROM_ASSET_FAILURE"},
 )
 

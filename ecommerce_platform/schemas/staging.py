@@ -25,7 +25,7 @@ ID = mostly(rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$", "positive whole numbers"
 AMOUNT = mostly(rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$", "amounts", plain=True)
 NUMBER = mostly(rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$", "whole numbers", plain=True)
 DAY = mostly(rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{PADDING}$", "dates (YYYY-MM-DD)", plain=True)
-MOMENT = mostly(rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ].*)?$", "moments (ISO 8601)")
+MOMENT = mostly(rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][^\n]*)?{PADDING}$", "moments (ISO 8601)")
 NOT_BLANK = mostly(FILLED, "filled in")
 
 MANY_IMAGES = 0.9

@@ -204,7 +204,9 @@ def _read_bytes(path: Path, feed: str, day: dt.date) -> bytes:
     try:
         # A link could lead to any file that this user may read, and an error would quote it.
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-            raise error(f"a link leads out of {folder}", "put the file itself there")
+            raise error(
+                f"a symbolic link leads out of {folder}", f"put the file itself there, or link {folder} as a whole"
+            )
         status = path.stat()
         # Looked at before opening: opening a pipe would wait for its writer.
         if not stat.S_ISREG(status.st_mode):
@@ -222,7 +224,7 @@ def _read_bytes(path: Path, feed: str, day: dt.date) -> bytes:
     except OSError as failed:
         if failed.errno != errno.ELOOP:
             raise
-        raise error("a link leads in a circle", "put the file itself there") from failed
+        raise error("symbolic links form a loop", "put the file itself there") from failed
     if not data:
         raise error("the file is empty, it has not even a header", "export the day again")
     return data
@@ -365,11 +367,11 @@ _KNOWN = frozenset(name for columns in FEEDS.values() for name in columns)
 
 def _shown_names(header: Sequence[str], names: Sequence[str]) -> str:
     """Return those names that look like a column's, if the header is one; others may be personal data."""
-    is_header = not _KNOWN.isdisjoint(header)
-    fit = [name for name in names if is_header and _NAME.fullmatch(name)]
+    is_header = 2 * len(_KNOWN.intersection(header)) >= len(header)
+    fit = [name for name in names if name in _KNOWN or (is_header and _NAME.fullmatch(name))]
     hidden = len(names) - len(fit)
     shown = [_shown_all(fit)] if fit else []
-    shown += [f"{hidden:,} that {'is' if hidden == 1 else 'are'} not shown"] if hidden else []
+    shown += [f"{hidden:,} {'other ' if fit else ''}name{'s' * (hidden != 1)} (not shown)"] if hidden else []
     return " and ".join(shown)
 
 
@@ -497,7 +499,7 @@ class _FeedText:
         if len(position_of) < len(header):
             twice = [name for index, name in enumerate(header) if position_of[name] != index]
             names = _shown_names(header, twice)
-            raise self._error(f"the header names {names} more than once", "export each column once")
+            raise self._error(f"the header repeats {names}", "export each column once")
         return [position_of[name] for name in columns]
 
     def _check_utf8(self, raw: bytes, row: int | None) -> None:

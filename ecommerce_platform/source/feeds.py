@@ -7,7 +7,7 @@ BLANKS = (
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
-"""What a value is trimmed of, and a blank one consists of: white space of Unicode and Python, and what has no width.
+"""What a value is trimmed of, and a blank one consists of: white space of Unicode and Python, and zero-width spaces.
 
 The same for ``platform.clean`` in the database, the contracts and ``source check``. Not ``\\S``, whose meaning depends
 on the locale of the database.

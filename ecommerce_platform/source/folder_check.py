@@ -31,7 +31,7 @@ ID = rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$"
 AMOUNT = rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$"
 NUMBER = rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$"
 DAY = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{PADDING}$"
-MOMENT = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ].*)?$"
+MOMENT = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][^\n]*)?{PADDING}$"
 NOT_BLANK = FILLED
 
 _DAY_FILE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})\.csv")

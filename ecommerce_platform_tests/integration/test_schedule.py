@@ -13,6 +13,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, build_schedul
 
 from ecommerce_platform.automation.daily import DAILY_JOB, every_day
 from ecommerce_platform.automation.runner import PROCESS_TAG
+from ecommerce_platform.definitions import build_definitions
 from ecommerce_platform.partitions import range_tags
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform_tests.harness import Platform, customer
@@ -54,3 +55,8 @@ def test_the_schedule_asks_for_a_day_whose_latest_load_has_not_passed(shop: Plat
         asked = every_day(build_schedule_context(instance, dt.datetime(2024, 1, 4, 0, 30, tzinfo=dt.UTC)))
     # The harness fills no extracts: they are behind, and the last day is asked for to take everything in.
     assert [request.partition_key for request in asked] == ["2024-01-02", "2024-01-03"]
+
+
+def test_a_run_that_the_daemon_tries_again_repeats_an_asset_whose_check_failed() -> None:
+    tags = build_definitions().resolve_job_def(DAILY_JOB).run_tags
+    assert tags["dagster/retry_strategy"] == "FROM_ASSET_FAILURE"

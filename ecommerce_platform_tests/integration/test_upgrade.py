@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -128,3 +129,32 @@ def test_a_slice_that_had_not_passed_before_the_upgrade_does_not_count_as_passed
     old.run(2)
     with PostgresConnection(url=old.url, role="loader").connect() as connection:
         assert what_is_loaded(connection).passed == {day(1), day(2)}
+
+
+def test_a_value_that_was_not_trimmed_before_is_found_by_later_runs(platform: Platform) -> None:
+    """The index on what a text means still said that it means nothing."""
+    now = (DDL_DIR / "030_parsing.sql").read_text(encoding="utf-8")
+    before = re.sub(
+        r"return nullif\(\s*btrim\(.*?\),\s*''\s*\);",
+        r"return nullif(btrim(value, e' \\t\\r\\n'), '');",
+        now,
+        flags=re.DOTALL,
+    )
+    assert before != now
+    with psycopg.connect(platform.url, autocommit=True) as connection:
+        connection.execute(before.encode())
+        connection.execute(
+            "do $$ begin execute format('alter database %I set enable_seqscan = off', current_database()); end $$"
+        )
+    platform.load(1, customers=[{**customer(12), "customer_id": "12\u00a0"}], products=[product(1)])
+    assert platform.rows("select count(*) from production.customers") == [(0,)]
+    with psycopg.connect(platform.url, autocommit=True) as connection:
+        connection.execute(now.encode())
+        connection.execute((DDL_DIR / "146_blanks.sql").read_bytes())
+    platform.load(2, customers=[customer(13, on=2)])
+    assert platform.rows("select customer_id from production.customers order by 1") == [(12,), (13,)]
+    platform.load(3, customers=[customer(12, on=3, city="Dallas")])
+    versions = platform.rows(
+        "select valid_from, city from production.customer_versions where customer_id = 12 order by 1"
+    )
+    assert versions == [(day(1), "Austin"), (day(3), "Dallas")]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.io_managers import PostgresConnection, Window
 from ecommerce_platform.source.feeds import FEEDS
 from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product
-from ecommerce_platform_tests.properties.test_order_does_not_matter import empty
+from ecommerce_platform_tests.properties.test_order_does_not_matter import empty, examples
 
 ODD = (
     # Blank, or invisible, or both: what a mail client, a spreadsheet or a web page leaves in a cell.
@@ -58,13 +58,7 @@ def failing(platform: Platform, window: Window) -> list[str]:
 
 
 @given(feeds=st.fixed_dictionaries({feed: odd_rows(feed) for feed in FEEDS}))
-@settings(
-    max_examples=20,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@examples(20)
 def test_no_text_stops_a_day_or_a_later_one(platform: Platform, feeds: Mapping[str, list[Row]]) -> None:
     empty(platform)
     platform.export(1, customers=[customer(1)], products=[product(1)])
