@@ -463,8 +463,9 @@ def test_data_health_says_what_the_reports_say(visit: Visit, sales: Platform) ->
     assert [visit.kpi(label) for label in labels] == ["1", "1", "1", f"{rejected:,}"]
     assert rejected < reasons
     assert visit.page.get_by_text(f"for {reasons:,} reasons in all").count() == 1
-    names = visit.card("rejects").locator(".ytick").all_inner_texts()
-    assert {name.split("\n")[0].strip() for name in names} <= set(FEEDS)
+    names = visit.card("rejects").locator(".ytick").all_text_contents()
+    assert names
+    assert [name for name in names if not name.startswith(tuple(FEEDS))] == []
     rows = [row.inner_text().split("\t") for row in visit.card("freshness").locator("tbody tr").all()]
     assert [row[:3] for row in rows] == [
         ["staging", "Stale", "4 Mar 2025 00:30 UTC"],
