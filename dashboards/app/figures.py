@@ -142,7 +142,7 @@ def _named(drawing: Drawing, row: int) -> str:
     name = escape(_cut(str(answer.rows[row][0])))
     for column, cell in zip(answer.columns, answer.rows[row], strict=True):
         if column.id == "feed":
-            name = f'<span style="color:{drawing.theme.muted}">{escape(str(cell))}</span><br>{name}'
+            name = f'<span style="color:{drawing.theme.muted}">{escape(str(cell))}  </span><br>{name}'
     return f"{name}  "
 
 
