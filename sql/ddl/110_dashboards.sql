@@ -97,8 +97,7 @@ comment on column monitoring.rejected_rows_by_reason.last_day is 'Last day with 
 create or replace view monitoring.rejected_rows_by_feed as
 select
     feed,
-    count(*) as row_count,
-    sum(cardinality(reasons))::bigint as reason_count
+    count(*) as row_count
 from production.rejected_rows
 group by feed;
 
@@ -106,6 +105,5 @@ comment on view monitoring.rejected_rows_by_feed is
 'How many exported rows production does not take. Counts only, no values.';
 comment on column monitoring.rejected_rows_by_feed.feed is 'The feed.';
 comment on column monitoring.rejected_rows_by_feed.row_count is 'Rows, each counted once.';
-comment on column monitoring.rejected_rows_by_feed.reason_count is 'Their reasons: a row may have several.';
 
 grant select on all tables in schema warehouse, monitoring to reader;
