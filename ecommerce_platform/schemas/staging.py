@@ -19,14 +19,14 @@ from ecommerce_platform.schemas.rules import (
     rule,
     table_schema,
 )
-from ecommerce_platform.source.feeds import FEEDS, FILLED, PADDING
+from ecommerce_platform.source import feeds
 
-ID = mostly(rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$", "positive whole numbers", plain=True)
-AMOUNT = mostly(rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$", "amounts", plain=True)
-NUMBER = mostly(rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$", "whole numbers", plain=True)
-DAY = mostly(rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{PADDING}$", "dates (YYYY-MM-DD)", plain=True)
-MOMENT = mostly(rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][^\n]*)?{PADDING}$", "moments (ISO 8601)")
-NOT_BLANK = mostly(FILLED, "filled in")
+ID = mostly(feeds.ID, "positive whole numbers", plain=True)
+AMOUNT = mostly(feeds.AMOUNT, "amounts", plain=True)
+NUMBER = mostly(feeds.NUMBER, "whole numbers", plain=True)
+DAY = mostly(feeds.DAY, "dates (YYYY-MM-DD)", plain=True)
+MOMENT = mostly(feeds.MOMENT, "moments (ISO 8601)")
+NOT_BLANK = mostly(feeds.FILLED, "filled in")
 
 MANY_IMAGES = 0.9
 """A shop may export a customer or a product many times a day; the last image counts."""
@@ -40,7 +40,7 @@ def replica(feed: str, needed: Mapping[str, Column], distinct: Check) -> DataFra
     return table_schema(
         f"staging.{feed}",
         {
-            **{name: needed.get(name, optional()) for name in FEEDS[feed]},
+            **{name: needed.get(name, optional()) for name in feeds.FEEDS[feed]},
             "extra_columns": optional(),
             "malformed": optional(mostly_split()),
             **({"is_plain": optional()} if feed in ("transactions", "transaction_items") else {}),

@@ -19,6 +19,13 @@ PADDING = f"[{BLANKS}]*"
 FILLED = f"[^{BLANKS}]"
 """A regular expression, for PostgreSQL, Python and RE2, that a value matches unless it is blank."""
 
+# What most values of a day look like, or staging's contract stops it: for PostgreSQL and RE2.
+ID = rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$"
+AMOUNT = rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$"
+NUMBER = rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$"
+DAY = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{PADDING}$"
+MOMENT = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][^\n]*)?{PADDING}$"
+
 FEEDS: dict[str, tuple[str, ...]] = {
     "customers": (
         "customer_id",

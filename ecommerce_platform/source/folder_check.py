@@ -18,21 +18,15 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ecommerce_platform.source.feed_files import FeedFile, FeedFileError, feed_file_name, read_feed_file
-from ecommerce_platform.source.feeds import BLANKS, FEEDS, FILLED, PADDING
+from ecommerce_platform.source.feeds import AMOUNT, BLANKS, DAY, FEEDS, FILLED, ID, MOMENT, NUMBER
 
 # pyarrow makes its functions when it is imported: a type checker does not see them.
 pc: Any = pyarrow.compute
 
-# Staging's blocking check, as schemas.rules and schemas.staging have it; a test holds the two together. Imported from
+# Staging's blocking check, as schemas.rules has it; a test holds the two together. Imported from
 # there, it would bring pandera and Ibis into a command that only reads files.
 SHARE = 0.2
 SEVERAL = 10
-ID = rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$"
-AMOUNT = rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$"
-NUMBER = rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$"
-DAY = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{PADDING}$"
-MOMENT = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][^\n]*)?{PADDING}$"
-NOT_BLANK = FILLED
 
 _DAY_FILE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})\.csv")
 
@@ -87,7 +81,7 @@ def _amount(*, contract: str | None = AMOUNT, may_be_blank: bool = False) -> Val
 
 
 _MOMENT_RULE = ValueRule(_MOMENT, "not a moment (ISO 8601)", contract=MOMENT, causes=_OTHER_DATES)
-_FILLED = ValueRule(r"(?s:.+)", "blank", contract=NOT_BLANK)
+_FILLED = ValueRule(r"(?s:.+)", "blank", contract=FILLED)
 
 VALUE_RULES: dict[str, dict[str, ValueRule]] = {
     "customers": {
@@ -105,7 +99,7 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
         "country": ValueRule(
             r"[A-Za-z]{2}",
             "not an ISO 3166-1 alpha-2 code",
-            contract=NOT_BLANK,
+            contract=FILLED,
             causes=((r"(?s:.{3,})", "write two letters: US, BR"),),
         ),
         "registered_on": _day(),
