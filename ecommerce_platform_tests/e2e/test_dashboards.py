@@ -47,6 +47,8 @@ READY = """
 () => document.querySelector('.panel, main.is-broken, .card:not(.is-loading)')
     && (document.querySelector('main.is-broken') || !document.querySelector('.is-loading'))
     && !document.documentElement.hasAttribute('data-busy')
+    && [...document.querySelectorAll('.dash-graph')].every(
+        graph => !graph.matches('.dash-graph--pending') && graph.querySelector('.main-svg'))
 """
 
 
