@@ -38,6 +38,8 @@ from ecommerce_platform.settings import PREFIX, PROJECT_DIR, Settings, SettingsE
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+    from ecommerce_platform.checks.results import CheckResult
+
 # Dagster, pandas and psycopg are imported inside the commands: `--help` should answer at once.
 
 console = Console(stderr=True, highlight=False)
@@ -159,6 +161,7 @@ def up(days: int | None, serve: bool) -> None:
     with _instance() as instance:
         from ecommerce_platform.automation.daily import what_is_loaded_now
         from ecommerce_platform.automation.runner import end_dead_runs
+        from ecommerce_platform.status import failing_checks_now
 
         # Also where nothing is to be loaded: the daemon's queue would wait for them.
         end_dead_runs(instance)
@@ -169,8 +172,11 @@ def up(days: int | None, serve: bool) -> None:
         successes = [_run(instance, first, last, None) for first, last in ranges]
         if not all(successes):
             sys.exit(EXIT_FAILED)
+        fails = _tell_failing_checks(failing_checks_now())
     if serve:
         _serve(settings)
+    if fails:
+        sys.exit(EXIT_FAILED)
 
 
 def _last_landed_day(settings: Settings, end: dt.date) -> dt.date:
@@ -243,21 +249,29 @@ def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @one_clear_error
 def status(as_json: bool) -> None:
-    """Show what is loaded: days, rows a table, when each was last materialized, and what is missing."""
+    """Show what is loaded: days, rows per table, when each was last materialized, what is missing, what fails.
+
+    Exits with 1 when a check of severity ERROR fails.
+    """
     settings = load_settings()
     _require_running(settings)
     with _instance() as instance:
         from ecommerce_platform.automation.daily import what_is_loaded_now
-        from ecommerce_platform.status import table_states
+        from ecommerce_platform.status import failing_checks_now, table_states
 
         loaded = what_is_loaded_now()
         missing = loaded.missing(settings.first_day, yesterday())
         states = table_states(instance)
+        failing = failing_checks_now()
     if as_json:
-        rows = [state.to_json() for state in states]
-        days = [[first.isoformat(), last.isoformat()] for first, last in missing]
-        click.echo(json.dumps({"missing_days": days, "behind": loaded.behind, "tables": rows}, indent=2))
-        return
+        answer = {
+            "missing_days": [[first.isoformat(), last.isoformat()] for first, last in missing],
+            "behind": loaded.behind,
+            "failing_checks": [result.to_json() for result in failing],
+            "tables": [state.to_json() for state in states],
+        }
+        click.echo(json.dumps(answer, indent=2))
+        sys.exit(EXIT_FAILED if failing else 0)
     table = Table("table", "rows", "latest day", "last materialized (UTC)", title="Tables")
     table.columns[1].justify = "right"
     for state in states:
@@ -276,6 +290,18 @@ def status(as_json: bool) -> None:
         console.print(f"Missing days: {spans}. {drop} them with: ecommerce-platform up --no-serve", markup=False)
     else:
         console.print(f"Every day from {settings.first_day} to {yesterday()} is loaded.")
+    if _tell_failing_checks(failing):
+        sys.exit(EXIT_FAILED)
+
+
+def _tell_failing_checks(failing: Sequence[CheckResult]) -> bool:
+    """Name the checks that fail, with what to do; whether there are any."""
+    for result in failing:
+        told = f"{result.table} {result.check} failed over {result.days}: {result.description}"
+        console.print(told, style="red", markup=False)
+    if failing:
+        console.print("A check counts as passed once it has passed over these days: run them again, or `verify`.")
+    return bool(failing)
 
 
 @main.command()
@@ -686,7 +712,10 @@ def source_check(folder: Path, as_json: bool) -> None:
 
 def _prepare(settings: Settings) -> None:
     """Make everything ready for a run: folders, Dagster's home, server, tables."""
+    from ecommerce_platform.checks import table_checks
     from ecommerce_platform.checks.contract import store_contracts
+    from ecommerce_platform.checks.results import forget_former_checks
+    from ecommerce_platform.checks.verify import whole_database_checks
     from ecommerce_platform.loaded_days import forget_former_readers
     from ecommerce_platform.resources.dagster_home import prepare_dagster_home
     from ecommerce_platform.resources.database import database_url, require_database
@@ -699,6 +728,7 @@ def _prepare(settings: Settings) -> None:
         apply_ddl(url)
         store_contracts(url)
         forget_former_readers(url)
+        forget_former_checks(url, [*table_checks(), *whole_database_checks()])
 
 
 def _require_running(settings: Settings) -> None:

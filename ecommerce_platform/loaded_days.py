@@ -17,7 +17,6 @@ from ecommerce_platform.assets.lineage import tables_read, transformed_tables
 from ecommerce_platform.io_managers.change_log import EVERYTHING, behind, forget_other_readers
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.source.feeds import FEEDS
 
 Span = tuple[dt.date, dt.date]
 """First and last day of a range, both included."""
@@ -39,7 +38,7 @@ class Loaded:
 
     def missing(self, start: dt.date, end: dt.date) -> list[Span]:
         """The ranges of days from ``start`` to ``end`` that are not loaded, oldest first."""
-        return _spans(day for day in _days(start, end) if day not in self.days)
+        return spans_of(day for day in _days(start, end) if day not in self.days)
 
     def to_run(self, start: dt.date, end: dt.date) -> list[Span]:
         """The runs that load the days from ``start`` to ``end``, oldest first.
@@ -47,7 +46,7 @@ class Loaded:
         Days that have passed are not read from their files again. Where they wait to be taken in, a run over the last
         day does that.
         """
-        spans = _spans(day for day in _days(start, end) if day not in self.passed)
+        spans = spans_of(day for day in _days(start, end) if day not in self.passed)
         # A file of these may be refused: what waits must not wait for it.
         is_last_there = any(first <= end <= last for first, last in spans)
         return spans if is_last_there or not self.behind else [*spans, (end, end)]
@@ -57,7 +56,8 @@ def _days(start: dt.date, end: dt.date) -> Iterator[dt.date]:
     return (start + dt.timedelta(days=number) for number in range((end - start).days + 1))
 
 
-def _spans(days: Iterable[dt.date]) -> list[Span]:
+def spans_of(days: Iterable[dt.date]) -> list[Span]:
+    """Ascending days as ranges without a gap."""
     spans: list[Span] = []
     for day in days:
         if spans and spans[-1][1] == day - dt.timedelta(days=1):
@@ -74,7 +74,8 @@ def what_is_loaded(connection: ClientConnection) -> Loaded:
         connection: as a role that may read production and the platform's books.
     """
     # What passes while this looks is behind, not loaded: so the days come first.
-    passed = frozenset(day for (day,) in connection.execute(PASSED, {"feeds": list(FEEDS)}).fetchall())
+    rows = connection.execute("select partition_date from platform.passed_days").fetchall()
+    passed = frozenset(day for (day,) in rows)
     late = behind(connection, {table: tables_read(table) for table in transformed_tables()})
     days = passed
     if any(late.values()):
@@ -87,18 +88,6 @@ def what_is_loaded(connection: ClientConnection) -> Loaded:
         says_everything = any(operation == EVERYTHING for operation, _ in waiting)
         days = frozenset() if says_everything else passed - {day for _, day in waiting}
     return Loaded(days, passed, [table for table in transformed_tables() if table in late])
-
-
-# A slice without rows has nothing to pass; a slice that it took the place of is gone once production knows.
-PASSED = """
-select slices.slice
-from platform.slices as slices
-left join production.loaded_days as loaded
-    on slices.table_name = 'staging.' || loaded.feed and slices.slice = loaded.partition_date
-where slices.table_name in (select 'staging.' || feed from unnest(%(feeds)s::text[]) as feeds (feed))
-group by slices.slice
-having count(*) = cardinality(%(feeds)s::text[]) and bool_and(slices.load_id is not distinct from loaded.load_id)
-"""
 
 
 def forget_former_readers(url: str) -> None:

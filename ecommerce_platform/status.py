@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dagster import AssetKey, DagsterInstance, FloatMetadataValue
 from psycopg import sql
 
+from ecommerce_platform.checks.results import CheckResult, failing_checks, last_results
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.resources.database import Database
 
@@ -54,6 +55,12 @@ def table_states(instance: DagsterInstance) -> list[TableState]:
     """The state of every table, as the platform's database and Dagster's records say."""
     with Database(role="loader").connect() as connection:
         return states_of(instance, connection, table_keys())
+
+
+def failing_checks_now() -> list[CheckResult]:
+    """The last results that failed with severity ERROR, as the platform's database says."""
+    with Database(role="loader").connect() as connection:
+        return failing_checks(last_results(connection))
 
 
 def states_of(instance: DagsterInstance, connection: ClientConnection, keys: list[AssetKey]) -> list[TableState]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 
 from dashboards.app.answers import Answer, Column, KpiAnswer
 from dashboards.app.snapshot import reading
 from ecommerce_platform.checks.freshness import latest_expected_day
+from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_checks, last_results
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.layers import LAYERS
+from ecommerce_platform.loaded_days import spans_of
 
-FRESH, LATE, STALE, UNKNOWN = "Fresh", "Late", "Stale", "Unknown"
+FRESH, LATE, STALE, FAILING, UNKNOWN = "Fresh", "Late", "Stale", "Failing", "Unknown"
+DAY = "%-d %b %Y"
+MOST_NAMED = 3
+"""Checks or days that a notice names."""
 
 
 @dataclass(frozen=True)
@@ -29,32 +36,24 @@ class TableReport:
 
 
 @dataclass(frozen=True)
-class CheckReport:
-    """A row of monitoring.quality_report."""
-
-    table: str
-    check: str
-    severity: str
-    passed: bool
-    violations: int | None
-    description: str
-    checked_at: dt.datetime
-
-    @property
-    def result(self) -> str:
-        """Passed, Warning or Failed."""
-        return "Passed" if self.passed else "Warning" if self.severity == "WARN" else "Failed"
-
-
-@dataclass(frozen=True)
 class Health:
-    """What was read."""
+    """What was read.
 
-    tables: Sequence[TableReport]
-    checks: Sequence[CheckReport]
-    rejects: Sequence[tuple[str, str, int]]
-    rejected_rows: int
-    """Each counted once, however many reasons it has."""
+    Attributes:
+        tables: the rows of monitoring.pipeline_report.
+        results: the last results of all checks, failures first.
+        rejects: feed, reason and count of rejected rows.
+        rejected_rows: each counted once, however many reasons it has.
+        incomplete_days: days that should be there, of which a file is missing or was refused; oldest first.
+        behind: tables (schema.table) that have not taken in every change.
+    """
+
+    tables: Sequence[TableReport] = ()
+    results: Sequence[CheckResult] = ()
+    rejects: Sequence[tuple[str, str, int]] = ()
+    rejected_rows: int = 0
+    incomplete_days: Sequence[dt.date] = ()
+    behind: Sequence[str] = ()
 
     @property
     def refreshed_at(self) -> dt.datetime | None:
@@ -63,7 +62,7 @@ class Health:
 
 
 def read_health(connection: PostgresConnection) -> Health:
-    """Read the reports.
+    """Read what the platform says of itself.
 
     Raises:
         DatabaseError: the database cannot be read.
@@ -76,13 +75,6 @@ def read_health(connection: PostgresConnection) -> Health:
             order by table_name
             """
         ).fetchall()
-        checks = source.execute(
-            """
-            select table_name, check_name, severity, passed, violations, coalesce(description, ''), checked_at
-            from monitoring.quality_report
-            order by passed, severity, table_name, check_name
-            """
-        ).fetchall()
         rejects = source.execute(
             """
             select feed, reason, row_count
@@ -93,11 +85,16 @@ def read_health(connection: PostgresConnection) -> Health:
         counted = source.execute(
             "select coalesce(sum(row_count), 0)::bigint from monitoring.rejected_rows_by_feed"
         ).fetchone()
+        incomplete = source.execute("select partition_date from monitoring.incomplete_days order by 1").fetchall()
+        behind = source.execute("select distinct monitoring.tables_behind() order by 1").fetchall()
+        results = last_results(source)
     return Health(
         [TableReport(*row) for row in tables],
-        [CheckReport(*row) for row in checks],
+        results,
         rejects,
         counted[0] if counted else 0,
+        [day for (day,) in incomplete],
+        [table for (table,) in behind],
     )
 
 
@@ -118,7 +115,7 @@ def staleness(health: Health, last_day: dt.date | None, now: dt.datetime) -> str
     """One sentence when the sales are older than they may be; None while they are fresh."""
     expected = latest_expected_day(now)
     if last_day is not None and last_day < expected:
-        return f"The data go through {last_day:%-d %b %Y}; {expected:%-d %b %Y} was due."
+        return f"The data go through {last_day:{DAY}}; {expected:{DAY}} was due."
     state = freshness_of("warehouse", health.refreshed_at, now)
     if state in (LATE, STALE) and health.refreshed_at is not None:
         hours = int((now - health.refreshed_at).total_seconds() // 3600)
@@ -126,13 +123,61 @@ def staleness(health: Health, last_day: dt.date | None, now: dt.datetime) -> str
     return None
 
 
+class Notice(NamedTuple):
+    """What a person must know before trusting a number: a word for it, a title and a sentence."""
+
+    badge: str
+    title: str
+    text: str
+
+
+def warnings(health: Health, last_day: dt.date | None, now: dt.datetime) -> list[Notice]:
+    """What is wrong with the data, the gravest first."""
+    told: list[Notice] = []
+    failing = failing_checks(health.results)
+    if failing:
+        names = [f"{result.table} {result.check} ({_days(result)})" for result in failing]
+        count = len({(result.table, result.check) for result in failing})
+        text = f"{_count(count, 'check fails', 'checks fail')}: {_first(names)}."
+        told.append(Notice(FAILING, "These numbers may be wrong.", text))
+    if health.incomplete_days:
+        spans = [_span(first, last) for first, last in spans_of(health.incomplete_days)]
+        days = _count(len(health.incomplete_days), "day is", "days are")
+        told.append(Notice("Incomplete", "These numbers are incomplete.", f"{days} not loaded: {_first(spans)}."))
+    if health.behind:
+        tables = _count(len(health.behind), "table has", "tables have")
+        text = f"{tables} not taken in every change yet: a run is under way, or one has failed."
+        told.append(Notice("Behind", "These numbers are not up to date.", text))
+    stale = staleness(health, last_day, now)
+    if stale:
+        told.append(Notice(STALE, "These numbers are stale.", stale))
+    return told
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _first(names: Sequence[str]) -> str:
+    left = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + left
+
+
+def _days(result: CheckResult) -> str:
+    return _span(result.first_day, result.last_day) if result.first_day and result.last_day else ALL_DAYS
+
+
+def _span(first: dt.date, last: dt.date) -> str:
+    return f"{first:{DAY}}" if first == last else f"{first:{DAY}} to {last:{DAY}}"
+
+
 def health_answers(health: Health, now: dt.datetime) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
     """The numbers of the page Data Health."""
-    results = [check.result for check in health.checks]
+    results = list(_results_by_check(health).values())
     kpis = {
-        "checks_passed": KpiAnswer(results.count("Passed"), why=f"of {len(results):,}"),
-        "checks_failed": KpiAnswer(results.count("Failed"), why="severity ERROR"),
-        "checks_warning": KpiAnswer(results.count("Warning"), why="severity WARN"),
+        "checks_passed": KpiAnswer(results.count(PASSED), why=f"of {len(results):,}"),
+        "checks_failed": KpiAnswer(results.count(FAILED), why="severity ERROR"),
+        "checks_warning": KpiAnswer(results.count(WARNING), why="severity WARN"),
         "rejected_rows": KpiAnswer(
             health.rejected_rows, why=f"for {sum(count for _, _, count in health.rejects):,} reasons in all"
         ),
@@ -155,10 +200,11 @@ def _freshness(health: Health, now: dt.datetime) -> Answer:
         times = [report.loaded_at for report in reports]
         oldest = None if None in times else min(time for time in times if time is not None)
         days = [report.latest_day for report in reports if report.latest_day is not None]
+        is_failing = any(result.table.split(".")[0] == layer for result in failing_checks(health.results))
         rows.append(
             (
                 layer,
-                freshness_of(layer, oldest, now),
+                FAILING if is_failing else freshness_of(layer, oldest, now),
                 oldest,
                 min(days) if days else None,
                 len(reports),
@@ -176,18 +222,34 @@ def _freshness(health: Health, now: dt.datetime) -> Answer:
     return Answer(columns, tuple(rows))
 
 
+PASSED, WARNING, FAILED = "Passed", "Warning", "Failed"
+
+
+def _result(result: CheckResult) -> str:
+    return PASSED if result.passed else WARNING if result.severity == "WARN" else FAILED
+
+
+def _results_by_check(health: Health) -> dict[tuple[str, str], str]:
+    """Of each check (table, name) the worst of its results: over all days, over some, and over those that failed."""
+    worst: dict[tuple[str, str], str] = {}
+    for result in sorted(health.results, key=lambda result: result.passed):
+        worst.setdefault((result.table, result.check), _result(result))
+    return worst
+
+
 def _check_results(health: Health) -> Answer:
     columns = (
         Column("layer", "Layer", "text"),
         Column("result", "Result", "text"),
         Column("checks", "Checks", "count"),
     )
-    rows = []
-    for result in ("Passed", "Warning", "Failed"):
-        for layer in LAYERS:
-            count = sum(check.table.split(".")[0] == layer and check.result == result for check in health.checks)
-            if count:
-                rows.append((layer, result, count))
+    counts = Counter((table.split(".")[0], result) for (table, _), result in _results_by_check(health).items())
+    rows = [
+        (layer, result, counts[layer, result])
+        for result in (PASSED, WARNING, FAILED)
+        for layer in LAYERS
+        if counts[layer, result]
+    ]
     return Answer(columns, tuple(rows))
 
 
@@ -196,14 +258,23 @@ def _failing_checks(health: Health) -> Answer:
         Column("table", "Table", "text"),
         Column("check", "Check", "text"),
         Column("result", "Result", "text"),
+        Column("days", "Days", "text"),
         Column("violations", "Violations", "count"),
         Column("says", "It says", "text"),
         Column("checked_at", "Checked", "moment"),
     )
     rows = [
-        (check.table, check.check, check.result, check.violations, check.description, check.checked_at)
-        for check in health.checks
-        if not check.passed
+        (
+            result.table,
+            result.check,
+            _result(result),
+            _days(result) if result.first_day else ALL_DAYS.capitalize(),
+            result.violations,
+            result.description,
+            result.checked_at,
+        )
+        for result in health.results
+        if not result.passed
     ]
     return Answer(columns, tuple(sorted(rows, key=lambda row: (row[2], row[0], row[1]))))
 

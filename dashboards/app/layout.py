@@ -14,6 +14,7 @@ from dash import dcc, html
 from dashboards.app.answers import Answer, Column, KpiAnswer
 from dashboards.app.filters import RANGES, Dropped, Filters, View
 from dashboards.app.formats import exact, period_label, short
+from dashboards.app.health import Notice
 from dashboards.app.snapshot import Snapshot
 from dashboards.app.theme import THEMES
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, TIME_LEVELS
@@ -256,24 +257,29 @@ def chips(path: str, view: View, snapshot: Snapshot) -> Children:
     return result
 
 
-def stamps(last_day: str | None, refreshed: str | None, is_stale: bool, is_reading: bool) -> Children:
+def stamps(last_day: str | None, refreshed: str | None, badge: str | None, is_reading: bool) -> Children:
     """Through which day the data go, and when they were last loaded."""
     items: Children = []
     if last_day:
         items.append(html.Span(["Data through ", html.B(last_day)], className="stamp"))
     items.append(html.Span(["Last refresh ", html.B(refreshed or "not recorded")], className="stamp"))
-    if is_stale:
-        items.append(html.Span("Stale", className="badge is-warning"))
+    if badge:
+        items.append(html.Span(badge, className="badge is-warning"))
     if is_reading:
         items.append(html.Span("Reading newer data", className="badge"))
     return items
 
 
-def notices(dropped: Sequence[Dropped], stale: str | None) -> Children:
-    """What a person must know before trusting the page."""
-    result: Children = []
-    if stale:
-        result.append(_notice("These numbers are stale.", [html.Span(stale)], "is-warning"))
+def notices(dropped: Sequence[Dropped], warnings: Sequence[Notice], health: str | None) -> Children:
+    """What a person must know before trusting the page.
+
+    Args:
+        dropped: parts of the address that were not understood.
+        warnings: what is wrong with the data.
+        health: the address of the page that says more of that; None on that page.
+    """
+    more = [" ", link("See Data Health", health)] if health else []
+    result: Children = [_notice(title, [html.Span([text, *more])], "is-warning") for _, title, text in warnings]
     if dropped:
         items = [
             html.Li([html.Code(item.name), f"{'=' + item.value if item.value else ''}: {item.reason}"])
@@ -484,6 +490,7 @@ STATES = {
     "Fresh": "is-good",
     "Late": "is-warning",
     "Stale": "is-bad",
+    "Failing": "is-bad",
     "Unknown": "",
     "Passed": "is-good",
     "Warning": "is-warning",

@@ -23,7 +23,7 @@ from dashboards.app import layout
 from dashboards.app.answers import Answer, KpiAnswer, page_answers
 from dashboards.app.figures import figure
 from dashboards.app.filters import Dropped, View, parse
-from dashboards.app.health import Health, health_answers, read_health, staleness
+from dashboards.app.health import Health, Notice, health_answers, read_health, warnings
 from dashboards.app.snapshot import DatabaseError, Snapshot, Store
 from dashboards.app.theme import THEMES
 from dashboards.spec.pages import PAGES, Page, Visual, page_at
@@ -82,7 +82,7 @@ class Content:
     dropped: Sequence[Dropped] = ()
     snapshot: Snapshot | None = None
     health: Health | None = None
-    stale: str | None = None
+    warnings: Sequence[Notice] = ()
     fault: str | None = None
     is_reading: bool = False
     kpis: Mapping[str, KpiAnswer] = field(default_factory=dict)
@@ -117,7 +117,7 @@ class Dashboards:
             dropped,
             snapshot,
             health,
-            staleness(health, last_day, now),
+            warnings(health, last_day, now),
             is_reading=self.store.is_reading,
         )
         if page.id == "health":
@@ -280,7 +280,7 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
             return [*blank, *[[] for _ in parts]]
         content = dashboards.content(page, query or "")
         fingerprint = repr(
-            (page.id, query, theme, content.fault, content.stale, content.is_reading)
+            (page.id, query, theme, content.fault, content.warnings, content.is_reading)
             + (
                 ()
                 if content.snapshot is None
@@ -331,12 +331,12 @@ class _Drawn:
         stamps = layout.stamps(
             last_day,
             f"{refreshed:%-d %b %Y %H:%M} UTC" if refreshed else None,
-            content.stale is not None,
+            content.warnings[0].badge if content.warnings else None,
             content.is_reading,
         )
-        notices = layout.notices(content.dropped, content.stale)
+        notices = layout.notices(content.dropped, content.warnings, None if self.page.id == "health" else "/health")
         if snapshot.is_empty:
-            notices = layout.failure(
+            notices += layout.failure(
                 "Nothing is loaded yet.",
                 "The warehouse holds no sales.",
                 "Load them with: ecommerce-platform up",

@@ -365,15 +365,27 @@ HEALTH = Page(
     "Data Health",
     "Can these numbers be trusted?",
     (
-        Kpi("checks_passed", "Checks passed", "count", "Asset checks whose last result is good.", compare=False),
+        Kpi(
+            "checks_passed",
+            "Checks passed",
+            "count",
+            "Asset checks that passed over all days and over the days of the last run.",
+            compare=False,
+        ),
         Kpi(
             "checks_failed",
             "Checks failed",
             "count",
-            "Checks of severity ERROR whose last result is bad.",
+            "Checks of severity ERROR that fail, over all days or some.",
             compare=False,
         ),
-        Kpi("checks_warning", "Warnings", "count", "Checks of severity WARN whose last result is bad.", compare=False),
+        Kpi(
+            "checks_warning",
+            "Warnings",
+            "count",
+            "Checks of severity WARN that fail, over all days or some.",
+            compare=False,
+        ),
         Kpi(
             "rejected_rows",
             "Rejected rows",
@@ -402,7 +414,7 @@ HEALTH = Page(
         Visual(
             "failing_checks",
             "Checks that need a look",
-            "Every check whose last result is not good, with what it says.",
+            "Every check that does not pass, the days that it looked at, and what it says.",
             "table",
             measures=(),
             span=7,

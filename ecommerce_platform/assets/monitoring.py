@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 from dagster import (
-    AssetCheckEvaluation,
-    AssetCheckKey,
-    AssetCheckSeverity,
     AssetExecutionContext,
     AssetsDefinition,
     MetadataValue,
@@ -18,14 +15,11 @@ from dagster import (
     RunsFilter,
     asset,
 )
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecord,
-    AssetCheckExecutionRecordStatus,
-)
 
 from ecommerce_platform.assets.analytics import PANDAS_TYPES, extracts, frame_type
 from ecommerce_platform.assets.ddl_columns import columns_of
 from ecommerce_platform.assets.tables import spec_of
+from ecommerce_platform.checks.results import CheckResult, last_results
 from ecommerce_platform.checks.volume import ENOUGH, recent_rows, usual_range
 from ecommerce_platform.health import database_health
 from ecommerce_platform.io_managers import Merge
@@ -112,51 +106,33 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 
 def quality_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
-    """The last evaluation of every check that has run: a row a check."""
-    # Imported late, because the definitions import this module.
-    from ecommerce_platform.definitions import defs
-
-    keys = defs.resolve_asset_graph().asset_check_keys
-    records = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
+    """A row for every check that has run: its last result, or where several count, a failure before a pass."""
+    results: dict[tuple[str, str], CheckResult] = {}
+    for result in last_results(connection):  # failures come first
+        results.setdefault((result.table, result.check), result)
     rows = []
-    for key, record in records.items():
-        record = _last_evaluated(context, key, record)
-        evaluation = record.evaluation if record else None
-        if not isinstance(evaluation, AssetCheckEvaluation):
-            continue
-        counts = {
-            name: int(value.value) if (value := evaluation.metadata.get(name)) is not None else None
-            for name in ("rows_tested", "violations")
-        }
-        score = score_of(evaluation.passed, counts["rows_tested"], counts["violations"])
+    for (table, check), result in sorted(results.items()):
+        score = score_of(result.passed, result.rows_tested, result.violations)
         rows.append(
             {
-                "table_name": ".".join(key.asset_key.path),
-                "check_name": key.name,
-                "severity": "WARN" if evaluation.severity == AssetCheckSeverity.WARN else "ERROR",
-                "passed": evaluation.passed,
-                **counts,
+                "table_name": table,
+                "check_name": check,
+                "severity": result.severity,
+                "passed": result.passed,
+                "rows_tested": result.rows_tested,
+                "violations": result.violations,
                 "score": score,
-                "grade": grade_of(evaluation.passed, score),
-                "description": evaluation.description,
-                "checked_at": dt.datetime.fromtimestamp(record.create_timestamp, dt.UTC),
+                "grade": grade_of(result.passed, score),
+                "description": result.description,
+                "checked_at": result.checked_at,
+                "days": result.days,
             }
         )
-    rows.sort(key=lambda row: (row["table_name"], row["check_name"]))
     return _typed("monitoring.quality_report", rows)
 
 
-def _last_evaluated(context: AssetExecutionContext, key: AssetCheckKey, record: AssetCheckExecutionRecord):
-    """The record, or where this run has only planned the check (it comes after this report) the one before."""
-    if isinstance(record.evaluation, AssetCheckEvaluation):
-        return record
-    done = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
-    history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=done)
-    return history[0] if history else None
-
-
 def quality_summary(frame: pd.DataFrame) -> str:
-    """A line a layer, then every check that did not pass."""
+    """One line per layer, then every check that did not pass."""
     layers = frame.assign(layer=frame["table_name"].str.split(".").str[0], failed=~frame["passed"].astype(bool))
     scores = layers.assign(score=layers["score"].astype(float)).groupby("layer", sort=False)
     by_layer = scores.agg(
@@ -164,7 +140,17 @@ def quality_summary(frame: pd.DataFrame) -> str:
     )
     by_layer = by_layer.reindex([name for name in LAYERS if name in by_layer.index]).round(2).reset_index()
     bad = layers[layers["failed"]]
-    columns = ["table_name", "check_name", "severity", "grade", "score", "rows_tested", "violations", "description"]
+    columns = [
+        "table_name",
+        "check_name",
+        "days",
+        "severity",
+        "grade",
+        "score",
+        "rows_tested",
+        "violations",
+        "description",
+    ]
     told = _markdown(bad[columns].head(SHOWN)) if len(bad) else "Every check passed."
     return f"{_markdown(by_layer)}\n\n{told}"
 
@@ -277,7 +263,7 @@ def _typed(table: str, rows: list[dict]) -> pd.DataFrame:
 quality_report = report_asset(
     "quality_report",
     key=("table_name", "check_name"),
-    description="One row per check: its last result, with a score and a grade.",
+    description="One row per check: its last result, a failure first, with a score and a grade.",
     rows=quality_rows,
     summary=quality_summary,
 )

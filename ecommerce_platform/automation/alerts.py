@@ -18,8 +18,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-RUN, CHECK, FRESHNESS = "run ", "check ", "freshness "
-"""How the keys of the three kinds of incidents begin."""
+RUN, CHECK, FRESHNESS, DATABASE = "run ", "check ", "freshness ", "database"
+"""How the keys of the kinds of incidents begin."""
 
 FORGET_AFTER = dt.timedelta(days=7)
 """A failed run that nobody ran again leaves the book after this time, without a word."""

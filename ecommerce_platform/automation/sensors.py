@@ -7,10 +7,8 @@ sensor's cursor. So a restart tells nothing twice, and a recovery closes what it
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 
+import psycopg
 from dagster import (
-    AssetCheckEvaluation,
-    AssetCheckKey,
-    AssetCheckSeverity,
     AssetKey,
     DagsterEventType,
     DagsterInstance,
@@ -27,6 +25,7 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from ecommerce_platform.automation.alerts import (
     CHECK,
+    DATABASE,
     FORGET_AFTER,
     FRESHNESS,
     RUN,
@@ -36,7 +35,10 @@ from ecommerce_platform.automation.alerts import (
     compare,
     deliver,
 )
+from ecommerce_platform.checks.results import failing_checks, last_results
+from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.partitions import days_of_run
+from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 
 RUNS_LOOKED_AT = 1000
@@ -61,7 +63,7 @@ def alerts(context: SensorEvaluationContext):
         context.instance,
         settings.ui_url,
         sorted(graph.materializable_asset_keys),
-        sorted(graph.asset_check_keys),
+        Database(role="loader"),
         book.incidents,
     )
     look = compare(book, failing, undecided, dt.datetime.now(dt.UTC))
@@ -82,7 +84,7 @@ def problems(
     instance: DagsterInstance,
     ui: str,
     assets: Sequence[AssetKey],
-    checks: Sequence[AssetCheckKey],
+    database: PostgresConnection,
     known: Collection[str] = (),
 ) -> tuple[list[Incident], set[str]]:
     """Everything that is wrong now, and the keys of what nothing can be said about at this moment.
@@ -91,11 +93,12 @@ def problems(
         instance: whose records are read.
         ui: address of Dagster's UI, for the links.
         assets: whose freshness counts.
-        checks: whose last verdicts count.
+        database: the platform's, where the last results of its checks are.
         known: keys of incidents whose details need not be looked up again.
     """
-    failing_checks, undecided = _checks(instance, ui, checks)
-    return [*_runs(instance, ui, known), *failing_checks, *_freshness(instance, ui, assets)], undecided
+    failing, is_answered = _checks(database, ui)
+    undecided = set() if is_answered else {key for key in known if key.startswith(CHECK)}
+    return [*_runs(instance, ui, known), *failing, *_freshness(instance, ui, assets)], undecided
 
 
 def _runs(instance: DagsterInstance, ui: str, known: Collection[str]) -> Iterator[Incident]:
@@ -151,19 +154,24 @@ def _failed_steps(instance: DagsterInstance, run: DagsterRun) -> str:
     return f"Failed: {', '.join(dict.fromkeys(tables))}." if tables else "Its process ended before the run did."
 
 
-def _checks(instance: DagsterInstance, ui: str, checks: Sequence[AssetCheckKey]) -> tuple[list[Incident], set[str]]:
-    """Checks whose last verdict is an ERROR; and those that a run is about to judge, which keep their state."""
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
-    failing, undecided = [], set()
-    for key, record in records.items():
-        name = f"{'.'.join(key.asset_key.path)} {key.name}"
-        evaluation = record.evaluation
-        if not isinstance(evaluation, AssetCheckEvaluation):
-            undecided.add(f"{CHECK}{name}")
-        elif not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
-            link = f"{ui}/assets/{'/'.join(key.asset_key.path)}?view=checks&checkDetail={key.name}"
-            failing.append(Incident(f"{CHECK}{name}", f"Check failed: {name}", evaluation.description or "", link))
-    return sorted(failing, key=lambda incident: incident.key), undecided
+def _checks(database: PostgresConnection, ui: str) -> tuple[list[Incident], bool]:
+    """Checks that fail with severity ERROR over any days, one incident per check, and whether the database answers.
+
+    That it does not is an incident of its own.
+    """
+    try:
+        with database.connect() as connection:
+            results = failing_checks(last_results(connection))
+    except psycopg.OperationalError as error:
+        reason = " ".join(str(error).split())
+        return [Incident(DATABASE, "The database does not answer", reason, f"{ui}/runs")], False
+    failing: dict[str, Incident] = {}
+    for result in results:
+        name = f"{result.table} {result.check}"
+        link = f"{ui}/assets/{result.table.replace('.', '/')}?view=checks&checkDetail={result.check}"
+        detail = f"{result.days}: {result.description}"
+        failing.setdefault(f"{CHECK}{name}", Incident(f"{CHECK}{name}", f"Check failed: {name}", detail, link))
+    return list(failing.values()), True
 
 
 def _freshness(instance: DagsterInstance, ui: str, assets: Sequence[AssetKey]) -> Iterator[Incident]:

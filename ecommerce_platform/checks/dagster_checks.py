@@ -21,6 +21,7 @@ from dagster import (
 )
 
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
+from ecommerce_platform.checks.results import record_results
 from ecommerce_platform.io_managers.failures import retry_if_curable
 from ecommerce_platform.partitions import window_of_run
 from ecommerce_platform.resources.database import Database
@@ -65,14 +66,19 @@ def _checks_of_step(step: str, checks: Sequence[TableCheck]) -> AssetChecksDefin
 
         # They only read. A table's contract, its first check, uses several cores; the last ones need one the longest.
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            outcomes = [(check, pool.submit(judge, check)) for check in reversed(selected)]
-            for check, outcome in reversed(outcomes):
-                try:
-                    result = outcome.result()
-                except psycopg.Error as error:
-                    retry_if_curable(error)
-                    raise
-                yield asset_check_result(check, result)
+            futures = [(check, pool.submit(judge, check)) for check in reversed(selected)]
+        judged = [(check, future) for check, future in reversed(futures)]
+        known = [(check, future.result()) for check, future in judged if future.exception() is None]
+        try:
+            with database.connect() as connection:
+                record_results(connection, window, known)
+            for check, outcome in known:
+                yield asset_check_result(check, outcome)
+            for _, future in judged:
+                future.result()
+        except psycopg.Error as error:
+            retry_if_curable(error)
+            raise
 
     return evaluate
 

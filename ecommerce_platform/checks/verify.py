@@ -28,6 +28,7 @@ from ecommerce_platform.checks.outcome import (
     show,
 )
 from ecommerce_platform.checks.reconciliation import raw_folder_of_settings
+from ecommerce_platform.checks.results import record_results
 from ecommerce_platform.io_managers.change_log import NEVER, Source, changes, logs_of
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
@@ -61,10 +62,10 @@ def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
 
 
 def verify(connection: ClientConnection, checks: Iterable[TableCheck] | None = None) -> Iterator[Verdict]:
-    """Judge the whole database, a check at a time.
+    """Judge the whole database, a check at a time, and keep each result for those who look.
 
     Args:
-        connection: autocommit, allowed to read all layers and to make temporary tables, which it drops.
+        connection: autocommit, as loader: reads all layers, and makes temporary tables, which it drops.
         checks: these instead of :func:`whole_database_checks`.
 
     Raises:
@@ -73,6 +74,7 @@ def verify(connection: ClientConnection, checks: Iterable[TableCheck] | None = N
     for check in whole_database_checks() if checks is None else checks:
         begin = time.monotonic()
         outcome = check.run(connection)
+        record_results(connection, Window(), [(check, outcome)])
         yield Verdict(
             check.table,
             check.name,

@@ -21,6 +21,7 @@ QualityReport = table_schema(
         "grade": required(Check.isin(["A", "B", "C", "D", "F"])),
         "description": optional(),
         "checked_at": required(),
+        "days": required(not_blank),
     },
     key=("table_name", "check_name"),
     rules=(rule("grade A exactly when passed", lambda t: (t.grade == "A") == t.passed),),

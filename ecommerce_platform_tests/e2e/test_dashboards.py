@@ -89,10 +89,16 @@ REPORTS = """
 insert into monitoring.pipeline_report values
 ('warehouse.fact_sales', 'warehouse', 20000, 1000000, '2025-03-06 00:40+00', 'r', '2025-03-05', 0),
 ('staging.customers', 'staging', 500, 1000, '2025-03-04 00:30+00', 'r', '2025-03-05', 0);
-insert into monitoring.quality_report values
-('warehouse.fact_sales', 'revenue_agrees', 'ERROR', true, 10, 0, 100, 'A', 'good', '2025-03-06 00:41+00'),
-('production.customers', 'emails_are_valid', 'WARN', false, 10, 3, 70, 'F', '3 violations', '2025-03-06 00:41+00'),
-('staging.products', 'contract', 'ERROR', false, 10, 1, 90, 'D', '1 violation', '2025-03-06 00:41+00');
+insert into platform.check_results values
+('warehouse.fact_sales', 'revenue_agrees', '(,)', true, 'ERROR', true, 10, 0, 'good', '2025-03-06 00:41+00'),
+('production.customers', 'emails_are_valid', '(,)', true, 'WARN', false, 10, 3, '3 violations', '2025-03-06 00:41+00'),
+('production.customers', 'emails_are_valid', '[2025-03-05,2025-03-06)', false, 'WARN', true, 1, 0, 'good',
+    '2025-03-06 00:41+00');
+"""
+A_FAILURE = """
+insert into platform.check_results values
+('staging.products', 'contract', '[2025-03-05,2025-03-06)', false, 'ERROR', false, 10, 1, '1 violation',
+    '2025-03-06 00:41+00')
 """
 
 
@@ -102,7 +108,18 @@ def shop(sales: Platform) -> Iterator[str]:
     with served(sales.url) as address:
         yield address
     sales.execute("delete from monitoring.pipeline_report")
-    sales.execute("delete from monitoring.quality_report")
+    sales.execute("delete from platform.check_results")
+
+
+@pytest.fixture
+def failing(context: BrowserContext, sales: Platform, shop: str) -> Iterator[Visit]:
+    """A window on dashboards whose staging has a day that failed."""
+    sales.execute(A_FAILURE)
+    with served(sales.url) as address:
+        opened = Visit(context, address)
+        yield opened
+        opened.end()
+    sales.execute("delete from platform.check_results where severity = 'ERROR' and not passed")
 
 
 class Visit:
@@ -461,8 +478,8 @@ def test_a_chart_tells_a_screen_reader_what_it_shows(visit: Visit) -> None:
 # States
 
 
-def test_data_health_says_what_the_reports_say(visit: Visit, sales: Platform) -> None:
-    visit.go("/health")
+def test_data_health_says_what_the_reports_say(failing: Visit, sales: Platform) -> None:
+    visit = failing.go("/health")
     labels = ("Checks passed", "Checks failed", "Warnings", "Rejected rows")
     ((rejected, reasons),) = sales.rows("select count(*), sum(cardinality(reasons)) from production.rejected_rows")
     assert [visit.kpi(label) for label in labels] == ["1", "1", "1", f"{rejected:,}"]
@@ -473,14 +490,29 @@ def test_data_health_says_what_the_reports_say(visit: Visit, sales: Platform) ->
     assert [name for name in names if not name.startswith(tuple(FEEDS))] == []
     rows = [row.inner_text().split("\t") for row in visit.card("freshness").locator("tbody tr").all()]
     assert [row[:3] for row in rows] == [
-        ["staging", "Stale", "4 Mar 2025 00:30 UTC"],
+        ["staging", "Failing", "4 Mar 2025 00:30 UTC"],
         ["warehouse", "Fresh", "6 Mar 2025 00:40 UTC"],
     ]
-    failing = visit.card("failing_checks").locator("tbody tr")
-    assert [cell.inner_text() for cell in failing.locator("th").all()] == ["staging.products", "production.customers"]
-    link = failing.first.locator("a").get_attribute("href")
+    bad = visit.card("failing_checks").locator("tbody tr")
+    assert [row.inner_text().split("\t")[:4] for row in bad.all()] == [
+        ["staging.products", "contract", "Failed", "5 Mar 2025"],
+        ["production.customers", "emails_are_valid", "Warning", "All days"],
+    ]
+    link = bad.first.locator("a").get_attribute("href")
     assert link == "http://127.0.0.1:3000/assets/staging/products?view=checks"
     assert visit.page.get_by_role("link", name="Open Dagster").get_attribute("href") == "http://127.0.0.1:3000"
+
+
+def test_every_page_says_that_a_check_fails(failing: Visit) -> None:
+    for page in PAGES:
+        visit = failing.go(page.path)
+        notice = visit.page.locator(".notice.is-warning")
+        expect(notice).to_contain_text("These numbers may be wrong.")
+        expect(notice).to_contain_text("1 check fails: staging.products contract (5 Mar 2025).")
+        assert notice.get_by_role("link").count() == (page.id != "health")
+        expect(visit.page.locator(".badge", has_text="Failing").first).to_be_visible()
+    failing.go("/products?category=Books").page.get_by_role("link", name="See Data Health").click()
+    assert failing.settle().page.locator("h1").inner_text() == "Data Health"
 
 
 def test_filters_without_sales_say_so_and_offer_a_way_out(visit: Visit) -> None:

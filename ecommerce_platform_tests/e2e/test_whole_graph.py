@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner
 from dagster import AssetKey, DagsterInstance
 
+from dashboards.app.health import health_answers, read_health, warnings
 from ecommerce_platform import cli
 from ecommerce_platform.automation.runner import RunOutcome, run_days
-from ecommerce_platform.resources.database import database_url, embedded_server
+from ecommerce_platform.resources.database import Database, database_url, embedded_server
 from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
 from ecommerce_platform.source.feeds import FEEDS
@@ -253,6 +254,15 @@ def test_a_blocking_check_on_staging_stops_the_day_before_production_sees_it(sho
     assert not outcome.success
     assert any("staging.transactions" in failure and "transaction_id" in failure for failure in outcome.failures)
     assert shop.rows("select * from production.transactions order by transaction_id") == before
+    told = CliRunner().invoke(cli.main, ["status", "--json"])
+    assert told.exit_code == 1
+    (failing,) = json.loads(told.stdout)["failing_checks"]
+    assert (failing["table"], failing["check"], failing["days"]) == ("staging.transactions", "contract", str(day(4)))
+    assert "staging.transactions contract failed over" in CliRunner().invoke(cli.main, ["status"]).stderr
+    health = read_health(Database(role="reader"))
+    kpis, _ = health_answers(health, dt.datetime.now(dt.UTC))
+    assert kpis["checks_failed"].value == 1
+    assert [notice.badge for notice in warnings(health, None, dt.datetime.now(dt.UTC))][:2] == ["Failing", "Incomplete"]
     path.write_text(good, encoding="utf-8")
     assert run_days(shop.instance, day(4), day(4), select='key:"staging/transactions"+').failures == []
     assert verify().exit_code == 0

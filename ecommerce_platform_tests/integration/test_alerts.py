@@ -9,13 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from dagster import (
-    AssetCheckResult,
-    AssetCheckSeverity,
     AssetKey,
     DagsterInstance,
     Definitions,
     asset,
-    asset_check,
     build_sensor_context,
     define_asset_job,
 )
@@ -24,7 +21,10 @@ from dagster._core.definitions.freshness import FreshnessState, FreshnessStateCh
 from ecommerce_platform import definitions
 from ecommerce_platform.automation import alerts as alerting
 from ecommerce_platform.automation.sensors import alerts
+from ecommerce_platform.checks.dagster_checks import asset_checks
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.partitions import range_tags
+from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform_tests.harness import day
 
@@ -58,10 +58,11 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def webhook(monkeypatch: pytest.MonkeyPatch, data_dir) -> Iterator[Webhook]:
+def webhook(monkeypatch: pytest.MonkeyPatch, data_dir, database_url: str) -> Iterator[Webhook]:
     server = Webhook()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
+    monkeypatch.setenv("ECOMMERCE_DATABASE_URL", database_url)
     monkeypatch.setenv("ECOMMERCE_ALERT_WEBHOOK_URL", server.url)
     monkeypatch.setenv("ECOMMERCE_DAGSTER_URL", "https://dagster.example.com/")
     monkeypatch.setattr(alerting, "TRIES", alerting.TRIES.new(backoff_factor=0.01))
@@ -87,14 +88,15 @@ class Watched:
             if this.fails:
                 raise ValueError("ada@example.com is in a row")
 
-        @asset_check(asset=fact_sales, blocking=True)
-        def contract() -> AssetCheckResult:
-            return AssetCheckResult(
-                passed=not this.bad_rows, severity=AssetCheckSeverity.ERROR, description=f"{this.bad_rows} bad <rows>"
-            )
+        def judge(*_: object) -> CheckOutcome:
+            return CheckOutcome(not this.bad_rows, 10, this.bad_rows, f"{this.bad_rows} bad <rows>")
 
-        job = define_asset_job("daily")
-        self.defs = Definitions(assets=[fact_sales], asset_checks=[contract], jobs=[job])
+        self.defs = Definitions(
+            assets=[fact_sales],
+            asset_checks=asset_checks([TableCheck("contract", "warehouse.fact_sales", "No bad rows.", judge)]),
+            jobs=[define_asset_job("daily")],
+            resources={"database": Database(role="loader")},
+        )
         monkeypatch.setattr(definitions, "defs", self.defs)
 
     def run(self, number: int = 1, last: int | None = None) -> str:
@@ -175,6 +177,33 @@ def test_a_failed_check_is_told_and_closed_when_it_passes(watched: Watched, webh
     watched.run()
     watched.tick()
     assert webhook.messages[1]["blocks"][0]["text"]["text"] == "E-commerce platform: 2 solved"
+
+
+def test_a_check_that_passes_over_another_day_closes_nothing(watched: Watched, webhook: Webhook) -> None:
+    watched.bad_rows = 3
+    watched.run(1)
+    watched.tick()
+    watched.bad_rows = 0
+    watched.run(2)
+    assert watched.tick() == "2 open, 0 new, 0 solved"
+    watched.run(1)
+    assert watched.tick() == "0 open, 0 new, 2 solved"
+
+
+def test_a_database_that_does_not_answer_is_told_and_cures_no_check(
+    watched: Watched, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    watched.bad_rows = 3
+    watched.run()
+    watched.tick()
+    monkeypatch.setenv("ECOMMERCE_DATABASE_URL", "postgresql://nobody:secret-word@127.0.0.1:1/nothing")
+    load_settings.cache_clear()
+    assert watched.tick() == "3 open, 1 new, 0 solved"
+    assert "The database does not answer" in titles(webhook.messages[-1])[0]
+    assert "secret-word" not in json.dumps(webhook.messages)
+    monkeypatch.setenv("ECOMMERCE_DATABASE_URL", database_url)
+    load_settings.cache_clear()
+    assert watched.tick() == "2 open, 0 new, 1 solved"
 
 
 def test_lost_freshness_is_told_and_closed_when_it_is_back(watched: Watched, webhook: Webhook) -> None:

@@ -61,7 +61,7 @@ def test_a_database_that_stood_before_gets_the_new_reports_with_their_rights(
     postgres_server.create_database("older")
     url = postgres_server.url("older")
     apply_ddl(url, older)
-    assert apply_ddl(url) == ["120_monitoring.sql", "900_grants.sql"]
+    assert apply_ddl(url) == ["120_monitoring.sql", "160_what_people_see.sql", "900_grants.sql"]
     with PostgresConnection(url=url, role="reader").connect() as connection:
         connection.execute("select * from monitoring.layer_report, monitoring.database_health")
     assert measure(url, tmp_path)["deadlocks"].is_healthy
@@ -72,6 +72,7 @@ def test_the_summaries_show_what_needs_attention_first() -> None:
         {
             "table_name": ["staging.products", "warehouse.fact_sales"],
             "check_name": ["contract", "contract"],
+            "days": ["all days", "2024-01-01"],
             "severity": ["ERROR", "ERROR"],
             "passed": pd.array([True, False], dtype="boolean"),
             "rows_tested": pd.array([10, 100], dtype="Int64"),
@@ -84,7 +85,7 @@ def test_the_summaries_show_what_needs_attention_first() -> None:
     )
     text = quality_summary(checks)
     assert "| warehouse | 1 | 1 | 95.0 | C |" in text
-    assert r"| warehouse.fact_sales | contract | ERROR | C | 95.0 | 100 | 5 | a \| in it |" in text
+    assert r"| warehouse.fact_sales | contract | 2024-01-01 | ERROR | C | 95.0 | 100 | 5 | a \| in it |" in text
     assert "| staging.products |" not in text
     assert "Every check passed." in quality_summary(checks[:1])
     tables = pd.DataFrame(

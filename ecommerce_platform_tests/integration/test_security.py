@@ -117,4 +117,7 @@ def test_nobody_else_may_call_what_runs_as_the_owner(database_url: str) -> None:
             "select oid::regprocedure::text, proconfig from pg_proc where prosecdef"
             " and pronamespace::regnamespace::text not in ('pg_catalog', 'information_schema')"
         ).fetchall()
-    assert rows == [("platform.longest_transaction_seconds()", ["search_path=pg_catalog, pg_temp"])]
+    assert dict(rows) == {
+        "platform.longest_transaction_seconds()": ["search_path=pg_catalog, pg_temp"],
+        "monitoring.tables_behind()": ["search_path=pg_catalog, pg_temp"],
+    }

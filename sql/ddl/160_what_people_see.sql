@@ -1,0 +1,89 @@
+-- repeatable: whether the data are complete and judged. Every page, `status` and the reports read these views.
+create or replace view platform.passed_days as
+select slices.slice as partition_date
+from platform.slices as slices
+left join production.loaded_days as loaded
+    on slices.table_name = 'staging.' || loaded.feed and slices.slice = loaded.partition_date
+where slices.table_name in ('staging.customers', 'staging.products', 'staging.transactions', 'staging.transaction_items')
+group by slices.slice
+-- A slice without rows has nothing to pass; a slice that it took the place of is gone once production knows.
+having count(*) = 4 and bool_and(slices.load_id is not distinct from loaded.load_id);
+
+comment on view platform.passed_days is 'The days whose four slices have passed their checks and are in production.';
+comment on column platform.passed_days.partition_date is 'The day.';
+
+create or replace view monitoring.check_results as
+select
+    table_name,
+    check_name,
+    case when not is_whole then lower(days) end as first_day,
+    case when not is_whole then upper(days) - 1 end as last_day,
+    severity,
+    passed,
+    rows_tested,
+    violations,
+    description,
+    checked_at
+from platform.check_results;
+
+comment on view monitoring.check_results is
+'What checks have said last: over all days, over some days, and every failure over days that were not judged again since.';
+comment on column monitoring.check_results.table_name is 'The asset that was checked, as schema.table.';
+comment on column monitoring.check_results.check_name is 'The check.';
+comment on column monitoring.check_results.first_day is 'First day that was looked at; null for all days.';
+comment on column monitoring.check_results.last_day is 'Last day that was looked at; null for all days.';
+comment on column monitoring.check_results.severity is 'ERROR stops what is downstream, WARN does not.';
+comment on column monitoring.check_results.passed is 'The verdict.';
+comment on column monitoring.check_results.rows_tested is 'Rows, keys or days that were looked at.';
+comment on column monitoring.check_results.violations is 'How many of them break a rule, added up over the rules.';
+comment on column monitoring.check_results.description is 'One sentence: what was found.';
+comment on column monitoring.check_results.checked_at is 'When (UTC).';
+
+create or replace view monitoring.incomplete_days as
+with span as (
+    select
+        min(slice) as first_day,
+        max(slice) as last_day
+    from platform.slices
+    where table_name like 'staging.%'
+)
+
+select days.day::date as partition_date
+from span
+cross join generate_series(span.first_day, span.last_day, interval '1 day') as days (day)
+except
+select partition_date
+from platform.passed_days;
+
+comment on view monitoring.incomplete_days is
+'Days from the first to the last in staging of which a file is missing, or its last load has not passed its checks.';
+comment on column monitoring.incomplete_days.partition_date is 'The day.';
+
+-- reader may see neither the logs nor the watermarks: only which tables wait.
+create or replace function monitoring.tables_behind() returns setof text
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    origin text;
+    last_entry bigint;
+begin
+    for origin in
+        select distinct source
+        from platform.watermarks
+        where to_regclass('change_log.' || replace(source, '.', '_')) is not null
+    loop
+        execute format('select coalesce(max(position), 0) from change_log.%I', replace(origin, '.', '_')) into last_entry;
+        return query
+            select reader
+            from platform.watermarks as known
+            where known.source = origin and known.position < last_entry;
+    end loop;
+end
+$$;
+
+comment on function monitoring.tables_behind() is
+'The tables, as schema.table, that have not taken in every change of a table that they read; some more than once.';
+
+revoke all on function monitoring.tables_behind() from public;
+grant execute on function monitoring.tables_behind() to reader, loader;
+grant select on monitoring.check_results, monitoring.incomplete_days to reader, loader;
+grant select on platform.passed_days to loader;
