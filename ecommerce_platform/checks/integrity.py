@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
+from ecommerce_platform.checks.rates import rate_check
 from ecommerce_platform.checks.reconciliation import CUSTOMERS_WHO_BOUGHT, SALE_DAYS, SALE_MONTHS
 
 SEGMENT_THRESHOLDS = {"regular_orders": 3, "vip_orders": 10, "vip_revenue": 10_000}
@@ -475,18 +476,18 @@ def _age_is_of_the_day() -> TableCheck:
 
 
 def _emails_are_valid() -> TableCheck:
-    return sql_check(
+    check = sql_check(
         "emails_are_valid",
         "production.customers",
         "Each e-mail address has the shape of one.",
         broken=f"select customer_id from production.customers where not email_is_valid and {IN_WINDOW}",
         tested=f"select count(email) as rows_tested from production.customers where {IN_WINDOW}",
-        severity="WARN",
     )
+    return rate_check(check, "e-mail addresses are malformed")
 
 
 def _order_totals() -> TableCheck:
-    return sql_check(
+    check = sql_check(
         "order_totals_agree",
         "production.transaction_items",
         "The total that the shop exported with an order is the sum of the lines that were kept.",
@@ -503,5 +504,5 @@ def _order_totals() -> TableCheck:
             having orders.total_amount <> coalesce(sum(lines.line_total), 0)
         """,
         tested=f"select count(*) as rows_tested from production.transactions where {IN_WINDOW}",
-        severity="WARN",
     )
+    return rate_check(check, "orders have another total than their lines")

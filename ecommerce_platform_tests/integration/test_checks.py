@@ -136,10 +136,7 @@ def break_it(url: str, statements: str) -> None:
         connection.execute(statements)  # type: ignore[arg-type]
 
 
-WARNINGS_OF_GOOD_DATA = {
-    ("production.customers", "emails_are_valid"),
-    ("production.transaction_items", "order_totals_agree"),
-}
+WARNINGS_OF_GOOD_DATA = {("production.transaction_items", "order_totals_agree")}
 
 
 def test_good_data_passes_every_check_over_all_days(
@@ -158,7 +155,8 @@ def test_good_data_passes_every_check_of_each_day(
     window = Window(day(number), day(number + 1))
     outcomes = {key: run(url, check, window) for key, check in today(raw).items()}
     failed = {key: outcome.description for key, outcome in outcomes.items() if not outcome.passed}
-    assert set(failed) <= WARNINGS_OF_GOOD_DATA, failed
+    # The one address that came on day 2 is malformed: of one, one is too many.
+    assert set(failed) <= {*WARNINGS_OF_GOOD_DATA, ("production.customers", "emails_are_valid")}, failed
     assert outcomes["warehouse.fact_sales", "agrees_with_production"].rows_tested in (1, 2)
 
 
@@ -754,7 +752,8 @@ def test_personal_data_never_shows_in_a_failing_row(url: str, raw: Path) -> None
     break_it(
         url,
         "alter table production.customers drop constraint customers_country_check;"
-        " update production.customers set country = 'usa', email = 'x' where customer_id = 1",
+        " update production.customers set country = 'usa' where customer_id = 1;"
+        " update production.customers set email = 'x'",
     )
     for name in ("contract", "holds_what_its_select_says", "emails_are_valid"):
         outcome = run(url, one_check("production.customers", name, raw))
