@@ -11,7 +11,7 @@ import datetime as dt
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +20,7 @@ from dashboards.app.filters import Filters, View
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import WEEKDAYS, Snapshot, day_of, number_of
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES, TIME_LEVELS, Format
-from dashboards.spec.metrics import metric
+from dashboards.spec.metrics import EXACT, metric
 from dashboards.spec.pages import Kpi, Page, Visual
 
 Cell = str | int | Decimal | dt.date | dt.datetime | None
@@ -291,15 +291,13 @@ class Answers:
             if not orders[code]:
                 continue
             spans = (last - first)[bought[segment_of[bought] == code]]
-            lifespan = _mean_lifespan(spans)
+            lifespan, buyers = _mean_lifespan(spans), int(customers[code])
             values = _ratios(revenue[code], 0, int(orders[code]))
-            values["customers"] = int(customers[code])
-            values["purchase_frequency"] = metric("purchase_frequency")(int(orders[code]), int(customers[code]), days)
-            values["customer_lifespan"] = lifespan
+            values["customers"] = buyers
+            values["purchase_frequency"] = metric("purchase_frequency")(int(orders[code]), buyers, days)
+            values["customer_lifespan"] = lifespan.quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)
             values["customer_lifetime_value"] = metric("customer_lifetime_value")(
-                metric("average_order_value")(money(revenue[code]), int(orders[code])),
-                metric("purchase_frequency")(int(orders[code]), int(customers[code]), days),
-                lifespan,
+                money(revenue[code]), buyers, days, lifespan
             )
             name = snapshot.members["segment"][code]
             rows.append((name, *(values[measure] for measure in visual.measures)))
@@ -527,19 +525,13 @@ def _ratios(revenue: float, cost: float, orders: int) -> dict[str, Cell]:
 
 
 def _mean_lifespan(spans: np.ndarray) -> Decimal:
-    """Mean of the lifespans of customers, each as agg_customer_metrics stores it: years with four places."""
-    lengths, counts = np.unique(spans, return_counts=True)
-    places = Decimal("0.0001")
+    """Mean of the lifespans of customers in years, not rounded, given the days from their first to their last order."""
     total = Decimal(0)
-    for length, count in zip(lengths.tolist(), counts.tolist(), strict=True):
+    for length, count in zip(*(part.tolist() for part in np.unique(spans, return_counts=True)), strict=True):
         years = metric("customer_lifespan")(dt.date(2000, 1, 1), dt.date(2000, 1, 1) + dt.timedelta(days=length))
         assert years is not None
-        total += _half_up(years, places) * count
-    return _half_up(total / int(counts.sum()), places)
-
-
-def _half_up(value: Decimal, places: Decimal) -> Decimal:
-    return value.quantize(places, rounding="ROUND_HALF_UP")
+        total = EXACT.add(total, EXACT.multiply(years, Decimal(count)))
+    return EXACT.divide(total, Decimal(len(spans)))
 
 
 def _periods(level: str, start: dt.date, end: dt.date) -> list[tuple[dt.date, dt.date]]:

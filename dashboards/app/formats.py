@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from dashboards.app.answers import Cell
 from dashboards.spec.fields import Format
@@ -22,7 +22,7 @@ def exact(cell: Cell, format_: Format) -> str:
     if isinstance(cell, str):
         return cell
     if format_ == "percent":
-        return f"{cell:,.2f}%"
+        return f"{rounded(cell, 2)}%"
     if isinstance(cell, int):
         return f"{cell:,}"
     return f"{cell:,}"
@@ -33,14 +33,19 @@ def short(cell: Cell, format_: Format) -> str:
     if cell is None or isinstance(cell, str | dt.date):
         return exact(cell, format_)
     if format_ == "percent":
-        return f"{cell:.1f}%"
+        return f"{rounded(cell, 1)}%"
     value = Decimal(cell)
     for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
         if abs(value) >= size * 10 or (abs(value) >= size and (letter != "K" or format_ == "money")):
-            return f"{value / size:.{2 if abs(value) < size * 10 else 1}f}{letter}"
+            return f"{rounded(value / size, 2 if abs(value) < size * 10 else 1)}{letter}"
     if format_ == "money":
-        return f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+        return rounded(value, 2 if abs(value) < 1000 else 0)
     return f"{cell:,}"
+
+
+def rounded(value: Decimal | int, places: int) -> str:
+    """A number with so many decimals; a half is rounded away from zero, as PostgreSQL does with numeric."""
+    return f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}"
 
 
 def period_label(period: str) -> str:

@@ -13,7 +13,7 @@ from dash import dcc, html
 
 from dashboards.app.answers import Answer, Column, KpiAnswer
 from dashboards.app.filters import RANGES, Dropped, Filters, View
-from dashboards.app.formats import exact, period_label, short
+from dashboards.app.formats import exact, period_label, rounded, short
 from dashboards.app.health import Notice
 from dashboards.app.snapshot import Snapshot
 from dashboards.app.theme import THEMES
@@ -347,7 +347,7 @@ def _change(kpi: Kpi, answer: KpiAnswer) -> html.Div:
         children=[
             html.Span(arrow, className="arrow", **{"aria-hidden": "true"}),
             html.Span(word, className="sr"),
-            html.B(f" {abs(answer.change):,.1f}{unit} "),
+            html.B(f" {rounded(abs(answer.change), 1)}{unit} "),
             html.Span(answer.why, className="kpi-why"),
         ],
     )

@@ -223,8 +223,9 @@ MEASURES: Mapping[str, Measure] = _by_id(
         "average order value × purchase frequency × customer lifespan",
         _dax(
             "customer_lifetime_value",
-            average_order_value="[Average order value]",
-            purchase_frequency="[Purchase frequency]",
+            revenue="[Total revenue]",
+            customers="[Customers]",
+            window_days="[Days in window]",
             lifespan="[Customer lifespan]",
         ),
     ),

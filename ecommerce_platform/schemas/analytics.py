@@ -147,10 +147,14 @@ CustomerLifetimeValue = table_schema(
         at_least_as_many("orders", "customers"),
         average_order_value_is_defined(),
         rule(
-            "customer_lifetime_value = average_order_value * purchase_frequency * customer_lifespan",
+            "customer_lifetime_value = average_order_value * purchase_frequency * customer_lifespan, rounded once",
+            # Each factor is off by half of its last place at most; the product by that times the others.
             lambda t: (
-                t.customer_lifetime_value
-                == (t.average_order_value * t.purchase_frequency * t.customer_lifespan).round(2)
+                (t.customer_lifetime_value - t.average_order_value * t.purchase_frequency * t.customer_lifespan).abs()
+                * 10_000
+                <= 100
+                + 60 * t.purchase_frequency * t.customer_lifespan
+                + t.average_order_value.abs() * (t.purchase_frequency + t.customer_lifespan)
             ),
         ),
     ),

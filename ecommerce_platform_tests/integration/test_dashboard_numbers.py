@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
@@ -260,6 +261,11 @@ def round_half_up(value: Decimal) -> Decimal:
     return value.quantize(Decimal("0.01"), rounding="ROUND_HALF_UP")
 
 
+def half_up(value: Fraction, places: int) -> Decimal:
+    """A number that is not negative, rounded once."""
+    return Decimal(int(value * 10**places + Fraction(1, 2))).scaleb(-places)
+
+
 def test_a_change_compares_with_as_many_days_before(snapshot: Snapshot, connection: psycopg.Connection) -> None:
     query = "?from=2024-06-10&to=2024-07-09&payment=PayPal"
     shown, expected = Shown(snapshot, query), Expected(connection, query, snapshot.first_day, snapshot.last_day)
@@ -348,21 +354,22 @@ def test_lifetime_value_is_the_formula_of_the_metrics(case: tuple[Shown, Expecte
         ]
         low, high = inside[0], inside[-1]
     customers = expected.rows(
-        "segment, count(distinct transaction_id), sum(revenue), (max(sale_date) - min(sale_date)) / 365.25",
+        "segment, count(distinct transaction_id), sum(revenue), max(sale_date) - min(sale_date)",
         "group by segment, customer",
         ["segment"],
     )
     for segment, row in shown.by_click("lifetime_value").items():
         of_segment = [values for values in customers if values[0] == segment]
         orders, revenue = sum(values[1] for values in of_segment), sum(values[2] for values in of_segment)
-        spans = [max(values[3], Decimal(1) / 12).quantize(Decimal("0.0001"), "ROUND_HALF_UP") for values in of_segment]
-        lifespan = (sum(spans) / len(spans)).quantize(Decimal("0.0001"), "ROUND_HALF_UP")
-        years = Decimal((high - low).days + 1) / Decimal("365.25")
-        frequency = (Decimal(orders) / len(of_segment) / years).quantize(Decimal("0.0001"), "ROUND_HALF_UP")
+        # Fractions are exact: what people see is rounded once, at the end.
+        spans = [max(values[3] / Fraction("365.25"), Fraction(1, 12)) for values in of_segment]
+        lifespan = sum(spans) / len(spans)
+        years = Fraction((high - low).days + 1) / Fraction("365.25")
+        frequency = Fraction(orders, len(of_segment)) / years
         assert (row["orders"], row["revenue"], row["customers"]) == (orders, revenue, len(of_segment))
-        assert (row["customer_lifespan"], row["purchase_frequency"]) == (lifespan, frequency)
-        average = round_half_up(revenue / orders)
-        assert row["customer_lifetime_value"] == round_half_up(average * frequency * lifespan)
+        assert row["customer_lifespan"] == half_up(lifespan, 4)
+        assert row["purchase_frequency"] == half_up(frequency, 4)
+        assert row["customer_lifetime_value"] == half_up(Fraction(revenue) / orders * frequency * lifespan, 2)
 
 
 def test_new_and_returning_customers_are_counted_once_a_month(case: tuple[Shown, Expected]) -> None:

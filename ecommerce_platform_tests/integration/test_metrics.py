@@ -53,8 +53,10 @@ def small_shop(platform: Platform) -> Platform:
         ("purchase_frequency(6, 0, 365.25)", None),
         ("purchase_frequency(6, 2, 0)", None),
         ("purchase_frequency(6, 2, null)", None),
-        ("customer_lifetime_value(10, null, 1)", None),
-        ("customer_lifetime_value(10.00, 3, 0.5)", "15.00"),
+        ("purchase_frequency(15, 2, 500)", "5.4788"),  # exactly 5.47875
+        ("customer_lifetime_value(10, null, 1, 1)", None),
+        ("customer_lifetime_value(10, 0, 1, 1)", None),
+        ("customer_lifetime_value(60.00, 2, 365.25, 0.5)", "15.00"),
     ],
 )
 def test_a_metric_without_a_denominator_is_null(platform: Platform, metric: str, value: str | None) -> None:
@@ -65,7 +67,7 @@ def test_a_customer_with_one_order_has_a_lifespan_of_a_month(small_shop: Platfor
     assert small_shop.rows("select lifespan_years from warehouse.agg_customer_metrics") == [(Decimal("0.0833"),)] * 2
     # 2 orders of 2 buyers in 3 days; the customer who never bought is in no denominator.
     assert extract(small_shop, "customer_lifetime_value") == [
-        ("New", 2, 2, Decimal("10.00"), Decimal("5.00"), Decimal("121.7500"), Decimal("0.0833"), Decimal("50.71"))
+        ("New", 2, 2, Decimal("10.00"), Decimal("5.00"), Decimal("121.7500"), Decimal("0.0833"), Decimal("50.73"))
     ]
     (segment,) = extract(small_shop, "customer_segments")
     assert segment[:4] == ("New", 3, 2, 2)

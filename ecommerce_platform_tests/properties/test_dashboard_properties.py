@@ -107,7 +107,7 @@ def connection(sales):
         st.tuples(st.just("profit_margin"), amounts, amounts),
         st.tuples(st.just("share"), amounts, amounts),
         st.tuples(st.just("purchase_frequency"), counts, counts, st.integers(0, 36_500)),
-        st.tuples(st.just("customer_lifetime_value"), amounts, counts, counts),
+        st.tuples(st.just("customer_lifetime_value"), amounts, counts, st.integers(0, 36_500), counts),
     )
 )
 def test_a_metric_is_what_postgresql_makes_of_it(connection: psycopg.Connection, call: tuple) -> None:

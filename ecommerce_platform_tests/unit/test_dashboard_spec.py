@@ -84,6 +84,8 @@ def test_the_dax_of_a_ratio_divides_as_the_sql_does():
         (5_203, "count", "5,203", "5,203"),
         (98_071, "count", "98,071", "98.1K"),
         (Decimal("33.40"), "percent", "33.40%", "33.4%"),
+        (Decimal("12.25"), "percent", "12.25%", "12.3%"),  # a half is rounded up, as in the tables
+        (Decimal("-12.25"), "percent", "-12.25%", "-12.3%"),
         (None, "money", "–", "–"),
         (dt.date(2026, 3, 4), "day", "4 Mar 2026", "4 Mar 2026"),
     ],

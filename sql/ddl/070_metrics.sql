@@ -14,17 +14,19 @@ return round(part / nullif(whole, 0) * 100, 2);
 create or replace function warehouse.purchase_frequency(orders numeric, customers numeric, window_days numeric)
 returns numeric
 language sql immutable parallel safe
-return round(orders / nullif(customers, 0) / nullif(window_days / 365.25, 0), 4);
+return round(orders * 365.25 / nullif(customers * window_days, 0), 4);
 
 create or replace function warehouse.customer_lifespan(first_order date, last_order date) returns numeric
 language sql immutable parallel safe
 return greatest((last_order - first_order) / 365.25, 1 / 12.0);
 
+-- The orders of the average order value and of the purchase frequency cancel each other out.
+drop function if exists warehouse.customer_lifetime_value(numeric, numeric, numeric);
 create or replace function warehouse.customer_lifetime_value(
-    average_order_value numeric, purchase_frequency numeric, lifespan numeric
+    revenue numeric, customers numeric, window_days numeric, lifespan numeric
 ) returns numeric
 language sql immutable parallel safe
-return round(average_order_value * purchase_frequency * lifespan, 2);
+return round(revenue * 365.25 * lifespan / nullif(customers * window_days, 0), 2);
 
 create or replace function warehouse.segment(orders numeric, revenue numeric) returns text
 language sql immutable parallel safe
@@ -86,10 +88,10 @@ comment on function warehouse.average_order_value(numeric, numeric) is 'Total re
 comment on function warehouse.profit_margin(numeric, numeric) is '(total revenue - total cost) / total revenue * 100.';
 comment on function warehouse.share(numeric, numeric) is 'part / whole * 100.';
 comment on function warehouse.purchase_frequency(numeric, numeric, numeric) is
-'Orders / customers with at least one order, a year of the observed window.';
+'Orders / customers with at least one order, per year of the observed window.';
 comment on function warehouse.customer_lifespan(date, date) is 'Years from first to last order, at least one month.';
-comment on function warehouse.customer_lifetime_value(numeric, numeric, numeric) is
-'Average order value * purchase frequency * customer lifespan.';
+comment on function warehouse.customer_lifetime_value(numeric, numeric, numeric, numeric) is
+'Average order value * purchase frequency * customer lifespan, rounded once: revenue / customers / years of the observed window * lifespan.';
 comment on function warehouse.segment(numeric, numeric) is
 'Segment from all purchases so far: VIP from 10 orders and 10,000 of revenue, Regular from 3 orders, else New.';
 comment on function warehouse.age_group(date, date) is 'Age group on a day.';

@@ -11,30 +11,24 @@ segments as (
         sum(metrics.orders)::bigint as orders,
         sum(metrics.revenue) as revenue,
         warehouse.average_order_value(sum(metrics.revenue), sum(metrics.orders)) as average_order_value,
-        round(avg(metrics.lifespan_years), 4) as customer_lifespan
+        avg(warehouse.customer_lifespan(metrics.first_order_date, metrics.last_order_date)) as customer_lifespan
     from warehouse.agg_customer_metrics as metrics
     inner join warehouse.dim_customer as customers
         on metrics.customer_id = customers.customer_id and customers.is_current
     group by customers.segment
-),
-
-frequencies as (
-    select
-        segments.*,
-        warehouse.purchase_frequency(segments.orders, segments.customers, observed.window_days) as purchase_frequency
-    from segments
-    cross join observed
 )
 
 select
-    segment,
-    customers,
-    orders,
-    revenue,
-    average_order_value,
-    purchase_frequency,
-    customer_lifespan,
-    warehouse.customer_lifetime_value(average_order_value, purchase_frequency, customer_lifespan)
-        as customer_lifetime_value
-from frequencies
-order by segment
+    segments.segment,
+    segments.customers,
+    segments.orders,
+    segments.revenue,
+    segments.average_order_value,
+    warehouse.purchase_frequency(segments.orders, segments.customers, observed.window_days) as purchase_frequency,
+    round(segments.customer_lifespan, 4) as customer_lifespan,
+    warehouse.customer_lifetime_value(
+        segments.revenue, segments.customers, observed.window_days, segments.customer_lifespan
+    ) as customer_lifetime_value
+from segments
+cross join observed
+order by segments.segment
