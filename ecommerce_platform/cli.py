@@ -715,7 +715,7 @@ def _prepare(settings: Settings) -> None:
     from ecommerce_platform.checks import table_checks
     from ecommerce_platform.checks.contract import store_contracts
     from ecommerce_platform.checks.results import forget_former_checks
-    from ecommerce_platform.checks.verify import whole_database_checks
+    from ecommerce_platform.checks.verify import file_checks, whole_database_checks
     from ecommerce_platform.loaded_days import forget_former_readers
     from ecommerce_platform.resources.dagster_home import prepare_dagster_home
     from ecommerce_platform.resources.database import database_url, require_database
@@ -728,7 +728,7 @@ def _prepare(settings: Settings) -> None:
         apply_ddl(url)
         store_contracts(url)
         forget_former_readers(url)
-        forget_former_checks(url, [*table_checks(), *whole_database_checks()])
+        forget_former_checks(url, [*table_checks(), *whole_database_checks(), *file_checks()])
 
 
 def _require_running(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from ecommerce_platform.checks import all_checks
 from ecommerce_platform.io_managers import PostgresIOManager
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.resources.database import Database
+from ecommerce_platform.resources.published import PublishingIOManager
 from ecommerce_platform.resources.source import Source
 
 NEVER_STALE = {AssetKey(["warehouse", "dim_date"])}
@@ -31,11 +32,16 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
     """The platform as Dagster sees it.
 
     Args:
-        overrides: resources by key (``database``, ``io_manager``, ``source``) that replace the default ones, for tests.
+        overrides: resources by key that replace the default ones, for tests.
     """
     overrides = dict(overrides or {})
     database = overrides.pop("database", None) or Database(role="loader")
-    resources = {"database": database, "io_manager": PostgresIOManager(database=database), "source": Source()}
+    resources = {
+        "database": database,
+        "io_manager": PostgresIOManager(database=database),
+        "publisher": PublishingIOManager(database=database),
+        "source": Source(),
+    }
     return Definitions(
         assets=load_assets_from_modules([raw, staging, production, warehouse, analytics, monitoring]),
         asset_checks=all_checks(),

@@ -18,8 +18,6 @@ from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.postgres import read_frame
 from ecommerce_platform.partitions import one_run
 from ecommerce_platform.resources.database import Database
-from ecommerce_platform.resources.files import spreadsheet_csv, write_atomically
-from ecommerce_platform.settings import load_settings
 
 PANDAS_TYPES = {"integer": "Int64", "bigint": "Int64", "smallint": "Int64", "boolean": "boolean"}
 """Types of sql/ddl with a pandas type of their own. Decimals, dates and text are Python objects, and stay exact."""
@@ -59,7 +57,7 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
         kinds=spec.kinds,
         metadata=spec.metadata,
         deps=[table_key(read) for read in tables_read(table)],
-        io_manager_key="io_manager",
+        io_manager_key="publisher",
         dagster_type=frame_type(table),
         backfill_policy=one_run,
         pool=table,
@@ -68,9 +66,7 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
         with database.connect() as connection:
             text = select.read_text(encoding="utf-8")
             frame = read_frame(connection, text, reader=table, reads=tables_read(table))
-        path = load_settings().extracts / f"{name}.csv"
-        write_atomically(path, spreadsheet_csv(frame))
-        return Output(frame, metadata={"rows": len(frame), "path": str(path)})
+        return Output(frame, metadata={"rows": len(frame)})
 
     return build
 

@@ -27,7 +27,6 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
 from ecommerce_platform.resources.database import Database
-from ecommerce_platform.resources.files import json_rows, write_atomically
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.status import TableState, states_of, table_keys
 
@@ -79,7 +78,7 @@ def report_asset(
         kinds=spec.kinds,
         metadata=spec.metadata,
         deps=[extract.key for extract in extracts],
-        io_manager_key="io_manager",
+        io_manager_key="publisher",
         dagster_type=frame_type(table),
         backfill_policy=one_run,
         pool=table,
@@ -87,9 +86,7 @@ def report_asset(
     def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:
         with database.connect() as connection:
             frame = rows(context, connection)
-        path = load_settings().reports / f"{name}.json"
-        write_atomically(path, json_rows(frame))
-        metadata = {"rows": len(frame), "path": str(path), "report": MetadataValue.md(summary(frame))}
+        metadata = {"rows": len(frame), "report": MetadataValue.md(summary(frame))}
         return Output(frame, metadata=metadata)
 
     return build

@@ -32,6 +32,7 @@ from ecommerce_platform.checks.results import record_results
 from ecommerce_platform.io_managers.change_log import NEVER, Source, changes, logs_of
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.resources.published import difference, file_of
 from ecommerce_platform.schemas import SCHEMAS
 
 
@@ -61,17 +62,22 @@ def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
     return sorted(checks, key=lambda check: tables.index(check.table))
 
 
+def file_checks() -> list[TableCheck]:
+    """What :func:`verify` asks of the files that are written from tables."""
+    return [is_published(table) for table in SCHEMAS if file_of(table) is not None]
+
+
 def verify(connection: ClientConnection, checks: Iterable[TableCheck] | None = None) -> Iterator[Verdict]:
     """Judge the whole database, a check at a time, and keep each result for those who look.
 
     Args:
         connection: autocommit, as loader: reads all layers, and makes temporary tables, which it drops.
-        checks: these instead of :func:`whole_database_checks`.
+        checks: these instead of :func:`whole_database_checks` and :func:`file_checks`.
 
     Raises:
         psycopg.Error: the database cannot answer.
     """
-    for check in whole_database_checks() if checks is None else checks:
+    for check in [*whole_database_checks(), *file_checks()] if checks is None else checks:
         begin = time.monotonic()
         outcome = check.run(connection)
         record_results(connection, Window(), [(check, outcome)])
@@ -98,9 +104,30 @@ def holds_what_its_select_says(table: str) -> TableCheck:
     )
 
 
+def is_published(table: str) -> TableCheck:
+    """The check that a table's file holds the table's rows, and that a report has any."""
+
+    def evaluate(connection: ClientConnection, _: Window) -> CheckOutcome:
+        counted = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(*table.split("."))))
+        rows = int((counted.fetchone() or (0,))[0])
+        is_loaded = connection.execute("select exists (select 1 from production.loaded_days)").fetchone()
+        # A shop without sales has extracts without rows; a report says something of any shop.
+        if not rows and table.startswith("monitoring.") and is_loaded and is_loaded[0]:
+            return CheckOutcome(False, 0, 1, f"{table} is empty: materialize it again")
+        if not (is_loaded and is_loaded[0]) and not rows:
+            return CheckOutcome(True, 0, 0, "Not judged: nothing is loaded")
+        wrong = difference(connection, table)
+        path = file_of(table)
+        if wrong:
+            return CheckOutcome(False, rows, 1, f"{path}: {wrong}; materialize {table} again", [{"file": str(path)}])
+        return CheckOutcome(True, rows, 0, f"{path} holds the {rows:,} rows of the table")
+
+    return TableCheck("is_published", table, "The file of the table holds its rows.", evaluate)
+
+
 def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcome:
     with connection.transaction(force_rollback=True):
-        key = [sql.Identifier(name) for name in primary_key(connection, table)]
+        key = [sql.Identifier(name) for name in SCHEMAS[table].unique or ()]
         expected = _compute_again(connection, table)
         this = sql.Identifier(*table.split("."))
         columns = [sql.Identifier(name) for name in expected]
@@ -183,19 +210,3 @@ def make_empty_scope(connection: ClientConnection, table: str, scope: str) -> No
             nothing, as_sql(scope)
         )
     )
-
-
-def primary_key(connection: ClientConnection, table: str) -> list[str]:
-    """The columns of a table's primary key."""
-    rows = connection.execute(
-        """
-        select attribute.attname
-        from pg_catalog.pg_index as index
-        join pg_catalog.pg_attribute as attribute
-            on attribute.attrelid = index.indrelid and attribute.attnum = any (index.indkey::smallint[])
-        where index.indrelid = to_regclass(%s) and index.indisprimary
-        order by attribute.attnum
-        """,
-        (table,),
-    ).fetchall()
-    return [name for (name,) in rows]

@@ -17,6 +17,7 @@ import pyarrow.csv
 from dagster import (
     ConfigurableIOManagerFactory,
     InputContext,
+    IOManager,
     JsonMetadataValue,
     MetadataValue,
     OutputContext,
@@ -31,7 +32,16 @@ from psycopg import sql
 
 from ecommerce_platform.io_managers.change_log import read_up_to
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
-from ecommerce_platform.io_managers.modes import Query, Table, Window, WriteResult, trusted, write_mode
+from ecommerce_platform.io_managers.modes import (
+    Merge,
+    Query,
+    ReplaceSlice,
+    Table,
+    Window,
+    WriteResult,
+    trusted,
+    write_mode,
+)
 from ecommerce_platform.io_managers.writes import describe, write
 
 
@@ -149,6 +159,12 @@ _PANDAS_TYPES: dict[pa.DataType, Any] = {
 }
 
 
+def written_by(context: OutputContext) -> Merge | ReplaceSlice:
+    """How an asset is written, from the ``write`` of its metadata."""
+    mode = context.definition_metadata.get("write", {})
+    return write_mode(mode.data if isinstance(mode, JsonMetadataValue) else mode)
+
+
 class _Client(DbClient[ClientConnection]):
     """The connection, and how a slice reads as SQL. The writes themselves replace what they write."""
 
@@ -194,12 +210,9 @@ class _Handler(DbTypeHandler[Any]):
     ) -> Mapping[str, Any]:
         """Write ``obj`` in one transaction; the metadata counts its rows."""
         table = describe(connection, table_slice.schema, table_slice.table)
-        mode = context.definition_metadata.get("write", {})
-        if isinstance(mode, JsonMetadataValue):
-            mode = mode.data
         positions = obj.attrs.get(READ_UP_TO) if isinstance(obj, pd.DataFrame) else None
         rows = self.rows(obj, table)
-        result = write(connection, table, write_mode(mode), rows, window_of(table_slice), positions)
+        result = write(connection, table, written_by(context), rows, window_of(table_slice), positions)
         if "dagster/column_schema" in context.definition_metadata:
             # The event of each of a thousand partitions would carry it again.
             return _counts(result)
@@ -286,7 +299,7 @@ class PostgresIOManager(ConfigurableIOManagerFactory):
 
     database: ResourceDependency[PostgresConnection]
 
-    def create_io_manager(self, context: Any) -> DbIOManager:
+    def create_io_manager(self, context: Any) -> IOManager:
         """The IO manager of one run."""
         return DbIOManager(
             type_handlers=[_QueryHandler(), _ArrowHandler(), _PandasHandler()],

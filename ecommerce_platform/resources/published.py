@@ -1,0 +1,119 @@
+"""Tables that are files, too: the extracts as CSV, the reports as JSON.
+
+A file follows its table: it is written once the table is committed, from what was committed. A run that dies in between
+leaves the older file; ``verify`` sees that, and the next run writes it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from dagster import InputContext, IOManager, OutputContext
+from psycopg import sql
+
+from ecommerce_platform.io_managers import Merge, PostgresIOManager
+from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
+from ecommerce_platform.io_managers.postgres import read_frame, written_by
+from ecommerce_platform.resources.files import json_rows, spreadsheet_csv, write_atomically
+from ecommerce_platform.settings import load_settings
+
+
+def file_of(table: str) -> Path | None:
+    """The file that a table (schema.table) is published as; None for a table that is none."""
+    schema, name = table.split(".")
+    settings = load_settings()
+    if schema == "analytics":
+        return settings.extracts / f"{name}.csv"
+    return settings.reports / f"{name}.json" if schema == "monitoring" else None
+
+
+def publish(connection: ClientConnection, table: str, order: Sequence[tuple], key: Sequence[str]) -> Path:
+    """Write the file of a table from its rows, and give its path.
+
+    Args:
+        connection: in autocommit; what is not committed is not seen.
+        table: schema.table, one that is published.
+        order: the keys of its rows in the order that the file shall have. Rows with other keys come last.
+        key: the columns of the key.
+    """
+    path = file_of(table)
+    assert path is not None, f"{table} is no file"
+    rows = _rows(connection, table)
+    place = {values: number for number, values in enumerate(order)}
+    places = [place.get(values, len(place)) for values in keys_of(rows, key)]
+    write_atomically(path, _content(path, rows.iloc[sorted(range(len(rows)), key=places.__getitem__)]))
+    return path
+
+
+def keys_of(rows: pd.DataFrame, key: Sequence[str]) -> list[tuple]:
+    """The key of each row."""
+    return list(rows[list(key)].itertuples(index=False, name=None))
+
+
+def difference(connection: ClientConnection, table: str) -> str | None:
+    """What is wrong with the file of a table, in words; None where it holds the table's rows, in any order."""
+    path = file_of(table)
+    assert path is not None, f"{table} is no file"
+    try:
+        held = path.read_bytes()
+    except FileNotFoundError:
+        return "the file is missing"
+    except OSError as error:
+        return f"the file cannot be read: {error.strerror}"
+    try:
+        found = _records(path, held)
+    except ValueError:
+        return "the file cannot be understood"
+    expected = _records(path, _content(path, _rows(connection, table)))
+    if found == expected:
+        return None
+    more, less = (found - expected).total(), (expected - found).total()
+    return f"the file has {more:,} rows that the table has not, and lacks {less:,}"
+
+
+def _rows(connection: ClientConnection, table: str) -> pd.DataFrame:
+    select = sql.SQL("select * from {}").format(sql.Identifier(*table.split(".")))
+    return read_frame(connection, select.as_string(connection))
+
+
+def _content(path: Path, rows: pd.DataFrame) -> bytes:
+    return spreadsheet_csv(rows) if path.suffix == ".csv" else json_rows(rows)
+
+
+def _records(path: Path, content: bytes) -> Counter[str]:
+    text = content.decode()
+    if path.suffix == ".csv":
+        return Counter(json.dumps(row) for row in csv.reader(io.StringIO(text, newline="")))
+    return Counter(json.dumps(row, sort_keys=True) for row in json.loads(text))
+
+
+class PublishingIOManager(PostgresIOManager):
+    """As :class:`PostgresIOManager`; what is committed is then published as the table's file."""
+
+    def create_io_manager(self, context: Any) -> IOManager:
+        """The IO manager of one run."""
+        return _Publishing(super().create_io_manager(context), self.database)
+
+
+class _Publishing(IOManager):
+    def __init__(self, tables: IOManager, database: PostgresConnection):
+        self._tables = tables
+        self._database = database
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        self._tables.handle_output(context, obj)
+        mode = written_by(context)
+        assert isinstance(mode, Merge)
+        with self._database.connect() as connection:
+            path = publish(connection, ".".join(context.asset_key.path), keys_of(obj, mode.key), mode.key)
+        context.add_output_metadata({"path": str(path)})
+
+    def load_input(self, context: InputContext) -> Any:
+        return self._tables.load_input(context)
