@@ -430,7 +430,7 @@ def _generate(first: str, last: str) -> dict[str, Any]:
     day = dt.date.fromisoformat(first)
     while day <= dt.date.fromisoformat(last):
         for feed in FEEDS:
-            written = source.export(feed, day).rows
+            written = source.export(feed, day).file.rows
             rows += written
             orders += written if feed == "transactions" else 0
         day += dt.timedelta(days=1)

@@ -38,6 +38,7 @@ from ecommerce_platform.settings import PREFIX, PROJECT_DIR, Settings, SettingsE
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+    from ecommerce_platform.automation.runner import RunOutcome
     from ecommerce_platform.checks.results import CheckResult
 
 # Dagster, pandas and psycopg are imported inside the commands: `--help` should answer at once.
@@ -50,6 +51,9 @@ WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 ENDED_ON_PURPOSE = (0, -signal.SIGINT, -signal.SIGTERM, 130)
+
+MOST_REFUSED = 10
+"""So many days whose files break the contract of staging are found one by one; then ``up`` gives up."""
 
 WATCH_SECONDS = 3
 """How often the serving ``up`` looks after what it started."""
@@ -168,15 +172,52 @@ def up(days: int | None, serve: bool) -> None:
         ranges = what_is_loaded_now().to_run(settings.first_day, end)
         if not ranges:
             console.print(f"All days from {settings.first_day} to {end} are loaded.")
-        # A range whose files are refused does not keep the others waiting.
-        successes = [_run(instance, first, last, None) for first, last in ranges]
-        if not all(successes):
-            sys.exit(EXIT_FAILED)
-        fails = _tell_failing_checks(failing_checks_now())
+        # What is refused does not keep the other days waiting, nor those who want to look at them.
+        is_whole = _load(instance, ranges)
+        _tell_missing(what_is_loaded_now().missing(settings.first_day, end), settings)
+        is_whole = not _tell_failing_checks(failing_checks_now()) and is_whole
     if serve:
         _serve(settings)
-    if fails:
+    if not is_whole:
         sys.exit(EXIT_FAILED)
+
+
+def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) -> bool:
+    """Load ranges of days, each in one run; where files are refused, what is left without their days.
+
+    Which day of a range breaks the contract of staging is not known: it is found by halves.
+
+    Returns:
+        Whether every day is loaded.
+    """
+    from ecommerce_platform.source.folder_check import spans_of
+
+    waiting, is_whole, refused = list(reversed(ranges)), True, 0
+    while waiting and refused < MOST_REFUSED:
+        first, last = waiting.pop()
+        outcome = _run(instance, first, last, None)
+        is_whole = is_whole and outcome.success
+        if outcome.success or not outcome.is_refused:
+            continue
+        days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+        if outcome.refused_days:
+            waiting += reversed(spans_of(day for day in days if day not in outcome.refused_days))
+        elif len(days) > 1:
+            middle = len(days) // 2
+            waiting += [(days[middle], last), (first, days[middle - 1])]
+        else:
+            refused += 1
+    if waiting:
+        console.print(f"{refused} days are refused, one by one: something is wrong with more than a few files.")
+    return is_whole
+
+
+def _tell_missing(missing: Sequence[tuple[dt.date, dt.date]], settings: Settings) -> None:
+    """Name the days that are not loaded, and what to do."""
+    if missing:
+        spans = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in missing)
+        drop = f"Drop their files into {settings.landing}, then load" if settings.source == "landing" else "Load"
+        console.print(f"Missing days: {spans}. {drop} them with: ecommerce-platform up --no-serve", markup=False)
 
 
 def _last_landed_day(settings: Settings, end: dt.date) -> dt.date:
@@ -241,7 +282,7 @@ def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
         )
     _prepare(settings)
     with _instance() as instance:
-        if not _run(instance, start, end, select):
+        if not _run(instance, start, end, select).success:
             sys.exit(EXIT_FAILED)
 
 
@@ -284,11 +325,8 @@ def status(as_json: bool) -> None:
             " ecommerce-platform up --no-serve",
             markup=False,
         )
-    if missing:
-        spans = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in missing)
-        drop = f"Drop their files into {settings.landing}, then load" if settings.source == "landing" else "Load"
-        console.print(f"Missing days: {spans}. {drop} them with: ecommerce-platform up --no-serve", markup=False)
-    else:
+    _tell_missing(missing, settings)
+    if not missing:
         console.print(f"Every day from {settings.first_day} to {yesterday()} is loaded.")
     if _tell_failing_checks(failing):
         sys.exit(EXIT_FAILED)
@@ -762,8 +800,8 @@ def _progress() -> Progress:
     )
 
 
-def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | None) -> bool:
-    """One run with a progress bar; says what failed where it fails. Whether it succeeded."""
+def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | None) -> RunOutcome:
+    """One run with a progress bar; says what it warned of, and what failed."""
     from ecommerce_platform.automation.runner import SelectionError, run_days, step_count
 
     days = (end - start).days + 1
@@ -783,13 +821,15 @@ def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | 
             progress.update(task, description="done" if outcome.success else "failed")
     except SelectionError as error:
         raise click.UsageError(str(error)) from None
+    for warning in outcome.warnings:
+        console.print(warning, style="yellow", markup=False)
     if outcome.success:
         console.print(f"Loaded in {time.monotonic() - begin:.0f} s, run {outcome.run_id}.")
     else:
         for failure in outcome.failures:
             console.print(failure, style="red", markup=False)
         console.print(f"Run {outcome.run_id} failed; what it had stored stays, and nothing is half-written.")
-    return outcome.success
+    return outcome
 
 
 def _require_free_port(settings: Settings, setting: str) -> None:

@@ -8,8 +8,8 @@ the days of these slices do not count as loaded.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import psycopg
 
@@ -17,6 +17,7 @@ from ecommerce_platform.assets.lineage import tables_read, transformed_tables
 from ecommerce_platform.io_managers.change_log import EVERYTHING, behind, forget_other_readers
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.source.folder_check import spans_of
 
 Span = tuple[dt.date, dt.date]
 """First and last day of a range, both included."""
@@ -36,6 +37,10 @@ class Loaded:
     passed: frozenset[dt.date]
     behind: Sequence[str]
 
+    def without(self, days: Collection[dt.date]) -> Loaded:
+        """As if some days were not there, because they are to be read again."""
+        return replace(self, days=self.days.difference(days), passed=self.passed.difference(days))
+
     def missing(self, start: dt.date, end: dt.date) -> list[Span]:
         """The ranges of days from ``start`` to ``end`` that are not loaded, oldest first."""
         return spans_of(day for day in _days(start, end) if day not in self.days)
@@ -54,17 +59,6 @@ class Loaded:
 
 def _days(start: dt.date, end: dt.date) -> Iterator[dt.date]:
     return (start + dt.timedelta(days=number) for number in range((end - start).days + 1))
-
-
-def spans_of(days: Iterable[dt.date]) -> list[Span]:
-    """Ascending days as ranges without a gap."""
-    spans: list[Span] = []
-    for day in days:
-        if spans and spans[-1][1] == day - dt.timedelta(days=1):
-            spans[-1] = (spans[-1][0], day)
-        else:
-            spans.append((day, day))
-    return spans
 
 
 def what_is_loaded(connection: ClientConnection) -> Loaded:

@@ -120,6 +120,7 @@ class Settings(BaseSettings):
     )
     source: Literal["synthetic", "landing"] = Field("synthetic", examples=["synthetic"])
     landing_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("landing"), examples=["landing"])
+    landing_rest_seconds: float = Field(30, ge=0, le=3600, examples=["30"])
     first_day: Annotated[dt.date, NoDecode, BeforeValidator(_iso_day), AfterValidator(_known_day)] = Field(
         dt.date(2024, 1, 1), examples=["2024-01-01"]
     )

@@ -16,7 +16,7 @@ from ecommerce_platform.checks.freshness import latest_expected_day
 from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_checks, last_results
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.layers import LAYERS
-from ecommerce_platform.loaded_days import spans_of
+from ecommerce_platform.source.folder_check import spans_of
 
 FRESH, LATE, STALE, FAILING, UNKNOWN = "Fresh", "Late", "Stale", "Failing", "Unknown"
 DAY = "%-d %b %Y"

@@ -1,16 +1,25 @@
-"""Raw: the exported files, one a feed a day. Written by the source, read by staging."""
+"""Raw: the exported files, one per feed and day. Written by the source, read by staging."""
 
 import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, asset
+from dagster import AssetExecutionContext, AssetsDefinition, Failure, MaterializeResult, MetadataValue, asset
 
 from ecommerce_platform.assets.tables import code_references, table_key
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
-from ecommerce_platform.resources.source import Source
-from ecommerce_platform.source.feed_files import feed_file_name
+from ecommerce_platform.raw_files import record_taken_files, taken_files
+from ecommerce_platform.resources.database import Database
+from ecommerce_platform.resources.source import Export, Source
+from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name
 from ecommerce_platform.source.feeds import FEEDS
+
+REFUSED_DAYS = "refused_days"
+"""The metadata of a failure that names the days whose files cannot be taken."""
+
+SHOWN = 5
+"""Files that an error or a warning names."""
 
 DESCRIPTIONS = {
     "customers": "One file per day: the full image of each customer created or changed that day.",
@@ -38,38 +47,87 @@ def raw_asset(feed: str) -> AssetsDefinition:
         metadata={"columns": ", ".join(FEEDS[feed]), **code_references(Path(__file__))},
         pool=f"raw.{feed}",
     )
-    def build(context: AssetExecutionContext, source: Source) -> MaterializeResult:
+    def build(context: AssetExecutionContext, source: Source, database: Database) -> MaterializeResult:
         days = window_of_run(context.run.tags).days
-        total_rows = total_bytes = 0
-        unknown: dict[str, dt.date] = {}
-        for day in days:
-            written = source.export(feed, day)
-            total_rows += written.rows
-            total_bytes += written.bytes
-            metadata: dict[str, str | int] = {"sha256": written.sha256, "bytes": written.bytes, "rows": written.rows}
-            if written.extra_columns:
-                metadata["unknown_columns"] = ", ".join(written.extra_columns)
-            if written.malformed_rows:
-                metadata["malformed_rows"] = written.malformed_rows
-            context.add_asset_metadata(metadata, partition_key=day.isoformat())
-            for column in written.extra_columns:
-                unknown.setdefault(column, day)
-        for column, day in unknown.items():
-            context.log.warning(
-                f"raw.{feed}: column {column!r} is not one of the feed's (first on {day}): kept in"
-                f" staging.{feed}.extra_columns, used by nothing"
-            )
+        with database.connect() as connection:
+            last = taken_files(connection, feed, days)
+        exports: dict[dt.date, Export] = {}
+        refused: dict[dt.date, FeedFileError] = {}
+        try:
+            for day in days:
+                try:
+                    exports[day] = source.export(feed, day, last.get(day))
+                except FeedFileError as error:
+                    refused[day] = error
+        finally:
+            with database.connect() as connection:
+                record_taken_files(connection, feed, {day: export.taken for day, export in exports.items()})
+        for day, export in exports.items():
+            context.add_asset_metadata(_metadata(export), partition_key=day.isoformat())
+        for note in _notes(feed, exports):
+            context.log.warning(note)
+        if refused:
+            raise refusal(refused)
+        unknown = dict.fromkeys(name for export in exports.values() for name in export.file.extra_columns)
         return MaterializeResult(
             metadata={
                 "files": len(days),
-                "total_rows": total_rows,
-                "total_bytes": total_bytes,
+                "total_rows": sum(export.file.rows for export in exports.values()),
+                "total_bytes": sum(export.file.bytes for export in exports.values()),
                 "path": str(feed_file_name(source.raw_folder(), feed, days[-1])),
                 **({"unknown_columns": ", ".join(unknown)} if unknown else {}),
             }
         )
 
     return build
+
+
+def _metadata(export: Export) -> dict[str, str | int | bool]:
+    file = export.file
+    return {
+        "sha256": file.sha256,
+        "bytes": file.bytes,
+        "rows": file.rows,
+        **({"unknown_columns": ", ".join(file.extra_columns)} if file.extra_columns else {}),
+        **({"malformed_rows": file.malformed_rows} if file.malformed_rows else {}),
+        **({"kept": "differs from what the source gave last, and was left alone"} if export.is_kept else {}),
+    }
+
+
+def _notes(feed: str, exports: Mapping[dt.date, Export]) -> Iterator[str]:
+    """What somebody should know of a run's files, in sentences."""
+    unknown: dict[str, dt.date] = {}
+    for day, export in exports.items():
+        for column in export.file.extra_columns:
+            unknown.setdefault(column, day)
+    for column, day in unknown.items():
+        yield (
+            f"raw.{feed}: column {column!r} is not one of the feed's (first on {day}): kept in"
+            f" staging.{feed}.extra_columns, used by nothing"
+        )
+    kept = [day for day, export in exports.items() if export.is_kept]
+    if kept:
+        files = "a raw file, which is" if len(kept) == 1 else f"{len(kept)} raw files, which are"
+        yield (
+            f"raw.{feed}: somebody has changed {files} kept ({_shown(kept)})."
+            " Delete a file to have it written from the source again."
+        )
+
+
+def _shown(days: Sequence[dt.date]) -> str:
+    more = f" and {len(days) - SHOWN} more" if len(days) > SHOWN else ""
+    return ", ".join(map(str, days[:SHOWN])) + more
+
+
+def refusal(refused: Mapping[dt.date, FeedFileError]) -> Failure:
+    """The failure of a run some of whose files cannot be taken; its metadata names their days."""
+    errors = [str(error) for error in list(refused.values())[:SHOWN]]
+    more = f" And {len(refused) - SHOWN} more files." if len(refused) > SHOWN else ""
+    return Failure(
+        " ".join(errors) + more,
+        metadata={REFUSED_DAYS: MetadataValue.json([day.isoformat() for day in refused])},
+        allow_retries=False,
+    )
 
 
 raw_assets = [raw_asset(feed) for feed in FEEDS]

@@ -22,6 +22,7 @@ from dagster import (
 
 from ecommerce_platform.loaded_days import Loaded, what_is_loaded
 from ecommerce_platform.partitions import days_of_run
+from ecommerce_platform.raw_files import days_with_a_new_file
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 
@@ -37,9 +38,9 @@ daily_job = define_asset_job(
 
 
 def what_is_loaded_now() -> Loaded:
-    """What the platform's database says is loaded."""
+    """What the platform's database says is loaded; a day of which another file has landed since is not."""
     with Database(role="loader").connect() as connection:
-        return what_is_loaded(connection)
+        return what_is_loaded(connection).without(days_with_a_new_file(connection, load_settings()))
 
 
 def days_to_request(

@@ -1,6 +1,7 @@
 """Runs the daily job over a range of days in this process, and tells what happens while it happens."""
 
 import datetime as dt
+import logging
 import socket
 import uuid
 from collections.abc import Callable, Sequence
@@ -16,10 +17,12 @@ from dagster import (
     DagsterInstance,
     DagsterRunStatus,
     EventLogEntry,
+    JsonMetadataValue,
     RunsFilter,
 )
 from dagster._core.errors import DagsterAssetCheckFailedError
 
+from ecommerce_platform.assets.raw import REFUSED_DAYS
 from ecommerce_platform.automation.daily import DAILY_JOB
 from ecommerce_platform.partitions import range_tags
 
@@ -31,6 +34,9 @@ IN_PROGRESS = [
     DagsterRunStatus.CANCELING,
 ]
 
+REFUSING_STEPS = ("raw__", "check__staging")
+"""The steps that refuse a day for what is in its files."""
+
 Listener = Callable[[DagsterEvent], None]
 
 
@@ -40,11 +46,23 @@ class SelectionError(ValueError):
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended: its id, whether it succeeded, and a line for each step that failed."""
+    """How a run ended.
+
+    Attributes:
+        run_id: its id.
+        success: whether it succeeded.
+        failures: a line for each step that failed.
+        warnings: what its steps have warned of.
+        refused_days: the days whose files could not be taken.
+        is_refused: whether nothing failed but files and the checks of staging: other days may succeed.
+    """
 
     run_id: str
     success: bool
     failures: Sequence[str]
+    warnings: Sequence[str] = ()
+    refused_days: frozenset[dt.date] = frozenset()
+    is_refused: bool = False
 
 
 def run_days(
@@ -70,11 +88,19 @@ def run_days(
     end_dead_runs(instance)
     run_id = str(uuid.uuid4())
     failures: list[str] = []
+    warnings: list[str] = []
+    failed_steps: set[str] = set()
+    refused: set[dt.date] = set()
 
     def hear(entry: EventLogEntry) -> None:
         event = entry.dagster_event
         if event is None:
+            if entry.level == logging.WARNING:
+                warnings.append(entry.user_message)
             return
+        if event.is_step_failure:
+            failed_steps.add(event.step_key or "")
+            refused.update(_refused_days(event))
         if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
             if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
@@ -94,7 +120,10 @@ def run_days(
         asset_selection=keys,
         raise_on_error=False,
     )
-    return RunOutcome(run_id, result.success, failures)
+    is_refused = bool(failed_steps) and all(step.startswith(REFUSING_STEPS) for step in failed_steps)
+    if not result.success and not failures:
+        failures.append(_why_it_never_began(instance, run_id))
+    return RunOutcome(run_id, result.success, failures, warnings, frozenset(refused), is_refused)
 
 
 def selected_keys(select: str) -> list[AssetKey]:
@@ -165,7 +194,30 @@ def _is_failed_check(event: DagsterEvent) -> bool:
     return error is not None and error.cls_name == DagsterAssetCheckFailedError.__name__
 
 
+def _refused_days(event: DagsterEvent) -> set[dt.date]:
+    given = event.step_failure_data.user_failure_data
+    days = given.metadata.get(REFUSED_DAYS) if given else None
+    listed = days.value if isinstance(days, JsonMetadataValue) and isinstance(days.value, list) else []
+    return {dt.date.fromisoformat(str(day)) for day in listed}
+
+
+def _why_it_never_began(instance: DagsterInstance, run_id: str) -> str:
+    """What Dagster noted of a run in which no step failed."""
+    records = instance.get_records_for_run(run_id, of_type=DagsterEventType.RUN_FAILURE).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        data = event.job_failure_data if event is not None else None
+        if data is not None and data.error is not None:
+            return f"The run could not go on: {' '.join(data.error.message.split())}"
+        if event is not None and event.message:
+            return f"The run could not go on: {event.message}"
+    return "The run could not go on, and Dagster does not say why: its page in the UI may show more."
+
+
 def _explain(event: DagsterEvent) -> str:
+    given = event.step_failure_data.user_failure_data
+    if given is not None and given.description:
+        return f"{event.step_key}: {given.description}"
     error = event.step_failure_data.error
     while error is not None and error.cause is not None:
         error = error.cause

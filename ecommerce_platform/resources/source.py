@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from dagster import ConfigurableResource
@@ -14,6 +15,7 @@ from ecommerce_platform.source.feed_files import (
     feed_file_name,
     write_feed_file,
 )
+from ecommerce_platform.source.landing import Taken, wait_until_whole
 from ecommerce_platform.source.shop import ShopSettings, feed_table, table_csv
 
 
@@ -29,6 +31,21 @@ def shop_settings(settings: Settings) -> ShopSettings:
     )
 
 
+@dataclass(frozen=True)
+class Export:
+    """What became of one file.
+
+    Attributes:
+        file: what the raw folder holds now.
+        taken: what the source gave.
+        is_kept: whether the raw folder keeps another file, because somebody has changed it.
+    """
+
+    file: FeedFile
+    taken: Taken
+    is_kept: bool
+
+
 class Source(ConfigurableResource):
     """Puts a day's file of a feed into the raw folder."""
 
@@ -36,24 +53,51 @@ class Source(ConfigurableResource):
         """Where the raw files lie: FEED/YYYY-MM-DD.csv below it."""
         return load_settings().raw
 
-    def export(self, feed: str, day: dt.date) -> FeedFile:
+    def export(self, feed: str, day: dt.date, last: Taken | None = None) -> Export:
         """Write one file atomically, and say what it holds.
 
+        A raw file that is neither what the source gave last nor what it gives now was changed by somebody: it is kept.
+
+        Args:
+            feed: the feed.
+            day: the day.
+            last: what the source gave last, where that is known.
+
         Raises:
-            FeedFileError: a landed file is missing or has a fault; what the raw folder held stays.
+            FeedFileError: a landed file is missing, still being written, or has a fault; the raw folder stays as it is.
         """
         settings = load_settings()
         path = feed_file_name(settings.raw, feed, day)
-        if settings.source == "landing":
-            landed = feed_file_name(settings.landing, feed, day)
-            checked = check_feed_file(landed, feed, day)
-            content = landed.read_bytes()
-            if hashlib.sha256(content).hexdigest() != checked.sha256:
-                raise FeedFileError(
-                    feed, day, landed, "the file changed while it was read", "try again once it is whole"
-                )
-            write_feed_file(path, content)
-            return checked
+        file, content, modified_ns = (
+            self._landed(settings, feed, day) if settings.source == "landing" else self._made(settings, feed, day, path)
+        )
+        taken = Taken(file.sha256, file.bytes, modified_ns)
+        if last is not None and _sha256(path) not in (None, last.sha256, taken.sha256):
+            return Export(check_feed_file(path, feed, day), taken, is_kept=True)
+        write_feed_file(path, content)
+        return Export(file, taken, is_kept=False)
+
+    @staticmethod
+    def _landed(settings: Settings, feed: str, day: dt.date) -> tuple[FeedFile, bytes, int]:
+        landed = feed_file_name(settings.landing, feed, day)
+        wait_until_whole(landed, feed, day, settings.landing_rest_seconds)
+        checked = check_feed_file(landed, feed, day)
+        status = landed.stat()
+        content = landed.read_bytes()
+        if hashlib.sha256(content).hexdigest() != checked.sha256:
+            raise FeedFileError(feed, day, landed, "the file changed while it was read", "try again once it is whole")
+        return checked, content, status.st_mtime_ns
+
+    @staticmethod
+    def _made(settings: Settings, feed: str, day: dt.date, path: Path) -> tuple[FeedFile, bytes, int]:
         rows = feed_table(shop_settings(settings), feed, day)
-        sha256, size = write_feed_file(path, table_csv(feed, rows))
-        return FeedFile(feed, day, path, sha256, size, rows.num_rows, (), 0)
+        content = table_csv(feed, rows)
+        sha256 = hashlib.sha256(content).hexdigest()
+        return FeedFile(feed, day, path, sha256, len(content), rows.num_rows, (), 0), content, 0
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from dagster import materialize
+from dagster import DagsterInstance, materialize
 
 from ecommerce_platform.assets.raw import raw_asset
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.raw_files import days_with_a_new_file, record_taken_files, taken_files
+from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Source
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name
@@ -40,15 +46,22 @@ class Landing:
             path.write_bytes((raw or {}).get(feed) or csv_bytes(columns, rows[feed]))
 
     def load(self, number: int = 1) -> None:
-        for feed in FEEDS:
-            Source().export(feed, day(number))
+        with PostgresConnection(url=self.platform.url, role="loader").connect() as connection:
+            for feed in FEEDS:
+                last = taken_files(connection, feed, [day(number)]).get(day(number))
+                record_taken_files(connection, feed, {day(number): Source().export(feed, day(number), last).taken})
         self.platform.run(number)
+
+    def due_again(self) -> set[dt.date]:
+        with PostgresConnection(url=self.platform.url, role="loader").connect() as connection:
+            return days_with_a_new_file(connection, load_settings())
 
 
 @pytest.fixture
 def landing(platform: Platform, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Landing:
     monkeypatch.setenv("ECOMMERCE_SOURCE", "landing")
     monkeypatch.setenv("ECOMMERCE_LANDING_DIR", str(tmp_path / "landing"))
+    monkeypatch.setenv("ECOMMERCE_LANDING_REST_SECONDS", "0")
     load_settings.cache_clear()
     platform.raw = load_settings().raw
     return Landing(tmp_path / "landing", platform)
@@ -88,9 +101,10 @@ def test_columns_that_no_feed_knows_are_reported_by_the_load(landing: Landing) -
     landing.drop(1, raw={"customers": csv_bytes(columns, [{**customer(), "loyalty": "gold", "näme": "x"}])})
     landing.drop(2)
     asset = raw_asset("customers")
+    resources = {"source": Source(), "database": Database(url=landing.platform.url, role="loader")}
 
     def reported(number: int) -> dict[str, object]:
-        result = materialize([asset], partition_key=day(number).isoformat(), resources={"source": Source()})
+        result = materialize([asset], partition_key=day(number).isoformat(), resources=resources)
         (event,) = result.asset_materializations_for_node("raw__customers")
         return {name: value.value for name, value in event.metadata.items()}
 
@@ -127,3 +141,74 @@ def test_a_missing_or_wrong_file_is_one_clear_error_and_changes_nothing(
     assert len(str(caught.value).splitlines()) == 1
     assert feed_file_name(landing.platform.raw, "customers", day(1)).read_bytes() == raw
     assert {table: landing.platform.content(table) for table in TABLES} == before
+
+
+def test_a_file_that_lands_again_makes_its_day_due_until_it_is_taken(landing: Landing) -> None:
+    """Five of ten orders were there when the day was loaded; the others came a minute later, and were never loaded."""
+    landing.drop(1, transactions=[], transaction_items=[])
+    landing.drop(2, transactions=[order(2, on=2)], transaction_items=[line(2, 2)])
+    landing.load(1)
+    landing.load(2)
+    assert landing.due_again() == set()
+    landing.drop(1)
+    assert landing.due_again() == {day(1)}
+    landing.load(1)
+    assert landing.due_again() == set()
+    assert landing.platform.rows("select count(*) from production.transactions where partition_date = %s", day(1)) == [
+        (1,)
+    ]
+
+
+def test_a_file_that_lands_again_with_the_same_content_is_not_due(landing: Landing) -> None:
+    landing.drop(1)
+    landing.load(1)
+    landing.drop(1)
+    os.utime(feed_file_name(landing.folder, "customers", day(1)), (1, 1))
+    assert landing.due_again() == set()
+
+
+def test_what_landed_before_the_platform_kept_books_is_compared_with_the_raw_file(landing: Landing) -> None:
+    landing.drop(1)
+    landing.load(1)
+    landing.platform.execute("delete from platform.raw_files")
+    assert landing.due_again() == set()
+    landing.drop(1, customers=[customer(2)])
+    assert landing.due_again() == {day(1)}
+
+
+def test_a_landed_file_that_is_gone_again_is_not_due(landing: Landing) -> None:
+    landing.drop(1)
+    landing.load(1)
+    feed_file_name(landing.folder, "products", day(1)).unlink()
+    assert landing.due_again() == set()
+
+
+def test_a_raw_file_that_somebody_mended_is_kept_and_told_until_it_is_deleted(landing: Landing) -> None:
+    landing.drop(1, customers=[customer(email="ada at example")])
+    landing.load(1)
+    raw = feed_file_name(landing.platform.raw, "customers", day(1))
+    mended = raw.read_bytes().replace(b"ada at example", b"ada@example.com")
+    raw.write_bytes(mended)
+    asset = raw_asset("customers")
+    resources = {"source": Source(), "database": Database(url=landing.platform.url, role="loader")}
+
+    def kept() -> tuple[bool, list[str]]:
+        with DagsterInstance.ephemeral() as instance:
+            result = materialize([asset], partition_key=day(1).isoformat(), resources=resources, instance=instance)
+            (event,) = result.asset_materializations_for_node("raw__customers")
+            warnings = [log.user_message for log in instance.all_logs(result.run_id) if log.level == logging.WARNING]
+        return "kept" in event.metadata, warnings
+
+    is_kept, warnings = kept()
+    assert is_kept
+    assert raw.read_bytes() == mended
+    assert [warning for warning in warnings if "changed a raw file" in warning and str(day(1)) in warning] == warnings
+    # A new delivery does not overwrite it either, and is not due for ever.
+    landing.drop(1, customers=[customer(email="ada at example", city="Houston")])
+    assert landing.due_again() == {day(1)}
+    assert kept()[0]
+    assert raw.read_bytes() == mended
+    assert landing.due_again() == set()
+    raw.unlink()
+    assert not kept()[0]
+    assert b"Houston" in raw.read_bytes()

@@ -1,0 +1,18 @@
+-- What the source gave last for each feed and day: a raw file that differs was changed by somebody, and a landed one is new.
+create table platform.raw_files (
+    feed text not null,
+    partition_date date not null,
+    sha256 text not null,
+    bytes bigint not null,
+    modified_ns bigint not null,
+    primary key (feed, partition_date)
+);
+
+comment on table platform.raw_files is 'What the source gave last for each feed and day, whether it was written to the raw folder or not.';
+comment on column platform.raw_files.feed is 'The feed.';
+comment on column platform.raw_files.partition_date is 'The day.';
+comment on column platform.raw_files.sha256 is 'SHA-256 of the content, in hexadecimal digits.';
+comment on column platform.raw_files.bytes is 'Its length.';
+comment on column platform.raw_files.modified_ns is 'Time of change of the landed file, in nanoseconds since 1970; 0 for the synthetic shop.';
+
+grant select, insert, update, delete on platform.raw_files to loader;
