@@ -352,13 +352,16 @@ def verify(as_json: bool) -> None:
     """
     settings = load_settings()
     _require_running(settings)
+    from ecommerce_platform.checks.catalogue import catalogue_check
+    from ecommerce_platform.checks.verify import file_checks, whole_database_checks
     from ecommerce_platform.checks.verify import verify as run_checks
-    from ecommerce_platform.resources.database import Database
+    from ecommerce_platform.resources.database import Database, database_url
 
     outcomes = []
     with Database(role="loader").connect() as connection, _progress() as progress:
         task = progress.add_task("verifying", total=None)
-        for outcome in run_checks(connection):
+        checks = [catalogue_check(database_url(settings)), *whole_database_checks(), *file_checks()]
+        for outcome in run_checks(connection, checks):
             outcomes.append(outcome)
             progress.update(task, description=f"{outcome.table} {outcome.name}", completed=len(outcomes))
     failed = [outcome for outcome in outcomes if not outcome.passed and outcome.severity == "ERROR"]
@@ -751,6 +754,7 @@ def source_check(folder: Path, as_json: bool) -> None:
 def _prepare(settings: Settings) -> None:
     """Make everything ready for a run: folders, Dagster's home, server, tables."""
     from ecommerce_platform.checks import table_checks
+    from ecommerce_platform.checks.catalogue import catalogue_check
     from ecommerce_platform.checks.contract import store_contracts
     from ecommerce_platform.checks.results import forget_former_checks
     from ecommerce_platform.checks.verify import file_checks, whole_database_checks
@@ -766,7 +770,7 @@ def _prepare(settings: Settings) -> None:
         apply_ddl(url)
         store_contracts(url)
         forget_former_readers(url)
-        forget_former_checks(url, [*table_checks(), *whole_database_checks(), *file_checks()])
+        forget_former_checks(url, [*table_checks(), *whole_database_checks(), *file_checks(), catalogue_check(url)])
 
 
 def _require_running(settings: Settings) -> None:

@@ -35,7 +35,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from ecommerce_platform.automation.daily import every_day
-from ecommerce_platform.checks.verify import verify
+from ecommerce_platform.checks.verify import file_checks, verify, whole_database_checks
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
@@ -456,7 +456,7 @@ class Served:
     def failed_checks(self) -> list[str]:
         """What ``ecommerce-platform verify`` finds wrong, in this process: table, check and the first rows."""
         with self.as_our_settings(), self.database.connect() as connection:
-            outcomes = list(verify(connection))
+            outcomes = list(verify(connection, [*whole_database_checks(), *file_checks()]))
         assert len(outcomes) > 50
         return [
             f"{outcome.table} {outcome.name}: {outcome.description}"

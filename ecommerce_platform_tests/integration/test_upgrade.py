@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from ecommerce_platform.checks.catalogue import catalogue_check
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.change_log import behind
 from ecommerce_platform.loaded_days import what_is_loaded
@@ -108,7 +109,9 @@ def test_an_older_database_is_upgraded_in_place_and_settled_by_one_run(platform:
     for feed in STAGING:
         assert old.content(f"staging.{feed}") == platform.content(f"staging.{feed}")
     with PostgresConnection(url=old.url, role="loader").connect() as connection:
+        catalogue = catalogue_check(old.url).run(connection)
         loaded = what_is_loaded(connection)
+    assert catalogue.passed, (catalogue.description, catalogue.samples)
     assert loaded.passed == {day(1), day(2)}
     assert "warehouse.fact_sales" in loaded.behind
     assert loaded.days == set(), "no table has ever read a log"
