@@ -15,7 +15,7 @@ RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib /app/ecommerce_plat
 FROM python:3.12-slim
 RUN groupadd --gid 10001 ecommerce \
     && useradd --uid 10001 --gid ecommerce --home-dir /tmp --no-create-home --shell /usr/sbin/nologin ecommerce \
-    && install --directory --owner ecommerce --group ecommerce /data \
+    && install --directory --mode 0700 --owner ecommerce --group ecommerce /data \
     && pip uninstall --yes --quiet --root-user-action ignore pip
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app

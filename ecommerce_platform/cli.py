@@ -137,6 +137,8 @@ def main() -> None:
     """
     # Dagster lets .env override the shell; so do we, or the two would look at different databases.
     dotenv.load_dotenv(PROJECT_DIR / ".env", override=True)
+    # Exports, dumps and rejected rows name people: what we and our children write is for nobody else.
+    os.umask(0o077)
 
 
 def yesterday() -> dt.date:
@@ -262,7 +264,7 @@ def _remember_first_day(days: int | None) -> dt.date:
         console.print(f"This platform began on {settings.first_day}: --days has no effect on it.")
         return yesterday()
     first = yesterday() - dt.timedelta(days=days - 1)
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.first_day_file.write_text(f"{first}\n", encoding="utf-8")
     load_settings.cache_clear()
     return yesterday()

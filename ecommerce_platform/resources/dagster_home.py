@@ -10,6 +10,17 @@ from dotenv import dotenv_values, set_key
 from ecommerce_platform.settings import PROJECT_DIR, Settings
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may enter, because the exports in it name people; an older one is narrowed.
+
+    A folder that belongs to somebody else, such as a volume, keeps the rights that it has.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+
+
 def prepare_dagster_home(settings: Settings, project: Path = PROJECT_DIR) -> dict[str, str]:
     """Tell Dagster through the project's ``.env`` where its home is, and make the folder of its files.
 
@@ -21,6 +32,7 @@ def prepare_dagster_home(settings: Settings, project: Path = PROJECT_DIR) -> dic
     Returns:
         The variables, for the environment of child processes.
     """
+    make_private(settings.data)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     variables = {"DAGSTER_HOME": str(project), "DAGSTER_DISABLE_TELEMETRY": "1"}
     env_file = project / ".env"

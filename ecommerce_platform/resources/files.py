@@ -14,7 +14,10 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file: a reader sees the old content or the new, and a crash leaves one of them."""
+    """Replace a file: a reader sees the old content or the new, and a crash leaves one of them.
+
+    Only its owner may read it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
@@ -23,7 +26,6 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

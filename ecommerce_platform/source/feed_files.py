@@ -167,7 +167,7 @@ def write_feed_file(path: Path, content: bytes) -> tuple[str, int]:
         return digest, len(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A hidden name with another ending: *.csv never shows half a file. A sibling: a rename is atomic within
-    # one file system only. Not mkstemp: its mode 0600 would hide the file from other users.
+    # one file system only.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:

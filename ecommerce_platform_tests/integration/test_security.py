@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,7 +17,10 @@ from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.definitions import build_definitions
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.resources.dagster_home import prepare_dagster_home
 from ecommerce_platform.resources.database import Database
+from ecommerce_platform.resources.files import write_atomically
+from ecommerce_platform.settings import PROJECT_DIR, Settings
 
 NOT_FOR_THE_LOADER = [
     "create table warehouse.mine (x int)",
@@ -121,3 +129,30 @@ def test_nobody_else_may_call_what_runs_as_the_owner(database_url: str) -> None:
         "platform.longest_transaction_seconds()": ["search_path=pg_catalog, pg_temp"],
         "monitoring.tables_behind()": ["search_path=pg_catalog, pg_temp"],
     }
+
+
+def test_nobody_else_enters_the_data_folder_and_an_older_one_is_narrowed(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    prepare_dagster_home(settings, tmp_path)
+    assert stat.S_IMODE(settings.data.stat().st_mode) == 0o700
+    settings.data.chmod(0o755)
+    prepare_dagster_home(settings, tmp_path)
+    assert stat.S_IMODE(settings.data.stat().st_mode) == 0o700
+
+
+def test_what_the_command_and_its_children_write_is_for_its_owner_alone(tmp_path: Path) -> None:
+    program = (
+        "import subprocess, sys; from ecommerce_platform import cli; cli.dotenv.load_dotenv = lambda *_, **__: None;"
+        "command = cli.main.commands['status'];"
+        "command.callback = lambda **_: (open('own', 'w').close(), subprocess.run(['touch', 'of_a_child']));"
+        "cli.main(['status'], standalone_mode=False)"
+    )
+    before = os.umask(0o022)
+    try:
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT_DIR)}
+        subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, env=environment)
+        write_atomically(tmp_path / "report.json", b"[]")
+    finally:
+        os.umask(before)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("own", "of_a_child", "report.json"), "0o600")
