@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -61,6 +62,17 @@ def _web_url(url: str | None) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError("must be an http or https address")
     return url
+
+
+def _host_names(text: str) -> str:
+    for name in _listed(text):
+        if not re.fullmatch(r"[0-9A-Za-z._-]{1,253}", name):
+            raise ValueError("must be names with commas between them, without a port")
+    return text
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _folder(path: Path) -> Path:
@@ -133,6 +145,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(90, ge=14, le=36_500, examples=["90"])
     staging_retention_days: int | None = Field(None, ge=14, le=36_500, examples=["365"])
     host: str = Field("127.0.0.1", min_length=1, max_length=253, pattern=r"^[0-9A-Za-z.:_-]+$", examples=["127.0.0.1"])
+    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field("", examples=["shop.example.com,dagster.lan"])
     dagster_port: int = Field(3000, ge=1, le=65535, examples=["3000"])
     dashboard_port: int = Field(8050, ge=1, le=65535, examples=["8050"])
     alert_webhook_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
@@ -178,6 +191,12 @@ class Settings(BaseSettings):
         """Address of Dagster's UI for links that people follow, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.dagster_url or f"http://{host}:{self.dagster_port}").rstrip("/")
+
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """Names, in lower case and without a port, under which the web servers may be addressed."""
+        own = [self.host, urlsplit(self.dagster_url or "").hostname or ""]
+        return frozenset(name.lower() for name in [*_listed(self.allowed_hosts), *own] if name)
 
     @property
     def dagster_home(self) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,12 +29,20 @@ from dashboards.app.snapshot import DatabaseError, Snapshot, Store
 from dashboards.app.theme import THEMES
 from dashboards.spec.pages import PAGES, Page, Visual, page_at
 from ecommerce_platform.checks.freshness import Clock, utc_now
+from ecommerce_platform.guard import GuardedWsgi
 from ecommerce_platform.io_managers.connection import PostgresConnection
+from ecommerce_platform.settings import load_settings
 
 ASSETS = Path(__file__).parent / "assets"
 MOST_CACHED = 256
 HEALTH_SECONDS = 5.0
 THEME_COOKIE = "theme"
+CONNECTIONS = 2_000
+"""Connections that are open at the same time; a browser keeps some that it does not use."""
+IDLE_SECONDS = 30
+BODY_BYTES = 1_000_000
+"""The request of a page has some kilobytes. A longer one is answered with 413."""
+HEADER_BYTES = 32_768
 
 # The browser asks nobody but this server, whatever a library would like. Dash starts itself from inline scripts.
 CONTENT_POLICY = (
@@ -219,6 +228,26 @@ def _add_routes(app: Dash, dashboards: Dashboards) -> None:
         except DatabaseError as error:
             return flask.Response(f"{error}\n", 503, mimetype="text/plain")
         return flask.Response("ok\n", mimetype="text/plain")
+
+    @server.before_request
+    def refuse_what_is_not_json() -> flask.Response | None:
+        # Dash takes it apart without looking, and ends with 500.
+        if flask.request.method == "POST" and not isinstance(flask.request.get_json(silent=True), dict):
+            return flask.Response("The request is not a JSON object.\n", 400, mimetype="text/plain")
+        return None
+
+    @server.errorhandler(KeyError)
+    @server.errorhandler(TypeError)
+    @server.errorhandler(AttributeError)
+    @server.errorhandler(IndexError)
+    @server.errorhandler(ValueError)
+    def refuse_what_dash_cannot_read(error: Exception) -> flask.Response:
+        # Dash says so with whatever it stumbles over; an error of a page is ours.
+        pages = str(Path(__file__).parent)
+        ours = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(pages)]
+        if ours or flask.request.method != "POST":
+            raise error
+        return flask.Response("The request cannot be understood.\n", 400, mimetype="text/plain")
 
     @server.after_request
     def harden(response: flask.Response) -> flask.Response:
@@ -452,4 +481,17 @@ def serve(app: Dash, host: str, port: int) -> None:
 
     # It warns of every request that waits a moment for a thread, as those of one page do.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    waitress.serve(app.server, host=host, port=port, threads=6, ident=None, clear_untrusted_proxy_headers=True)
+    waitress.serve(
+        GuardedWsgi(app.server, load_settings().known_hosts),
+        host=host,
+        port=port,
+        threads=6,
+        ident=None,
+        clear_untrusted_proxy_headers=True,
+        connection_limit=CONNECTIONS,
+        channel_timeout=IDLE_SECONDS,
+        max_request_body_size=BODY_BYTES,
+        max_request_header_size=HEADER_BYTES,
+        # select() of the operating system ends at 1,024 open files.
+        asyncore_use_poll=True,
+    )

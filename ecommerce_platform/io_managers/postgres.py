@@ -289,6 +289,17 @@ def column_schema(connection: ClientConnection, table: Table) -> TableSchema:
     )
 
 
+def postgres_io_manager(database: PostgresConnection) -> IOManager:
+    """The IO manager over some connections, for a resource that no run configures."""
+    return DbIOManager(
+        type_handlers=[_QueryHandler(), _ArrowHandler(), _PandasHandler()],
+        db_client=_Client(database),
+        database="",
+        io_manager_name="PostgresIOManager",
+        default_load_type=TableReference,
+    )
+
+
 class PostgresIOManager(ConfigurableIOManagerFactory):
     """A Dagster IO manager for PostgreSQL.
 
@@ -301,10 +312,4 @@ class PostgresIOManager(ConfigurableIOManagerFactory):
 
     def create_io_manager(self, context: Any) -> IOManager:
         """The IO manager of one run."""
-        return DbIOManager(
-            type_handlers=[_QueryHandler(), _ArrowHandler(), _PandasHandler()],
-            db_client=_Client(self.database),
-            database="",
-            io_manager_name="PostgresIOManager",
-            default_load_type=TableReference,
-        )
+        return postgres_io_manager(self.database)

@@ -18,7 +18,7 @@ import pandas as pd
 from dagster import InputContext, IOManager, OutputContext
 from psycopg import sql
 
-from ecommerce_platform.io_managers import Merge, PostgresIOManager
+from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
 from ecommerce_platform.io_managers.postgres import read_frame, written_by
 from ecommerce_platform.resources.files import json_rows, spreadsheet_csv, write_atomically
@@ -94,20 +94,15 @@ def _records(path: Path, content: bytes) -> Counter[str]:
     return Counter(json.dumps(row, sort_keys=True) for row in json.loads(text))
 
 
-class PublishingIOManager(PostgresIOManager):
-    """As :class:`PostgresIOManager`; what is committed is then published as the table's file."""
+class PublishingIOManager(IOManager):
+    """Stores a DataFrame by another IO manager; what is committed is then published as the table's file."""
 
-    def create_io_manager(self, context: Any) -> IOManager:
-        """The IO manager of one run."""
-        return _Publishing(super().create_io_manager(context), self.database)
-
-
-class _Publishing(IOManager):
     def __init__(self, tables: IOManager, database: PostgresConnection):
         self._tables = tables
         self._database = database
 
-    def handle_output(self, context: OutputContext, obj: Any) -> None:
+    def handle_output(self, context: OutputContext, obj: pd.DataFrame) -> None:
+        """Store, then publish."""
         self._tables.handle_output(context, obj)
         mode = written_by(context)
         assert isinstance(mode, Merge)
@@ -116,4 +111,5 @@ class _Publishing(IOManager):
         context.add_output_metadata({"path": str(path)})
 
     def load_input(self, context: InputContext) -> Any:
+        """As the other one."""
         return self._tables.load_input(context)

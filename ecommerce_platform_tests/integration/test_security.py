@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from dagster import DagsterInstance, Definitions, asset
+from dagster import DagsterInstance, DagsterInvalidConfigError, Definitions, asset, validate_run_config
 
 from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
@@ -93,9 +93,9 @@ def test_a_login_of_a_dashboard_reads_three_schemas_and_cannot_become_more(datab
 
 
 def test_assets_and_checks_act_as_loader(database_url: str) -> None:
-    resources = build_definitions().resources or {}
-    assert isinstance(resources["database"], Database)
-    assert resources["database"].role == "loader"
+    given = (build_definitions().resources or {})["database"].resource_fn(None)
+    assert isinstance(given, Database)
+    assert given.role == "loader"
     seen: list[str] = []
 
     def who(connection: psycopg.Connection) -> str:
@@ -111,11 +111,22 @@ def test_assets_and_checks_act_as_loader(database_url: str) -> None:
             seen.append(who(connection))
 
     checks = asset_checks([TableCheck("who", "analytics.geography", "Who asks.", evaluate)])
-    database = Database(url=database_url, role=resources["database"].role)
+    database = Database(url=database_url, role=given.role)
     defs = Definitions(assets=[geography], asset_checks=checks, resources={"database": database})
     with DagsterInstance.ephemeral() as instance:
         assert defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance).success
     assert seen == ["loader", "loader"]
+
+
+@pytest.mark.parametrize("resource", ["database", "io_manager", "publisher"])
+@pytest.mark.parametrize(
+    "config", [{"url": "postgresql://elsewhere/x"}, {"role": "ecommerce"}, {"database": {"url": "x"}}]
+)
+def test_a_run_does_not_say_which_database_it_uses(resource: str, config: dict[str, object]) -> None:
+    """Whoever may launch a run had its password sent to a server of his own."""
+    job = build_definitions().resolve_job_def("daily")
+    with pytest.raises(DagsterInvalidConfigError, match="Received unexpected config entry"):
+        validate_run_config(job, {"resources": {resource: {"config": config}}})
 
 
 def test_nobody_else_may_call_what_runs_as_the_owner(database_url: str) -> None:
