@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import queue
 import shutil
 import signal
 import socket
-import subprocess
 import sys
+import tempfile
 import threading
 import time
+import urllib.request
 import webbrowser
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from ecommerce_platform.automation.runner import RunOutcome
     from ecommerce_platform.checks.results import CheckResult
+    from ecommerce_platform.supervisor import Child
 
 # Dagster, pandas and psycopg are imported inside the commands: `--help` should answer at once.
 
@@ -50,17 +53,13 @@ WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-ENDED_ON_PURPOSE = (0, -signal.SIGINT, -signal.SIGTERM, 130)
+EXIT_INTERRUPTED = 130
 
 MOST_REFUSED = 10
 """So many days whose files break the contract of staging are found one by one; then ``up`` gives up."""
 
 WATCH_SECONDS = 3
-"""How often the serving ``up`` looks after what it started."""
-ENDING_SECONDS = 10
-"""What Dagster's processes get to end by themselves once their parent has."""
-PATIENCE_SECONDS = 60
-"""What Dagster and the dashboards get to end once they are told to."""
+"""How often the serving ``up`` asks the code server and the database whether they are at work."""
 
 
 class Day(click.ParamType):
@@ -85,6 +84,9 @@ def one_clear_error(command: Callable) -> Callable:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            console.print("Stopped. What was stored stays, and nothing is half-written.")
+            sys.exit(EXIT_INTERRUPTED)
         except SettingsError as error:
             console.print(f"Wrong setting.\n{error}", style="red", markup=False)
             sys.exit(EXIT_USAGE)
@@ -239,8 +241,9 @@ def _last_landed_day(settings: Settings, end: dt.date) -> dt.date:
 
 
 @main.command()
+@click.option("--quiet", is_flag=True, hidden=True, help="Do not tell the address: `up` does, once it answers.")
 @one_clear_error
-def dashboard() -> None:
+def dashboard(quiet: bool) -> None:
     """Serve the dashboards alone, until Ctrl-C. They read the database as the role reader."""
     settings = load_settings()
     _require_free_port(settings, "dashboard_port")
@@ -248,8 +251,13 @@ def dashboard() -> None:
     from dashboards.app.server import create_app, serve
     from ecommerce_platform.resources.database import Database
 
+    # Whoever started us in the background may have told us to ignore Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit())
     app = create_app(Database(role="reader"), dagster_port=settings.dagster_port)
-    console.print(f"Dashboards: {_address(settings, settings.dashboard_port)}  Ctrl-C stops them; PostgreSQL goes on.")
+    if not quiet:
+        address = _address(settings, settings.dashboard_port)
+        console.print(f"Dashboards: {address}  Ctrl-C stops them; PostgreSQL goes on.", markup=False)
     serve(app, settings.host, settings.dashboard_port)
 
 
@@ -857,113 +865,114 @@ def _address(settings: Settings, port: int) -> str:
 
 
 def _serve(settings: Settings) -> None:
-    """Dagster's webserver and daemon, and the dashboards, until Ctrl-C. When one ends, the other does too."""
+    """Dagster's code server, webserver and daemon, and the dashboards, until Ctrl-C."""
+    from ecommerce_platform.supervisor import FolderLock, Supervisor
+
     if settings.dagster_port == settings.dashboard_port:
         raise SettingsError(
             f"ECOMMERCE_DASHBOARD_PORT: {settings.dashboard_port} is Dagster's port too;"
             f" for example ECOMMERCE_DASHBOARD_PORT={settings.dashboard_port + 1}"
         )
+    address = _address(settings, settings.dagster_port)
+    lock = FolderLock(settings.data / "up.lock")
+    lock.take({"since": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC", "address": address})
     _require_free_port(settings, "dagster_port")
     _require_free_port(settings, "dashboard_port")
-    address = _address(settings, settings.dagster_port)
     if settings.host not in ("127.0.0.1", "::1", "localhost"):
         console.print(
             "Everybody who reaches this address can run and delete: Dagster asks for no password.", style="yellow"
         )
-    console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)")
-    if console.is_terminal and not os.environ.get("CI"):
-        webbrowser.open(f"{address}/asset-groups")
-    dagster = ["-m", "dagster", "dev", "--host", settings.host, "--port", str(settings.dagster_port)]
-    dashboards = ["-c", "from ecommerce_platform.cli import main; main()", "dashboard"]
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
-    children = [
-        subprocess.Popen(  # noqa: S603
-            [sys.executable, *command],
-            cwd=PROJECT_DIR,
-            env=environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        for command in (dagster, dashboards)
+
+    def say(text: str) -> None:
+        console.print(text, style="yellow", markup=False)
+
+    with _instance() as instance, tempfile.TemporaryDirectory(prefix="ecommerce-", dir="/tmp") as folder:
+        socket_path = Path(folder) / "code"
+        children = _children(settings, socket_path, Path(folder) / "workspace.yaml")
+        watch = _watches(settings, instance, socket_path, children[0].name, say)
+        supervisor = Supervisor(children, lock, PROJECT_DIR, os.environ, say, [watch])
+        _in_background(lambda: _tell_when_it_answers(settings, address))
+        supervisor.run()
+    console.print("Dagster and the dashboards have stopped. PostgreSQL goes on: ecommerce-platform db stop")
+
+
+def _children(settings: Settings, socket_path: Path, workspace: Path) -> list[Child]:
+    """What is served. The code server listens on a socket in a folder of its own, which nobody else may enter."""
+    from ecommerce_platform.supervisor import Child
+
+    server = {"socket": str(socket_path), "location_name": "ecommerce_platform"}
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")  # JSON is YAML
+    module = [sys.executable, "-m"]
+    code = ["dagster", "code-server", "start", "--socket", str(socket_path), "-m", "ecommerce_platform.definitions"]
+    dashboards = "from ecommerce_platform.cli import main; main()"
+    web = ["ecommerce_platform.webserver", "-h", settings.host, "-p", str(settings.dagster_port), "-w", str(workspace)]
+    return [
+        Child("The code server", [*module, *code]),
+        Child("The webserver", [*module, *web]),
+        Child("The daemon", [*module, "dagster._daemon", "run", "-w", str(workspace)]),
+        Child("The dashboards", [sys.executable, "-c", dashboards, "dashboard", "--quiet"]),
     ]
 
-    was_asked = threading.Event()
 
-    def terminate(*_: object) -> None:
-        was_asked.set()
-        for child in children:
-            if child.poll() is None:
-                child.terminate()
-
-    def interrupted(*_: object) -> None:
-        was_asked.set()
-        # Ctrl-C reaches the children by itself, and they need a few seconds to end. A signal to us alone does not.
-        timer = threading.Timer(15, terminate)
-        timer.daemon = True
-        timer.start()
-
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, terminate)
-    codes = _wait_and_watch(children, settings, was_asked)
-    if not was_asked.is_set():
-        # `dagster dev` ends with 0 when its daemon or webserver was killed; whoever watches us must see a failure.
-        console.print(
-            "Dagster or the dashboards have stopped by themselves; see above. Start again with: ecommerce-platform up",
-            style="red",
-        )
-        sys.exit(next((code for code in codes if code not in ENDED_ON_PURPOSE), EXIT_FAILED))
-    sys.exit(next((code for code in codes if code not in ENDED_ON_PURPOSE), 0))
-
-
-def _ended(child: subprocess.Popen[bytes]) -> int:
-    """The exit code of a child that was told to end; one that does not is killed."""
-    try:
-        return child.wait(PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
-
-
-def _wait_and_watch(
-    children: Sequence[subprocess.Popen[bytes]], settings: Settings, was_asked: threading.Event
-) -> list[int]:
-    """Wait until one child has ended, then end the others; start the embedded server again when it died meanwhile.
-
-    What a child leaves behind, as when one of its processes was killed, is ended: nothing of ours goes on alone.
-
-    Returns:
-        The exit codes of the children.
-    """
-    import psutil
-
+def _watches(
+    settings: Settings, instance: DagsterInstance, socket_path: Path, code_server: str, say: Callable[[str], None]
+) -> Callable[[], str | None]:
+    """Look, in the background, after what a living process does not tell; gives the child to start again, if any."""
+    from ecommerce_platform.automation.pulse import CodeServerWatch, TickWatch, ask_code_server
     from ecommerce_platform.resources.database import embedded_server
-    from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgresError
 
-    below: set[psutil.Process] = set()
-    looked_at = 0.0
-    while all(child.poll() is None for child in children):
-        time.sleep(0.2)
-        if time.monotonic() - looked_at < WATCH_SECONDS:
-            continue
-        looked_at = time.monotonic()
-        for child in children:
-            with suppress(psutil.NoSuchProcess):
-                below |= set(psutil.Process(child.pid).children(recursive=True))
-        below = {process for process in below if process.is_running()}
+    silent: queue.SimpleQueue[str] = queue.SimpleQueue()
+    code = CodeServerWatch(code_server, lambda: ask_code_server(socket=str(socket_path)))
+    ticks = TickWatch(instance, say, settings.alert_webhook_url, settings.ui_url, dt.datetime.now(dt.UTC))
+
+    def ask_the_code_server() -> None:
+        if (name := code()) is not None:
+            silent.put(name)
+
+    def start_the_server_again() -> None:
         if settings.database_url is None and (server := embedded_server(settings)).has_crashed():
-            console.print("PostgreSQL has died: starting it again.", style="yellow")
+            say("PostgreSQL has died: starting it again.")
+            server.start()
+
+    for what, every in (
+        (ask_the_code_server, WATCH_SECONDS),
+        (start_the_server_again, WATCH_SECONDS),
+        (lambda: ticks.look(dt.datetime.now(dt.UTC)), 60),
+    ):
+        _in_background(what, every)
+
+    def next_silent() -> str | None:
+        return None if silent.empty() else silent.get()
+
+    return next_silent
+
+
+def _in_background(what: Callable[[], None], every: float | None = None) -> None:
+    """Call it in a thread that ends with us, once or every so many seconds; what goes wrong is said."""
+
+    def call() -> None:
+        while True:
             try:
-                server.start()
-            except EmbeddedPostgresError as error:
-                console.print(str(error), style="red", markup=False)
-    if not was_asked.wait(0.2):
-        for child in children:
-            if child.poll() is None:
-                child.terminate()
-    codes = [_ended(child) for child in children]
-    # A database server that one of them started is not theirs: it goes on.
-    below = {process for process in below if process.is_running() and "postgres" not in process.name()}
-    _, left = psutil.wait_procs(below, timeout=ENDING_SECONDS)
-    for process in left:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    return codes
+                what()
+            except Exception as error:
+                console.print(f"{' '.join(str(error).split())[:500]}", style="yellow", markup=False)
+            if every is None:
+                return
+            time.sleep(every)
+
+    threading.Thread(target=call, daemon=True).start()
+
+
+def _tell_when_it_answers(settings: Settings, address: str) -> None:
+    """Print the links once something is behind them."""
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/server_info", timeout=5).close()  # noqa: S310
+            urllib.request.urlopen(f"{_address(settings, settings.dashboard_port)}/healthz", timeout=5).close()  # noqa: S310
+            break
+        except OSError:
+            time.sleep(0.5)
+    console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)", markup=False)
+    console.print(f"Dashboards: {_address(settings, settings.dashboard_port)}  Ctrl-C stops both.", markup=False)
+    if console.is_terminal and not os.environ.get("CI"):
+        webbrowser.open(f"{address}/asset-groups")

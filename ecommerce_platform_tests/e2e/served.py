@@ -76,6 +76,16 @@ def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 60, pa
         time.sleep(pause)
 
 
+def still_running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended; one that nobody has buried yet has."""
+    running = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                running.append(process)
+    return running
+
+
 def _command_line(process: psutil.Process) -> str:
     """A process that has ended has none any more."""
     try:
@@ -175,6 +185,11 @@ class Served:
         assert len(found) == 1, (words, [_command_line(process) for process in self.processes()])
         return found[0]
 
+    def pids_with(self, *words: str) -> set[int]:
+        """The processes below ``up`` whose command line holds these words; there may be none for a moment."""
+        lines = {process.pid: _command_line(process) for process in self.processes()}
+        return {pid for pid, line in lines.items() if all(word in line for word in words)}
+
     def set_in_instance_file(self, settings: Mapping[str, str]) -> None:
         """Replace texts of ``dagster.yaml``, for example a pause of the daemon by a shorter one."""
         file = self.project / "dagster.yaml"
@@ -191,7 +206,7 @@ class Served:
         assert len(everything) >= 5
         self.process.send_signal(number)
         code = self.process.wait(40)
-        return code, [process for process in everything if process.is_running()]
+        return code, still_running(everything)
 
     def kill(self) -> None:
         """End ``up`` and everything below it at once."""

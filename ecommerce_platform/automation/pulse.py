@@ -1,0 +1,142 @@
+"""Whether Dagster is at work: its code server answers, and its sensors tick.
+
+Dagster's own signs can look well while nothing happens: a code server whose inner process was killed still says that it
+serves, and the daemons beat. So this asks the inner process, and looks at the ticks. It runs outside the code server.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Callable
+from enum import Enum
+
+import click
+import grpc
+from dagster import DagsterInstance
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
+from dagster._grpc.client import DagsterGrpcClient
+
+from ecommerce_platform.automation.alerts import Book, Incident, WebhookError, compare, deliver
+
+TICKS_STOP_AFTER = dt.timedelta(minutes=5)
+"""The sensor ``alerts`` ticks every minute. Without a tick for so long, nothing does."""
+
+PATIENCE = 3
+"""So many times in a row the code server must not answer before it counts as dead."""
+
+TICKS = "ticks"
+
+
+class Answer(Enum):
+    """What came back from a code server: it works, nobody listens (yet), or it says that it cannot."""
+
+    WORKS, NOBODY, BROKEN = "works", "nobody", "broken"
+
+
+def ask_code_server(*, socket: str | None = None, host: str = "localhost", port: int | None = None) -> Answer:
+    """Ask the process that holds the code, and not only the one before it."""
+    client = DagsterGrpcClient(socket=socket, host=host) if socket else DagsterGrpcClient(port=port, host=host)
+    try:
+        return Answer.WORKS if client.ping("alive")["echo"] == "alive" else Answer.BROKEN
+    except DagsterUserCodeUnreachableError as error:
+        reached = error.__cause__
+        code = reached.code() if isinstance(reached, grpc.RpcError) and isinstance(reached, grpc.Call) else None
+        return Answer.NOBODY if code == grpc.StatusCode.UNAVAILABLE else Answer.BROKEN
+
+
+class CodeServerWatch:
+    """Asks the code server again and again, and names it when it does not work, or has stopped to answer."""
+
+    def __init__(self, name: str, ask: Callable[[], Answer]):
+        self._name = name
+        self._ask = ask
+        self._missed = 0
+        self._has_worked = False
+
+    def __call__(self) -> str | None:
+        """The name of the process to start again; None while it works, or begins to."""
+        answer = self._ask()
+        if answer == Answer.WORKS:
+            self._missed, self._has_worked = 0, True
+            return None
+        if answer == Answer.NOBODY and not self._has_worked:
+            return None  # it loads the code; if its process ends, that is seen elsewhere
+        self._missed += 1
+        if self._missed < PATIENCE:
+            return None
+        self._missed, self._has_worked = 0, False
+        return self._name
+
+
+def last_tick(instance: DagsterInstance, since: dt.datetime) -> dt.datetime | None:
+    """When a sensor last ticked, at least ``since``; None where somebody has stopped all of them."""
+    states = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    running = [state for state in states if state.status != InstigatorStatus.STOPPED]
+    if states and not running:
+        return None
+    ticks = [
+        tick.timestamp
+        for state in running
+        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+        if tick.status != TickStatus.FAILURE
+    ]
+    return dt.datetime.fromtimestamp(max([since.timestamp(), *ticks]), dt.UTC)
+
+
+class TickWatch:
+    """Tells the log and the webhook once when ticks stop, and once when they come again.
+
+    Args:
+        instance: whose ticks.
+        say: tells a person something in one line.
+        webhook: the address of the webhook, if there is one.
+        ui: address of Dagster's UI, for the link.
+        since: from when on ticks are expected.
+    """
+
+    def __init__(
+        self, instance: DagsterInstance, say: Callable[[str], None], webhook: str | None, ui: str, since: dt.datetime
+    ):
+        self._instance = instance
+        self._say = say
+        self._webhook = webhook
+        self._ui = ui
+        self._since = since
+        self._book = Book({})
+
+    def look(self, now: dt.datetime) -> None:
+        """Look once.
+
+        Raises:
+            Exception: Dagster's storage cannot be read; that is told by others.
+        """
+        latest = last_tick(self._instance, self._since)
+        failing = []
+        if latest is not None and now - latest > TICKS_STOP_AFTER:
+            text = f"No sensor has ticked since {latest:%Y-%m-%d %H:%M} UTC: no day is loaded, and no alert is sent."
+            failing.append(Incident(TICKS, "Dagster does nothing", text, f"{self._ui}/deployment/daemons"))
+        look = compare(self._book, failing, (), now)
+        for incident in look.opened:
+            self._say(f"{incident.title}. {incident.detail} Is the daemon alive? {incident.link}")
+        for _ in look.closed:
+            self._say("Sensors tick again.")
+        self._book = look.book
+        try:
+            self._book = deliver(look.book, self._webhook)
+        except WebhookError as error:
+            self._say(f"An alert is not delivered, and will be sent again: {error}")
+
+
+@click.command()
+@click.option("--host", default="localhost", show_default=True)
+@click.option("--port", type=int, required=True)
+def main(host: str, port: int) -> None:
+    """End with 0 when the code server answers, for the health check of a container."""
+    sys.exit(0 if ask_code_server(host=host, port=port) == Answer.WORKS else 1)
+
+
+if __name__ == "__main__":
+    main()

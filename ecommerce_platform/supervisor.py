@@ -1,0 +1,277 @@
+"""The processes behind ``up``: started together, looked after, started again, and ended together.
+
+Each runs in a session of its own, so that a Ctrl-C in the terminal reaches us alone and we end them in good order. One
+more process, the keeper, does nothing but wait for our end: when we are killed, it ends what we have started. It also
+holds the lock of the data folder until that is done.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GRACE_SECONDS = 5
+"""What a process gets to end once it is told to; then it and all below it are killed."""
+
+LOOK_SECONDS = 0.2
+WATCH_SECONDS = 3
+"""How often the watches are asked."""
+
+PAUSES = (1, 2, 4, 8, 16, 30)
+"""Seconds before a process that has ended is started again: the first time, the second time, and so on."""
+
+MOST_ENDS = 5
+WITHIN_SECONDS = 180
+"""A process that ends more often than so in so many seconds is not worth another try."""
+
+Say = Callable[[str], None]
+
+KEEPER = """
+import os, signal, sys, time
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+groups = set()
+for line in sys.stdin:
+    word = line.strip()
+    if word == "done":
+        sys.exit()
+    groups.add(int(word))
+def told(number):
+    left = set()
+    for group in groups:
+        try:
+            os.killpg(group, number)
+            left.add(group)
+        except OSError:
+            pass
+    return left
+groups = told(signal.SIGTERM)
+deadline = time.monotonic() + float(sys.argv[1])
+while groups and time.monotonic() < deadline:
+    time.sleep(0.1)
+    groups = told(0)
+told(signal.SIGKILL)
+"""
+
+
+class SupervisorError(RuntimeError):
+    """The processes cannot be served: somebody serves this data folder already, or one of them keeps ending."""
+
+
+@dataclass
+class Child:
+    """One process: what people call it, its command, and the variables that it gets besides ours."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    ends: deque[float] = field(default_factory=deque)
+    next_start: float = 0.0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and runs no more."""
+        return self.process is not None and self.process.poll() is not None
+
+
+class FolderLock:
+    """Held by whoever serves a data folder, and by the keeper until the last process is gone."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._file = path.open("a+", encoding="utf-8")
+
+    def take(self, about: Mapping[str, object], patience: float = 2 * GRACE_SECONDS) -> None:
+        """Take it, and write down who we are.
+
+        Raises:
+            SupervisorError: somebody else has it.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                holder = self._holder()
+                # Of one that was killed only the keeper is left, and ends what it had started.
+                if _is_alive(holder.get("process")) or time.monotonic() > deadline:
+                    said = ", ".join(f"{name} {value}" for name, value in holder.items()) or "unknown"
+                    raise SupervisorError(
+                        f"Another `up` serves {self._path.parent} already ({said}). Stop it first, or name another data"
+                        " folder with ECOMMERCE_DATA_DIR."
+                    ) from None
+                time.sleep(LOOK_SECONDS)
+        self._file.truncate(0)
+        self._file.write(json.dumps({"process": os.getpid(), **about}))
+        self._file.flush()
+
+    def fileno(self) -> int:
+        """The open file, for a child that shall hold the lock, too."""
+        return self._file.fileno()
+
+    def give_back(self) -> None:
+        """Let go of it."""
+        self._file.truncate(0)
+        self._file.close()
+
+    def _holder(self) -> dict[str, object]:
+        with suppress(OSError, ValueError):
+            return dict(json.loads(self._path.read_text(encoding="utf-8")))
+        return {}
+
+
+def _is_alive(pid: object) -> bool:
+    try:
+        os.kill(int(str(pid)), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+class Supervisor:
+    """Runs the children until somebody ends it.
+
+    Args:
+        children: the processes.
+        lock: of the data folder, taken.
+        cwd: the folder in which they run.
+        environment: their variables.
+        say: tells a person something in one line.
+        watches: asked every few seconds; one may name a child that is alive and does not work, to be started again.
+    """
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        lock: FolderLock,
+        cwd: Path,
+        environment: Mapping[str, str],
+        say: Say,
+        watches: Sequence[Callable[[], str | None]] = (),
+    ):
+        self._children = children
+        self._lock = lock
+        self._cwd = cwd
+        self._environment = environment
+        self._say = say
+        self._watches = watches
+        self._stop = threading.Event()
+        self._at_once = threading.Event()
+        self._keeper = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-I", "-S", "-c", KEEPER, str(GRACE_SECONDS)],
+            stdin=subprocess.PIPE,
+            pass_fds=[lock.fileno()],
+            start_new_session=True,
+        )
+
+    def stop(self, *_: object) -> None:
+        """Begin to end; called a second time, without grace. Fit for a signal handler."""
+        (self._at_once if self._stop.is_set() else self._stop).set()
+
+    def run(self) -> None:
+        """Start the children, and return once they have ended because :meth:`stop` was called.
+
+        Raises:
+            SupervisorError: one of them keeps ending; all have been ended.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.stop)
+        looked_at = time.monotonic()
+        try:
+            while not self._stop.wait(LOOK_SECONDS):
+                for child in self._children:
+                    self._look_after(child)
+                if time.monotonic() - looked_at > WATCH_SECONDS:
+                    looked_at = time.monotonic()
+                    for watch in self._watches:
+                        self._replace(watch())
+        finally:
+            self._end_all()
+
+    def _look_after(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.has_ended:
+            assert child.process is not None
+            # What it has started, such as a run of Dagster, is nobody's now.
+            _signal_group(child.process.pid, signal.SIGKILL)
+            child.ends.append(now)
+            while child.ends[0] < now - WITHIN_SECONDS:
+                child.ends.popleft()
+            how = _how_it_ended(child.process.returncode)
+            child.process = None
+            if len(child.ends) > MOST_ENDS:
+                raise SupervisorError(
+                    f"{child.name} keeps ending ({how}, {len(child.ends)} times in {WITHIN_SECONDS // 60} minutes):"
+                    " everything is ended. What it said stands above. Start again with: ecommerce-platform up"
+                )
+            pause = PAUSES[min(len(child.ends), len(PAUSES)) - 1]
+            child.next_start = now + pause
+            self._say(f"{child.name} has ended ({how}): starting it again in {pause} s.")
+        if child.process is None and now >= child.next_start:
+            child.process = subprocess.Popen(  # noqa: S603
+                child.command,
+                cwd=self._cwd,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                # Whoever started us may ignore Ctrl-C, and Dagster waits for it all the same.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+            self._tell_keeper(str(child.process.pid))
+
+    def _replace(self, name: str | None) -> None:
+        """End a child that is alive and does not work; it is started again like one that has ended."""
+        for child in self._children:
+            if child.name == name and child.process is not None:
+                self._say(f"{child.name} does not answer: starting it again.")
+                _signal_group(child.process.pid, signal.SIGKILL)
+                child.process.wait()
+
+    def _end_all(self) -> None:
+        running = [child.process for child in self._children if child.process is not None]
+        for process in running:
+            with suppress(ProcessLookupError):
+                process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+            if self._at_once.wait(LOOK_SECONDS):
+                break
+        for process in running:
+            _signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+        self._tell_keeper("done")
+        self._keeper.wait()
+        self._lock.give_back()
+
+    def _tell_keeper(self, word: str) -> None:
+        assert self._keeper.stdin is not None
+        with suppress(BrokenPipeError):  # somebody has killed it: then nobody ends them when we are killed, too
+            self._keeper.stdin.write(f"{word}\n".encode())
+            self._keeper.stdin.flush()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"status {code}"
+    with suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"
