@@ -16,7 +16,7 @@ import time
 import urllib.request
 import webbrowser
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,6 +165,39 @@ def up(days: int | None, serve: bool) -> None:
         raise SettingsError(f"ECOMMERCE_FIRST_DAY: {settings.first_day} is not over yet; for example 2024-01-01")
     if settings.source == "landing":
         end = _last_landed_day(settings, end)
+    with _alone(settings):
+        is_whole = _load_what_is_missing(settings, end)
+    if serve:
+        # What is missing or fails is said above, and on every page.
+        _serve(settings)
+    elif not is_whole:
+        sys.exit(EXIT_FAILED)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Generator[None]:
+    """Nobody else prepares the database and loads what is missing meanwhile: a second `up` waits for the first."""
+    import psycopg
+
+    from ecommerce_platform.resources.database import database_url, require_database
+
+    url = database_url(settings)
+    require_database(url)
+    lock = "hashtextextended('ecommerce-platform up', 0)"
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        (is_taken,) = connection.execute(f"select pg_try_advisory_lock({lock})").fetchone() or (False,)
+        if not is_taken:
+            console.print("Another `up` is loading: waiting until it has finished.")
+            connection.execute(f"select pg_advisory_lock({lock})")
+        yield
+
+
+def _load_what_is_missing(settings: Settings, end: dt.date) -> bool:
+    """Prepare the database, load the days up to ``end``, and say what is missing or fails.
+
+    Returns:
+        Whether nothing is missing, and nothing fails.
+    """
     _prepare(settings)
     with _instance() as instance:
         from ecommerce_platform.automation.daily import what_is_loaded_now
@@ -177,13 +210,11 @@ def up(days: int | None, serve: bool) -> None:
         if not ranges:
             console.print(f"All days from {settings.first_day} to {end} are loaded.")
         # What is refused does not keep the other days waiting, nor those who want to look at them.
-        is_whole = _load(instance, ranges)
-        _tell_missing(what_is_loaded_now().missing(settings.first_day, end), settings)
-        is_whole = not _tell_failing_checks(failing_checks_now()) and is_whole
-    if serve:
-        _serve(settings)
-    if not is_whole:
-        sys.exit(EXIT_FAILED)
+        has_succeeded = _load(instance, ranges)
+        missing = what_is_loaded_now().missing(settings.first_day, end)
+        _tell_missing(missing, settings)
+        fails = _tell_failing_checks(failing_checks_now())
+        return has_succeeded and not missing and not fails
 
 
 def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) -> bool:
@@ -192,28 +223,29 @@ def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) 
     Which day of a range breaks the contract of staging is not known: it is found by halves.
 
     Returns:
-        Whether every day is loaded.
+        Whether nothing was refused, and nothing else has failed.
     """
     from ecommerce_platform.source.folder_check import spans_of
 
-    waiting, is_whole, refused = list(reversed(ranges)), True, 0
+    waiting, refused, has_succeeded = list(reversed(ranges)), 0, True
     while waiting and refused < MOST_REFUSED:
         first, last = waiting.pop()
         outcome = _run(instance, first, last, None)
-        is_whole = is_whole and outcome.success
         if outcome.success or not outcome.is_refused:
+            has_succeeded = has_succeeded and outcome.success
             continue
         days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
         if outcome.refused_days:
+            has_succeeded = False
             waiting += reversed(spans_of(day for day in days if day not in outcome.refused_days))
         elif len(days) > 1:
             middle = len(days) // 2
             waiting += [(days[middle], last), (first, days[middle - 1])]
         else:
-            refused += 1
+            refused, has_succeeded = refused + 1, False
     if waiting:
         console.print(f"{refused} days are refused, one by one: something is wrong with more than a few files.")
-    return is_whole
+    return has_succeeded and not waiting
 
 
 def _tell_missing(missing: Sequence[tuple[dt.date, dt.date]], settings: Settings) -> None:
@@ -263,6 +295,8 @@ def dashboard(quiet: bool) -> None:
 
 def _remember_first_day(days: int | None) -> dt.date:
     """The last day to load. A first day that follows from --days is kept in the data folder, for later commands."""
+    from ecommerce_platform.resources.files import write_atomically
+
     settings = load_settings()
     if days is None:
         return yesterday()
@@ -273,7 +307,7 @@ def _remember_first_day(days: int | None) -> dt.date:
         return yesterday()
     first = yesterday() - dt.timedelta(days=days - 1)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings.first_day_file.write_text(f"{first}\n", encoding="utf-8")
+    write_atomically(settings.first_day_file, f"{first}\n".encode())
     load_settings.cache_clear()
     return yesterday()
 

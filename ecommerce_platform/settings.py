@@ -216,7 +216,13 @@ def load_settings() -> Settings:
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(fault) for fault in error.errors())) from None
     if "first_day" not in settings.model_fields_set and settings.first_day_file.exists():
-        first_day = dt.date.fromisoformat(settings.first_day_file.read_text(encoding="utf-8").strip())
+        try:
+            first_day = _known_day(dt.date.fromisoformat(settings.first_day_file.read_text(encoding="utf-8").strip()))
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"{settings.first_day_file}: holds no day ({error}); write the first business day into it, or set"
+                f" {PREFIX}FIRST_DAY; for example 2024-01-01"
+            ) from None
         return settings.model_copy(update={"first_day": first_day})
     return settings
 

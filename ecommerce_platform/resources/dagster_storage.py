@@ -34,7 +34,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, InternalError
 
 from ecommerce_platform.io_managers.connection import RESTED
 from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
@@ -56,6 +56,9 @@ PATIENCE = 5.0
 
 class StorageUnavailableError(click.ClickException):
     """Dagster's database cannot be reached or made. Dagster's commands print it as one line."""
+
+
+IN_FAILED_TRANSACTION = "25P02"
 
 
 def storage_url(settings: Settings) -> str:
@@ -224,6 +227,15 @@ class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
             f"asset_keys.{column_name}",
             lambda: super(_Events, self)._has_asset_key_col_on_connection(conn, column_name),
         )
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """As Dagster's, which goes on in its transaction after another process was faster to insert the row."""
+        try:
+            return super().initialize_concurrency_limit_to_default(concurrency_key)
+        except InternalError as error:
+            if getattr(error.orig, "pgcode", None) != IN_FAILED_TRANSACTION:
+                raise
+            return True
 
     def _has(self, name: str, ask: Callable[[], bool]) -> bool:
         if name not in self._seen and ask():
