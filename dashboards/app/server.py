@@ -7,6 +7,7 @@ that changes what is shown changes the address, so Back and a copied link work b
 from __future__ import annotations
 
 import logging
+import resource
 import threading
 import time
 import traceback
@@ -479,6 +480,12 @@ def serve(app: Dash, host: str, port: int) -> None:
     """
     import waitress
 
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + 1_000
+    if soft < wanted:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
     # It warns of every request that waits a moment for a thread, as those of one page do.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     waitress.serve(
