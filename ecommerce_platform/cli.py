@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -54,6 +55,9 @@ WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+TICK_SECONDS = 60
+"""How often ``up`` and ``watch`` look whether sensors tick."""
 
 MOST_REFUSED = 10
 """So many days whose files break the contract of staging are found one by one; then ``up`` gives up."""
@@ -495,6 +499,25 @@ def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -
     Console().print(table)
 
 
+@main.command()
+@one_clear_error
+def watch() -> None:
+    """Alert when Dagster's sensors stop to tick, until Ctrl-C. `up` does so by itself; containers need this one."""
+    from ecommerce_platform.automation.pulse import TickWatch
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit())
+    settings = load_settings()
+    _require_running(settings)
+    with _instance() as instance:
+        now = dt.datetime.now(dt.UTC)
+        ticks = TickWatch(instance, console.print, settings.alert_webhook_url, settings.ui_url, now)
+        while True:
+            _say_what_goes_wrong(lambda: ticks.look(dt.datetime.now(dt.UTC)))
+            Path(tempfile.gettempdir(), "ecommerce-watch").touch()  # for the health check of its container
+            time.sleep(TICK_SECONDS)
+
+
 @main.command("alert-test")
 @one_clear_error
 def alert_test() -> None:
@@ -547,6 +570,51 @@ def db_start() -> None:
     settings = load_settings()
     _prepare(settings)
     console.print("PostgreSQL is running.")
+
+
+class LoginOption(click.ParamType):
+    """A login of a service, written NAME:ROLE:FILE; the file holds its password."""
+
+    name = "login"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse it, and read the password."""
+        from ecommerce_platform.resources.database import Login
+
+        parts = str(value).split(":", 2)
+        if (
+            len(parts) != 3
+            or parts[1] not in ("loader", "reader")
+            or not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", parts[0])
+        ):
+            self.fail(f"{value!r} is not NAME:loader:FILE or NAME:reader:FILE", param, ctx)
+        try:
+            password = Path(parts[2]).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            self.fail(f"{parts[2]}: {error.strerror}", param, ctx)
+        if len(password) < 12:
+            self.fail(f"{parts[2]}: a password of at least 12 characters is wanted", param, ctx)
+        return Login(parts[0], parts[1], password)
+
+
+@db.command("prepare")
+@click.option(
+    "--login",
+    "logins",
+    type=LoginOption(),
+    multiple=True,
+    help="NAME:ROLE:FILE, for a service; see docs/deployment.md.",
+)
+@one_clear_error
+def db_prepare(logins: tuple[Any, ...]) -> None:
+    """Make the tables or bring them up to date, and logins for services that own nothing. Loads no day."""
+    from ecommerce_platform.resources.database import database_url, make_logins
+
+    settings = load_settings()
+    _prepare(settings)
+    if logins:
+        make_logins(database_url(settings), logins)
+    console.print(f"The tables are ready. {len(logins)} logins.")
 
 
 @db.command("stop")
@@ -796,7 +864,10 @@ def source_check(folder: Path, as_json: bool) -> None:
 
 
 def _prepare(settings: Settings) -> None:
-    """Make everything ready for a run: folders, Dagster's home, server, tables."""
+    """Make everything ready for a run: folders, Dagster's home, server, tables.
+
+    A login that does not own the tables, as that of a service, finds them made, and makes nothing.
+    """
     from ecommerce_platform.checks import table_checks
     from ecommerce_platform.checks.catalogue import catalogue_check
     from ecommerce_platform.checks.contract import store_contracts
@@ -804,13 +875,16 @@ def _prepare(settings: Settings) -> None:
     from ecommerce_platform.checks.verify import file_checks, whole_database_checks
     from ecommerce_platform.loaded_days import forget_former_readers
     from ecommerce_platform.resources.dagster_home import prepare_dagster_home
-    from ecommerce_platform.resources.database import database_url, require_database
+    from ecommerce_platform.resources.database import database_url, owns_tables, require_database, require_tables
     from ecommerce_platform.resources.ddl import apply_ddl
 
     os.environ.update(prepare_dagster_home(settings))
     with console.status("Starting PostgreSQL"):
         url = database_url(settings)
         require_database(url)
+        if settings.database_url is not None and not owns_tables(url):
+            require_tables(url)
+            return
         apply_ddl(url)
         store_contracts(url)
         forget_former_readers(url)
@@ -941,7 +1015,7 @@ def _children(settings: Settings, socket_path: Path, workspace: Path) -> list[Ch
     dashboards = "from ecommerce_platform.cli import main; main()"
     web = ["ecommerce_platform.webserver", "-h", settings.host, "-p", str(settings.dagster_port), "-w", str(workspace)]
     return [
-        Child("The code server", [*module, *code]),
+        Child("The code server", [*module, *code], is_needed=True),
         Child("The webserver", [*module, *web]),
         Child("The daemon", [*module, "dagster._daemon", "run", "-w", str(workspace)]),
         Child("The dashboards", [sys.executable, "-c", dashboards, "dashboard", "--quiet"]),
@@ -971,7 +1045,7 @@ def _watches(
     for what, every in (
         (ask_the_code_server, WATCH_SECONDS),
         (start_the_server_again, WATCH_SECONDS),
-        (lambda: ticks.look(dt.datetime.now(dt.UTC)), 60),
+        (lambda: ticks.look(dt.datetime.now(dt.UTC)), TICK_SECONDS),
     ):
         _in_background(what, every)
 
@@ -986,15 +1060,19 @@ def _in_background(what: Callable[[], None], every: float | None = None) -> None
 
     def call() -> None:
         while True:
-            try:
-                what()
-            except Exception as error:
-                console.print(f"{' '.join(str(error).split())[:500]}", style="yellow", markup=False)
+            _say_what_goes_wrong(what)
             if every is None:
                 return
             time.sleep(every)
 
     threading.Thread(target=call, daemon=True).start()
+
+
+def _say_what_goes_wrong(what: Callable[[], None]) -> None:
+    try:
+        what()
+    except Exception as error:
+        console.print(" ".join(str(error).split())[:500], style="yellow", markup=False)
 
 
 def _tell_when_it_answers(settings: Settings, address: str) -> None:

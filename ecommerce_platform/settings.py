@@ -12,11 +12,11 @@ import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "ECOMMERCE_"
@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     database_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(_postgres_url)] = Field(
         None, examples=["postgresql://user:password@host:5432/ecommerce"], repr=False, validate_default=True
     )
+    database_password_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+        None, examples=["/run/secrets/database_password"]
+    )
     source: Literal["synthetic", "landing"] = Field("synthetic", examples=["synthetic"])
     landing_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("landing"), examples=["landing"])
     landing_rest_seconds: float = Field(30, ge=0, le=3600, examples=["30"])
@@ -155,6 +158,24 @@ class Settings(BaseSettings):
         None, examples=["https://hooks.example.com/services/T/B/x"], repr=False, validate_default=True
     )
     dagster_url: Annotated[str | None, AfterValidator(_web_url)] = Field(None, examples=["https://dagster.example.com"])
+
+    @model_validator(mode="after")
+    def _put_the_password_into_the_url(self) -> Settings:
+        """A password that stands beside its host is sent to no other one, as that of PGPASSWORD would be."""
+        if self.database_password_file is None:
+            return self
+        if self.database_url is None:
+            raise ValueError("ECOMMERCE_DATABASE_PASSWORD_FILE is set, and ECOMMERCE_DATABASE_URL is not")
+        password = quote(self.database_password_file.read_text(encoding="utf-8").strip(), safe="")
+        parts = urlsplit(self.database_url)
+        if parts.username is None or parts.password is not None:
+            raise ValueError(
+                "ECOMMERCE_DATABASE_PASSWORD_FILE needs an ECOMMERCE_DATABASE_URL with a user and no password"
+            )
+        location = f"{parts.netloc.rsplit('@', 1)[0]}:{password}@{parts.netloc.rsplit('@', 1)[1]}"
+        # Frozen for everybody else.
+        object.__setattr__(self, "database_url", urlunsplit(parts._replace(netloc=location)))
+        return self
 
     @property
     def data(self) -> Path:
@@ -229,6 +250,8 @@ def load_settings() -> Settings:
 
 def _explain(fault: object) -> str:
     assert isinstance(fault, dict)
+    if not fault["loc"]:  # about two settings at once
+        return str(fault["msg"]).removeprefix("Value error, ")
     name = str(fault["loc"][0])
     example = (Settings.model_fields[name].examples or [""])[0]
     message = str(fault["msg"]).removeprefix("Value error, ")

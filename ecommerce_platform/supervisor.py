@@ -71,10 +71,17 @@ class SupervisorError(RuntimeError):
 
 @dataclass
 class Child:
-    """One process: what people call it, its command, and the variables that it gets besides ours."""
+    """One process.
+
+    Attributes:
+        name: what people call it.
+        command: what is run.
+        is_needed: whether the others ask it for something: it ends after them.
+    """
 
     name: str
     command: Sequence[str]
+    is_needed: bool = False
     process: subprocess.Popen[bytes] | None = None
     ends: deque[float] = field(default_factory=deque)
     next_start: float = 0.0
@@ -242,17 +249,20 @@ class Supervisor:
                 child.process.wait()
 
     def _end_all(self) -> None:
-        running = [child.process for child in self._children if child.process is not None]
-        for process in running:
-            with suppress(ProcessLookupError):
-                process.terminate()
-        deadline = time.monotonic() + GRACE_SECONDS
-        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
-            if self._at_once.wait(LOOK_SECONDS):
-                break
-        for process in running:
-            _signal_group(process.pid, signal.SIGKILL)
-            process.wait()
+        for is_needed in (False, True):
+            running = [
+                child.process for child in self._children if child.process is not None and child.is_needed == is_needed
+            ]
+            for process in running:
+                with suppress(ProcessLookupError):
+                    process.terminate()
+            deadline = time.monotonic() + GRACE_SECONDS
+            while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+                if self._at_once.wait(LOOK_SECONDS):
+                    break
+            for process in running:
+                _signal_group(process.pid, signal.SIGKILL)
+                process.wait()
         self._tell_keeper("done")
         self._keeper.wait()
         self._lock.give_back()

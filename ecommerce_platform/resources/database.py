@@ -1,7 +1,8 @@
 """The platform's database: the server that ECOMMERCE_DATABASE_URL names, or the embedded one."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psycopg
 from dagster import RetryRequested
@@ -61,15 +62,83 @@ def require_tables(url: str) -> None:
         DatabaseDownError: there are no tables yet, or those of an earlier version.
     """
     with psycopg.connect(url) as connection:
-        row = connection.execute("select to_regclass('platform.applied_ddl')").fetchone()
-        if row is None or row[0] is None:
-            raise DatabaseDownError("Nothing is loaded yet. Begin with: ecommerce-platform up")
-        missing = not_applied(connection)
+        try:
+            row = connection.execute("select to_regclass('platform.applied_ddl')").fetchone()
+            if row is None or row[0] is None:
+                raise DatabaseDownError("Nothing is loaded yet. Begin with: ecommerce-platform up")
+            missing = not_applied(connection)
+        except psycopg.errors.InsufficientPrivilege:
+            return  # a reader may not see the platform's books, and is told by the first table that it lacks
     if missing:
         raise DatabaseDownError(
             f"The tables are those of an earlier version (not applied from sql/ddl: {', '.join(missing)})."
             " Bring them up to date with: ecommerce-platform up --no-serve"
         )
+
+
+def owns_tables(url: str) -> bool:
+    """Whether this login may change tables: services log in as somebody who may not, and find them made."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "select coalesce((select pg_has_role(current_user, nspowner, 'member') from pg_namespace"
+            " where nspname = 'platform'), has_database_privilege(current_database(), 'create'))"
+        ).fetchone()
+    return bool(row and row[0])
+
+
+@dataclass(frozen=True)
+class Login:
+    """A login of a service: its name, the role that it may act as (loader or reader), and its password."""
+
+    name: str
+    role: str
+    password: str
+
+
+def make_logins(url: str, logins: Sequence[Login]) -> None:
+    """Make logins for the services, or give those that are there their password, and shut both databases to others.
+
+    One that acts as ``loader`` gets Dagster's database, which runs write to.
+
+    Args:
+        url: a libpq URL of the owner, who may create roles and databases.
+        logins: the logins.
+    """
+    name = str(conninfo_to_dict(url)["dbname"])
+    dagster = f"{name}_dagster"
+    with psycopg.connect(url, autocommit=True) as connection:
+        known = {role for (role,) in connection.execute("select rolname from pg_roles")}
+        for login in logins:
+            who = sql.Identifier(login.name)
+            # The server, its log included, sees no password.
+            secret = connection.pgconn.encrypt_password(
+                login.password.encode(), login.name.encode(), b"scram-sha-256"
+            ).decode()
+            verb = sql.SQL("alter" if login.name in known else "create")
+            connection.execute(sql.SQL("{} role {} login password {}").format(verb, who, sql.Literal(secret)))
+            connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(login.role), who))
+        connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("grant connect, temporary on database {} to loader").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("grant connect on database {} to reader").format(sql.Identifier(name)))
+        owner = next((login.name for login in logins if login.role == "loader"), None)
+        if owner is None:
+            return
+        databases = {database for (database,) in connection.execute("select datname from pg_database")}
+        if dagster not in databases:
+            connection.execute(
+                sql.SQL("create database {} owner {}").format(sql.Identifier(dagster), sql.Identifier(owner))
+            )
+        connection.execute(
+            sql.SQL("alter database {} owner to {}").format(sql.Identifier(dagster), sql.Identifier(owner))
+        )
+        connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(dagster)))
+    with psycopg.connect(url, dbname=dagster, autocommit=True) as connection:
+        # Made by the owner, before there were logins.
+        tables = connection.execute(
+            "select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+        ).fetchall()
+        for (table,) in tables:
+            connection.execute(sql.SQL("alter table {} owner to {}").format(sql.SQL(table), sql.Identifier(owner)))
 
 
 def drop_databases(settings: Settings) -> None:

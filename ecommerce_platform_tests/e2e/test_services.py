@@ -33,8 +33,13 @@ from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR
 
 COMPOSE = yaml.safe_load((PROJECT_DIR / "docker-compose.yml").read_text(encoding="utf-8"))
-PASSWORD = "s3cret-0f-the-d@tabase"
-NEEDED = ("ecommerce_platform", "sql", "docker", "dagster.yaml", "pyproject.toml")
+PASSWORDS = {
+    "postgres_password": "s3cret-0f-the-d@tabase",
+    "runs_password": "s3cret/of:runs",
+    "dashboards_password": "s3cret of the %dashboards",
+}
+PASSWORD = PASSWORDS["postgres_password"]
+NEEDED = ("ecommerce_platform", "dashboards", "sql", "docker", "dagster.yaml", "pyproject.toml")
 LOCATIONS = """
 query { workspaceOrError { __typename ... on Workspace { locationEntries { name loadStatus
   locationOrLoadError { __typename ... on RepositoryLocation { name repositories {
@@ -58,7 +63,7 @@ class Services:
         self.logs = folder / "logs"
         self.logs.mkdir()
         self.processes: dict[str, subprocess.Popen] = {}
-        self.ports = {"0.0.0.0": "127.0.0.1", "4000": str(free_port()), "3000": str(free_port())}
+        self.ports = {"0.0.0.0": "127.0.0.1", **{port: str(free_port()) for port in ("4000", "3000", "8050")}}
         self.address = f"http://127.0.0.1:{self.ports['3000']}"
         self.app.mkdir()
         for name in NEEDED:
@@ -70,12 +75,16 @@ class Services:
             assert f": {name}\n" in text
         workspace.write_text(text.replace(": code\n", ": 127.0.0.1\n").replace("4000", self.ports["4000"]))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ECOMMERCE_", "DAGSTER_"))}
+        self.secrets = folder / "secrets"
+        self.secrets.mkdir()
+        for name, password in PASSWORDS.items():
+            (self.secrets / name).write_text(f"{password}\n", encoding="utf-8")
         yesterday = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
-        self.environment = {
+        self.url_port = url_port
+        self.shared = {
             **kept,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.app),
-            **self.environment_of("code", url_port),
             "ECOMMERCE_FIRST_DAY": yesterday,
             "ECOMMERCE_ORDERS_PER_DAY": "20",
             "ECOMMERCE_CUSTOMERS": "50",
@@ -83,46 +92,39 @@ class Services:
             "DAGSTER_DISABLE_TELEMETRY": "1",
         }
 
-        # The password comes the three ways that there are: PGPASSWORD as in the file, in the URL, and from a secret.
-        url = self.environment["ECOMMERCE_DATABASE_URL"].replace("@", f":{quote(PASSWORD, safe='')}@")
-        secret = folder / "database_url"
-        secret.write_text(f"{url}\n", encoding="utf-8")
-        self.secrets = {
-            "init": {"PGPASSWORD": "", "ECOMMERCE_DATABASE_URL": url},
-            "daemon": {
-                "PGPASSWORD": "",
-                "ECOMMERCE_DATABASE_URL": "",
-                "ECOMMERCE_DATABASE_URL_FILE": str(secret),
-            },
-        }
-
-    def environment_of(self, service: str, url_port: int) -> dict[str, str]:
+    def environment_of(self, service: str) -> dict[str, str]:
         """The environment of the file, on this machine."""
         here = {
-            "@postgres:5432/": f"@127.0.0.1:{url_port}/",
+            "@postgres:5432/": f"@127.0.0.1:{self.url_port}/",
+            "/run/secrets": str(self.secrets),
             "/app": str(self.app),
             "/data": str(self.data),
+            "/tmp/data": str(self.data.with_name(f"data-of-{service}")),
+            "0.0.0.0": "127.0.0.1",
+            "8050": self.ports["8050"],
         }
         told = {}
         for name, value in COMPOSE["services"][service]["environment"].items():
-            value = re.sub(r"\$\{POSTGRES_PASSWORD:\?[^}]*\}", PASSWORD, value)
             value = re.sub(r"\$\{ECOMMERCE_DAGSTER_URL:-.*\}", self.address, value)
             for there, ours in here.items():
                 value = value.replace(there, ours) if there[0] == "@" or value.startswith(there) else value
             assert "$" not in value, f"{name}: {value}"
             told[name] = value
-        return told
+        return {**self.shared, **told}
 
     def command(self, words: Sequence[str]) -> list[str]:
         """A command of the file with this machine's ports."""
-        return [re.sub(r"\b(0\.0\.0\.0|4000|3000)\b", lambda found: self.ports[found[1]], word) for word in words]
+        here = [re.sub(r"\b(0\.0\.0\.0|4000|3000|8050)\b", lambda found: self.ports[found[1]], word) for word in words]
+        return [
+            sys.executable if word == "python" else word.replace("/run/secrets", str(self.secrets)) for word in here
+        ]
 
     def start(self, name: str) -> None:
         with (self.logs / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 self.command(COMPOSE["services"][name]["command"]),
                 cwd=self.app,
-                env=self.environment | self.secrets.get(name, {}),
+                env=self.environment_of(name),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -132,7 +134,8 @@ class Services:
         """What the service's own health check says."""
         check = self.command(COMPOSE["services"][name]["healthcheck"]["test"][1:])
         with (self.logs / f"{name}-health.log").open("ab") as log:
-            done = subprocess.run(check, cwd=self.app, env=self.environment, stdout=log, stderr=log, check=False)
+            environment = self.environment_of(name)
+            done = subprocess.run(check, cwd=self.app, env=environment, stdout=log, stderr=log, check=False)
         return done.returncode == 0
 
     def wait(self, name: str, seconds: float = 60) -> None:
@@ -193,14 +196,18 @@ def services(server: tuple[EmbeddedPostgres, int], tmp_path_factory: pytest.Temp
     """All services, up and healthy in the order that the file asks for."""
     services = Services(tmp_path_factory.mktemp("compose"), server[1])
     try:
-        services.start("init")
-        assert services.processes.pop("init").wait(timeout=120) == 0, (services.logs / "init.log").read_text()[-3000:]
+        for once in ("init", "load"):
+            services.start(once)
+            log = services.logs / f"{once}.log"
+            assert services.processes.pop(once).wait(timeout=180) == 0, log.read_text()[-3000:]
         services.start("code")
         services.wait("code")
         services.start("webserver")
         services.start("daemon")
-        services.wait("webserver")
-        services.wait("daemon")
+        services.start("dashboards")
+        services.start("watch")
+        for name in ("webserver", "daemon", "dashboards", "watch"):
+            services.wait(name)
         yield services
     finally:
         services.stop()
@@ -214,7 +221,8 @@ def test_the_server_asks_for_the_password(server: tuple[EmbeddedPostgres, int]) 
 
 
 def test_every_service_of_the_file_is_started_here() -> None:
-    assert set(COMPOSE["services"]) >= {"postgres", "init", "code", "webserver", "daemon"}
+    started = {"init", "load", "code", "webserver", "daemon", "dashboards", "watch"}
+    assert set(COMPOSE["services"]) == started | {"postgres", "login"}
 
 
 def test_the_webserver_shows_the_code_location_of_the_code_server(services: Services) -> None:
@@ -256,7 +264,8 @@ def test_no_service_listens_where_its_command_does_not_say(services: Services) -
 def test_the_password_is_in_no_log_no_file_no_record_and_no_process_list(
     services: Services, server: tuple[EmbeddedPostgres, int]
 ) -> None:
-    secret = re.compile(re.escape(PASSWORD) + "|" + re.escape(PASSWORD.replace("@", "%40")))
+    forms = [form for password in PASSWORDS.values() for form in (password, quote(password, safe=""))]
+    secret = re.compile("|".join(map(re.escape, forms)))
     for process in psutil.process_iter():
         try:
             assert not secret.search(" ".join(process.cmdline())), process.pid
@@ -285,10 +294,12 @@ def test_the_password_is_in_no_log_no_file_no_record_and_no_process_list(
 
 def test_a_wrong_password_is_told_without_it(services: Services) -> None:
     wrong = "n0t-the-password"
+    file = services.app.with_name("wrong")
+    file.write_text(wrong, encoding="utf-8")
     done = subprocess.run(
         ["ecommerce-platform", "status"],
         cwd=services.app,
-        env={**services.environment, "PGPASSWORD": wrong},
+        env={**services.environment_of("code"), "ECOMMERCE_DATABASE_PASSWORD_FILE": str(file)},
         capture_output=True,
         text=True,
         check=False,
@@ -297,6 +308,47 @@ def test_a_wrong_password_is_told_without_it(services: Services) -> None:
     assert "password authentication failed" in " ".join(done.stderr.split())
     assert wrong not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_the_logins_can_do_what_they_need_and_no_more(services: Services, server: tuple[EmbeddedPostgres, int]) -> None:
+    def login(user: str, secret: str, database: str) -> psycopg.Connection:
+        return psycopg.connect(
+            host="127.0.0.1", port=server[1], dbname=database, user=user, password=PASSWORDS[secret], autocommit=True
+        )
+
+    with login("ecommerce_dashboards", "dashboards_password", "ecommerce") as connection:
+        assert connection.execute("select count(*) > 0 from warehouse.fact_sales").fetchone() == (True,)
+        for refused in (
+            "select * from production.customers",
+            "delete from warehouse.fact_sales",
+            "set role loader",
+            "create temp table mine (x int)",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(refused)  # type: ignore[arg-type]
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        login("ecommerce_dashboards", "dashboards_password", "ecommerce_dagster")
+    with login("ecommerce_runs", "runs_password", "ecommerce") as connection:
+        for refused in ("drop table warehouse.fact_sales", "create role mine", "set role ecommerce"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(refused)  # type: ignore[arg-type]
+    shown = urllib.request.urlopen(f"http://127.0.0.1:{services.ports['8050']}/healthz", timeout=30).read()
+    assert shown == b"ok\n"
+
+
+def test_a_dead_code_server_is_not_healthy(services: Services) -> None:
+    """The process before it says that it serves, also when the one that holds the code is gone."""
+    (inner,) = [
+        child
+        for child in psutil.Process(services.processes["code"].pid).children(recursive=True)
+        if "api" in child.cmdline() and "grpc" in child.cmdline()
+    ]
+    inner.kill()
+    assert not services.is_healthy("code")
+    services.processes["code"].kill()
+    services.processes["code"].wait()
+    services.start("code")
+    services.wait("code")
 
 
 def test_the_run_of_init_is_shown_and_was_no_process_of_the_daemon(services: Services) -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import pytest
@@ -25,7 +26,8 @@ pytestmark = pytest.mark.unit
 PYPROJECT = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text())
 COMPOSE = yaml.safe_load((PROJECT_DIR / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
-SERVERS = sorted(set(SERVICES) - {"init"})
+SERVERS = sorted(set(SERVICES) - {"init", "load"})
+OURS = {name for name, service in SERVICES.items() if service.get("image") == "ecommerce-platform"}
 
 
 def tracked_files() -> list[Path]:
@@ -261,7 +263,7 @@ def test_no_password_is_written_down():
         text = (PROJECT_DIR / name).read_text()
         assert not re.search(r"://[^/\s:@]+:[^@\s]+@", text), f"a password in an address of {name}"
         for value in re.findall(r"PASSWORD\w*\s*[:=]\s*(\S+)", text):
-            assert value.startswith(("${POSTGRES_PASSWORD:?", "...")), f"{name}: {value}"
+            assert value.startswith(("/run/secrets/", '""', "...", "}")), f"{name}: {value}"
 
 
 def test_secrets_stay_out_of_git_and_out_of_the_image():
@@ -276,11 +278,12 @@ def test_a_container_is_not_root_and_writes_only_to_its_volumes(name):
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
-    written = [volume for volume in service["volumes"] if isinstance(volume, str) or not volume["read_only"]]
+    volumes = service.get("volumes", [])
+    written = [volume for volume in volumes if isinstance(volume, str) or not volume["read_only"]]
     assert {volume.split(":")[0] for volume in written} <= set(COMPOSE["volumes"])
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"postgres"}))
+@pytest.mark.parametrize("name", sorted(OURS - {"dashboards"}))
 def test_a_container_reads_the_landing_folder_that_its_settings_name(name):
     service = SERVICES[name]
     (mount,) = [volume for volume in service["volumes"] if isinstance(volume, dict)]
@@ -300,7 +303,9 @@ def test_a_server_has_a_health_check_and_comes_back(name):
 def test_only_the_own_machine_can_connect():
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
-    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+    # The login is what may be reached from elsewhere, and is started on demand.
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == SERVICES["login"]["ports"]
+    assert SERVICES["login"]["profiles"] == ["login"]
 
 
 def test_a_service_waits_until_what_it_needs_is_healthy():
@@ -308,6 +313,39 @@ def test_a_service_waits_until_what_it_needs_is_healthy():
         for needed, how in service.get("depends_on", {}).items():
             expected = "service_completed_successfully" if needed == "init" else "service_healthy"
             assert how["condition"] == expected, f"{name} on {needed}"
+
+
+def test_each_service_logs_in_as_somebody_who_can_do_no_more_than_it_needs():
+    users = {name: urlsplit(SERVICES[name]["environment"]["ECOMMERCE_DATABASE_URL"]).username for name in OURS}
+    assert {name for name, user in users.items() if user == "ecommerce"} == {"init"}
+    assert {name for name, user in users.items() if user == "ecommerce_dashboards"} == {"dashboards"}
+    for name in OURS:
+        secret = SERVICES[name]["environment"]["ECOMMERCE_DATABASE_PASSWORD_FILE"].removeprefix("/run/secrets/")
+        assert secret in SERVICES[name]["secrets"]
+        assert name == "init" or SERVICES[name]["secrets"] == [secret], f"{name} holds the password of somebody else"
+        # docker compose hands every line of .env on, and these are for itself.
+        for variable in ("POSTGRES_PASSWORD", "RUNS_PASSWORD", "DASHBOARDS_PASSWORD"):
+            assert SERVICES[name]["environment"][variable] == ""
+    assert SERVICES["dashboards"]["volumes"] == []
+
+
+def test_the_dashboards_reach_neither_the_code_server_nor_what_the_database_does_not_need():
+    networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    for name in ("dashboards", "login"):
+        assert not networks[name] & networks["code"], f"{name} reaches the port of the code server"
+    assert all(COMPOSE["networks"][name]["internal"] for name in networks["postgres"])
+    assert networks["login"] == {"front"}
+
+
+def test_every_service_has_a_limit_of_memory_and_every_foreign_image_a_version():
+    assert [name for name, service in SERVICES.items() if "mem_limit" not in service] == []
+    images = {service["image"] for name, service in SERVICES.items() if name not in OURS}
+    assert [image for image in images if not re.search(r":\d+\.\d+", image)] == []
+
+
+def test_nothing_waits_for_the_load():
+    assert [name for name, service in SERVICES.items() if "load" in service.get("depends_on", {})] == []
+    assert SERVICES["init"]["command"][:3] == ["ecommerce-platform", "db", "prepare"]
 
 
 def test_the_image_is_built_from_hashes_and_runs_as_a_user():
