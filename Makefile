@@ -22,6 +22,7 @@ CLI := $(BIN)/ecommerce-platform
 SERVE ?= 1
 DAYS ?=
 UP_ARGS := $(if $(filter 0 no false,$(SERVE)),--no-serve) $(if $(DAYS),--days $(DAYS))
+YES ?=
 PYTEST_ARGS ?=
 
 .PHONY: help install up test lint bench soak lock clean clean-data
@@ -68,8 +69,9 @@ clean: ## Remove .venv and caches, keep the data
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis .tmp_dagster_home_*
 	find . \( -name .git -o -path ./data \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
-clean-data: ## Stop the embedded database and remove data/
-	@if [ -x $(CLI) ]; then $(CLI) clean-data --yes; else rm -rf data; fi
+clean-data: ## Stop the embedded database and remove data/, after a question [YES=1]
+	@test -x $(CLI) || { echo 'make: the platform is not installed; without it nothing stops its database: make install' >&2; exit 1; }
+	@$(CLI) clean-data $(if $(filter 1 yes true,$(YES)),--yes)
 
 # Stamps. A target is made last, so that an installation that was cut short is taken up again.
 $(VENV)/.made:
@@ -94,8 +96,10 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/.made
 # The project comes last and fetches nothing: setuptools, its build tool, is in the lock. Bytecode is compiled here
 # once, because a machine with PYTHONDONTWRITEBYTECODE=1 would do it at every start.
 define install
-echo "Installing $(1)" \
-&& $(PIP) install --quiet --require-hashes --requirement $(1) \
+echo "Installing $(1): $$(grep -c == $(1)) packages" \
+&& { $(PIP) install --progress-bar off --require-hashes --requirement $(1) || echo "make: pip failed, see above" >&2; } \
+	| awk '/^Collecting/ { printf "." } /^Installing/ { printf " installing" } { fflush() } END { print "" }' \
+&& $(PIP) install --quiet --no-deps --require-hashes --requirement $(1) \
 && $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable . \
 && { PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -j 0 $(VENV)/lib ecommerce_platform dashboards >/dev/null 2>&1 || true; } \
 && touch $@ $(if $(findstring dev,$(1)),$(VENV)/.installed-runtime)

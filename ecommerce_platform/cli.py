@@ -47,14 +47,17 @@ if TYPE_CHECKING:
 
 # Dagster, pandas and psycopg are imported inside the commands: `--help` should answer at once.
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, emoji=False)
 
-WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench", "first_day")
+WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench", "first_day", "up.lock")
 """What the platform makes in the data folder, and what ``clean-data`` may delete with it."""
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+PIPE_WIDTH = 500
+"""Characters of a line that no terminal breaks."""
 
 TICK_SECONDS = 60
 """How often ``up`` and ``watch`` look whether sensors tick."""
@@ -67,7 +70,7 @@ WATCH_SECONDS = 3
 
 
 class Day(click.ParamType):
-    """A business day, written YYYY-MM-DD."""
+    """A business day, written YYYY-MM-DD or ``yesterday``."""
 
     name = "day"
 
@@ -75,10 +78,12 @@ class Day(click.ParamType):
         """Parse a day; fails with an example."""
         if isinstance(value, dt.date):
             return value
+        if value == "yesterday":
+            return yesterday()
         try:
             return dt.date.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is not a day; for example 2024-01-31", param, ctx)
+            self.fail(f"{value!r} is not a day; for example 2024-01-31, or yesterday", param, ctx)
 
 
 def one_clear_error(command: Callable) -> Callable:
@@ -133,8 +138,8 @@ def main() -> None:
 
     \b
     Day by day:
-      ecommerce-platform materialize --start 2024-03-01 --end 2024-03-07
-      ecommerce-platform materialize --start 2024-03-01 --end 2024-03-01 --select 'key:"warehouse/fact_sales"+'
+      ecommerce-platform materialize --start yesterday --end yesterday
+      ecommerce-platform materialize --start yesterday --end yesterday --select 'key:"warehouse/fact_sales"+'
       ecommerce-platform dashboard          the dashboards alone
       ecommerce-platform db psql            a prompt on the database
 
@@ -324,6 +329,8 @@ def _remember_first_day(days: int | None) -> dt.date:
 def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
     """Materialize assets for a range of days, in one run that Dagster's UI shows."""
     settings = load_settings()
+    if end < start:
+        raise click.UsageError(f"--end {end} is before --start {start}")
     if not settings.first_day <= start <= end <= yesterday():
         raise click.UsageError(
             f"--start {start} --end {end}: days go from {settings.first_day} (ECOMMERCE_FIRST_DAY) to {yesterday()}"
@@ -366,7 +373,7 @@ def status(as_json: bool) -> None:
     for state in states:
         moment = f"{state.materialized_at:%Y-%m-%d %H:%M:%S}" if state.materialized_at else "never"
         table.add_row(state.table, f"{state.rows:,}", str(state.latest_day or ""), moment)
-    Console().print(table)
+    _show(table)
     if loaded.behind:
         console.print(
             f"Not up to date: {', '.join(loaded.behind)}. The next run, over any day, takes in what has changed:"
@@ -424,7 +431,7 @@ def verify(as_json: bool) -> None:
             style = {"ok": None, "FAILED": "bold red", "warning": "yellow"}[result]
             counts = (f"{outcome.rows_tested or 0:,}", f"{outcome.violations or 0:,}")
             table.add_row(outcome.table, outcome.name, result, *counts, style=style)
-        Console().print(table)
+        _show(table)
         for outcome in outcomes:
             if not outcome.passed:
                 console.print(f"\n{outcome.table} {outcome.name}: {outcome.description}", markup=False)
@@ -465,7 +472,7 @@ def maintenance(dry_run: bool, as_json: bool) -> None:
         column.justify = "right"
     for row in done:
         table.add_row(str(row["what"]), f"{row['count']:,}", f"{row['bytes']:,}")
-    Console().print(table)
+    _show(table)
     console.print(f"Kept: what is younger than {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), or needed.")
 
 
@@ -496,7 +503,7 @@ def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -
     for name, value in json.loads(measured.to_json()).items():
         for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
             table.add_row(label, f"{figure:,}")
-    Console().print(table)
+    _show(table)
 
 
 @main.command()
@@ -541,6 +548,7 @@ def clean_data() -> None:
     A database that ECOMMERCE_DATABASE_URL names stays; db reset empties it.
     """
     from ecommerce_platform.resources.database import embedded_server
+    from ecommerce_platform.supervisor import FolderLock
 
     settings = load_settings()
     strangers = sorted(path.name for path in settings.data.glob("*") if path.name not in WRITTEN_BY_US)
@@ -549,13 +557,20 @@ def clean_data() -> None:
             f"ECOMMERCE_DATA_DIR: {settings.data} holds what the platform did not write ({', '.join(strangers[:5])}):"
             " move that away, or delete the folder yourself"
         )
+    if settings.data.exists():
+        # Nothing may serve from what is about to go.
+        lock = FolderLock(settings.data / "up.lock")
+        lock.take({}, patience=0)
+        lock.give_back()
+    held = [path for path in settings.data.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in held)
     embedded_server(settings).stop()
     shutil.rmtree(settings.data, ignore_errors=True)
     if settings.data.exists():
         raise SettingsError(
             f"ECOMMERCE_DATA_DIR: {settings.data} could not be deleted; its files belong to somebody else"
         )
-    console.print(f"{settings.data} is gone.", markup=False)
+    console.print(f"{settings.data} is gone: {len(held):,} files, {size / 1e6:,.0f} MB.", markup=False)
 
 
 @main.group()
@@ -767,7 +782,7 @@ def rejects_list(connection: Any, wanted: Any, limit: int, as_json: bool) -> Non
     for row in rows:
         reasons = Text("\n".join(row.explained_reasons()))
         table.add_row(Text(row.source_file), str(row.source_row), reasons, row.waits_for())
-    Console().print(table)
+    _show(table)
     if len(rows) == limit:
         console.print(f"The newest {limit}; --limit shows more, and `rejects count` counts all.")
 
@@ -786,7 +801,7 @@ def rejects_count(connection: Any, wanted: Any, as_json: bool) -> None:
     table = Table("feed", "reason", "rows", "first day", "last day", title="Rejected rows by reason")
     for count in counts:
         table.add_row(count.feed, Text(count.reason), f"{count.rows:,}", str(count.first_day), str(count.last_day))
-    Console().print(table)
+    _show(table)
 
 
 @rejects.command("export")
@@ -858,7 +873,7 @@ def source_check(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
-        Console(highlight=False).print("\n".join(report.lines()), markup=False, soft_wrap=True)
+        Console(highlight=False, emoji=False).print("\n".join(report.lines()), markup=False, soft_wrap=True)
     if report.prevents_a_load:
         sys.exit(EXIT_FAILED)
 
@@ -910,6 +925,11 @@ def _instance() -> Generator[DagsterInstance]:
         yield instance
 
 
+def _show(table: Table) -> None:
+    """Print a table. Whoever reads it through a pipe gets whole names, however long."""
+    Console(emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+
+
 def _progress() -> Progress:
     return Progress(
         SpinnerColumn(),
@@ -927,11 +947,12 @@ def _run(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | 
     from ecommerce_platform.automation.runner import SelectionError, run_days, step_count
 
     days = (end - start).days + 1
-    console.print(f"Loading {days} day{'s' * (days != 1)}, {start} to {end}.")
-    begin = time.monotonic()
     try:
+        steps = step_count(select)
+        console.print(f"Loading {days} day{'s' * (days != 1)}, {start} to {end}.")
+        begin = time.monotonic()
         with _progress() as progress:
-            task = progress.add_task("planning", total=step_count(select))
+            task = progress.add_task("planning", total=steps)
 
             def follow(event: Any) -> None:
                 if event.is_step_start:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dagster import AssetKey, DagsterInstance, FloatMetadataValue
 from psycopg import sql
 
+from ecommerce_platform.assets.ddl_columns import tables_of_ddl
 from ecommerce_platform.checks.results import CheckResult, failing_checks, last_results
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.resources.database import Database
@@ -43,12 +44,8 @@ class TableState:
 
 
 def table_keys() -> list[AssetKey]:
-    """The assets that are tables, in the order of their names."""
-    # Imported late, because the definitions import this module.
-    from ecommerce_platform.definitions import defs
-
-    keys = defs.resolve_asset_graph().materializable_asset_keys
-    return sorted(key for key in keys if key.path[0] != "raw")
+    """The assets that are tables, in the order of their names: every table of the layers is one."""
+    return sorted(AssetKey(table.split(".")) for table in tables_of_ddl())
 
 
 def table_states(instance: DagsterInstance) -> list[TableState]:

@@ -44,6 +44,11 @@ def columns_of(table: str) -> tuple[Column, ...]:
     return _tables()[table]
 
 
+def tables_of_ddl() -> list[str]:
+    """The tables of all layers, as schema.table."""
+    return [table for table in _tables() if table.split(".")[0] in LAYERS]
+
+
 @cache
 def _tables() -> dict[str, tuple[Column, ...]]:
     files = [path for layer in LAYERS for path in sorted((SQL_DIR / "ddl").glob(f"*_{layer}.sql"))]

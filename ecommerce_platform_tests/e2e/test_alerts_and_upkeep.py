@@ -18,6 +18,7 @@ from ecommerce_platform import cli
 from ecommerce_platform.resources.database import database_url, embedded_server
 from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
+from ecommerce_platform.supervisor import FolderLock
 
 
 @pytest.fixture
@@ -117,3 +118,35 @@ def test_a_test_alert_without_a_webhook_is_told(data_dir: Path, monkeypatch: pyt
     result = CliRunner().invoke(cli.main, ["alert-test"])
     assert result.exit_code == 1
     assert "a-secret" not in result.output
+
+
+def test_a_clean_start_says_what_it_has_removed(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
+    (data_dir / "raw").mkdir(parents=True)
+    (data_dir / "raw" / "a.csv").write_bytes(b"x" * 2_000_000)
+    done = CliRunner().invoke(cli.main, ["clean-data"], input="y\n")
+    assert f"{data_dir} is gone: 2 files, 2 MB." in " ".join(done.stderr.replace("\n", "").split())
+
+
+def test_nothing_is_removed_under_somebody_who_serves_it(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
+    (data_dir / "raw").mkdir(parents=True)
+    lock = FolderLock(data_dir / "up.lock")
+    lock.take({"address": "http://127.0.0.1:3000"})
+    try:
+        done = CliRunner().invoke(cli.main, ["clean-data", "--yes"])
+    finally:
+        lock.give_back()
+    assert done.exit_code == 1
+    assert "Another `up` serves" in done.stderr
+    assert (data_dir / "raw").exists()
+
+
+def test_a_colon_name_in_a_file_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "customers").mkdir()
+    (tmp_path / "customers" / ":x:.txt").touch()
+    assert ":x:.txt" in CliRunner().invoke(cli.main, ["source", "check", str(tmp_path)]).stdout
+
+
+def test_yesterday_is_a_day() -> None:
+    assert cli.Day().convert("yesterday", None, None) == cli.yesterday()

@@ -282,3 +282,16 @@ def test_a_selection_that_selects_nothing_is_told(shop: Shop) -> None:
     result = CliRunner().invoke(cli.main, ["materialize", *arguments])
     assert result.exit_code == 2
     assert "nothing/at_all" in result.stderr
+    assert "Loading" not in result.stderr
+
+
+def test_a_range_that_ends_before_it_begins_is_told_so(shop: Shop) -> None:
+    result = CliRunner().invoke(cli.main, ["materialize", "--start", str(day(2)), "--end", str(day(1))])
+    assert result.exit_code == 2
+    assert f"--end {day(1)} is before --start {day(2)}" in " ".join(result.stderr.split())
+
+
+def test_a_table_in_a_pipe_keeps_whole_names(shop: Shop) -> None:
+    told = CliRunner().invoke(cli.main, ["status"], env={"COLUMNS": "60"}).stdout
+    assert "warehouse.mart_product_monthly" in told
+    assert "…" not in told
