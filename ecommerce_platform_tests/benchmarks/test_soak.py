@@ -28,7 +28,7 @@ GROWTH = 1.15
 
 PROCESSES = {
     "daemon": ("dagster._daemon", "run"),
-    "webserver": ("dagster_webserver",),
+    "webserver": ("ecommerce_platform.webserver",),
     "code server": ("dagster", "api grpc"),
 }
 
@@ -86,6 +86,9 @@ def test_days_run_one_after_another_without_a_failure_or_a_leak(tmp_path: Path) 
             f" a run itself {statistics.median(lengths[:quarter]):.1f} s in the first quarter,"
             f" {statistics.median(lengths[-quarter:]):.1f} s in the last; databases {size[0]} MiB"
         )
+        events = served.dagster_rows("select count(*) from event_logs")[0][0]
+        kilobytes = size[0][1] * 1024 / len(done)
+        print(f"{events / len(done):.0f} events of Dagster per run, {kilobytes:.0f} KiB of its database")
         for name in PROCESSES:
             held = [sample[name] for sample in samples]
             part = len(held) // 4

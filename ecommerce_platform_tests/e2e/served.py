@@ -463,6 +463,11 @@ class Served:
         with psycopg.connect(self.server.url("ecommerce")) as connection:
             return connection.execute(statement).fetchall()  # type: ignore[arg-type]
 
+    def dagster_rows(self, statement: str) -> list[tuple]:
+        """Run a SELECT in Dagster's database."""
+        with psycopg.connect(self.server.url("ecommerce_dagster")) as connection:
+            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+
     def execute(self, statement: str) -> None:
         """Run a statement as the owner, as somebody with psql would."""
         with psycopg.connect(self.server.url("ecommerce")) as connection:
