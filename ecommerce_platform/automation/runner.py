@@ -20,11 +20,12 @@ from dagster import (
     JsonMetadataValue,
     RunsFilter,
 )
-from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
 from ecommerce_platform.assets.raw import REFUSED_DAYS
 from ecommerce_platform.automation.daily import DAILY_JOB
 from ecommerce_platform.partitions import range_tags
+from ecommerce_platform.resources.dagster_storage import DataFolderComputeLogs
 
 PROCESS_TAG = "ecommerce/process"
 IN_PROGRESS = [
@@ -81,6 +82,7 @@ def run_days(
 
     Raises:
         SelectionError: ``select`` selects no asset.
+        KeyboardInterrupt: somebody has interrupted it; the run is recorded as failed.
     """
     from ecommerce_platform.definitions import defs
 
@@ -91,6 +93,7 @@ def run_days(
     warnings: list[str] = []
     failed_steps: set[str] = set()
     refused: set[dt.date] = set()
+    interrupted: list[bool] = []
 
     def hear(entry: EventLogEntry) -> None:
         event = entry.dagster_event
@@ -99,6 +102,7 @@ def run_days(
                 warnings.append(entry.user_message)
             return
         if event.is_step_failure:
+            interrupted.append(_is_interrupted(event))
             failed_steps.add(event.step_key or "")
             refused.update(_refused_days(event))
         if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
@@ -111,6 +115,9 @@ def run_days(
         if listener is not None:
             listener(event)
 
+    logs = instance.compute_log_manager
+    if isinstance(logs, DataFolderComputeLogs):
+        logs.is_captured = False
     instance.add_event_listener(run_id, hear)
     result = defs.resolve_job_def(DAILY_JOB).execute_in_process(
         instance=instance,
@@ -120,6 +127,8 @@ def run_days(
         asset_selection=keys,
         raise_on_error=False,
     )
+    if any(interrupted):
+        raise KeyboardInterrupt
     is_refused = bool(failed_steps) and all(step.startswith(REFUSING_STEPS) for step in failed_steps)
     if not result.success and not failures:
         failures.append(_why_it_never_began(instance, run_id))
@@ -192,6 +201,13 @@ def _is_failed_check(event: DagsterEvent) -> bool:
     # The check has told what it found already.
     error = event.step_failure_data.error
     return error is not None and error.cls_name == DagsterAssetCheckFailedError.__name__
+
+
+def _is_interrupted(event: DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    while error is not None and error.cls_name != DagsterExecutionInterruptedError.__name__:
+        error = error.cause
+    return error is not None
 
 
 def _refused_days(event: DagsterEvent) -> set[dt.date]:

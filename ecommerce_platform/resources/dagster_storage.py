@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ import click
 import psycopg
 from dagster import DagsterEventType
 from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.compute_log_manager import CapturedLogContext
 from dagster._core.storage.event_log import SqlEventLogStorageTable
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
@@ -326,6 +328,18 @@ class DataFolderArtifacts(LocalArtifactStorage):
 
 class DataFolderComputeLogs(LocalComputeLogManager):
     """``compute_logs:`` of dagster.yaml: what steps print lies in the data folder."""
+
+    is_captured = True
+    """Whether processes beside ours copy what is printed. A terminal shows it anyway, and its Ctrl-C reaches them, too."""
+
+    @contextmanager
+    def capture_logs(self, log_key: Sequence[str]) -> Generator[CapturedLogContext]:
+        """As the base, where it is captured."""
+        if self.is_captured:
+            with super().capture_logs(log_key) as captured:
+                yield captured
+        else:
+            yield CapturedLogContext(log_key)
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:

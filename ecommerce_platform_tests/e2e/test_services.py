@@ -278,7 +278,8 @@ def test_the_password_is_in_no_log_no_file_no_record_and_no_process_list(
         if path.is_file() and secret.search(path.read_text(encoding="utf-8", errors="replace"))
     ]
     assert guilty == []
-    assert any(services.data.rglob("*.err"))
+    assert any(services.logs.iterdir())
+    assert any(services.data.rglob("*.csv"))
     with psycopg.connect(server[0].url("ecommerce_dagster")) as connection:
         tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
         counts = {
