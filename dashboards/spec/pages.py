@@ -417,7 +417,7 @@ HEALTH = Page(
             "Every check that does not pass, the days that it looked at, and what it says.",
             "table",
             measures=(),
-            span=7,
+            span=12,
         ),
         Visual(
             "rejects",
@@ -426,7 +426,7 @@ HEALTH = Page(
             "bar",
             measures=(),
             limit=12,
-            span=5,
+            span=12,
         ),
     ),
     in_powerbi=False,

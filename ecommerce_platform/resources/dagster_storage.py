@@ -330,7 +330,7 @@ class DataFolderComputeLogs(LocalComputeLogManager):
     """``compute_logs:`` of dagster.yaml: what steps print lies in the data folder."""
 
     is_captured = True
-    """Whether processes beside ours copy what is printed. A terminal shows it anyway, and its Ctrl-C reaches them, too."""
+    """Whether processes beside ours copy what is printed. A terminal shows it anyway, and its Ctrl-C reaches them."""
 
     @contextmanager
     def capture_logs(self, log_key: Sequence[str]) -> Generator[CapturedLogContext]:
