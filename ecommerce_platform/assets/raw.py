@@ -75,7 +75,7 @@ def raw_asset(feed: str) -> AssetsDefinition:
                 "total_rows": sum(export.file.rows for export in exports.values()),
                 "total_bytes": sum(export.file.bytes for export in exports.values()),
                 "path": str(feed_file_name(source.raw_folder(), feed, days[-1])),
-                **({"unknown_columns": ", ".join(unknown)} if unknown else {}),
+                **({"unknown_columns": _listed(list(unknown))} if unknown else {}),
             }
         )
 
@@ -88,7 +88,7 @@ def _metadata(export: Export) -> dict[str, str | int | bool]:
         "sha256": file.sha256,
         "bytes": file.bytes,
         "rows": file.rows,
-        **({"unknown_columns": ", ".join(file.extra_columns)} if file.extra_columns else {}),
+        **({"unknown_columns": _listed(file.extra_columns)} if file.extra_columns else {}),
         **({"malformed_rows": file.malformed_rows} if file.malformed_rows else {}),
         **({"kept": "differs from what the source gave last, and was left alone"} if export.is_kept else {}),
     }
@@ -100,9 +100,9 @@ def _notes(feed: str, exports: Mapping[dt.date, Export]) -> Iterator[str]:
     for day, export in exports.items():
         for column in export.file.extra_columns:
             unknown.setdefault(column, day)
-    for column, day in unknown.items():
+    if unknown:
         yield (
-            f"raw.{feed}: column {column!r} is not one of the feed's (first on {day}): kept in"
+            f"raw.{feed}: {_listed(list(unknown))}: not columns of the feed (first on {min(unknown.values())}); kept in"
             f" staging.{feed}.extra_columns, used by nothing"
         )
     kept = [day for day, export in exports.items() if export.is_kept]
@@ -112,6 +112,13 @@ def _notes(feed: str, exports: Mapping[dt.date, Export]) -> Iterator[str]:
             f"raw.{feed}: somebody has changed {files} kept ({_shown(kept)})."
             " Delete a file to have it written from the source again."
         )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Names of columns as a stranger wrote them, fit for one line."""
+    names = ["".join(letter if letter.isprintable() else "?" for letter in name[:60]) for name in columns[:20]]
+    more = f" and {len(columns) - 20} more" if len(columns) > 20 else ""
+    return ", ".join(names) + more
 
 
 def _shown(days: Sequence[dt.date]) -> str:
