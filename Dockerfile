@@ -1,5 +1,5 @@
 # One image for every service of docker-compose.yml; each names its own command.
-FROM python:3.12-slim AS build
+FROM python:3.12.12-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
 RUN python -m venv --without-pip /opt/venv
 WORKDIR /app
@@ -12,7 +12,7 @@ RUN pip --python /opt/venv/bin/python install --no-deps --no-build-isolation --n
 # The running container is read-only and cannot compile. Some packages ship files that no Python 3 compiles.
 RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib /app/ecommerce_platform /app/dashboards || true
 
-FROM python:3.12-slim
+FROM python:3.12.12-slim-bookworm
 RUN groupadd --gid 10001 ecommerce \
     && useradd --uid 10001 --gid ecommerce --home-dir /tmp --no-create-home --shell /usr/sbin/nologin ecommerce \
     && install --directory --mode 0700 --owner ecommerce --group ecommerce /data \

@@ -16,8 +16,9 @@ import threading
 import time
 import urllib.request
 import webbrowser
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,9 @@ WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+LOADING = "hashtextextended('ecommerce-platform up', 0)"
+"""The advisory lock of whoever loads what is missing."""
 
 PIPE_WIDTH = 500
 """Characters of a line that no terminal breaks."""
@@ -192,13 +196,26 @@ def _alone(settings: Settings) -> Generator[None]:
 
     url = database_url(settings)
     require_database(url)
-    lock = "hashtextextended('ecommerce-platform up', 0)"
     with closing(psycopg.connect(url, autocommit=True)) as connection:
-        (is_taken,) = connection.execute(f"select pg_try_advisory_lock({lock})").fetchone() or (False,)
+        (is_taken,) = connection.execute(f"select pg_try_advisory_lock({LOADING})").fetchone() or (False,)
         if not is_taken:
             console.print("Another `up` is loading: waiting until it has finished.")
-            connection.execute(f"select pg_advisory_lock({lock})")
+            connection.execute(f"select pg_advisory_lock({LOADING})")
         yield
+
+
+def _somebody_loads(url: str) -> bool:
+    """Whether an `up` or a run of ours is at work on the database."""
+    import psycopg
+
+    with suppress(psycopg.OperationalError), closing(psycopg.connect(url, autocommit=True)) as connection:
+        at_work = (
+            "select count(*) from pg_stat_activity where application_name = 'ecommerce-platform' and state <> 'idle'"
+        )
+        (is_free,) = connection.execute(f"select pg_try_advisory_lock({LOADING})").fetchone() or (True,)
+        (busy,) = connection.execute(at_work).fetchone() or (0,)
+        return not is_free or bool(busy)
+    return False
 
 
 def _load_what_is_missing(settings: Settings, end: dt.date) -> bool:
@@ -236,9 +253,10 @@ def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) 
     """
     from ecommerce_platform.source.folder_check import spans_of
 
-    waiting, refused, has_succeeded = list(reversed(ranges)), 0, True
+    # The large parts first: what is good among them is loaded before the last bad day is found.
+    waiting, refused, has_succeeded = deque(ranges), 0, True
     while waiting and refused < MOST_REFUSED:
-        first, last = waiting.pop()
+        first, last = waiting.popleft()
         outcome = _run(instance, first, last, None)
         if outcome.success or not outcome.is_refused:
             has_succeeded = has_succeeded and outcome.success
@@ -246,14 +264,15 @@ def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) 
         days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
         if outcome.refused_days:
             has_succeeded = False
-            waiting += reversed(spans_of(day for day in days if day not in outcome.refused_days))
+            waiting += spans_of(day for day in days if day not in outcome.refused_days)
         elif len(days) > 1:
             middle = len(days) // 2
-            waiting += [(days[middle], last), (first, days[middle - 1])]
+            waiting += [(first, days[middle - 1]), (days[middle], last)]
         else:
             refused, has_succeeded = refused + 1, False
     if waiting:
-        console.print(f"{refused} days are refused, one by one: something is wrong with more than a few files.")
+        left = ", ".join(f"{first} to {last}" for first, last in waiting)
+        console.print(f"{refused} days are refused, one by one. Not tried any more: {left}.")
     return has_succeeded and not waiting
 
 
@@ -293,13 +312,21 @@ def dashboard(quiet: bool) -> None:
     from ecommerce_platform.resources.database import Database
 
     # Whoever started us in the background may have told us to ignore Ctrl-C.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit())
-    app = create_app(Database(role="reader"), dagster_port=settings.dagster_port)
+    _end_when_told()
+    database = Database(role="reader")
+    app = create_app(database, dagster_port=settings.dagster_port, dagster_url=settings.dagster_url)
     if not quiet:
         address = _address(settings, settings.dashboard_port)
         console.print(f"Dashboards: {address}  Ctrl-C stops them; PostgreSQL goes on.", markup=False)
     serve(app, settings.host, settings.dashboard_port)
+
+
+def _end_when_told() -> None:
+    """End on Ctrl-C and SIGTERM, whatever whoever started us has told us to ignore; and on SIGHUP, but for nohup."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit())
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit())
 
 
 def _remember_first_day(days: int | None) -> dt.date:
@@ -428,12 +455,13 @@ def verify(as_json: bool) -> None:
             column.justify = "right"
         for outcome in outcomes:
             result = "ok" if outcome.passed else "FAILED" if outcome.severity == "ERROR" else "warning"
-            style = {"ok": None, "FAILED": "bold red", "warning": "yellow"}[result]
+            result = result if outcome.is_judged else "not judged"
+            style = {"ok": None, "FAILED": "bold red"}.get(result, "yellow")
             counts = (f"{outcome.rows_tested or 0:,}", f"{outcome.violations or 0:,}")
             table.add_row(outcome.table, outcome.name, result, *counts, style=style)
         _show(table)
         for outcome in outcomes:
-            if not outcome.passed:
+            if not outcome.passed or not outcome.is_judged:
                 console.print(f"\n{outcome.table} {outcome.name}: {outcome.description}", markup=False)
                 for sample in outcome.samples:
                     console.print(f"  {sample}", markup=False)
@@ -477,7 +505,7 @@ def maintenance(dry_run: bool, as_json: bool) -> None:
 
 
 def _outcome_json(outcome: Any) -> dict[str, Any]:
-    names = ("table", "name", "severity", "passed", "rows_tested", "violations", "description", "samples")
+    names = ("table", "name", "severity", "passed", "is_judged", "rows_tested", "violations", "description", "samples")
     return {name: getattr(outcome, name) for name in names}
 
 
@@ -509,19 +537,18 @@ def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -
 @main.command()
 @one_clear_error
 def watch() -> None:
-    """Alert when Dagster's sensors stop to tick, until Ctrl-C. `up` does so by itself; containers need this one."""
+    """Alert when Dagster's sensors stop ticking, until Ctrl-C. `up` does so by itself; containers need this one."""
     from ecommerce_platform.automation.pulse import TickWatch
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit())
+    _end_when_told()
     settings = load_settings()
     _require_running(settings)
     with _instance() as instance:
         now = dt.datetime.now(dt.UTC)
         ticks = TickWatch(instance, console.print, settings.alert_webhook_url, settings.ui_url, now)
         while True:
-            _say_what_goes_wrong(lambda: ticks.look(dt.datetime.now(dt.UTC)))
-            Path(tempfile.gettempdir(), "ecommerce-watch").touch()  # for the health check of its container
+            if ticks.look(dt.datetime.now(dt.UTC)):
+                Path(tempfile.gettempdir(), "ecommerce-watch").touch()  # for the health check of its container
             time.sleep(TICK_SECONDS)
 
 
@@ -547,7 +574,7 @@ def clean_data() -> None:
 
     A database that ECOMMERCE_DATABASE_URL names stays; db reset empties it.
     """
-    from ecommerce_platform.resources.database import embedded_server
+    from ecommerce_platform.resources.database import EMBEDDED_DATABASE, embedded_server
     from ecommerce_platform.supervisor import FolderLock
 
     settings = load_settings()
@@ -562,15 +589,20 @@ def clean_data() -> None:
         lock = FolderLock(settings.data / "up.lock")
         lock.take({}, patience=0)
         lock.give_back()
-    held = [path for path in settings.data.rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in held)
-    embedded_server(settings).stop()
+    server = embedded_server(settings)
+    if server.is_running() and _somebody_loads(server.url(EMBEDDED_DATABASE)):
+        raise SettingsError(f"ECOMMERCE_DATA_DIR: a load writes to {settings.data} now: end it first")
+    server.stop()
+    files, size = 0, 0
+    for path in settings.data.rglob("*"):
+        with suppress(FileNotFoundError):
+            files, size = files + path.is_file(), size + path.lstat().st_size * path.is_file()
     shutil.rmtree(settings.data, ignore_errors=True)
     if settings.data.exists():
         raise SettingsError(
             f"ECOMMERCE_DATA_DIR: {settings.data} could not be deleted; its files belong to somebody else"
         )
-    console.print(f"{settings.data} is gone: {len(held):,} files, {size / 1e6:,.0f} MB.", markup=False)
+    console.print(f"{settings.data} is gone: {files:,} files, {size / 1e6:,.0f} MB.", markup=False)
 
 
 @main.group()
@@ -888,7 +920,7 @@ def _prepare(settings: Settings) -> None:
     from ecommerce_platform.checks.contract import store_contracts
     from ecommerce_platform.checks.results import forget_former_checks
     from ecommerce_platform.checks.verify import file_checks, whole_database_checks
-    from ecommerce_platform.loaded_days import forget_former_readers
+    from ecommerce_platform.loaded_days import note_what_is_expected
     from ecommerce_platform.resources.dagster_home import prepare_dagster_home
     from ecommerce_platform.resources.database import database_url, owns_tables, require_database, require_tables
     from ecommerce_platform.resources.ddl import apply_ddl
@@ -902,7 +934,7 @@ def _prepare(settings: Settings) -> None:
             return
         apply_ddl(url)
         store_contracts(url)
-        forget_former_readers(url)
+        note_what_is_expected(url, settings.first_day if settings.source == "synthetic" else None)
         forget_former_checks(url, [*table_checks(), *whole_database_checks(), *file_checks(), catalogue_check(url)])
 
 
@@ -1009,7 +1041,8 @@ def _serve(settings: Settings) -> None:
     _require_free_port(settings, "dashboard_port")
     if settings.host not in ("127.0.0.1", "::1", "localhost"):
         console.print(
-            "Everybody who reaches this address can run and delete: Dagster asks for no password.", style="yellow"
+            "Anyone who can reach this address can start runs and delete data: Dagster asks for no password.",
+            style="yellow",
         )
 
     def say(text: str) -> None:
@@ -1063,10 +1096,13 @@ def _watches(
             say("PostgreSQL has died: starting it again.")
             server.start()
 
+    def look_at_the_ticks() -> None:
+        ticks.look(dt.datetime.now(dt.UTC))
+
     for what, every in (
         (ask_the_code_server, WATCH_SECONDS),
         (start_the_server_again, WATCH_SECONDS),
-        (lambda: ticks.look(dt.datetime.now(dt.UTC)), TICK_SECONDS),
+        (look_at_the_ticks, TICK_SECONDS),
     ):
         _in_background(what, every)
 
@@ -1098,10 +1134,11 @@ def _say_what_goes_wrong(what: Callable[[], None]) -> None:
 
 def _tell_when_it_answers(settings: Settings, address: str) -> None:
     """Print the links once something is behind them."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is this machine
     while True:
         try:
-            urllib.request.urlopen(f"{address}/server_info", timeout=5).close()  # noqa: S310
-            urllib.request.urlopen(f"{_address(settings, settings.dashboard_port)}/healthz", timeout=5).close()  # noqa: S310
+            opener.open(f"{address}/server_info", timeout=5).close()
+            opener.open(f"{_address(settings, settings.dashboard_port)}/healthz", timeout=5).close()
             break
         except OSError:
             time.sleep(0.5)

@@ -58,7 +58,7 @@ def refusal(asked: Asked, allowed_hosts: Collection[str]) -> Refusal | None:
         )
     changes = asked.is_websocket or asked.method not in SAFE_METHODS
     if not changes and asked.path.rstrip("/").endswith(GRAPHQL) and _is_mutation(asked.query):
-        return Refusal(405, "Mutations are sent by POST.")
+        return Refusal(405, "Only queries are sent by GET: mutations, and what cannot be read, go by POST.")
     if changes and _is_from_elsewhere(asked.headers, host):
         return Refusal(403, "Another site may not change anything here.")
     return None
@@ -101,7 +101,7 @@ def _is_mutation(query: str) -> bool:
         try:
             definitions = parse(text).definitions
         except (GraphQLError, RecursionError):
-            continue  # the server says what is wrong with it, and executes nothing
+            return True  # what cannot be read here is not let through
         if any(
             isinstance(node, OperationDefinitionNode) and node.operation != OperationType.QUERY for node in definitions
         ):

@@ -84,14 +84,28 @@ def what_is_loaded(connection: ClientConnection) -> Loaded:
     return Loaded(days, passed, [table for table in transformed_tables() if table in late])
 
 
-def forget_former_readers(url: str) -> None:
-    """Let no log wait for a table that has no transformation any more, or whose transformation reads something else.
+def note_what_is_expected(url: str, first_day: dt.date | None) -> None:
+    """Note which tables read which, and from which day on there must be files, for those who see only the database.
+
+    No log waits any longer for a table without a transformation, or whose transformation reads something else now.
 
     Args:
         url: a libpq URL of the owner.
+        first_day: the first day that must be loaded; None where the files that land say so.
     """
+    reads = {table: tables_read(table) for table in transformed_tables()}
+    pairs = [(reader, source) for reader, sources in reads.items() for source in sources]
     with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as connection:
-        forget_other_readers(connection, {table: (*tables_read(table), table) for table in transformed_tables()})
+        forget_other_readers(connection, {table: (*sources, table) for table, sources in reads.items()})
+        connection.execute("delete from platform.expected_reads")
+        connection.execute(
+            "insert into platform.expected_reads select * from unnest(%s::text[], %s::text[]) on conflict do nothing",
+            ([reader for reader, _ in pairs], [source for _, source in pairs]),
+        )
+        connection.execute("delete from platform.first_day")
+        connection.execute(
+            "insert into platform.first_day select %s::date where %s is not null", (first_day, first_day)
+        )
 
 
 def covers_all_days(connection: ClientConnection, window: Window) -> bool:

@@ -99,8 +99,8 @@ def _home() -> Path:
 
 
 def _secret_file(path: Path | None) -> Path | None:
-    if path is not None and not path.is_file():
-        raise ValueError("is no file that can be read")
+    if path is not None and not (path.is_file() and os.access(path, os.R_OK)):
+        raise ValueError("is not a readable file")
     return path
 
 

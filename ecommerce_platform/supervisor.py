@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +45,10 @@ for line in sys.stdin:
     word = line.strip()
     if word == "done":
         sys.exit()
-    groups.add(int(word))
+    if word[0] == "-":
+        groups.discard(int(word[1:]))
+    else:
+        groups.add(int(word))
 def told(number):
     left = set()
     for group in groups:
@@ -176,8 +178,7 @@ class Supervisor:
         self._environment = environment
         self._say = say
         self._watches = watches
-        self._stop = threading.Event()
-        self._at_once = threading.Event()
+        self._asked_to_stop = 0
         self._keeper = subprocess.Popen(  # noqa: S603
             [sys.executable, "-I", "-S", "-c", KEEPER, str(GRACE_SECONDS)],
             stdin=subprocess.PIPE,
@@ -186,8 +187,8 @@ class Supervisor:
         )
 
     def stop(self, *_: object) -> None:
-        """Begin to end; called a second time, without grace. Fit for a signal handler."""
-        (self._at_once if self._stop.is_set() else self._stop).set()
+        """Begin to end; called a second time, without grace. Fit for a signal handler: it takes no lock."""
+        self._asked_to_stop += 1
 
     def run(self) -> None:
         """Start the children, and return once they have ended because :meth:`stop` was called.
@@ -195,11 +196,14 @@ class Supervisor:
         Raises:
             SupervisorError: one of them keeps ending; all have been ended.
         """
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.stop)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means it
+            signal.signal(signal.SIGHUP, self.stop)
         looked_at = time.monotonic()
         try:
-            while not self._stop.wait(LOOK_SECONDS):
+            while not self._asked_to_stop:
+                time.sleep(LOOK_SECONDS)
                 for child in self._children:
                     self._look_after(child)
                 if time.monotonic() - looked_at > WATCH_SECONDS:
@@ -218,6 +222,7 @@ class Supervisor:
             child.ends.append(now)
             while child.ends[0] < now - WITHIN_SECONDS:
                 child.ends.popleft()
+            self._tell_keeper(f"-{child.process.pid}")
             how = _how_it_ended(child.process.returncode)
             child.process = None
             if len(child.ends) > MOST_ENDS:
@@ -258,7 +263,8 @@ class Supervisor:
                     process.terminate()
             deadline = time.monotonic() + GRACE_SECONDS
             while any(process.poll() is None for process in running) and time.monotonic() < deadline:
-                if self._at_once.wait(LOOK_SECONDS):
+                time.sleep(LOOK_SECONDS)
+                if self._asked_to_stop > 1:
                     break
             for process in running:
                 _signal_group(process.pid, signal.SIGKILL)

@@ -146,7 +146,7 @@ def warnings(health: Health, last_day: dt.date | None, now: dt.datetime) -> list
         told.append(Notice("Incomplete", "These numbers are incomplete.", f"{days} not loaded: {_first(spans)}."))
     if health.behind:
         tables = _count(len(health.behind), "table has", "tables have")
-        text = f"{tables} not taken in every change yet: a run is under way, or one has failed."
+        text = f"{tables} not caught up with all changes: a run is under way, or one has failed."
         told.append(Notice("Behind", "These numbers are not up to date.", text))
     stale = staleness(health, last_day, now)
     if stale:

@@ -102,10 +102,13 @@ class Content:
 class Dashboards:
     """Answers addresses from a database, and remembers answers by filters and data version."""
 
-    def __init__(self, store: Store, *, clock: Clock = utc_now, dagster_port: int = 3000):
+    def __init__(
+        self, store: Store, *, clock: Clock = utc_now, dagster_port: int = 3000, dagster_url: str | None = None
+    ):
         self.store = store
         self.clock = clock
         self.dagster_port = dagster_port
+        self.dagster_url = dagster_url
         self._cache: OrderedDict[tuple, tuple] = OrderedDict()
         self._lock = threading.Lock()
         self._health: tuple[float, Health] | None = None
@@ -162,6 +165,7 @@ def create_app(
     *,
     clock: Clock = utc_now,
     dagster_port: int = 3000,
+    dagster_url: str | None = None,
     look_every: float = 2.0,
     in_background: bool = True,
 ) -> Dash:
@@ -171,11 +175,12 @@ def create_app(
         connection: reads the database; its role should be ``reader``.
         clock: what time it is, for freshness.
         dagster_port: where Dagster's UI listens, on the host that the browser asked for.
+        dagster_url: its address instead, where it has one of its own.
         look_every: seconds between two looks whether the data have changed.
         in_background: whether changed data are read while the old ones answer.
     """
     store = Store(connection, look_every=look_every, in_background=in_background)
-    dashboards = Dashboards(store, clock=clock, dagster_port=dagster_port)
+    dashboards = Dashboards(store, clock=clock, dagster_port=dagster_port, dagster_url=dagster_url)
     no_title: Any = None
     app = Dash(
         "dashboards.app",
@@ -199,10 +204,12 @@ def _theme() -> str:
     return theme if theme in THEMES else "light"
 
 
-def _dagster(port: int) -> str:
+def _dagster(dashboards: Dashboards) -> str:
+    if dashboards.dagster_url:
+        return dashboards.dagster_url.rstrip("/")
     host = flask.request.host
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    return f"http://{name}:{port}"
+    return f"http://{name}:{dashboards.dagster_port}"
 
 
 def _add_routes(app: Dash, dashboards: Dashboards) -> None:
@@ -265,7 +272,7 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
     @app.callback(Output("main", "children"), Output("page", "data"), Input("url", "pathname"))
     def show_page(path: str | None) -> tuple[Any, str]:
         page = page_at(path or "/")
-        return layout.skeleton(page, path or "/", _dagster(dashboards.dagster_port)), page.id if page else ""
+        return layout.skeleton(page, path or "/", _dagster(dashboards)), page.id if page else ""
 
     frame = [
         Output("nav", "children"),
@@ -311,6 +318,7 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
         content = dashboards.content(page, query or "")
         fingerprint = repr(
             (page.id, query, theme, content.fault, content.warnings, content.is_reading)
+            + ((content.health,) if page.id == "health" else ())
             + (
                 ()
                 if content.snapshot is None
@@ -319,7 +327,7 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
         )
         if ctx.triggered_id == "clock" and fingerprint == shown:
             raise dash.exceptions.PreventUpdate
-        drawing = _Drawn(content, theme, _dagster(dashboards.dagster_port))
+        drawing = _Drawn(content, theme, _dagster(dashboards))
         return [*drawing.frame(fingerprint), *drawing.parts(asked)]
 
     app.clientside_callback(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from dagster import AssetExecutionContext, AssetsDefinition, Failure, MaterializeResult, MetadataValue, asset
@@ -9,11 +10,12 @@ from dagster import AssetExecutionContext, AssetsDefinition, Failure, Materializ
 from ecommerce_platform.assets.tables import code_references, table_key
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
-from ecommerce_platform.raw_files import record_taken_files, taken_files
+from ecommerce_platform.raw_files import record_refused_files, record_taken_files, taken_files
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Export, Source
 from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name
 from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.source.landing import Taken
 
 REFUSED_DAYS = "refused_days"
 """The metadata of a failure that names the days whose files cannot be taken."""
@@ -51,17 +53,26 @@ def raw_asset(feed: str) -> AssetsDefinition:
         days = window_of_run(context.run.tags).days
         with database.connect() as connection:
             last = taken_files(connection, feed, days)
+
+        def replacing(day: dt.date, taken: Taken) -> None:
+            # A run that dies between this and the end has left either file, and both are known.
+            with database.connect() as connection:
+                record_taken_files(connection, feed, {day: taken})
+
         exports: dict[dt.date, Export] = {}
         refused: dict[dt.date, FeedFileError] = {}
         try:
             for day in days:
                 try:
-                    exports[day] = source.export(feed, day, last.get(day))
+                    given, before = last.get(day, (None, None))
+                    known = {given.sha256, before} if given is not None else ()
+                    exports[day] = source.export(feed, day, known, partial(replacing, day))
                 except FeedFileError as error:
                     refused[day] = error
         finally:
             with database.connect() as connection:
                 record_taken_files(connection, feed, {day: export.taken for day, export in exports.items()})
+                record_refused_files(connection, feed, refused)
         for day, export in exports.items():
             context.add_asset_metadata(_metadata(export), partition_key=day.isoformat())
         for note in _notes(feed, exports):
@@ -107,11 +118,12 @@ def _notes(feed: str, exports: Mapping[dt.date, Export]) -> Iterator[str]:
         )
     kept = [day for day, export in exports.items() if export.is_kept]
     if kept:
-        files = "a raw file, which is" if len(kept) == 1 else f"{len(kept)} raw files, which are"
-        yield (
-            f"raw.{feed}: somebody has changed {files} kept ({_shown(kept)})."
-            " Delete a file to have it written from the source again."
+        files = (
+            "a raw file is not what the source has given, and is"
+            if len(kept) == 1
+            else (f"{len(kept)} raw files are not what the source has given, and are")
         )
+        yield f"raw.{feed}: {files} kept ({_shown(kept)}). Delete a file to have it written from the source again."
 
 
 def _listed(columns: Sequence[str]) -> str:

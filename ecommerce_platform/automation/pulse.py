@@ -48,7 +48,7 @@ def ask_code_server(*, socket: str | None = None, host: str = "localhost", port:
 
 
 class CodeServerWatch:
-    """Asks the code server again and again, and names it when it does not work, or has stopped to answer."""
+    """Asks the code server again and again, and names it when it does not work, or has stopped answering."""
 
     def __init__(self, name: str, ask: Callable[[], Answer]):
         self._name = name
@@ -104,20 +104,25 @@ class TickWatch:
         self._say = say
         self._webhook = webhook
         self._ui = ui
+        self._latest: dt.datetime | None = since
         self._since = since
         self._book = Book({})
 
-    def look(self, now: dt.datetime) -> None:
-        """Look once.
+    def look(self, now: dt.datetime) -> bool:
+        """Look once; whether Dagster's records could be read.
 
-        Raises:
-            Exception: Dagster's storage cannot be read; that is told by others.
+        Where they cannot, as when the database is down, nothing ticks either, and no sensor could tell.
         """
-        latest = last_tick(self._instance, self._since)
+        why = ""
+        try:
+            self._latest = last_tick(self._instance, self._since)
+        except Exception as error:
+            why = f" Its records cannot be read: {' '.join(str(error).split())[:300]}"
         failing = []
-        if latest is not None and now - latest > TICKS_STOP_AFTER:
-            text = f"No sensor has ticked since {latest:%Y-%m-%d %H:%M} UTC: no day is loaded, and no alert is sent."
-            failing.append(Incident(TICKS, "Dagster does nothing", text, f"{self._ui}/deployment/daemons"))
+        if self._latest is not None and now - self._latest > TICKS_STOP_AFTER:
+            since = f"{self._latest:%Y-%m-%d %H:%M} UTC"
+            text = f"No sensor has ticked since {since}: no day is loaded, and no alert is sent.{why}"
+            failing.append(Incident(TICKS, "Dagster has stopped working", text, f"{self._ui}/deployment/daemons"))
         look = compare(self._book, failing, (), now)
         for incident in look.opened:
             self._say(f"{incident.title}. {incident.detail} Is the daemon alive? {incident.link}")
@@ -128,6 +133,7 @@ class TickWatch:
             self._book = deliver(look.book, self._webhook)
         except WebhookError as error:
             self._say(f"An alert is not delivered, and will be sent again: {error}")
+        return not why
 
 
 @click.command()

@@ -6,6 +6,7 @@ version of PostgreSQL writes a definition differently on one side.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
@@ -20,6 +21,8 @@ from ecommerce_platform.resources.ddl import apply_ddl
 
 Catalogue = Mapping[tuple[str, str], str]
 """The definition of each object by its kind and name."""
+
+MARK = "Scratch database of ecommerce-platform verify: may be dropped"
 
 MAY_BE_ADDED = {"table", "view", "function", "index", "statistics", "sequence"}
 """Kinds of which somebody may have made more, for use of their own. A trigger or a constraint acts on our rows."""
@@ -38,7 +41,8 @@ def catalogue_check(url: str) -> TableCheck:
                 expected = _catalogue(scratch)
         except psycopg.errors.InsufficientPrivilege as error:
             reason = str(error).strip().splitlines()[0]
-            return CheckOutcome(True, 0, 0, f"Not judged: a database to compare with cannot be made ({reason})")
+            text = f"Not judged: only the owner can make a database to compare with ({reason})"
+            return CheckOutcome(True, 0, 0, text, is_judged=False)
         found = _catalogue(url)
         faults = sorted(
             [(kind, name, "is missing") for kind, name in expected.keys() - found.keys()]
@@ -66,18 +70,22 @@ def catalogue_check(url: str) -> TableCheck:
 @contextmanager
 def _scratch_database(url: str) -> Generator[str]:
     """A database with our tables and no rows, beside ours; one at a time."""
-    name = f"{conninfo_to_dict(url)['dbname']}_verify"
-    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+    name = f"{conninfo_to_dict(url)['dbname']}_verify_{secrets.token_hex(6)}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(hashtextextended('ecommerce-platform verify', 0))")
-        connection.execute(drop)
         connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("comment on database {} is {}").format(sql.Identifier(name), sql.Literal(MARK)))
         try:
             scratch = make_conninfo(url, dbname=name)
             apply_ddl(scratch)
             yield scratch
         finally:
-            connection.execute(drop)
+            # Also those of a verification that was killed.
+            marked = connection.execute(
+                "select datname from pg_database where shobj_description(oid, 'pg_database') = %s", (MARK,)
+            ).fetchall()
+            for (database,) in marked:
+                connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database)))
 
 
 def _catalogue(url: str) -> Catalogue:

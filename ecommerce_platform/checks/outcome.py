@@ -43,6 +43,7 @@ class CheckOutcome:
         description: one sentence; for a failure the rule, the count and the first failing key.
         samples: up to ``SAMPLES`` failing rows, named by their keys, as text by column.
         metadata: further numbers and texts, for example the totals that were compared.
+        is_judged: False where the check could not tell; then it counts neither as passed nor as failed.
     """
 
     passed: bool
@@ -51,6 +52,7 @@ class CheckOutcome:
     description: str
     samples: Sequence[Mapping[str, str | None]] = ()
     metadata: Mapping[str, Value] = field(default_factory=dict)
+    is_judged: bool = True
 
 
 Evaluate = Callable[[ClientConnection, Window], CheckOutcome]

@@ -62,7 +62,9 @@ def most_usual(rows: int, rows_before: int, violations_before: int) -> int:
     many rows as are judged, and at most for ``MOST``. Three violations are no news for a rate that small.
     """
     above = _upper(rows, MOST)
-    return above if rows_before < rows else min(above, max(DEVIATIONS, _upper(rows, violations_before / rows_before)))
+    if rows_before < max(rows, 1):
+        return above
+    return min(above, max(DEVIATIONS, _upper(rows, min(1.0, violations_before / rows_before))))
 
 
 def _upper(rows: int, rate: float) -> int:

@@ -83,7 +83,7 @@ def record_results(
     Args:
         connection: as loader.
         window: the days that were looked at. A window around every day that is stored stands for all days.
-        results: each check with its outcome.
+        results: each check with its outcome. One that could not judge says nothing, and changes nothing.
     """
     rows = [
         {
@@ -97,6 +97,7 @@ def record_results(
             "is_about_now": check.is_about_now,
         }
         for check, outcome in results
+        if outcome.is_judged
     ]
     if rows:
         days = {"start": window.start, "end": window.end, "is_unbounded": window.is_unbounded}
@@ -175,7 +176,7 @@ gone as (
     where
         old.table_name = given.table_name
         and old.check_name = given.check_name
-        and old.days <> given.days
+        and (old.days, old.is_whole) <> (given.days, given.is_whole)
         and case
             when old.passed or old.severity = 'WARN' then not old.is_whole or given.is_whole
             when lower_inf(old.days) then given.is_whole
@@ -199,8 +200,7 @@ insert into platform.check_results (
     table_name, check_name, days, is_whole, severity, passed, rows_tested, violations, description
 )
 select * from given
-on conflict (table_name, check_name, days) do update set
-    is_whole = excluded.is_whole,
+on conflict (table_name, check_name, days, is_whole) do update set
     severity = excluded.severity,
     passed = excluded.passed,
     rows_tested = excluded.rows_tested,

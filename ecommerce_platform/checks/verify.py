@@ -47,6 +47,7 @@ class Verdict:
     name: str
     severity: Severity
     passed: bool
+    is_judged: bool
     rows_tested: int
     violations: int
     description: str
@@ -86,6 +87,7 @@ def verify(connection: ClientConnection, checks: Iterable[TableCheck]) -> Iterat
             check.name,
             check.severity,
             outcome.passed,
+            outcome.is_judged,
             outcome.rows_tested,
             outcome.violations,
             outcome.description,
@@ -115,7 +117,7 @@ def is_published(table: str) -> TableCheck:
         if not rows and table.startswith("monitoring.") and is_loaded and is_loaded[0]:
             return CheckOutcome(False, 0, 1, f"{table} is empty: materialize it again")
         if not (is_loaded and is_loaded[0]) and not rows:
-            return CheckOutcome(True, 0, 0, "Not judged: nothing is loaded")
+            return CheckOutcome(True, 0, 0, "Not judged: nothing is loaded", is_judged=False)
         wrong = difference(connection, table)
         path = file_of(table)
         if wrong:
@@ -167,7 +169,10 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
         rows_tested, rows_expected = connection.execute(counts).fetchone() or (0, 0)
     if not violations and rows_tested != rows_expected:
         # Only without its primary key can a table hold a row twice.
-        violations, text = rows_tested - rows_expected, f"{rows_tested - rows_expected:,} rows are there more than once"
+        violations = abs(rows_tested - rows_expected)
+        text = (
+            f"the table has {rows_tested:,} rows and the SELECT gives {rows_expected:,}: some are there more than once"
+        )
     elif violations:
         text = f"{violations:,} rows are not what the SELECT gives. First: {show(samples)}"
     else:

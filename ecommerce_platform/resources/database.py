@@ -108,6 +108,10 @@ def make_logins(url: str, logins: Sequence[Login]) -> None:
     dagster = f"{name}_dagster"
     with psycopg.connect(url, autocommit=True) as connection:
         known = {role for (role,) in connection.execute("select rolname from pg_roles")}
+        (owner_name,) = connection.execute("select current_user").fetchone() or ("",)
+        for login in logins:
+            if login.name in (owner_name, "loader", "reader"):
+                raise DatabaseDownError(f"{login.name} is no name for a login of a service: it is taken")
         for login in logins:
             who = sql.Identifier(login.name)
             # The server, its log included, sees no password.
@@ -115,7 +119,10 @@ def make_logins(url: str, logins: Sequence[Login]) -> None:
                 login.password.encode(), login.name.encode(), b"scram-sha-256"
             ).decode()
             verb = sql.SQL("alter" if login.name in known else "create")
-            connection.execute(sql.SQL("{} role {} login password {}").format(verb, who, sql.Literal(secret)))
+            rights = sql.SQL("login nosuperuser nocreatedb nocreaterole noreplication nobypassrls inherit")
+            connection.execute(sql.SQL("{} role {} {} password {}").format(verb, who, rights, sql.Literal(secret)))
+            for other in ("loader", "reader"):
+                connection.execute(sql.SQL("revoke {} from {}").format(sql.Identifier(other), who))
             connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(login.role), who))
         connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
         connection.execute(sql.SQL("grant connect, temporary on database {} to loader").format(sql.Identifier(name)))

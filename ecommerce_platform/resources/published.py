@@ -69,13 +69,13 @@ def difference(connection: ClientConnection, table: str) -> str | None:
         return f"the file cannot be read: {error.strerror}"
     try:
         found = _records(path, held)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError, csv.Error):
         return "the file cannot be understood"
     expected = _records(path, _content(path, _rows(connection, table)))
     if found == expected:
         return None
     more, less = (found - expected).total(), (expected - found).total()
-    return f"the file has {more:,} rows that the table has not, and lacks {less:,}"
+    return f"{more:,} of the file's rows are not in the table, and {less:,} of the table's are not in the file"
 
 
 def _rows(connection: ClientConnection, table: str) -> pd.DataFrame:

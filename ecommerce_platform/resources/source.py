@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,15 +54,23 @@ class Source(ConfigurableResource):
         """Where the raw files lie: FEED/YYYY-MM-DD.csv below it."""
         return load_settings().raw
 
-    def export(self, feed: str, day: dt.date, last: Taken | None = None) -> Export:
+    def export(
+        self,
+        feed: str,
+        day: dt.date,
+        known: Collection[str | None] = (),
+        replacing: Callable[[Taken], None] = lambda _: None,
+    ) -> Export:
         """Write one file atomically, and say what it holds.
 
-        A raw file that is neither what the source gave last nor what it gives now was changed by somebody: it is kept.
+        A raw file that is neither what the source gave lately nor what it gives now was changed by somebody, and is
+        kept. Where nothing is known of a landed one, the delivery counts.
 
         Args:
             feed: the feed.
             day: the day.
-            last: what the source gave last, where that is known.
+            known: the SHA-256 of what the source gave lately.
+            replacing: called before a file takes the place of another one.
 
         Raises:
             FeedFileError: a landed file is missing, still being written, or has a fault; the raw folder stays as it is.
@@ -72,8 +81,11 @@ class Source(ConfigurableResource):
             self._landed(settings, feed, day) if settings.source == "landing" else self._made(settings, feed, day, path)
         )
         taken = Taken(file.sha256, file.bytes, modified_ns)
-        if last is not None and _sha256(path) not in (None, last.sha256, taken.sha256):
-            return Export(check_feed_file(path, feed, day), taken, is_kept=True)
+        held = _sha256(path)
+        if held not in (None, taken.sha256):
+            if held not in known and (known or settings.source != "landing"):
+                return Export(check_feed_file(path, feed, day), taken, is_kept=True)
+            replacing(taken)
         write_feed_file(path, content)
         return Export(file, taken, is_kept=False)
 

@@ -10,12 +10,13 @@ import subprocess
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPSConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
+from ecommerce_platform.guard import GuardedWsgi
 from ecommerce_platform.settings import PROJECT_DIR
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -23,16 +24,17 @@ OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(not (NGINX and OPENSSL), reason="nginx or openssl is not installed")
 
 
-class Behind(BaseHTTPRequestHandler):
+NAMES = frozenset({"shop.example.com", "dagster.example.com"})
+
+
+def behind(environ: dict, start_response: Callable) -> list[bytes]:
     """Stands for the webserver or the dashboards, and says what it was asked."""
+    asked = f"{environ['SERVER_PORT']} {environ['HTTP_HOST']} {environ.get('HTTP_AUTHORIZATION')}".encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(asked)))])
+    return [asked]
 
-    def do_GET(self) -> None:
-        asked = f"{self.server.server_port} {self.headers['Host']} {self.headers.get('Authorization')}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(asked)))
-        self.end_headers()
-        self.wfile.write(asked)
 
+class Quiet(WSGIRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
@@ -43,7 +45,7 @@ def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     folder.chmod(0o755)
     assert NGINX is not None
     assert OPENSSL is not None
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Behind) for _ in range(2)]
+    servers = [make_server("127.0.0.1", 0, GuardedWsgi(behind, NAMES), handler_class=Quiet) for _ in range(2)]
     for server in servers:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     with socket.socket() as listener:
@@ -63,6 +65,7 @@ def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
         "dashboards:8050": f"127.0.0.1:{servers[1].server_port}",
         "listen 8443": f"listen 127.0.0.1:{port}",
         "/tmp/nginx": str(folder / "nginx"),
+        "    resolver 127.0.0.11 valid=10s;\n": "",
     }.items():
         assert here in text
         text = text.replace(here, there)
@@ -88,14 +91,14 @@ def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
         server.shutdown()
 
 
-def ask(port: int, host: str, password: str | None = "secret") -> tuple[int, str]:
+def ask(port: int, host: str, password: str | None = "secret", method: str = "GET", **more: str) -> tuple[int, str]:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = HTTPSConnection("127.0.0.1", port, timeout=30, context=context)
-    headers = {"Host": host}
+    headers = {"Host": host, **{name.replace("_", "-"): value for name, value in more.items()}}
     if password is not None:
         headers["Authorization"] = f"Basic {b64encode(f'ada:{password}'.encode()).decode()}"
-    connection.request("GET", "/", headers=headers)
+    connection.request(method, "/", headers=headers)
     answer = connection.getresponse()
     return answer.status, answer.read().decode()
 
@@ -110,6 +113,13 @@ def test_each_name_leads_to_its_own_and_the_password_goes_no_further(login: dict
     for name in ("shop", "dagster"):
         host = f"{name}.example.com"
         assert ask(login["login"], host) == (200, f"{login[name]} {host} None")
+
+
+def test_what_a_page_of_ours_sends_gets_through_on_any_port_and_another_site_does_not(login: dict[str, int]) -> None:
+    host = f"dagster.example.com:{login['login']}"
+    own = {"origin": f"https://{host}", "sec_fetch_site": "same-origin"}
+    assert ask(login["login"], host, method="POST", **own)[0] == 200
+    assert ask(login["login"], host, method="POST", origin="https://evil.example")[0] == 403
 
 
 def test_another_name_leads_nowhere(login: dict[str, int]) -> None:

@@ -20,7 +20,7 @@ from ecommerce_platform.io_managers import Merge, PostgresConnection, Window
 from ecommerce_platform.io_managers.change_log import behind, consequences, logs_of, register, sources_of
 from ecommerce_platform.io_managers.postgres import read_frame
 from ecommerce_platform.io_managers.writes import describe, write
-from ecommerce_platform.loaded_days import forget_former_readers, what_is_loaded
+from ecommerce_platform.loaded_days import note_what_is_expected, what_is_loaded
 from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product, table_assets
 
 STAGING = ["staging.customers", "staging.products", "staging.transactions", "staging.transaction_items"]
@@ -376,7 +376,7 @@ def test_no_log_waits_for_a_table_that_reads_it_no_more(platform: Platform, form
     for number in (2, 3):
         platform.load(number, transactions=[order(number, on=number)], transaction_items=[line(number, 1)])
     assert platform.rows(entries) == [(2,)]
-    forget_former_readers(platform.url)
+    note_what_is_expected(platform.url, None)
     platform.load(4, transactions=[order(4, on=4)], transaction_items=[line(4, 1)])
     assert platform.rows(entries) == [(1,)]
 

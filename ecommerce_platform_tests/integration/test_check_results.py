@@ -13,6 +13,7 @@ from ecommerce_platform.checks.results import forget_former_checks, last_results
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.loaded_days import note_what_is_expected
 from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product
 
 Shown = set[tuple[str, str, int]]
@@ -90,13 +91,46 @@ def test_a_range_that_failed_is_cured_day_by_day(connection: ClientConnection) -
     assert judge.finds(0, window(5, 8)) == {("passed", days(5, 8), 0)}
 
 
+def test_what_is_left_of_a_failure_is_not_lost_beside_an_old_pass_over_the_same_days(platform: Platform) -> None:
+    for number in range(1, 5):
+        platform.export(number)
+    platform.run(1, 4)
+    with PostgresConnection(url=platform.url, role="loader").connect() as connection:
+        judge = Judge(connection, "ERROR")
+        judge.finds(0, window(1, 4))
+        for number in range(5, 11):
+            platform.export(number)
+        platform.run(5, 10)
+        judge.finds(0, window(5, 20))
+        judge.finds(7, window(1, 10))
+        assert ("failed", days(1, 4), 7) in judge.finds(0, window(5, 10))
+
+
+def test_a_check_that_could_not_judge_changes_nothing(connection: ClientConnection) -> None:
+    judge = Judge(connection, "ERROR")
+    judge.finds(3, Window())
+    outcome = CheckOutcome(True, 0, 0, "Not judged", is_judged=False)
+    record_results(connection, Window(), [(judge.check, outcome)])
+    assert [result.passed for result in last_results(connection)] == [False]
+
+
+def test_a_table_that_has_never_read_and_a_first_day_without_a_file_are_told(platform: Platform) -> None:
+    note_what_is_expected(platform.url, day(1))
+    platform.load(2, customers=[customer()])
+    health = read_health(PostgresConnection(url=platform.url, role="reader"))
+    assert health.incomplete_days == [day(1)]
+    # The harness fills no extracts.
+    assert set(health.behind) >= {"analytics.top_products", "analytics.geography"}
+    assert "warehouse.fact_sales" not in health.behind
+
+
 def test_a_first_load_that_failed_is_cured_day_by_day_too(platform: Platform) -> None:
     """A range around all that is stored is all days; yet each of them can be mended alone."""
     for number in (1, 2):
         platform.load(number)
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
         judge = Judge(connection, "ERROR")
-        assert judge.finds(7, window(1, 2)) == {("failed", "all days", 7)}
+        assert judge.finds(7, window(1, 2)) == {("failed", days(1, 2), 7)}
         assert judge.finds(0, window(1, 1)) == {("failed", days(2, 2), 7), ("passed", days(1, 1), 0)}
         assert judge.finds(0, window(2, 2)) == {("passed", days(2, 2), 0)}
 
@@ -115,6 +149,8 @@ def test_other_checks_are_left_alone_and_one_that_is_no_more_goes(
 
 def test_pages_say_what_fails_what_is_missing_and_what_is_behind(platform: Platform) -> None:
     moment = dt.datetime.combine(day(3), dt.time(1), dt.UTC)
+    note_what_is_expected(platform.url, None)
+    platform.execute("delete from platform.expected_reads where reader like 'analytics.%%'")
     good = {"customers": [customer()], "products": [product()], "transactions": [order(1)]}
     platform.load(1, **good, transaction_items=[line(1, 1)])
     platform.load(2)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance, materialize
 
+from dashboards.app.health import read_health
 from ecommerce_platform.assets.raw import raw_asset
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.raw_files import days_with_a_new_file, record_taken_files, taken_files
@@ -19,6 +20,7 @@ from ecommerce_platform.resources.source import Source
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name
 from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.source.landing import Taken
 from ecommerce_platform_tests.harness import Platform, Row, csv_bytes, customer, day, line, order, product
 
 TABLES = ("staging.customers", "production.customers", "production.rejected_rows", "warehouse.fact_sales")
@@ -49,7 +51,8 @@ class Landing:
         with PostgresConnection(url=self.platform.url, role="loader").connect() as connection:
             for feed in FEEDS:
                 last = taken_files(connection, feed, [day(number)]).get(day(number))
-                record_taken_files(connection, feed, {day(number): Source().export(feed, day(number), last).taken})
+                known = () if last is None else (last[0].sha256, last[1])
+                record_taken_files(connection, feed, {day(number): Source().export(feed, day(number), known).taken})
         self.platform.run(number)
 
     def due_again(self) -> set[dt.date]:
@@ -202,7 +205,9 @@ def test_a_raw_file_that_somebody_mended_is_kept_and_told_until_it_is_deleted(la
     is_kept, warnings = kept()
     assert is_kept
     assert raw.read_bytes() == mended
-    assert [warning for warning in warnings if "changed a raw file" in warning and str(day(1)) in warning] == warnings
+    assert [
+        warning for warning in warnings if "is not what the source has given" in warning and str(day(1)) in warning
+    ] == warnings
     # A new delivery does not overwrite it either, and is not due for ever.
     landing.drop(1, customers=[customer(email="ada at example", city="Houston")])
     assert landing.due_again() == {day(1)}
@@ -212,3 +217,33 @@ def test_a_raw_file_that_somebody_mended_is_kept_and_told_until_it_is_deleted(la
     raw.unlink()
     assert not kept()[0]
     assert b"Houston" in raw.read_bytes()
+
+
+def test_a_run_that_died_before_it_noted_a_delivery_does_not_take_it_for_a_change_by_hand(landing: Landing) -> None:
+    """The raw file was written, the book was not: the next delivery was kept out as if somebody had mended the file."""
+    landing.drop(1)
+    landing.load(1)
+    landing.drop(1, customers=[customer(city="Dallas")])
+    noted: list[Taken] = []
+    with PostgresConnection(url=landing.platform.url, role="loader").connect() as connection:
+        given, before = taken_files(connection, "customers", [day(1)])[day(1)]
+        Source().export("customers", day(1), (given.sha256, before), noted.append)
+        record_taken_files(connection, "customers", {day(1): noted[0]})  # and then it is killed
+    landing.drop(1, customers=[customer(city="Houston")])
+    landing.load(1)
+    assert landing.platform.rows("select city from production.customers") == [("Houston",)]
+
+
+def test_a_file_that_is_refused_is_a_day_that_is_missing_until_it_is_taken(landing: Landing) -> None:
+    landing.drop(1)
+    landing.load(1)
+    reader = PostgresConnection(url=landing.platform.url, role="reader")
+    resources = {"source": Source(), "database": Database(url=landing.platform.url, role="loader")}
+    landing.drop(1, raw={"products": b"garbage"})
+    assert not materialize(
+        [raw_asset("products")], partition_key=day(1).isoformat(), resources=resources, raise_on_error=False
+    ).success
+    assert read_health(reader).incomplete_days == [day(1)]
+    landing.drop(1)
+    landing.load(1)
+    assert read_health(reader).incomplete_days == []

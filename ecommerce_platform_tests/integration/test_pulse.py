@@ -81,7 +81,7 @@ def test_silence_is_told_once_and_its_end_once(watched: Watched) -> None:
     after = 1 + TICKS_STOP_AFTER.total_seconds() / 60
     assert watched.look(after) == []
     (told,) = watched.look(after + 1)
-    assert told.startswith("Dagster does nothing. No sensor has ticked since 2026-03-01 12:01 UTC")
+    assert told.startswith("Dagster has stopped working. No sensor has ticked since 2026-03-01 12:01 UTC")
     assert watched.look(after + 2) == []
     watched.tick(after + 3)
     assert watched.look(after + 4) == ["Sensors tick again."]

@@ -10,7 +10,7 @@ create table platform.check_results (
     violations bigint not null check (violations >= 0),
     description text not null,
     checked_at timestamptz not null default clock_timestamp(),
-    primary key (table_name, check_name, days)
+    primary key (table_name, check_name, days, is_whole)
 );
 
 comment on table platform.check_results is
@@ -18,7 +18,7 @@ comment on table platform.check_results is
 comment on column platform.check_results.table_name is 'The asset that was checked, as schema.table.';
 comment on column platform.check_results.check_name is 'The check.';
 comment on column platform.check_results.days is 'The days that were looked at; without bounds for every day there can be.';
-comment on column platform.check_results.is_whole is 'Whether these were all days that there were.';
+comment on column platform.check_results.is_whole is 'Whether these were all days that there were then.';
 comment on column platform.check_results.severity is 'ERROR stops what is downstream, WARN does not.';
 comment on column platform.check_results.passed is 'The verdict.';
 comment on column platform.check_results.rows_tested is 'Rows, keys or days that were looked at.';
@@ -31,4 +31,23 @@ alter table monitoring.quality_report alter column days drop default;
 
 comment on column monitoring.quality_report.days is 'The days that it looked at: all days, a day, or the first and the last of several.';
 
+-- What there must be: which tables read which, and from which day on. Written whenever the tables are prepared.
+create table platform.expected_reads (
+    reader text not null,
+    source text not null,
+    primary key (reader, source)
+);
+
+comment on table platform.expected_reads is 'Which tables read which; one that has never read a source has no watermark that could tell.';
+comment on column platform.expected_reads.reader is 'The table that reads, as schema.table.';
+comment on column platform.expected_reads.source is 'The table whose log it reads, as schema.table.';
+
+create table platform.first_day (
+    first_day date primary key
+);
+
+comment on table platform.first_day is 'The first day that must be loaded, in one row at most; none where the files that land say so.';
+comment on column platform.first_day.first_day is 'The day.';
+
 grant select, insert, update, delete on platform.check_results to loader;
+grant select on platform.expected_reads, platform.first_day to loader;

@@ -16,8 +16,8 @@ create or replace view monitoring.check_results as
 select
     table_name,
     check_name,
-    case when not is_whole then lower(days) end as first_day,
-    case when not is_whole then upper(days) - 1 end as last_day,
+    lower(days) as first_day,
+    upper(days) - 1 as last_day,
     severity,
     passed,
     rows_tested,
@@ -30,8 +30,8 @@ comment on view monitoring.check_results is
 'What checks have said last: over all days, over some days, and every failure over days that were not judged again since.';
 comment on column monitoring.check_results.table_name is 'The asset that was checked, as schema.table.';
 comment on column monitoring.check_results.check_name is 'The check.';
-comment on column monitoring.check_results.first_day is 'First day that was looked at; null for all days.';
-comment on column monitoring.check_results.last_day is 'Last day that was looked at; null for all days.';
+comment on column monitoring.check_results.first_day is 'First day that was looked at; null for every day there can be.';
+comment on column monitoring.check_results.last_day is 'Last day that was looked at; null for every day there can be.';
 comment on column monitoring.check_results.severity is 'ERROR stops what is downstream, WARN does not.';
 comment on column monitoring.check_results.passed is 'The verdict.';
 comment on column monitoring.check_results.rows_tested is 'Rows, keys or days that were looked at.';
@@ -42,10 +42,10 @@ comment on column monitoring.check_results.checked_at is 'When (UTC).';
 create or replace view monitoring.incomplete_days as
 with span as (
     select
-        min(slice) as first_day,
-        max(slice) as last_day
-    from platform.slices
-    where table_name like 'staging.%'
+        least(min(slices.slice), (select min(first_day) from platform.first_day)) as first_day,
+        max(slices.slice) as last_day
+    from platform.slices as slices
+    where slices.table_name like 'staging.%'
 )
 
 select days.day::date as partition_date
@@ -53,10 +53,13 @@ from span
 cross join generate_series(span.first_day, span.last_day, interval '1 day') as days (day)
 except
 select partition_date
-from platform.passed_days;
+from platform.passed_days
+union
+select partition_date
+from platform.refused_files;
 
 comment on view monitoring.incomplete_days is
-'Days from the first to the last in staging of which a file is missing, or its last load has not passed its checks.';
+'Days from the first to the last in staging of which a file is missing or refused, or its last load has not passed its checks.';
 comment on column monitoring.incomplete_days.partition_date is 'The day.';
 
 -- reader may see neither the logs nor the watermarks: only which tables wait.
@@ -66,16 +69,21 @@ declare
     origin text;
     last_entry bigint;
 begin
+    if not exists (select 1 from production.loaded_days) then
+        return;
+    end if;
     for origin in
         select distinct source
-        from platform.watermarks
+        from platform.expected_reads
         where to_regclass('change_log.' || replace(source, '.', '_')) is not null
     loop
         execute format('select coalesce(max(position), 0) from change_log.%I', replace(origin, '.', '_')) into last_entry;
         return query
-            select reader
-            from platform.watermarks as known
-            where known.source = origin and known.position < last_entry;
+            select expected.reader
+            from platform.expected_reads as expected
+            left join platform.watermarks as known
+                on expected.reader = known.reader and expected.source = known.source
+            where expected.source = origin and coalesce(known.position, -1) < last_entry;
     end loop;
 end
 $$;
