@@ -331,8 +331,6 @@ def _end_when_told() -> None:
 
 def _remember_first_day(days: int | None) -> dt.date:
     """The last day to load. A first day that follows from --days is kept in the data folder, for later commands."""
-    from ecommerce_platform.resources.files import write_atomically
-
     settings = load_settings()
     if days is None:
         return yesterday()
@@ -343,6 +341,8 @@ def _remember_first_day(days: int | None) -> dt.date:
         return yesterday()
     first = yesterday() - dt.timedelta(days=days - 1)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    from ecommerce_platform.resources.files import write_atomically
+
     write_atomically(settings.first_day_file, f"{first}\n".encode())
     load_settings.cache_clear()
     return yesterday()
@@ -434,16 +434,14 @@ def verify(as_json: bool) -> None:
     """
     settings = load_settings()
     _require_running(settings)
-    from ecommerce_platform.checks.catalogue import catalogue_check
-    from ecommerce_platform.checks.verify import file_checks, whole_database_checks
+    from ecommerce_platform.checks.verify import all_verification_checks
     from ecommerce_platform.checks.verify import verify as run_checks
     from ecommerce_platform.resources.database import Database, database_url
 
     outcomes = []
     with Database(role="loader").connect() as connection, _progress() as progress:
         task = progress.add_task("verifying", total=None)
-        checks = [catalogue_check(database_url(settings)), *whole_database_checks(), *file_checks()]
-        for outcome in run_checks(connection, checks):
+        for outcome in run_checks(connection, all_verification_checks(database_url(settings))):
             outcomes.append(outcome)
             progress.update(task, description=f"{outcome.table} {outcome.name}", completed=len(outcomes))
     failed = [outcome for outcome in outcomes if not outcome.passed and outcome.severity == "ERROR"]
@@ -537,7 +535,7 @@ def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -
 @main.command()
 @one_clear_error
 def watch() -> None:
-    """Alert when Dagster's sensors stop ticking, until Ctrl-C. `up` does so by itself; containers need this one."""
+    """Alert when Dagster's sensors stop ticking, until Ctrl-C. `up` does this itself; only containers need it."""
     from ecommerce_platform.automation.pulse import TickWatch
 
     _end_when_told()
@@ -916,10 +914,9 @@ def _prepare(settings: Settings) -> None:
     A login that does not own the tables, as that of a service, finds them made, and makes nothing.
     """
     from ecommerce_platform.checks import table_checks
-    from ecommerce_platform.checks.catalogue import catalogue_check
     from ecommerce_platform.checks.contract import store_contracts
     from ecommerce_platform.checks.results import forget_former_checks
-    from ecommerce_platform.checks.verify import file_checks, whole_database_checks
+    from ecommerce_platform.checks.verify import all_verification_checks
     from ecommerce_platform.loaded_days import note_what_is_expected
     from ecommerce_platform.resources.dagster_home import prepare_dagster_home
     from ecommerce_platform.resources.database import database_url, owns_tables, require_database, require_tables
@@ -935,7 +932,7 @@ def _prepare(settings: Settings) -> None:
         apply_ddl(url)
         store_contracts(url)
         note_what_is_expected(url, settings.first_day if settings.source == "synthetic" else None)
-        forget_former_checks(url, [*table_checks(), *whole_database_checks(), *file_checks(), catalogue_check(url)])
+        forget_former_checks(url, [*table_checks(), *all_verification_checks(url)])
 
 
 def _require_running(settings: Settings) -> None:

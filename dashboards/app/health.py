@@ -13,7 +13,7 @@ from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 from dashboards.app.answers import Answer, Column, KpiAnswer
 from dashboards.app.snapshot import reading
 from ecommerce_platform.checks.freshness import latest_expected_day
-from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_checks, last_results
+from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_checks, last_results, worst_by_check
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.source.folder_check import spans_of
@@ -62,7 +62,7 @@ class Health:
 
 
 def read_health(connection: PostgresConnection) -> Health:
-    """Read what the platform says of itself.
+    """Read the platform's reports on itself.
 
     Raises:
         DatabaseError: the database cannot be read.
@@ -231,10 +231,7 @@ def _result(result: CheckResult) -> str:
 
 def _results_by_check(health: Health) -> dict[tuple[str, str], str]:
     """Of each check (table, name) the worst of its results: over all days, over some, and over those that failed."""
-    worst: dict[tuple[str, str], str] = {}
-    for result in sorted(health.results, key=lambda result: result.passed):
-        worst.setdefault((result.table, result.check), _result(result))
-    return worst
+    return {key: _result(result) for key, result in worst_by_check(health.results).items()}
 
 
 def _check_results(health: Health) -> Answer:

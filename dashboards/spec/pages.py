@@ -414,7 +414,7 @@ HEALTH = Page(
         Visual(
             "failing_checks",
             "Checks that need a look",
-            "Every check that does not pass, the days that it looked at, and what it says.",
+            "Checks that failed or warn, the days they cover, and what they found.",
             "table",
             measures=(),
             span=12,

@@ -19,7 +19,7 @@ from dagster import (
 from ecommerce_platform.assets.analytics import PANDAS_TYPES, extracts, frame_type
 from ecommerce_platform.assets.ddl_columns import columns_of
 from ecommerce_platform.assets.tables import spec_of
-from ecommerce_platform.checks.results import CheckResult, last_results
+from ecommerce_platform.checks.results import last_results, worst_by_check
 from ecommerce_platform.checks.volume import ENOUGH, recent_rows, usual_range
 from ecommerce_platform.health import database_health
 from ecommerce_platform.io_managers import Merge
@@ -104,11 +104,8 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 def quality_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
     """A row for every check that has run: its last result, or where several count, a failure before a pass."""
-    results: dict[tuple[str, str], CheckResult] = {}
-    for result in last_results(connection):  # failures come first
-        results.setdefault((result.table, result.check), result)
     rows = []
-    for (table, check), result in sorted(results.items()):
+    for (table, check), result in sorted(worst_by_check(last_results(connection)).items()):
         score = score_of(result.passed, result.rows_tested, result.violations)
         rows.append(
             {

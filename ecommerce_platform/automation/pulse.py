@@ -31,7 +31,7 @@ TICKS = "ticks"
 
 
 class Answer(Enum):
-    """What came back from a code server: it works, nobody listens (yet), or it says that it cannot."""
+    """The state of a code server: it works, nothing is listening (yet), or it answers with an error."""
 
     WORKS, NOBODY, BROKEN = "works", "nobody", "broken"
 

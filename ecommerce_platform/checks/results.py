@@ -137,6 +137,14 @@ def forget_former_checks(url: str, checks: Iterable[TableCheck]) -> None:
         )
 
 
+def worst_by_check(results: Iterable[CheckResult]) -> dict[tuple[str, str], CheckResult]:
+    """Of each check (table, name) the result that counts where there are several: a failure before a pass."""
+    worst: dict[tuple[str, str], CheckResult] = {}
+    for result in sorted(results, key=lambda result: result.passed):
+        worst.setdefault((result.table, result.check), result)
+    return worst
+
+
 def failing_checks(results: Sequence[CheckResult]) -> list[CheckResult]:
     """Those that failed with severity ERROR."""
     return [result for result in results if result.is_blocking]

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from ecommerce_platform.assets.lineage import scope_path, tables_read, transform_path, transformed_tables
 from ecommerce_platform.checks import table_checks
+from ecommerce_platform.checks.catalogue import catalogue_check
 from ecommerce_platform.checks.contract import columns_of
 from ecommerce_platform.checks.outcome import (
     CheckOutcome,
@@ -68,12 +69,21 @@ def file_checks() -> list[TableCheck]:
     return [is_published(table) for table in SCHEMAS if file_of(table) is not None]
 
 
+def all_verification_checks(url: str) -> list[TableCheck]:
+    """Everything that the command ``verify`` asks: of the catalogue, the tables, and the files written from them.
+
+    Args:
+        url: a libpq URL of the owner; with another login the catalogue is not judged.
+    """
+    return [catalogue_check(url), *whole_database_checks(), *file_checks()]
+
+
 def verify(connection: ClientConnection, checks: Iterable[TableCheck]) -> Iterator[Verdict]:
     """Judge the whole database, a check at a time, and keep each result for those who look.
 
     Args:
         connection: autocommit, as loader: reads all layers, and makes temporary tables, which it drops.
-        checks: what is asked, as :func:`whole_database_checks` and :func:`file_checks`.
+        checks: what is asked, as :func:`all_verification_checks`.
 
     Raises:
         psycopg.Error: the database cannot answer.
