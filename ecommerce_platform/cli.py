@@ -1047,16 +1047,32 @@ def _serve(settings: Settings) -> None:
 
     with _instance() as instance, tempfile.TemporaryDirectory(prefix="ecommerce-", dir="/tmp") as folder:
         socket_path = Path(folder) / "code"
-        children = _children(settings, socket_path, Path(folder) / "workspace.yaml")
+        code_answers = threading.Event()
+        children = _children(settings, socket_path, Path(folder) / "workspace.yaml", code_answers.is_set)
         watch = _watches(settings, instance, socket_path, children[0].name, say)
+        _in_background(lambda: _wait_for_code(socket_path, code_answers))
         supervisor = Supervisor(children, lock, PROJECT_DIR, os.environ, say, [watch])
         _in_background(lambda: _tell_when_it_answers(settings, address))
         supervisor.run()
     console.print("Dagster and the dashboards have stopped. PostgreSQL goes on: ecommerce-platform db stop")
 
 
-def _children(settings: Settings, socket_path: Path, workspace: Path) -> list[Child]:
-    """What is served. The code server listens on a socket in a folder of its own, which nobody else may enter."""
+def _wait_for_code(socket_path: Path, answers: threading.Event) -> None:
+    """Set the event once the code server works."""
+    from ecommerce_platform.automation.pulse import Answer, ask_code_server
+
+    while ask_code_server(socket=str(socket_path)) != Answer.WORKS:
+        time.sleep(0.3)
+    answers.set()
+
+
+def _children(
+    settings: Settings, socket_path: Path, workspace: Path, code_answers: Callable[[], bool]
+) -> list[Child]:
+    """What is served. The code server listens on a socket in a folder of its own, which nobody else may enter.
+
+    The webserver and the daemon load the code's description when they start, so they wait until it can be had.
+    """
     from ecommerce_platform.supervisor import Child
 
     server = {"socket": str(socket_path), "location_name": "ecommerce_platform"}
@@ -1067,8 +1083,8 @@ def _children(settings: Settings, socket_path: Path, workspace: Path) -> list[Ch
     web = ["ecommerce_platform.webserver", "-h", settings.host, "-p", str(settings.dagster_port), "-w", str(workspace)]
     return [
         Child("The code server", [*module, *code], is_needed=True),
-        Child("The webserver", [*module, *web]),
-        Child("The daemon", [*module, "dagster._daemon", "run", "-w", str(workspace)]),
+        Child("The webserver", [*module, *web], can_start=code_answers),
+        Child("The daemon", [*module, "dagster._daemon", "run", "-w", str(workspace)], can_start=code_answers),
         Child("The dashboards", [sys.executable, "-c", dashboards, "dashboard", "--quiet"]),
     ]
 

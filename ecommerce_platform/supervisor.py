@@ -79,11 +79,13 @@ class Child:
         name: what people call it.
         command: what is run.
         is_needed: whether the others ask it for something: it ends after them.
+        can_start: whether what it asks for at its start answers; until then it waits.
     """
 
     name: str
     command: Sequence[str]
     is_needed: bool = False
+    can_start: Callable[[], bool] = lambda: True
     process: subprocess.Popen[bytes] | None = None
     ends: deque[float] = field(default_factory=deque)
     next_start: float = 0.0
@@ -233,7 +235,7 @@ class Supervisor:
             pause = PAUSES[min(len(child.ends), len(PAUSES)) - 1]
             child.next_start = now + pause
             self._say(f"{child.name} has ended ({how}): starting it again in {pause} s.")
-        if child.process is None and now >= child.next_start:
+        if child.process is None and now >= child.next_start and child.can_start():
             child.process = subprocess.Popen(  # noqa: S603
                 child.command,
                 cwd=self._cwd,

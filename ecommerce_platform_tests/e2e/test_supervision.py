@@ -48,6 +48,14 @@ def test_the_address_is_told_once_something_is_behind_it(platform: Served) -> No
     assert platform.log.read_text().count("Dashboards: http") == 1
 
 
+def test_a_start_is_quiet(platform: Served) -> None:
+    """The webserver and the daemon once began before there was a code server to ask, and each said so at length."""
+    wait_for("the link", lambda: f"Dagster UI: {platform.url}" in platform.log.read_text(), 30)
+    told = platform.log.read_text().partition("Dagster UI:")[0]
+    assert "Traceback" not in told
+    assert "Error loading" not in told
+
+
 def test_another_site_cannot_drive_dagster(platform: Served) -> None:
     """Any web page could: by GET, by a form, and under a name of its own that leads to 127.0.0.1."""
     get = f"/graphql?query={quote(MUTATION)}"
