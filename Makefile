@@ -47,10 +47,11 @@ lint: $(VENV)/.installed-dev ## Check style, SQL, types and dependencies
 
 # make bench BENCH_ARGS="--orders 200000 --json": a smaller measurement, as JSON.
 BENCH_ARGS ?=
-bench: $(VENV)/.installed-dev ## Measure the platform beside plain SQL, a day after 100 to 1,000 days, and the dashboards
+bench: $(VENV)/.installed-dev ## Measure the platform beside plain SQL, a day after 100 to 1,000 days, and the dashboards under load
 	@$(CLI) bench $(BENCH_ARGS)
 	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks/test_day_cost.py \
-		ecommerce_platform_tests/benchmarks/test_dashboard_speed.py
+		ecommerce_platform_tests/benchmarks/test_dashboard_speed.py \
+		ecommerce_platform_tests/benchmarks/test_dashboard_load.py
 
 soak: $(VENV)/.installed-dev ## Run 200 days one by one through the real daemon
 	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks/test_soak.py

@@ -34,8 +34,15 @@ FAST_AND_UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commi
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test's folder is its marker. Benchmarks run only where ``-m`` names them: they take minutes, some an hour."""
+    """A test's folder is its marker. Benchmarks run only where ``-m`` names them: they take minutes, some an hour.
+
+    Where pytest-xdist spreads the tests over processes, those of a file stay together, and so do those that share what
+    is dear to make.
+    """
     for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        shared = next((name for name in ("served", "sales") if name in fixtures), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(shared))
         folder = Path(item.path).parent.name
         if folder in ("unit", "integration", "properties", "e2e"):
             item.add_marker(getattr(pytest.mark, folder))

@@ -88,6 +88,26 @@ def test_a_large_body_is_refused_and_not_kept(port: int) -> None:
     connection.close()
 
 
+def test_a_large_body_without_a_stated_length_is_refused(port: int) -> None:
+    """A chunked body does not say how large it is; it is refused on the way, whether the rest comes or not."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.putrequest("POST", UPDATE)
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.putheader("Content-Type", "application/json")
+    connection.endheaders()
+    chunk = b"%x\r\n%s\r\n" % (65_536, b" " * 65_536)
+    sent = 0
+    try:
+        while sent < 300_000_000:
+            connection.send(chunk)
+            sent += 65_536
+    except OSError:  # it has hung up
+        pass
+    assert sent < 300_000_000
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
 def test_a_long_header_is_refused(port: int) -> None:
     assert ask(port, "GET", "/healthz", cookie="x" * 100_000)[0] == 431
 
