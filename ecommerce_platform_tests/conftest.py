@@ -19,12 +19,13 @@ os.environ["ECOMMERCE_DATA_DIR"] = tempfile.mkdtemp(prefix="ecommerce-tests-")
 # A test that runs assets without our instance file must not report them to Dagster's makers.
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 
-from ecommerce_platform.resources.ddl import apply_ddl
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
+from ecommerce_platform.postgres.ddl import apply_ddl
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
-from ecommerce_platform.source.feeds import FEEDS
-from ecommerce_platform.source.shop import ShopSettings, feed_csv
+from ecommerce_platform.shop.exports import feed_csv
+from ecommerce_platform.shop.settings import ShopSettings
 from ecommerce_platform_tests.harness import Platform, day
 
 TEMPLATE = "platform_template"

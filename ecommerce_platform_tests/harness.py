@@ -20,18 +20,18 @@ from dagster import AssetsDefinition
 from psycopg import sql
 
 from ecommerce_platform.assets import production, warehouse
-from ecommerce_platform.assets.lineage import tables_read
 from ecommerce_platform.assets.staging import STAGED, feed_reader, new_loads
-from ecommerce_platform.assets.tables import table_query
 from ecommerce_platform.checks.gate import latest_slices
 from ecommerce_platform.checks.outcome import IS_LATEST_LOAD
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
 from ecommerce_platform.io_managers.modes import Merge, Query, Window, WriteResult, write_mode
 from ecommerce_platform.io_managers.writes import describe, write
-from ecommerce_platform.loaded_days import covers_all_days
-from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.tables.asset import table_query
+from ecommerce_platform.tables.lineage import tables_read
+from ecommerce_platform.tables.loaded_days import covers_all_days
 
 Row = Mapping[str, str]
 

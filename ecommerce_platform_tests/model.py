@@ -24,7 +24,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
 from typing import Any
 
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.feeds.columns import FEEDS
 
 Files = Mapping[dt.date, Mapping[str, Sequence[Mapping[str, str] | str]]]
 """The rows of each feed of each loaded day; a row that cannot be split is its text."""

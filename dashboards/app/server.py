@@ -30,9 +30,9 @@ from dashboards.app.snapshot import DatabaseError, Snapshot, Store
 from dashboards.app.theme import THEMES
 from dashboards.spec.pages import PAGES, Page, Visual, page_at
 from ecommerce_platform.checks.freshness import Clock, utc_now
-from ecommerce_platform.guard import GuardedWsgi
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.settings import load_settings
+from ecommerce_platform.web.guard import GuardedWsgi
 
 ASSETS = Path(__file__).parent / "assets"
 MOST_CACHED = 256

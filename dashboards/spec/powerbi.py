@@ -18,8 +18,8 @@ from typing import Any
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES
 from dashboards.spec.metrics import metric
 from dashboards.spec.pages import PAGES, Kpi, Page, Visual
-from ecommerce_platform.assets.ddl_columns import columns_of
 from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform.tables.columns import columns_of
 
 FOLDER = PROJECT_DIR / "dashboards" / "powerbi"
 NAME = "Ecommerce"

@@ -11,13 +11,13 @@ from dagster_pandas.constraints import (
     StrictColumnsConstraint,
 )
 
-from ecommerce_platform.assets.ddl_columns import columns_of
-from ecommerce_platform.assets.lineage import tables_read, transform_path
-from ecommerce_platform.assets.tables import spec_of, table_key
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.postgres import read_frame
 from ecommerce_platform.partitions import one_run
 from ecommerce_platform.resources.database import Database
+from ecommerce_platform.tables.asset import spec_of, table_key
+from ecommerce_platform.tables.columns import columns_of
+from ecommerce_platform.tables.lineage import tables_read, transform_path
 
 PANDAS_TYPES = {"integer": "Int64", "bigint": "Int64", "smallint": "Int64", "boolean": "boolean"}
 """Types of sql/ddl with a pandas type of their own. Decimals, dates and text are Python objects, and stay exact."""

@@ -17,18 +17,18 @@ from dagster import (
 )
 
 from ecommerce_platform.assets.analytics import PANDAS_TYPES, extracts, frame_type
-from ecommerce_platform.assets.ddl_columns import columns_of
-from ecommerce_platform.assets.tables import spec_of
 from ecommerce_platform.checks.results import last_results, worst_by_check
 from ecommerce_platform.checks.volume import ENOUGH, recent_rows, usual_range
-from ecommerce_platform.health import database_health
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
+from ecommerce_platform.reports.health import database_health
+from ecommerce_platform.reports.status import TableState, states_of, table_keys
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.status import TableState, states_of, table_keys
+from ecommerce_platform.tables.asset import spec_of
+from ecommerce_platform.tables.columns import columns_of
 
 SHOWN = 50
 """Rows that a summary shows at most."""

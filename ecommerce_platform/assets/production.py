@@ -1,8 +1,8 @@
 """Production: typed, clean, third normal form. Reads staging, read by the warehouse. Holds all personal data."""
 
-from ecommerce_platform.assets.tables import table_asset
 from ecommerce_platform.checks.gate import judged_slices
 from ecommerce_platform.io_managers import Merge
+from ecommerce_platform.tables.asset import table_asset
 
 loaded_days = table_asset(
     "production.loaded_days",

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from dagster import AssetExecutionContext, AssetsDefinition, Failure, MaterializeResult, MetadataValue, asset
 
-from ecommerce_platform.assets.tables import code_references, table_key
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.landing import Taken
+from ecommerce_platform.feeds.reader import FeedFileError, feed_file_name
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
-from ecommerce_platform.raw_files import record_refused_files, record_taken_files, taken_files
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Export, Source
-from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name
-from ecommerce_platform.source.feeds import FEEDS
-from ecommerce_platform.source.landing import Taken
+from ecommerce_platform.tables.asset import code_references, table_key
+from ecommerce_platform.tables.raw_files import record_refused_files, record_taken_files, taken_files
 
 REFUSED_DAYS = "refused_days"
 """The metadata of a failure that names the days whose files cannot be taken."""

@@ -7,15 +7,15 @@ from pathlib import Path
 import pyarrow as pa
 from dagster import AssetExecutionContext, AssetsDefinition, asset
 
-from ecommerce_platform.assets.tables import spec_of, table_key
 from ecommerce_platform.checks.gate import LOADS
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import feed_file_name, feed_file_schema, read_feed_file
 from ecommerce_platform.io_managers import ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.partitions import one_run, window_of_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Source
-from ecommerce_platform.source.feed_files import feed_file_name, feed_file_schema, read_feed_file
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.tables.asset import spec_of, table_key
 
 LOADS_AT_ONCE = 100_000
 """A load of many days takes this many numbers, more than there are days in two centuries."""

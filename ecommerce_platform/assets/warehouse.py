@@ -1,7 +1,7 @@
 """Warehouse: the star schema and its aggregates. Reads production, read by analytics and dashboards."""
 
-from ecommerce_platform.assets.tables import table_asset
 from ecommerce_platform.io_managers import Merge
+from ecommerce_platform.tables.asset import table_asset
 
 END_OF_VERSION = ("valid_to", "is_current")
 """They follow from the next version, whose change is logged."""

@@ -20,11 +20,12 @@ from dagster import (
     schedule,
 )
 
-from ecommerce_platform.loaded_days import Loaded, what_is_loaded
+from ecommerce_platform.instance.orphaned_runs import fail_orphaned_runs
 from ecommerce_platform.partitions import days_of_run
-from ecommerce_platform.raw_files import days_with_a_new_file
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
+from ecommerce_platform.tables.loaded_days import Loaded, what_is_loaded
+from ecommerce_platform.tables.raw_files import days_with_a_new_file
 
 DAILY_JOB = "daily"
 
@@ -90,10 +91,8 @@ def days_under_way(instance: DagsterInstance) -> set[str]:
 )
 def every_day(context: ScheduleEvaluationContext):
     """One run a missing day, oldest first."""
-    from ecommerce_platform.automation.runner import end_dead_runs  # which imports this module
-
     settings = load_settings()
-    end_dead_runs(context.instance)
+    fail_orphaned_runs(context.instance)
     today = context.scheduled_execution_time.astimezone(dt.UTC).date()
     # After a long outage the days of one tick may still be waiting when the next comes.
     under_way = days_under_way(context.instance)

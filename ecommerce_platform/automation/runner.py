@@ -2,12 +2,10 @@
 
 import datetime as dt
 import logging
-import socket
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import psutil
 from dagster import (
     AssetCheckSeverity,
     AssetKey,
@@ -15,25 +13,17 @@ from dagster import (
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
-    DagsterRunStatus,
+    Definitions,
     EventLogEntry,
     JsonMetadataValue,
-    RunsFilter,
 )
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
 from ecommerce_platform.assets.raw import REFUSED_DAYS
 from ecommerce_platform.automation.daily import DAILY_JOB
+from ecommerce_platform.instance.orphaned_runs import PROCESS_TAG, fail_orphaned_runs, this_process
+from ecommerce_platform.instance.storage import DataFolderComputeLogs
 from ecommerce_platform.partitions import range_tags
-from ecommerce_platform.resources.dagster_storage import DataFolderComputeLogs
-
-PROCESS_TAG = "ecommerce/process"
-IN_PROGRESS = [
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 
 REFUSING_STEPS = ("raw__", "check__staging")
 """The steps that refuse a day for what is in its files."""
@@ -67,6 +57,7 @@ class RunOutcome:
 
 
 def run_days(
+    definitions: Definitions,
     instance: DagsterInstance,
     start: dt.date,
     end: dt.date,
@@ -76,6 +67,7 @@ def run_days(
     """Materialize the assets for the days from ``start`` to ``end``, both included, in one run.
 
     Args:
+        definitions: the platform as Dagster sees it.
         instance: where the run is recorded.
         select: an asset selection as in Dagster's UI, for example ``group:warehouse`` or ``key:"staging/*"+``.
         listener: called with each event, in this process.
@@ -84,10 +76,8 @@ def run_days(
         SelectionError: ``select`` selects no asset.
         KeyboardInterrupt: somebody has interrupted it; the run is recorded as failed.
     """
-    from ecommerce_platform.definitions import defs
-
-    keys = None if select is None else selected_keys(select)
-    end_dead_runs(instance)
+    keys = None if select is None else selected_keys(definitions, select)
+    fail_orphaned_runs(instance)
     run_id = str(uuid.uuid4())
     failures: list[str] = []
     warnings: list[str] = []
@@ -119,11 +109,11 @@ def run_days(
     if isinstance(logs, DataFolderComputeLogs):
         logs.is_captured = False
     instance.add_event_listener(run_id, hear)
-    result = defs.resolve_job_def(DAILY_JOB).execute_in_process(
+    result = definitions.resolve_job_def(DAILY_JOB).execute_in_process(
         instance=instance,
         run_id=run_id,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={**range_tags(start, end), PROCESS_TAG: _this_process()},
+        tags={**range_tags(start, end), PROCESS_TAG: this_process()},
         asset_selection=keys,
         raise_on_error=False,
     )
@@ -135,16 +125,14 @@ def run_days(
     return RunOutcome(run_id, result.success, failures, warnings, frozenset(refused), is_refused)
 
 
-def selected_keys(select: str) -> list[AssetKey]:
+def selected_keys(definitions: Definitions, select: str) -> list[AssetKey]:
     """The assets that a selection names, sorted.
 
     Raises:
         SelectionError: it cannot be understood, or selects nothing.
     """
-    from ecommerce_platform.definitions import defs
-
     try:
-        keys = sorted(AssetSelection.from_string(select).resolve(defs.resolve_asset_graph()))
+        keys = sorted(AssetSelection.from_string(select).resolve(definitions.resolve_asset_graph()))
     except Exception as error:
         raise SelectionError(f"--select {select!r}: {error}") from None
     if not keys:
@@ -152,49 +140,11 @@ def selected_keys(select: str) -> list[AssetKey]:
     return keys
 
 
-def end_dead_runs(instance: DagsterInstance) -> list[str]:
-    """Fail the runs of processes of ours that were killed, and free their pool slots; the next run would wait for them.
-
-    Dagster itself cannot tell: such a run has no worker that its daemon could watch.
-
-    Returns:
-        The ids of the runs.
-    """
-    ended = []
-    for run in instance.get_runs(filters=RunsFilter(statuses=IN_PROGRESS)):
-        if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG]):
-            instance.report_run_failed(run, "The process that executed this run is gone.")
-            ended.append(run.run_id)
-    if instance.event_log_storage.supports_global_concurrency_limits:
-        for run_id in instance.event_log_storage.get_concurrency_run_ids():
-            run = instance.get_run_by_id(run_id)
-            if run is None or (run.is_finished and PROCESS_TAG in run.tags):
-                instance.event_log_storage.free_concurrency_slots_for_run(run_id)
-    return ended
-
-
-def _this_process() -> str:
-    process = psutil.Process()
-    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
-
-
-def _is_alive(tag: str) -> bool:
-    host, pid, created = tag.rsplit(" ", 2)
-    if host != socket.gethostname():
-        return True
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 2
-    except psutil.Error:
-        return False
-
-
-def step_count(select: str | None = None) -> int:
+def step_count(definitions: Definitions, select: str | None = None) -> int:
     """How many steps a run has, for a progress bar; the whole job's without a selection."""
-    from ecommerce_platform.definitions import defs
-
     if select is not None:
-        return len(selected_keys(select))
-    return len(list(defs.resolve_job_def(DAILY_JOB).nodes))
+        return len(selected_keys(definitions, select))
+    return len(list(definitions.resolve_job_def(DAILY_JOB).nodes))
 
 
 def _is_failed_check(event: DagsterEvent) -> bool:

@@ -53,11 +53,9 @@ RUNS_LOOKED_AT = 1000
 )
 def alerts(context: SensorEvaluationContext):
     """Look, log what changed, tell the webhook; a webhook that is down is tried again at the next look."""
-    # Imported late, because the definitions import this module.
-    from ecommerce_platform.definitions import defs
-
     settings = load_settings()
-    graph = defs.resolve_asset_graph()
+    assert context.repository_def is not None
+    graph = context.repository_def.asset_graph
     book = Book.from_text(context.cursor)
     failing, undecided = problems(
         context.instance,

@@ -14,7 +14,7 @@ from dagster import (
 )
 from dagster import TableColumn as Column
 
-from ecommerce_platform.maintenance import plan
+from ecommerce_platform.instance.retention import plan
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, show
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.resources.ddl import apply_ddl
+from ecommerce_platform.postgres.ddl import apply_ddl
 
 Catalogue = Mapping[tuple[str, str], str]
 """The definition of each object by its kind and name."""

@@ -24,8 +24,8 @@ from psycopg.types.json import Jsonb
 from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, Value, as_sql, as_text
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.loaded_days import covers_all_days
 from ecommerce_platform.schemas import SCHEMAS
+from ecommerce_platform.tables.loaded_days import covers_all_days
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

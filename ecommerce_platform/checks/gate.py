@@ -9,9 +9,9 @@ from dagster import AssetCheckKey, AssetExecutionContext, AssetKey, Failure
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from ecommerce_platform.checks.contract import contract
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.source.feeds import FEEDS
 
 LOADS = "loads"
 """Metadata of a staging materialization: the numbers of its loads, ``FIRST to LAST``."""

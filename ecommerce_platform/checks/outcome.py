@@ -17,7 +17,7 @@ from psycopg import sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.loaded_days import covers_all_days
+from ecommerce_platform.tables.loaded_days import covers_all_days
 
 SAMPLES = 5
 """Failing rows that a check shows."""

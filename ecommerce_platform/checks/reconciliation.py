@@ -28,11 +28,11 @@ from ecommerce_platform.checks.outcome import (
     show,
     sql_check,
 )
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import FeedFileError, feed_file_name, lines_of_feed_file, read_feed_file
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name, lines_of_feed_file, read_feed_file
-from ecommerce_platform.source.feeds import FEEDS
 
 # pyarrow makes its functions when it is imported: a type checker does not see them.
 pc: Any = pyarrow.compute

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from psycopg import sql
 
-from ecommerce_platform.assets.lineage import scope_path, tables_read, transform_path, transformed_tables
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.catalogue import catalogue_check
 from ecommerce_platform.checks.contract import columns_of
@@ -35,6 +34,7 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.resources.published import difference, file_of
 from ecommerce_platform.schemas import SCHEMAS
+from ecommerce_platform.tables.lineage import scope_path, tables_read, transform_path, transformed_tables
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import math
 import statistics
 
 from ecommerce_platform.checks.outcome import IS_LATEST_LOAD, CheckOutcome, TableCheck, as_sql
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.source.feeds import FEEDS
 
 WEEKS = 8
 """Same weekdays before the day that count as its recent history."""

@@ -11,8 +11,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.resources.ddl import not_applied
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.postgres.ddl import not_applied
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import Settings, load_settings
 
 EMBEDDED_DATABASE = "ecommerce"

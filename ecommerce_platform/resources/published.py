@@ -18,10 +18,10 @@ import pandas as pd
 from dagster import InputContext, IOManager, OutputContext
 from psycopg import sql
 
+from ecommerce_platform.files import json_rows, spreadsheet_csv, write_atomically
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
 from ecommerce_platform.io_managers.postgres import read_frame, written_by
-from ecommerce_platform.resources.files import json_rows, spreadsheet_csv, write_atomically
 from ecommerce_platform.settings import load_settings
 
 

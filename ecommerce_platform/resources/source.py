@@ -8,16 +8,17 @@ from pathlib import Path
 
 from dagster import ConfigurableResource
 
-from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.source.feed_files import (
+from ecommerce_platform.feeds.landing import Taken, wait_until_whole
+from ecommerce_platform.feeds.reader import (
     FeedFile,
     FeedFileError,
     check_feed_file,
     feed_file_name,
     write_feed_file,
 )
-from ecommerce_platform.source.landing import Taken, wait_until_whole
-from ecommerce_platform.source.shop import ShopSettings, feed_table, table_csv
+from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.shop.exports import feed_table, table_csv
+from ecommerce_platform.shop.settings import ShopSettings
 
 
 def shop_settings(settings: Settings) -> ShopSettings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis
 from pandera.ibis import Check
 
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.schemas.rules import (
     FIRST_DAY,
     LAST_DAY,
@@ -18,7 +19,6 @@ from ecommerce_platform.schemas.rules import (
     state,
     table_schema,
 )
-from ecommerce_platform.source.feeds import FEEDS
 
 a_day = Check.in_range(FIRST_DAY, LAST_DAY)
 a_feed = Check.isin(list(FEEDS))

@@ -17,7 +17,7 @@ from pandera.api.ibis.types import IbisData
 from pandera.backends.ibis import builtin_checks as _registered  # noqa: F401  (registers them)
 from pandera.ibis import Check, Column, DataFrameSchema
 
-from ecommerce_platform.source.feeds import FILLED
+from ecommerce_platform.feeds.columns import FILLED
 
 # sqlglot remembers how to write a dialect from the first time that it did, which may be before Ibis added to
 # it: it would write DATE_FROM_PARTS, which PostgreSQL does not have.

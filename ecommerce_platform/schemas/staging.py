@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from pandera.ibis import Check, Column, DataFrameSchema
 
+from ecommerce_platform.feeds import columns as feeds
 from ecommerce_platform.schemas.rules import (
     mostly,
     mostly_distinct,
@@ -19,7 +20,6 @@ from ecommerce_platform.schemas.rules import (
     rule,
     table_schema,
 )
-from ecommerce_platform.source import feeds
 
 ID = mostly(feeds.ID, "positive whole numbers", plain=True)
 AMOUNT = mostly(feeds.AMOUNT, "amounts", plain=True)

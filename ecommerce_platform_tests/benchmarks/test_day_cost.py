@@ -10,9 +10,9 @@ import datetime as dt
 import statistics
 from pathlib import Path
 
-from ecommerce_platform.bench import Workplace
-from ecommerce_platform.source import orders
-from ecommerce_platform.source.shop import ShopSettings
+from ecommerce_platform.cli.bench import Workplace
+from ecommerce_platform.shop import orders
+from ecommerce_platform.shop.settings import ShopSettings
 
 HISTORIES = (100, 500, 1_000)
 ORDERS = 300

@@ -28,7 +28,7 @@ GROWTH = 1.15
 
 PROCESSES = {
     "daemon": ("dagster._daemon", "run"),
-    "webserver": ("ecommerce_platform.webserver",),
+    "webserver": ("ecommerce_platform.web.webserver",),
     "code server": ("dagster", "api grpc"),
 }
 

@@ -37,7 +37,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from ecommerce_platform.automation.daily import every_day
 from ecommerce_platform.checks.verify import file_checks, verify, whole_database_checks
 from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
 
 PARTS = ("ecommerce_platform", "dashboards", "sql", "dagster.yaml", "workspace.yaml", "pyproject.toml", "Makefile")

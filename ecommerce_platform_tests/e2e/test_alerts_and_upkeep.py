@@ -15,10 +15,11 @@ import sqlalchemy.exc
 from click.testing import CliRunner
 
 from ecommerce_platform import cli
+from ecommerce_platform.cli import terminal
+from ecommerce_platform.cli.supervisor import FolderLock
+from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.resources.database import database_url, embedded_server
-from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
-from ecommerce_platform.supervisor import FolderLock
 
 
 @pytest.fixture
@@ -86,13 +87,13 @@ def test_an_outage_is_one_message_without_a_traceback(
 ) -> None:
     """A full disk ended `materialize` with two hundred lines of SQLAlchemy, the event's text among them."""
 
-    @cli.one_clear_error
+    @terminal.one_clear_error
     def command() -> None:
         raise RuntimeError("wrapped") from error
 
     with pytest.raises(SystemExit) as ended:
         command()
-    assert ended.value.code == cli.EXIT_FAILED
+    assert ended.value.code == terminal.EXIT_FAILED
     shown = capsys.readouterr().err
     assert said in " ".join(shown.split())
     assert "secret" not in shown
@@ -100,7 +101,7 @@ def test_an_outage_is_one_message_without_a_traceback(
 
 
 def test_a_fault_of_ours_keeps_its_traceback() -> None:
-    @cli.one_clear_error
+    @terminal.one_clear_error
     def command() -> None:
         raise ValueError("ours")
 
@@ -149,4 +150,4 @@ def test_a_colon_name_in_a_file_is_no_picture(tmp_path: Path) -> None:
 
 
 def test_yesterday_is_a_day() -> None:
-    assert cli.Day().convert("yesterday", None, None) == cli.yesterday()
+    assert terminal.Day().convert("yesterday", None, None) == terminal.yesterday()

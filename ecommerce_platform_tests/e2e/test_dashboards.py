@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from dashboards.app.server import create_app
 from dashboards.spec.pages import PAGES
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform.source.feeds import FEEDS
 from ecommerce_platform_tests.conftest import SALES_DAYS, TEMPLATE
 from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product
 

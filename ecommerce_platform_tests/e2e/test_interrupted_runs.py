@@ -15,9 +15,11 @@ import pytest
 from dagster import DagsterInstance
 
 from ecommerce_platform.automation.daily import what_is_loaded_now
-from ecommerce_platform.automation.runner import end_dead_runs, run_days
+from ecommerce_platform.automation.runner import run_days
+from ecommerce_platform.definitions import defs
+from ecommerce_platform.instance.orphaned_runs import fail_orphaned_runs
+from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.resources.database import database_url, embedded_server
-from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
 from ecommerce_platform_tests.harness import day
 
@@ -25,8 +27,9 @@ LOAD = """
 import datetime as dt
 from dagster import DagsterInstance
 from ecommerce_platform.automation.runner import run_days
+from ecommerce_platform.definitions import defs
 with DagsterInstance.from_config({project!r}) as instance:
-    run_days(instance, dt.date(2024, 1, 1), dt.date(2024, 1, 2))
+    run_days(defs, instance, dt.date(2024, 1, 1), dt.date(2024, 1, 2))
 """
 
 
@@ -64,10 +67,10 @@ def kill_a_load_once(table: str) -> None:
 def test_a_load_killed_after_the_sales_is_taken_up_again(instance: DagsterInstance) -> None:
     """The days had their sales but no aggregates, `up` said that all was loaded, and the dead run kept its pools."""
     kill_a_load_once("warehouse.fact_sales")
-    assert len(end_dead_runs(instance)) == 1
+    assert len(fail_orphaned_runs(instance)) == 1
     assert what_is_loaded_now().missing(day(1), day(2)) == [(day(1), day(2))]
     assert what_is_loaded_now().to_run(day(1), day(2)) == [(day(2), day(2))]
-    outcome = run_days(instance, day(2), day(2))
+    outcome = run_days(defs, instance, day(2), day(2))
     assert outcome.failures == []
     assert what_is_loaded_now().missing(day(1), day(2)) == []
     with psycopg.connect(database_url(load_settings())) as connection:
@@ -81,10 +84,10 @@ def test_a_load_killed_after_the_sales_is_taken_up_again(instance: DagsterInstan
 
 
 def test_a_run_that_is_alive_is_left_alone(instance: DagsterInstance) -> None:
-    from ecommerce_platform.automation.runner import PROCESS_TAG, _this_process
+    from ecommerce_platform.instance.orphaned_runs import PROCESS_TAG, this_process
 
-    run = instance.create_run_for_job(_daily_job(), tags={PROCESS_TAG: _this_process()})
-    assert end_dead_runs(instance) == []
+    run = instance.create_run_for_job(_daily_job(), tags={PROCESS_TAG: this_process()})
+    assert fail_orphaned_runs(instance) == []
     assert instance.get_run_by_id(run.run_id).is_finished is False  # type: ignore[union-attr]
 
 

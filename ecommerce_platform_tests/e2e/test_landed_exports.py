@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from dagster import DagsterInstance
 
 from ecommerce_platform import cli
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
 from ecommerce_platform.resources.database import database_url, embedded_server
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
-from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
-from ecommerce_platform.source.feeds import FEEDS
 from ecommerce_platform_tests.harness import csv_bytes, customer, day, line, order, product
 
 DAYS = 4
@@ -69,11 +69,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         }.items():
             patch.setenv(name, value)
         # The commands prepare .env for Dagster; a test leaves the developer's alone.
-        patch.setattr("ecommerce_platform.resources.dagster_home.set_key", lambda *_: None)
+        patch.setattr("ecommerce_platform.instance.home.set_key", lambda *_: None)
         patch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
         load_settings.cache_clear()
         shop = Shop(data / "landing")
-        patch.setattr("ecommerce_platform.cli._serve", lambda _: setattr(shop, "served", shop.served + 1))
+        patch.setattr(
+            "ecommerce_platform.cli.serving.serve_until_stopped", lambda _: setattr(shop, "served", shop.served + 1)
+        )
         for number in range(1, DAYS + 1):
             shop.land(number)
         yield shop

@@ -16,8 +16,8 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
-from ecommerce_platform.guard import GuardedWsgi
 from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform.web.guard import GuardedWsgi
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 OPENSSL = shutil.which("openssl")

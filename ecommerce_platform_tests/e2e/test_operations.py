@@ -11,8 +11,8 @@ from collections import Counter
 
 import pytest
 
-from ecommerce_platform.assets.lineage import tables_read
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.tables.lineage import tables_read
 from ecommerce_platform_tests import model
 from ecommerce_platform_tests.e2e.conftest import LOADED
 from ecommerce_platform_tests.e2e.served import Served, wait_for

@@ -16,9 +16,10 @@ from sqlalchemy.exc import OperationalError
 
 from ecommerce_platform.automation.daily import what_is_loaded_now
 from ecommerce_platform.automation.runner import run_days
+from ecommerce_platform.definitions import defs
+from ecommerce_platform.instance.outage import WAITS, survives_an_outage
+from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.resources.database import database_url, embedded_server
-from ecommerce_platform.resources.ddl import apply_ddl
-from ecommerce_platform.resources.storage_outage import WAITS, survives_an_outage
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
 from ecommerce_platform_tests.harness import day
 
@@ -67,7 +68,7 @@ def test_a_server_killed_twice_under_a_run_is_started_again_and_the_run_succeeds
 
     killer = threading.Thread(target=kill)
     killer.start()
-    outcome = run_days(instance, day(1), day(2))
+    outcome = run_days(defs, instance, day(1), day(2))
     killer.join()
     assert outcome.failures == []
     assert outcome.success
@@ -111,7 +112,7 @@ survives_an_outage(Store)
 def test_only_an_operation_whose_connection_broke_is_repeated(
     failures: int, invalidated: bool, calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecommerce_platform.resources.storage_outage.time.sleep", lambda _: None)
+    monkeypatch.setattr("ecommerce_platform.instance.outage.time.sleep", lambda _: None)
     store = Store(failures, invalidated)
     if failures < calls:
         assert store.get_runs() == "answer"

@@ -27,9 +27,9 @@ import psycopg
 import pytest
 import yaml
 
-from ecommerce_platform.automation.runner import PROCESS_TAG
-from ecommerce_platform.resources import embedded_postgres
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.instance.orphaned_runs import PROCESS_TAG
+from ecommerce_platform.postgres import embedded as embedded_postgres
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR
 
 COMPOSE = yaml.safe_load((PROJECT_DIR / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -97,7 +97,7 @@ def test_a_run_cannot_send_our_password_elsewhere(platform: Served) -> None:
     [
         ("dagster", "code-server", "start"),
         ("dagster", "api grpc"),  # the process that holds the code; the one before it goes on and says that it serves
-        ("ecommerce_platform.webserver",),
+        ("ecommerce_platform.web.webserver",),
         ("dashboard", "--quiet"),
     ],
 )

@@ -18,10 +18,11 @@ from dagster import AssetKey, DagsterInstance
 from dashboards.app.health import health_answers, read_health, warnings
 from ecommerce_platform import cli
 from ecommerce_platform.automation.runner import RunOutcome, run_days
+from ecommerce_platform.definitions import defs
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.resources.database import Database, database_url, embedded_server
-from ecommerce_platform.resources.ddl import apply_ddl
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
-from ecommerce_platform.source.feeds import FEEDS
 from ecommerce_platform_tests import model
 from ecommerce_platform_tests.harness import day
 
@@ -70,12 +71,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         }.items():
             patch.setenv(name, value)
         # The commands prepare .env for Dagster; a test leaves the developer's alone.
-        patch.setattr("ecommerce_platform.resources.dagster_home.set_key", lambda *_: None)
+        patch.setattr("ecommerce_platform.instance.home.set_key", lambda *_: None)
         patch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
         load_settings.cache_clear()
         apply_ddl(database_url(load_settings()))
         with DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
-            yield Shop(data, instance, run_days(instance, day(1), day(DAYS)))
+            yield Shop(data, instance, run_days(defs, instance, day(1), day(DAYS)))
         embedded_server(load_settings()).stop("immediate")
     load_settings.cache_clear()
 
@@ -189,7 +190,7 @@ def test_a_report_is_readable_in_the_ui(shop: Shop) -> None:
 
 def test_a_second_run_of_a_day_changes_nothing(shop: Shop) -> None:
     before = shop.rows("select * from warehouse.fact_sales order by transaction_id, item_id")
-    outcome = run_days(shop.instance, day(5), day(5))
+    outcome = run_days(defs, shop.instance, day(5), day(5))
     assert outcome.failures == []
     assert shop.rows("select * from warehouse.fact_sales order by transaction_id, item_id") == before
 
@@ -197,7 +198,7 @@ def test_a_second_run_of_a_day_changes_nothing(shop: Shop) -> None:
 @pytest.mark.parametrize("table", ["agg_daily_sales", "mart_daily_breakdown"])
 def test_a_run_over_a_day_computes_a_part_of_an_aggregate_without_partitions(shop: Shop, table: str) -> None:
     """The IO manager took an asset without partitions for a run over all days: a day cost what the history held."""
-    run_days(shop.instance, day(5), day(5))
+    run_days(defs, shop.instance, day(5), day(5))
     event = shop.instance.get_latest_materialization_event(AssetKey(["warehouse", table]))
     metadata = event.asset_materialization.metadata
     computed = sum(metadata[f"rows_{what}"].value for what in ("inserted", "updated", "unchanged"))
@@ -213,7 +214,7 @@ def test_verify_is_green_and_names_the_row_that_somebody_deleted(shop: Shop) -> 
     assert result.exit_code == 1
     failed = {(check["table"], check["name"]): check for check in json.loads(result.stdout) if not check["passed"]}
     assert any(str(item) in json.dumps(check["samples"]) for (table, _), check in failed.items() if "fact" in table)
-    assert run_days(shop.instance, day(1), day(DAYS), select='key:"warehouse/fact_sales"').success
+    assert run_days(defs, shop.instance, day(1), day(DAYS), select='key:"warehouse/fact_sales"').success
     assert verify().exit_code == 0
 
 
@@ -234,14 +235,14 @@ def test_a_bad_file_stops_the_day_and_leaves_what_was_there(shop: Shop) -> None:
     path = shop.data / "raw" / "customers" / f"{day(3)}.csv"
     good = path.read_bytes()
     path.write_bytes(good[:-20])
-    outcome = run_days(shop.instance, day(3), day(3), select='key:"staging/customers"+')
+    outcome = run_days(defs, shop.instance, day(3), day(3), select='key:"staging/customers"+')
     assert not outcome.success
     assert len(outcome.failures) == 1
     assert f"{day(3)}" in outcome.failures[0]
     assert "customers" in outcome.failures[0]
     assert shop.rows("select * from staging.customers order by partition_date, source_row") == before
     path.write_bytes(good)
-    assert run_days(shop.instance, day(3), day(3), select='key:"staging/customers"+').failures == []
+    assert run_days(defs, shop.instance, day(3), day(3), select='key:"staging/customers"+').failures == []
 
 
 def test_a_blocking_check_on_staging_stops_the_day_before_production_sees_it(shop: Shop) -> None:
@@ -250,7 +251,7 @@ def test_a_blocking_check_on_staging_stops_the_day_before_production_sees_it(sho
     good = path.read_text(encoding="utf-8")
     header, *lines = good.splitlines()
     path.write_text("\n".join([header, *("," + line.split(",", 1)[1] for line in lines)]) + "\n", encoding="utf-8")
-    outcome = run_days(shop.instance, day(4), day(4), select='key:"staging/transactions"+')
+    outcome = run_days(defs, shop.instance, day(4), day(4), select='key:"staging/transactions"+')
     assert not outcome.success
     assert any("staging.transactions" in failure and "transaction_id" in failure for failure in outcome.failures)
     assert shop.rows("select * from production.transactions order by transaction_id") == before
@@ -264,7 +265,7 @@ def test_a_blocking_check_on_staging_stops_the_day_before_production_sees_it(sho
     assert kpis["checks_failed"].value == 1
     assert [notice.badge for notice in warnings(health, None, dt.datetime.now(dt.UTC))][:2] == ["Failing", "Incomplete"]
     path.write_text(good, encoding="utf-8")
-    assert run_days(shop.instance, day(4), day(4), select='key:"staging/transactions"+').failures == []
+    assert run_days(defs, shop.instance, day(4), day(4), select='key:"staging/transactions"+').failures == []
     assert verify().exit_code == 0
 
 

@@ -23,6 +23,7 @@ from ecommerce_platform.automation import alerts as alerting
 from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
+from ecommerce_platform.definitions import defs
 from ecommerce_platform.partitions import range_tags
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
@@ -117,7 +118,7 @@ class Watched:
 
     def tick(self) -> str:
         """One look of the sensor, with the cursor that the last one left: what a daemon does, restarted or not."""
-        with build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
+        with build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=defs) as context:
             said = alerts(context)
             self.cursor = context.cursor
         return said.skip_message  # type: ignore[union-attr]
@@ -263,7 +264,7 @@ def test_without_a_webhook_the_log_is_told_once(
 
 
 def test_the_platforms_own_sensor_looks_at_every_table_and_check(webhook: Webhook) -> None:
-    with DagsterInstance.ephemeral() as instance, build_sensor_context(instance=instance) as context:
+    with DagsterInstance.ephemeral() as instance, build_sensor_context(instance=instance, definitions=defs) as context:
         said = alerts(context)
     assert said.skip_message == "0 open, 0 new, 0 solved"  # type: ignore[union-attr]
     assert "alerts" in [sensor.name for sensor in definitions.build_definitions().sensors or ()]

@@ -20,7 +20,7 @@ from ecommerce_platform.io_managers import Merge, PostgresConnection, Window
 from ecommerce_platform.io_managers.change_log import behind, consequences, logs_of, register, sources_of
 from ecommerce_platform.io_managers.postgres import read_frame
 from ecommerce_platform.io_managers.writes import describe, write
-from ecommerce_platform.loaded_days import note_what_is_expected, what_is_loaded
+from ecommerce_platform.tables.loaded_days import note_what_is_expected, what_is_loaded
 from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product, table_assets
 
 STAGING = ["staging.customers", "staging.products", "staging.transactions", "staging.transaction_items"]

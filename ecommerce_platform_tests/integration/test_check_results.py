@@ -13,7 +13,7 @@ from ecommerce_platform.checks.results import forget_former_checks, last_results
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.loaded_days import note_what_is_expected
+from ecommerce_platform.tables.loaded_days import note_what_is_expected
 from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product
 
 Shown = set[tuple[str, str, int]]

@@ -18,13 +18,13 @@ from pandera.errors import SchemaErrors
 from ecommerce_platform.checks.contract import catalogue, columns_of, compile_contract, contract, store_contracts
 from ecommerce_platform.checks.outcome import as_sql
 from ecommerce_platform.checks.verify import make_empty_scope
+from ecommerce_platform.feeds.columns import BLANKS, FILLED
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.schemas import SCHEMAS, tables_of_ddl
 from ecommerce_platform.settings import SQL_DIR
-from ecommerce_platform.source.feeds import BLANKS, FILLED
 from ecommerce_platform_tests.conftest import TEMPLATE
 
 SCHEMA_NAMES = ["staging", "production", "warehouse", "analytics", "monitoring"]

@@ -19,7 +19,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import event, make_url, text
 
-from ecommerce_platform.resources.dagster_storage import (
+from ecommerce_platform.instance.storage import (
     EMBEDDED_DATABASE,
     PooledPostgresStorage,
     StorageUnavailableError,
@@ -27,7 +27,7 @@ from ecommerce_platform.resources.dagster_storage import (
     sqlalchemy_url,
     storage_url,
 )
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 
 pytestmark = pytest.mark.integration

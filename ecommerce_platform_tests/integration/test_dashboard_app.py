@@ -190,13 +190,13 @@ def test_a_taken_port_is_one_clear_error(data_dir: Path, monkeypatch: pytest.Mon
 
 
 def test_one_port_for_both_servers_is_refused(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecommerce_platform.cli import _serve
+    from ecommerce_platform.cli.serving import serve_until_stopped
     from ecommerce_platform.settings import SettingsError, load_settings
 
     monkeypatch.setenv("ECOMMERCE_DASHBOARD_PORT", "3000")
     load_settings.cache_clear()
     with pytest.raises(SettingsError, match="ECOMMERCE_DASHBOARD_PORT: 3000 is Dagster's port too"):
-        _serve(load_settings())
+        serve_until_stopped(load_settings())
 
 
 def test_the_command_serves_until_it_is_interrupted(database_url: str, tmp_path: Path) -> None:
@@ -210,8 +210,8 @@ def test_the_command_serves_until_it_is_interrupted(database_url: str, tmp_path:
     }
     # The developer's own .env and Dagster home stay as they are.
     code = (
-        "from ecommerce_platform import cli; from ecommerce_platform.resources import dagster_home;"
-        "cli.dotenv.load_dotenv = lambda *_, **__: None; dagster_home.set_key = lambda *_: None; cli.main()"
+        "from ecommerce_platform import cli; from ecommerce_platform.instance import home;"
+        "cli.dotenv.load_dotenv = lambda *_, **__: None; home.set_key = lambda *_: None; cli.main()"
     )
     process = subprocess.Popen([sys.executable, "-c", code, "dashboard"], cwd=PROJECT_DIR, env=environment)
     try:

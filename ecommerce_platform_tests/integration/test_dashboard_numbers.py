@@ -19,7 +19,7 @@ from dashboards.app.filters import parse
 from dashboards.app.snapshot import Snapshot, read_snapshot
 from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PAGES, PRODUCTS
 from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform.source.geography import REGIONS, STATES
+from ecommerce_platform.shop.geography import REGIONS, STATES
 from ecommerce_platform_tests.harness import Platform
 
 REGION_OF = {f"US-{state.code}": REGIONS[state.region] for state in STATES}

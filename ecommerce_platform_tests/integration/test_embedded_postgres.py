@@ -22,8 +22,8 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from ecommerce_platform.resources import embedded_postgres
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from ecommerce_platform.postgres import embedded as embedded_postgres
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +32,7 @@ PROJECT = Path(embedded_postgres.__file__).parents[2]
 START = """
 import sys
 from pathlib import Path
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), {"fsync": "off", "shared_buffers": "32MB"})
 server.start()
 print(server.cluster.joinpath("postmaster.pid").read_text().split()[0], flush=True)

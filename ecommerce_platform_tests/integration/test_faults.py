@@ -24,13 +24,13 @@ import pytest
 
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.verify import verify, whole_database_checks
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import close_idle_connections
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.resources.ddl import apply_ddl
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
-from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.postgres.ddl import apply_ddl
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform_tests.conftest import TEMPLATE
 from ecommerce_platform_tests.harness import Platform, csv_bytes, customer, day, line, order, product, table_assets
 

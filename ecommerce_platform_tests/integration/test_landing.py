@@ -13,14 +13,14 @@ from dagster import DagsterInstance, materialize
 
 from dashboards.app.health import read_health
 from ecommerce_platform.assets.raw import raw_asset
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.landing import Taken
+from ecommerce_platform.feeds.reader import FeedFileError, feed_file_name
 from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform.raw_files import days_with_a_new_file, record_taken_files, taken_files
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Source
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.source.feed_files import FeedFileError, feed_file_name
-from ecommerce_platform.source.feeds import FEEDS
-from ecommerce_platform.source.landing import Taken
+from ecommerce_platform.tables.raw_files import days_with_a_new_file, record_taken_files, taken_files
 from ecommerce_platform_tests.harness import Platform, Row, csv_bytes, customer, day, line, order, product
 
 TABLES = ("staging.customers", "production.customers", "production.rejected_rows", "warehouse.fact_sales")

@@ -27,8 +27,8 @@ from psycopg.conninfo import conninfo_to_dict
 from ecommerce_platform import cli
 from ecommerce_platform.automation.weekly import maintenance_job
 from ecommerce_platform.checks.verify import holds_what_its_select_says
+from ecommerce_platform.instance.retention import plan
 from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform.maintenance import plan
 from ecommerce_platform.partitions import daily, one_run, range_tags
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
@@ -156,7 +156,7 @@ def test_what_is_young_stays(history: History) -> None:
 def test_a_dry_run_says_what_would_go_and_deletes_nothing(
     history: History, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecommerce_platform.resources.dagster_home.set_key", lambda *_: None)
+    monkeypatch.setattr("ecommerce_platform.instance.home.set_key", lambda *_: None)
     monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
     left = data_dir / "analytics" / ".geography.csv.abc123"
     left.parent.mkdir(parents=True)

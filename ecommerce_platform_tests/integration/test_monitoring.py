@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from ecommerce_platform.assets.monitoring import _volume, pipeline_summary, quality_summary
-from ecommerce_platform.health import Metric, database_health
 from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform.resources.ddl import DDL_DIR, apply_ddl
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
-from ecommerce_platform.status import TableState
+from ecommerce_platform.postgres.ddl import DDL_DIR, apply_ddl
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
+from ecommerce_platform.reports.health import Metric, database_health
+from ecommerce_platform.reports.status import TableState
 from ecommerce_platform_tests.harness import day
 
 

@@ -19,7 +19,7 @@ from ecommerce_platform.checks import table_checks
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import close_idle_connections
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform_tests.conftest import TEMPLATE
 from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product
 

@@ -20,7 +20,7 @@ def platform(platform: Platform, data_dir: Path, monkeypatch: pytest.MonkeyPatch
     """A platform that the commands look at, with three rejected rows on two days."""
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", platform.url)
     # The commands prepare .env for Dagster; a test leaves the developer's alone.
-    monkeypatch.setattr("ecommerce_platform.resources.dagster_home.set_key", lambda *_: None)
+    monkeypatch.setattr("ecommerce_platform.instance.home.set_key", lambda *_: None)
     monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
     load_settings.cache_clear()
     sale = {"transactions": [order(1)], "transaction_items": [line(1, 1), line(1, 2, quantity=-3)]}

@@ -14,17 +14,17 @@ from dagster import AssetKey, AssetSelection, DagsterEventType, DagsterInstance,
 from dagster import asset as dagster_asset
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from ecommerce_platform.assets import tables
 from ecommerce_platform.checks import gate
 from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.definitions import build_definitions
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import Query, Window, WriteError, failures
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.tables import asset as tables
 from ecommerce_platform_tests.harness import Platform, csv_bytes, customer, day, line, order, product
 
 KILLED_IN = ["staging.transactions", "production.customers", "warehouse.dim_customer", "warehouse.fact_sales"]

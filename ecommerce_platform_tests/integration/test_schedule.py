@@ -12,8 +12,8 @@ import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, build_schedule_context
 
 from ecommerce_platform.automation.daily import DAILY_JOB, every_day
-from ecommerce_platform.automation.runner import PROCESS_TAG
 from ecommerce_platform.definitions import build_definitions
+from ecommerce_platform.instance.orphaned_runs import PROCESS_TAG
 from ecommerce_platform.partitions import range_tags
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform_tests.harness import Platform, customer

@@ -16,10 +16,10 @@ from dagster import DagsterInstance, DagsterInvalidConfigError, Definitions, ass
 from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.definitions import build_definitions
+from ecommerce_platform.files import write_atomically
+from ecommerce_platform.instance.home import prepare_dagster_home
 from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform.resources.dagster_home import prepare_dagster_home
 from ecommerce_platform.resources.database import Database
-from ecommerce_platform.resources.files import write_atomically
 from ecommerce_platform.settings import PROJECT_DIR, Settings
 
 NOT_FOR_THE_LOADER = [

@@ -13,10 +13,10 @@ from psycopg import sql
 from ecommerce_platform.checks.catalogue import catalogue_check
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.change_log import behind
-from ecommerce_platform.loaded_days import what_is_loaded
+from ecommerce_platform.postgres.ddl import DDL_DIR, apply_ddl
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.resources.database import DatabaseDownError, require_tables
-from ecommerce_platform.resources.ddl import DDL_DIR, apply_ddl
-from ecommerce_platform.resources.embedded_postgres import EmbeddedPostgres
+from ecommerce_platform.tables.loaded_days import what_is_loaded
 from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product, table_assets
 
 NEW = ("055_staging.sql", "086_warehouse.sql", "095_limits.sql", "140_change_log.sql")

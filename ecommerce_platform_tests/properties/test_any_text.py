@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecommerce_platform.checks import table_checks
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import PostgresConnection, Window
-from ecommerce_platform.source.feeds import FEEDS
 from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product
 from ecommerce_platform_tests.properties.test_order_does_not_matter import empty, examples
 

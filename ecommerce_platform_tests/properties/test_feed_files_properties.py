@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ecommerce_platform.source.feed_files import FeedFile, FeedFileError, _FeedText
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import FeedFile, FeedFileError, _FeedText
 
 pytestmark = pytest.mark.properties
 

@@ -23,11 +23,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from ecommerce_platform.assets.lineage import tables_read
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.change_log import behind
-from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
-from ecommerce_platform.source.feeds import FEEDS
+from ecommerce_platform.tables.lineage import tables_read
 from ecommerce_platform_tests import model
 from ecommerce_platform_tests.comparison import differences, disagreements
 from ecommerce_platform_tests.harness import (

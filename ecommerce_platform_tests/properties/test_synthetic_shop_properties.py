@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecommerce_platform.source import catalog, customers, defects, draws, orders
-from ecommerce_platform.source.feeds import FEEDS
-from ecommerce_platform.source.shop import ShopSettings, day_tables, feed_csv
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.shop import catalog, customers, defects, draws, orders
+from ecommerce_platform.shop.exports import day_tables, feed_csv
+from ecommerce_platform.shop.settings import ShopSettings
 
 pytestmark = pytest.mark.properties
 

@@ -11,8 +11,8 @@ from dagster._core.definitions.partitions.subset.time_window import TimeWindowPa
 from dagster._serdes import deserialize_value, serialize_value
 
 from ecommerce_platform.automation.daily import days_to_request
-from ecommerce_platform.loaded_days import Loaded
 from ecommerce_platform.partitions import Days, days_of_run, range_tags
+from ecommerce_platform.tables.loaded_days import Loaded
 
 TODAY = dt.date(2024, 3, 10)
 

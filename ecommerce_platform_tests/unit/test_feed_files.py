@@ -14,8 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ecommerce_platform.source import feed_files
-from ecommerce_platform.source.feed_files import (
+from ecommerce_platform.feeds import reader as feed_files
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.reader import (
     MAX_FIELD_BYTES,
     MAX_MALFORMED_CHARACTERS,
     FeedFile,
@@ -27,7 +28,6 @@ from ecommerce_platform.source.feed_files import (
     read_feed_file,
     write_feed_file,
 )
-from ecommerce_platform.source.feeds import FEEDS
 
 pytestmark = pytest.mark.unit
 

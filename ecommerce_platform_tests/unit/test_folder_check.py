@@ -9,12 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from ecommerce_platform import cli
+from ecommerce_platform.cli import loading
+from ecommerce_platform.feeds import folder_check
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.folder_check import VALUE_RULES, check_folder
+from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
 from ecommerce_platform.schemas import rules, staging
 from ecommerce_platform.settings import Settings, SettingsError
-from ecommerce_platform.source import folder_check
-from ecommerce_platform.source.feed_files import feed_file_name, write_feed_file
-from ecommerce_platform.source.feeds import FEEDS
-from ecommerce_platform.source.folder_check import VALUE_RULES, check_folder
 from ecommerce_platform_tests.harness import Row, csv_bytes, customer, day, line, order, product
 
 SCHEMAS = {
@@ -119,10 +120,10 @@ def test_up_loads_as_far_as_files_have_landed(tmp_path: Path) -> None:
     settings = Settings(landing_dir=tmp_path, source="landing", first_day=day(2))  # ty: ignore[missing-argument]
     drop(tmp_path, 1)
     with pytest.raises(SettingsError, match=r"holds no file FEED/YYYY-MM-DD\.csv from 2024-01-02 .* to 2024-01-09"):
-        cli._last_landed_day(settings, day(9))
+        loading.last_landed_day(settings, day(9))
     drop(tmp_path, 3)
     drop(tmp_path, 12)
-    assert cli._last_landed_day(settings, day(9)) == day(3)
+    assert loading.last_landed_day(settings, day(9)) == day(3)
     # One feed's file is enough: that the others lack it is told by the load.
     feed_file_name(tmp_path, "products", day(5)).write_bytes(b"not looked into")
-    assert cli._last_landed_day(settings, day(9)) == day(5)
+    assert loading.last_landed_day(settings, day(9)) == day(5)

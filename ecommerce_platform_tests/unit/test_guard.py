@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ecommerce_platform.guard import Asked, refusal
+from ecommerce_platform.web.guard import Asked, refusal
 
 ALLOWED = frozenset({"shop.example.com"})
 MUTATION = quote('mutation { terminateRun(runId: "x") { __typename } }')

@@ -7,14 +7,14 @@ import re
 import pytest
 from dagster import AssetKey
 
-from ecommerce_platform.assets.lineage import scope_path, tables_read, transform_path, transformed_tables
-from ecommerce_platform.assets.tables import table_asset
 from ecommerce_platform.checks.accounting import FATES
 from ecommerce_platform.definitions import build_definitions
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.folder_check import VALUE_RULES
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.settings import SQL_DIR
-from ecommerce_platform.source.feeds import FEEDS
-from ecommerce_platform.source.folder_check import VALUE_RULES
+from ecommerce_platform.tables.asset import table_asset
+from ecommerce_platform.tables.lineage import scope_path, tables_read, transform_path, transformed_tables
 
 LAYERS = ("staging", "production", "warehouse", "analytics", "monitoring")
 NAME = re.compile(rf"\b(?:from|join)\s+(?:({'|'.join(LAYERS)})\.(\w+)|({'|'.join(LAYERS)})_(\w+)_changes)\b")

@@ -18,7 +18,8 @@ from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dotenv import dotenv_values
 
 from ecommerce_platform import cli
-from ecommerce_platform.resources.dagster_home import prepare_dagster_home
+from ecommerce_platform.cli.terminal import ListByDefault
+from ecommerce_platform.instance.home import prepare_dagster_home
 from ecommerce_platform.settings import PREFIX, PROJECT_DIR, Settings
 
 pytestmark = pytest.mark.unit
@@ -185,7 +186,7 @@ def test_every_command_and_query_of_the_documents_exists(document):
             command = command.commands[word]
         assert command is not cli.main, f"ecommerce-platform {words}"
         options = {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
-        is_a_default = isinstance(command, cli.ListByDefault)
+        is_a_default = isinstance(command, ListByDefault)
         assert not option or option in ("--help", "--") or option in options or is_a_default, f"{words} {option}"
     for path in re.findall(r"sql/queries/\w+\.sql", text):
         assert (PROJECT_DIR / path).exists(), path

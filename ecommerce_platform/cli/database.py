@@ -1,0 +1,154 @@
+"""``db``: the embedded server, or the one that ECOMMERCE_DATABASE_URL names."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecommerce_platform.cli.preparation import prepare
+from ecommerce_platform.cli.terminal import console, one_clear_error
+from ecommerce_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.group()
+def db() -> None:
+    """The database: the embedded server, or the one that ECOMMERCE_DATABASE_URL names."""
+
+
+@db.command("start")
+@one_clear_error
+def db_start() -> None:
+    """Start the embedded server and bring its tables up to date."""
+    settings = load_settings()
+    prepare(settings)
+    console.print("PostgreSQL is running.")
+
+
+class LoginOption(click.ParamType):
+    """A login of a service, written NAME:ROLE:FILE; the file holds its password."""
+
+    name = "login"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse it, and read the password."""
+        from ecommerce_platform.resources.database import Login
+
+        parts = str(value).split(":", 2)
+        if (
+            len(parts) != 3
+            or parts[1] not in ("loader", "reader")
+            or not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", parts[0])
+        ):
+            self.fail(f"{value!r} is not NAME:loader:FILE or NAME:reader:FILE", param, ctx)
+        try:
+            password = Path(parts[2]).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            self.fail(f"{parts[2]}: {error.strerror}", param, ctx)
+        if len(password) < 12:
+            self.fail(f"{parts[2]}: a password of at least 12 characters is wanted", param, ctx)
+        return Login(parts[0], parts[1], password)
+
+
+@db.command("prepare")
+@click.option(
+    "--login",
+    "logins",
+    type=LoginOption(),
+    multiple=True,
+    help="NAME:ROLE:FILE, for a service; see docs/deployment.md.",
+)
+@one_clear_error
+def db_prepare(logins: tuple[Any, ...]) -> None:
+    """Make the tables or bring them up to date, and logins for services that own nothing. Loads no day."""
+    from ecommerce_platform.resources.database import database_url, make_logins
+
+    settings = load_settings()
+    prepare(settings)
+    if logins:
+        make_logins(database_url(settings), logins)
+    console.print(f"The tables are ready. {len(logins)} logins.")
+
+
+@db.command("stop")
+@one_clear_error
+def db_stop() -> None:
+    """Stop the embedded server; the data stays."""
+    settings = load_settings()
+    if settings.database_url is not None:
+        raise click.UsageError("ECOMMERCE_DATABASE_URL names the server: stop it where it runs.")
+    from ecommerce_platform.resources.database import embedded_server
+
+    console.print("PostgreSQL has stopped." if embedded_server(settings).stop() else "PostgreSQL was not running.")
+
+
+@db.command("url")
+@one_clear_error
+def db_url() -> None:
+    """Print the database's URL, as a libpq program takes it. It may hold the password: db psql keeps that out of ps."""
+    from ecommerce_platform.resources.database import database_url
+
+    click.echo(database_url(load_settings()))
+
+
+@db.command("psql", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@one_clear_error
+def db_psql(arguments: tuple[str, ...]) -> None:
+    """Open psql on the database; further arguments go to psql: db psql -- -c 'select 1'."""
+    _run_client("psql", arguments)
+
+
+@db.command("dump", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@one_clear_error
+def db_dump(arguments: tuple[str, ...]) -> None:
+    """Back the database up with pg_dump; arguments go to it: db dump -- --format=custom --file=backup.dump."""
+    _run_client("pg_dump", arguments)
+
+
+@db.command("restore", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@one_clear_error
+def db_restore(arguments: tuple[str, ...]) -> None:
+    """Bring a backup back with pg_restore; arguments go to it: db restore -- --clean --if-exists backup.dump."""
+    _run_client("pg_restore", arguments)
+
+
+def _run_client(name: str, arguments: tuple[str, ...]) -> None:
+    """Become a client program of PostgreSQL, connected to the database.
+
+    The embedded server's own programs are its version; for another server those of the machine are the likelier.
+    """
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    from ecommerce_platform.resources.database import database_url, embedded_server
+
+    settings = load_settings()
+    theirs = shutil.which(name) if settings.database_url is not None else None
+    program = theirs or str(embedded_server(settings).binary(name))
+    # A password on the command line would show in every list of processes.
+    parts: dict[str, Any] = dict(conninfo_to_dict(database_url(settings)))
+    password = parts.pop("password", None)
+    environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
+    os.execve(program, [program, f"--dbname={make_conninfo(**parts)}", *arguments], environment)  # noqa: S606
+
+
+@db.command("reset")
+@click.confirmation_option(prompt="This deletes every table and Dagster's history. Go on?")
+@one_clear_error
+def db_reset() -> None:
+    """Delete both databases, the platform's and Dagster's, and make them anew, empty."""
+    settings = load_settings()
+    from ecommerce_platform.resources.database import drop_databases
+
+    drop_databases(settings)
+    prepare(settings)
+    console.print("The database is empty. Load it with: ecommerce-platform up")

@@ -1,0 +1,208 @@
+"""``materialize``, and the part of ``up`` that loads what is missing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import time
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecommerce_platform.cli.checking import tell_failing_checks, tell_missing
+from ecommerce_platform.cli.preparation import dagster_instance, prepare
+from ecommerce_platform.cli.terminal import EXIT_FAILED, Day, console, one_clear_error, progress_bar, yesterday
+from ecommerce_platform.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from ecommerce_platform.automation.runner import RunOutcome
+
+LOADING = "hashtextextended('ecommerce-platform up', 0)"
+"""The advisory lock of whoever loads what is missing."""
+
+
+MOST_REFUSED = 10
+"""So many days whose files break the contract of staging are found one by one; then ``up`` gives up."""
+
+
+@click.command()
+@click.option("--start", type=Day(), required=True, help="First business day, YYYY-MM-DD.")
+@click.option("--end", type=Day(), required=True, help="Last business day, included.")
+@click.option("--select", help="Assets, as Dagster selects them: 'group:warehouse', 'key:\"staging/customers\"+'.")
+@one_clear_error
+def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
+    """Materialize assets for a range of days, in one run that Dagster's UI shows."""
+    settings = load_settings()
+    if end < start:
+        raise click.UsageError(f"--end {end} is before --start {start}")
+    if not settings.first_day <= start <= end <= yesterday():
+        raise click.UsageError(
+            f"--start {start} --end {end}: days go from {settings.first_day} (ECOMMERCE_FIRST_DAY) to {yesterday()}"
+        )
+    prepare(settings)
+    with dagster_instance() as instance:
+        if not run_with_progress(instance, start, end, select).success:
+            sys.exit(EXIT_FAILED)
+
+
+@contextmanager
+def alone(settings: Settings) -> Generator[None]:
+    """Nobody else prepares the database and loads what is missing meanwhile: a second `up` waits for the first."""
+    import psycopg
+
+    from ecommerce_platform.resources.database import database_url, require_database
+
+    url = database_url(settings)
+    require_database(url)
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        (is_taken,) = connection.execute(f"select pg_try_advisory_lock({LOADING})").fetchone() or (False,)
+        if not is_taken:
+            console.print("Another `up` is loading: waiting until it has finished.")
+            connection.execute(f"select pg_advisory_lock({LOADING})")
+        yield
+
+
+def somebody_loads(url: str) -> bool:
+    """Whether an `up` or a run of ours is at work on the database."""
+    import psycopg
+
+    with suppress(psycopg.OperationalError), closing(psycopg.connect(url, autocommit=True)) as connection:
+        at_work = (
+            "select count(*) from pg_stat_activity where application_name = 'ecommerce-platform' and state <> 'idle'"
+        )
+        (is_free,) = connection.execute(f"select pg_try_advisory_lock({LOADING})").fetchone() or (True,)
+        (busy,) = connection.execute(at_work).fetchone() or (0,)
+        return not is_free or bool(busy)
+    return False
+
+
+def load_what_is_missing(settings: Settings, end: dt.date) -> bool:
+    """Prepare the database, load the days up to ``end``, and say what is missing or fails.
+
+    Returns:
+        Whether nothing is missing, and nothing fails.
+    """
+    prepare(settings)
+    with dagster_instance() as instance:
+        from ecommerce_platform.automation.daily import what_is_loaded_now
+        from ecommerce_platform.instance.orphaned_runs import fail_orphaned_runs
+        from ecommerce_platform.reports.status import failing_checks_now
+
+        # Also where nothing is to be loaded: the daemon's queue would wait for them.
+        fail_orphaned_runs(instance)
+        ranges = what_is_loaded_now().to_run(settings.first_day, end)
+        if not ranges:
+            console.print(f"All days from {settings.first_day} to {end} are loaded.")
+        # What is refused does not keep the other days waiting, nor those who want to look at them.
+        has_succeeded = _load(instance, ranges)
+        missing = what_is_loaded_now().missing(settings.first_day, end)
+        tell_missing(missing, settings)
+        fails = tell_failing_checks(failing_checks_now())
+        return has_succeeded and not missing and not fails
+
+
+def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) -> bool:
+    """Load ranges of days, each in one run; where files are refused, what is left without their days.
+
+    Which day of a range breaks the contract of staging is not known: it is found by halves.
+
+    Returns:
+        Whether nothing was refused, and nothing else has failed.
+    """
+    from ecommerce_platform.feeds.folder_check import spans_of
+
+    # The large parts first: what is good among them is loaded before the last bad day is found.
+    waiting, refused, has_succeeded = deque(ranges), 0, True
+    while waiting and refused < MOST_REFUSED:
+        first, last = waiting.popleft()
+        outcome = run_with_progress(instance, first, last, None)
+        if outcome.success or not outcome.is_refused:
+            has_succeeded = has_succeeded and outcome.success
+            continue
+        days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+        if outcome.refused_days:
+            has_succeeded = False
+            waiting += spans_of(day for day in days if day not in outcome.refused_days)
+        elif len(days) > 1:
+            middle = len(days) // 2
+            waiting += [(first, days[middle - 1]), (days[middle], last)]
+        else:
+            refused, has_succeeded = refused + 1, False
+    if waiting:
+        left = ", ".join(f"{first} to {last}" for first, last in waiting)
+        console.print(f"{refused} days are refused, one by one. Not tried any more: {left}.")
+    return has_succeeded and not waiting
+
+
+def last_landed_day(settings: Settings, end: dt.date) -> dt.date:
+    """The last day up to ``end`` that has a file in the landing folder: a user's own exports may end before today."""
+    from ecommerce_platform.feeds.columns import FEEDS
+    from ecommerce_platform.feeds.folder_check import days_of_feed
+
+    landed = [
+        day for feed in FEEDS for day in days_of_feed(settings.landing, feed)[0] if settings.first_day <= day <= end
+    ]
+    if not landed:
+        raise SettingsError(
+            f"ECOMMERCE_LANDING_DIR: {settings.landing} holds no file FEED/YYYY-MM-DD.csv from {settings.first_day}"
+            f" (ECOMMERCE_FIRST_DAY) to {end}; for example {settings.landing}/customers/{settings.first_day}.csv"
+        )
+    return max(landed)
+
+
+def remember_first_day(days: int | None) -> dt.date:
+    """The last day to load. A first day that follows from --days is kept in the data folder, for later commands."""
+    settings = load_settings()
+    if days is None:
+        return yesterday()
+    if "first_day" in settings.model_fields_set and not settings.first_day_file.exists():
+        return min(settings.first_day + dt.timedelta(days=days - 1), yesterday())
+    if settings.raw.exists():
+        console.print(f"This platform began on {settings.first_day}: --days has no effect on it.")
+        return yesterday()
+    first = yesterday() - dt.timedelta(days=days - 1)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    from ecommerce_platform.files import write_atomically
+
+    write_atomically(settings.first_day_file, f"{first}\n".encode())
+    load_settings.cache_clear()
+    return yesterday()
+
+
+def run_with_progress(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | None) -> RunOutcome:
+    """One run with a progress bar; says what it warned of, and what failed."""
+    from ecommerce_platform.automation.runner import SelectionError, run_days, step_count
+    from ecommerce_platform.definitions import defs
+
+    days = (end - start).days + 1
+    try:
+        steps = step_count(defs, select)
+        console.print(f"Loading {days} day{'s' * (days != 1)}, {start} to {end}.")
+        begin = time.monotonic()
+        with progress_bar() as progress:
+            task = progress.add_task("planning", total=steps)
+
+            def follow(event: Any) -> None:
+                if event.is_step_start:
+                    progress.update(task, description=event.step_key.replace("__", "."))
+                elif event.is_step_success or event.is_step_failure or event.is_step_skipped:
+                    progress.advance(task)
+
+            outcome = run_days(defs, instance, start, end, select, follow)
+            progress.update(task, description="done" if outcome.success else "failed")
+    except SelectionError as error:
+        raise click.UsageError(str(error)) from None
+    for warning in outcome.warnings:
+        console.print(warning, style="yellow", markup=False)
+    if outcome.success:
+        console.print(f"Loaded in {time.monotonic() - begin:.0f} s, run {outcome.run_id}.")
+    else:
+        for failure in outcome.failures:
+            console.print(failure, style="red", markup=False)
+        console.print(f"Run {outcome.run_id} failed; what it had stored stays, and nothing is half-written.")
+    return outcome

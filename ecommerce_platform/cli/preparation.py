@@ -1,0 +1,61 @@
+"""What a command needs before it can work: the server, the tables, Dagster's instance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ecommerce_platform.cli.terminal import console
+from ecommerce_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+
+def prepare(settings: Settings) -> None:
+    """Make everything ready for a run: folders, Dagster's home, server, tables.
+
+    A login that does not own the tables, as that of a service, finds them made, and makes nothing.
+    """
+    from ecommerce_platform.checks import table_checks
+    from ecommerce_platform.checks.contract import store_contracts
+    from ecommerce_platform.checks.results import forget_former_checks
+    from ecommerce_platform.checks.verify import all_verification_checks
+    from ecommerce_platform.instance.home import prepare_dagster_home
+    from ecommerce_platform.postgres.ddl import apply_ddl
+    from ecommerce_platform.resources.database import database_url, owns_tables, require_database, require_tables
+    from ecommerce_platform.tables.loaded_days import note_what_is_expected
+
+    os.environ.update(prepare_dagster_home(settings))
+    with console.status("Starting PostgreSQL"):
+        url = database_url(settings)
+        require_database(url)
+        if settings.database_url is not None and not owns_tables(url):
+            require_tables(url)
+            return
+        apply_ddl(url)
+        store_contracts(url)
+        note_what_is_expected(url, settings.first_day if settings.source == "synthetic" else None)
+        forget_former_checks(url, [*table_checks(), *all_verification_checks(url)])
+
+
+def require_running(settings: Settings) -> None:
+    """As :func:`prepare`, for commands that only look: a server that is down is started, tables stay as they are."""
+    from ecommerce_platform.instance.home import prepare_dagster_home
+    from ecommerce_platform.resources.database import database_url, require_database, require_tables
+
+    os.environ.update(prepare_dagster_home(settings))
+    url = database_url(settings)
+    require_database(url)
+    require_tables(url)
+
+
+@contextmanager
+def dagster_instance() -> Generator[DagsterInstance]:
+    """The platform's Dagster instance, open."""
+    from dagster import DagsterInstance
+
+    with DagsterInstance.get() as instance:
+        yield instance

@@ -1,0 +1,244 @@
+"""``up`` and ``dashboard``: the processes that serve Dagster and the dashboards, and what watches them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import queue
+import socket
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ecommerce_platform.cli.loading import alone, last_landed_day, load_what_is_missing, remember_first_day
+from ecommerce_platform.cli.preparation import dagster_instance, prepare
+from ecommerce_platform.cli.terminal import EXIT_FAILED, console, end_when_told, one_clear_error
+from ecommerce_platform.cli.upkeep import TICK_SECONDS
+from ecommerce_platform.settings import PREFIX, PROJECT_DIR, Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from ecommerce_platform.cli.supervisor import Child
+
+WATCH_SECONDS = 3
+"""How often the serving ``up`` asks the code server and the database whether they are at work."""
+
+
+@click.command()
+@click.option("--days", type=click.IntRange(1, 36500), help="Load this many days instead of the whole history.")
+@click.option("--serve/--no-serve", default=True, help="Serve the Dagster UI and the dashboards afterwards, or stop.")
+@one_clear_error
+def up(days: int | None, serve: bool) -> None:
+    """Bring everything up: database, tables, history, then the Dagster UI and the dashboards.
+
+    Loads the days that are missing, so that a second call has little to do. With --days, a new platform begins that
+    many days ago; where ECOMMERCE_FIRST_DAY is set, the days count from there. With ECOMMERCE_SOURCE=landing, the last
+    day is the last that has a file.
+    """
+    end = remember_first_day(days)
+    settings = load_settings()
+    if end < settings.first_day:
+        raise SettingsError(f"ECOMMERCE_FIRST_DAY: {settings.first_day} is not over yet; for example 2024-01-01")
+    if settings.source == "landing":
+        end = last_landed_day(settings, end)
+    with alone(settings):
+        is_whole = load_what_is_missing(settings, end)
+    if serve:
+        # What is missing or fails is said above, and on every page.
+        serve_until_stopped(settings)
+    elif not is_whole:
+        sys.exit(EXIT_FAILED)
+
+
+@click.command()
+@click.option("--quiet", is_flag=True, hidden=True, help="Do not tell the address: `up` does, once it answers.")
+@one_clear_error
+def dashboard(quiet: bool) -> None:
+    """Serve the dashboards alone, until Ctrl-C. They read the database as the role reader."""
+    settings = load_settings()
+    _require_free_port(settings, "dashboard_port")
+    prepare(settings)
+    from dashboards.app.server import create_app, serve
+    from ecommerce_platform.resources.database import Database
+
+    # Whoever started us in the background may have told us to ignore Ctrl-C.
+    end_when_told()
+    database = Database(role="reader")
+    app = create_app(database, dagster_port=settings.dagster_port, dagster_url=settings.dagster_url)
+    if not quiet:
+        address = _address(settings, settings.dashboard_port)
+        console.print(f"Dashboards: {address}  Ctrl-C stops them; PostgreSQL goes on.", markup=False)
+    serve(app, settings.host, settings.dashboard_port)
+
+
+def _require_free_port(settings: Settings, setting: str) -> None:
+    port = getattr(settings, setting)
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, port))
+        except OSError as error:
+            name = f"{PREFIX}{setting.upper()}"
+            raise SettingsError(
+                f"{name}: {settings.host}:{port}: {error.strerror}; for example {name}={port + 1}"
+            ) from None
+
+
+def _address(settings: Settings, port: int) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"
+
+
+def serve_until_stopped(settings: Settings) -> None:
+    """Dagster's code server, webserver and daemon, and the dashboards, until Ctrl-C."""
+    from ecommerce_platform.cli.supervisor import FolderLock, Supervisor
+
+    if settings.dagster_port == settings.dashboard_port:
+        raise SettingsError(
+            f"ECOMMERCE_DASHBOARD_PORT: {settings.dashboard_port} is Dagster's port too;"
+            f" for example ECOMMERCE_DASHBOARD_PORT={settings.dashboard_port + 1}"
+        )
+    address = _address(settings, settings.dagster_port)
+    lock = FolderLock(settings.data / "up.lock")
+    lock.take({"since": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC", "address": address})
+    _require_free_port(settings, "dagster_port")
+    _require_free_port(settings, "dashboard_port")
+    if settings.host not in ("127.0.0.1", "::1", "localhost"):
+        console.print(
+            "Anyone who can reach this address can start runs and delete data: Dagster asks for no password.",
+            style="yellow",
+        )
+
+    def say(text: str) -> None:
+        console.print(text, style="yellow", markup=False)
+
+    with dagster_instance() as instance, tempfile.TemporaryDirectory(prefix="ecommerce-", dir="/tmp") as folder:
+        socket_path = Path(folder) / "code"
+        code_answers = threading.Event()
+        children = _children(settings, socket_path, Path(folder) / "workspace.yaml", code_answers.is_set)
+        watch = _watches(settings, instance, socket_path, children[0].name, say)
+        _in_background(lambda: _wait_for_code(socket_path, code_answers))
+        supervisor = Supervisor(children, lock, PROJECT_DIR, os.environ, say, [watch])
+        _in_background(lambda: _tell_when_it_answers(settings, address))
+        supervisor.run()
+    console.print("Dagster and the dashboards have stopped. PostgreSQL goes on: ecommerce-platform db stop")
+
+
+def _wait_for_code(socket_path: Path, answers: threading.Event) -> None:
+    """Set the event once the code server works."""
+    from ecommerce_platform.automation.pulse import Answer, ask_code_server
+
+    while ask_code_server(socket=str(socket_path)) != Answer.WORKS:
+        time.sleep(0.3)
+    answers.set()
+
+
+def _children(settings: Settings, socket_path: Path, workspace: Path, code_answers: Callable[[], bool]) -> list[Child]:
+    """What is served. The code server listens on a socket in a folder of its own, which nobody else may enter.
+
+    The webserver and the daemon load the code's description when they start, so they wait until it can be had.
+    """
+    from ecommerce_platform.cli.supervisor import Child
+
+    server = {"socket": str(socket_path), "location_name": "ecommerce_platform"}
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")  # JSON is YAML
+    module = [sys.executable, "-m"]
+    code = ["dagster", "code-server", "start", "--socket", str(socket_path), "-m", "ecommerce_platform.definitions"]
+    dashboards = "from ecommerce_platform.cli import main; main()"
+    web = [
+        "ecommerce_platform.web.webserver",
+        "-h",
+        settings.host,
+        "-p",
+        str(settings.dagster_port),
+        "-w",
+        str(workspace),
+    ]
+    return [
+        Child("The code server", [*module, *code], is_needed=True),
+        Child("The webserver", [*module, *web], can_start=code_answers),
+        Child("The daemon", [*module, "dagster._daemon", "run", "-w", str(workspace)], can_start=code_answers),
+        Child("The dashboards", [sys.executable, "-c", dashboards, "dashboard", "--quiet"]),
+    ]
+
+
+def _watches(
+    settings: Settings, instance: DagsterInstance, socket_path: Path, code_server: str, say: Callable[[str], None]
+) -> Callable[[], str | None]:
+    """Look, in the background, after what a living process does not tell; gives the child to start again, if any."""
+    from ecommerce_platform.automation.pulse import CodeServerWatch, TickWatch, ask_code_server
+    from ecommerce_platform.resources.database import embedded_server
+
+    silent: queue.SimpleQueue[str] = queue.SimpleQueue()
+    code = CodeServerWatch(code_server, lambda: ask_code_server(socket=str(socket_path)))
+    ticks = TickWatch(instance, say, settings.alert_webhook_url, settings.ui_url, dt.datetime.now(dt.UTC))
+
+    def ask_the_code_server() -> None:
+        if (name := code()) is not None:
+            silent.put(name)
+
+    def start_the_server_again() -> None:
+        if settings.database_url is None and (server := embedded_server(settings)).has_crashed():
+            say("PostgreSQL has died: starting it again.")
+            server.start()
+
+    def look_at_the_ticks() -> None:
+        ticks.look(dt.datetime.now(dt.UTC))
+
+    for what, every in (
+        (ask_the_code_server, WATCH_SECONDS),
+        (start_the_server_again, WATCH_SECONDS),
+        (look_at_the_ticks, TICK_SECONDS),
+    ):
+        _in_background(what, every)
+
+    def next_silent() -> str | None:
+        return None if silent.empty() else silent.get()
+
+    return next_silent
+
+
+def _in_background(what: Callable[[], None], every: float | None = None) -> None:
+    """Call it in a thread that ends with us, once or every so many seconds; what goes wrong is said."""
+
+    def call() -> None:
+        while True:
+            _say_what_goes_wrong(what)
+            if every is None:
+                return
+            time.sleep(every)
+
+    threading.Thread(target=call, daemon=True).start()
+
+
+def _say_what_goes_wrong(what: Callable[[], None]) -> None:
+    try:
+        what()
+    except Exception as error:
+        console.print(" ".join(str(error).split())[:500], style="yellow", markup=False)
+
+
+def _tell_when_it_answers(settings: Settings, address: str) -> None:
+    """Print the links once something is behind them."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is this machine
+    while True:
+        try:
+            opener.open(f"{address}/server_info", timeout=5).close()
+            opener.open(f"{_address(settings, settings.dashboard_port)}/healthz", timeout=5).close()
+            break
+        except OSError:
+            time.sleep(0.5)
+    console.print(f"Dagster UI: {address}  (lineage: {address}/asset-groups)", markup=False)
+    console.print(f"Dashboards: {_address(settings, settings.dashboard_port)}  Ctrl-C stops both.", markup=False)
+    if console.is_terminal and not os.environ.get("CI"):
+        webbrowser.open(f"{address}/asset-groups")

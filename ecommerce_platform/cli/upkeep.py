@@ -1,0 +1,134 @@
+"""``maintenance``, ``clean-data``, ``watch`` and ``alert-test``: what keeps the platform in order."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Table
+
+from ecommerce_platform.cli.loading import somebody_loads
+from ecommerce_platform.cli.preparation import dagster_instance, require_running
+from ecommerce_platform.cli.terminal import console, end_when_told, one_clear_error, show
+from ecommerce_platform.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    pass
+
+WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench", "first_day", "up.lock")
+"""What the platform makes in the data folder, and what ``clean-data`` may delete with it."""
+
+
+TICK_SECONDS = 60
+"""How often ``up`` and ``watch`` look whether sensors tick."""
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@one_clear_error
+def maintenance(dry_run: bool, as_json: bool) -> None:
+    """Delete what is older than ECOMMERCE_RETENTION_DAYS and no longer needed, as the weekly job does.
+
+    Runs of Dagster, their events, ticks and logs, and files that a crash left. What says which days are loaded stays,
+    and so do the last result of every check and every staging slice that production was built from.
+    """
+    settings = load_settings()
+    require_running(settings)
+    from ecommerce_platform.instance.retention import plan
+    from ecommerce_platform.resources.database import Database
+
+    done = []
+    with dagster_instance() as instance:
+        for task in plan(instance, Database(role="loader"), settings, dt.datetime.now(dt.UTC)):
+            if not dry_run:
+                task.delete()
+            done.append({"what": task.name, "count": task.count, "bytes": task.size})
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, "deleted": done}, indent=2))
+        return
+    table = Table("what", "count", "bytes", title="Would delete" if dry_run else "Deleted")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in done:
+        table.add_row(str(row["what"]), f"{row['count']:,}", f"{row['bytes']:,}")
+    show(table)
+    console.print(f"Kept: what is younger than {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), or needed.")
+
+
+@click.command()
+@one_clear_error
+def watch() -> None:
+    """Alert when Dagster's sensors stop ticking, until Ctrl-C. `up` does this itself; only containers need it."""
+    from ecommerce_platform.automation.pulse import TickWatch
+
+    end_when_told()
+    settings = load_settings()
+    require_running(settings)
+    with dagster_instance() as instance:
+        now = dt.datetime.now(dt.UTC)
+        ticks = TickWatch(instance, console.print, settings.alert_webhook_url, settings.ui_url, now)
+        while True:
+            if ticks.look(dt.datetime.now(dt.UTC)):
+                Path(tempfile.gettempdir(), "ecommerce-watch").touch()  # for the health check of its container
+            time.sleep(TICK_SECONDS)
+
+
+@click.command("alert-test")
+@one_clear_error
+def alert_test() -> None:
+    """Send a test message to the webhook of ECOMMERCE_ALERT_WEBHOOK_URL."""
+    from ecommerce_platform.automation.alerts import Incident, message, post
+
+    settings = load_settings()
+    if settings.alert_webhook_url is None:
+        raise click.UsageError("ECOMMERCE_ALERT_WEBHOOK_URL is not set: alerts go to the log only")
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    post(settings.alert_webhook_url, message([Incident("test", "Only a test", "", settings.ui_url, now)], []))
+    console.print("The webhook took the message.")
+
+
+@click.command("clean-data")
+@click.confirmation_option(prompt="This stops the embedded server and deletes the data folder. Go on?")
+@one_clear_error
+def clean_data() -> None:
+    """Stop the embedded server and delete the data folder: the files, and the embedded database.
+
+    A database that ECOMMERCE_DATABASE_URL names stays; db reset empties it.
+    """
+    from ecommerce_platform.cli.supervisor import FolderLock
+    from ecommerce_platform.resources.database import EMBEDDED_DATABASE, embedded_server
+
+    settings = load_settings()
+    strangers = sorted(path.name for path in settings.data.glob("*") if path.name not in WRITTEN_BY_US)
+    if strangers:
+        raise SettingsError(
+            f"ECOMMERCE_DATA_DIR: {settings.data} holds what the platform did not write ({', '.join(strangers[:5])}):"
+            " move that away, or delete the folder yourself"
+        )
+    if settings.data.exists():
+        # Nothing may serve from what is about to go.
+        lock = FolderLock(settings.data / "up.lock")
+        lock.take({}, patience=0)
+        lock.give_back()
+    server = embedded_server(settings)
+    if server.is_running() and somebody_loads(server.url(EMBEDDED_DATABASE)):
+        raise SettingsError(f"ECOMMERCE_DATA_DIR: a load writes to {settings.data} now: end it first")
+    server.stop()
+    files, size = 0, 0
+    for path in settings.data.rglob("*"):
+        with suppress(FileNotFoundError):
+            files, size = files + path.is_file(), size + path.lstat().st_size * path.is_file()
+    shutil.rmtree(settings.data, ignore_errors=True)
+    if settings.data.exists():
+        raise SettingsError(
+            f"ECOMMERCE_DATA_DIR: {settings.data} could not be deleted; its files belong to somebody else"
+        )
+    console.print(f"{settings.data} is gone: {files:,} files, {size / 1e6:,.0f} MB.", markup=False)

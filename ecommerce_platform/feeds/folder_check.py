@@ -1,0 +1,454 @@
+"""A folder of a user's own exports, looked at before anything is loaded: what fits, and what does not.
+
+What belongs here: pure functions from a folder to a report. What does not: the database, and what the platform
+makes of a row in the end (sql/ddl/060_rules.sql); the value rules here are those that the text alone decides.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+from ecommerce_platform.feeds.columns import AMOUNT, BLANKS, DAY, FEEDS, FILLED, ID, MOMENT, NUMBER
+from ecommerce_platform.feeds.reader import FeedFile, FeedFileError, feed_file_name, read_feed_file
+
+# pyarrow makes its functions when it is imported: a type checker does not see them.
+pc: Any = pyarrow.compute
+
+# Staging's blocking check, as schemas.rules has it; a test holds the two together. Imported from
+# there, it would bring pandera and Ibis into a command that only reads files.
+SHARE = 0.2
+SEVERAL = 10
+
+_DAY_FILE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})\.csv")
+
+
+@dataclass(frozen=True)
+class ValueRule:
+    """What the text of one column must look like."""
+
+    pattern: str
+    """RE2, matched against the whole value, spaces around it aside."""
+    fault: str
+    """What a value is that does not match."""
+    may_be_blank: bool = False
+    contract: str | None = None
+    """What most values of a day must match, or staging's check stops the day."""
+    causes: tuple[tuple[str, str], ...] = ()
+    """Pattern and advice of the likely causes, looked for in the values that do not match."""
+
+
+_OTHER_DATES = (
+    (r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}.*|[0-9]{4}[./][0-9]{1,2}[./][0-9]{1,2}.*", "write dates as 2024-01-31"),
+    (r"[0-9]{9,}(\.[0-9]+)?", "write dates as 2024-01-31, not as a number of seconds"),
+)
+_AMOUNT_CAUSES = (
+    (r"-?[0-9. ]*[0-9],[0-9]{1,2}", "write decimals with a point: 12.50"),
+    (r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", "leave out the separators of thousands"),
+    (r"-?[0-9]+\.[0-9]{3,}", "round amounts to 2 decimals"),
+    (r"[^0-9-]+[0-9.,]+|[0-9.,]+ ?[^0-9]+", "leave out the currency"),
+)
+_DAY = r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+_MOMENT = _DAY + rf"([T ]{_CLOCK}(:[0-5][0-9](\.[0-9]{{1,6}})?)?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?"
+_ID_CAUSES = (
+    (r"[0-9]+\.0+", "write whole numbers without decimals"),
+    (r"0[0-9]+", "write numbers without leading zeros"),
+    (r".*[A-Za-z].*", "the platform knows rows by number: give each id a number of its own"),
+)
+
+
+def _id(digits: int, *, contract: str | None = ID, may_be_blank: bool = False) -> ValueRule:
+    fault = f"not a positive whole number of at most {digits} digits"
+    return ValueRule(rf"[1-9][0-9]{{0,{digits - 1}}}", fault, may_be_blank, contract, _ID_CAUSES)
+
+
+def _day(*, contract: str | None = DAY, may_be_blank: bool = False) -> ValueRule:
+    return ValueRule(_DAY, "not a date (YYYY-MM-DD)", may_be_blank, contract, _OTHER_DATES)
+
+
+def _amount(*, contract: str | None = AMOUNT, may_be_blank: bool = False) -> ValueRule:
+    pattern = r"[0-9]{1,10}(\.[0-9]{1,2})?"
+    return ValueRule(pattern, "not an amount of at least 0", may_be_blank, contract, _AMOUNT_CAUSES)
+
+
+_MOMENT_RULE = ValueRule(_MOMENT, "not a moment (ISO 8601)", contract=MOMENT, causes=_OTHER_DATES)
+_FILLED = ValueRule(r"(?s:.+)", "blank", contract=FILLED)
+
+VALUE_RULES: dict[str, dict[str, ValueRule]] = {
+    "customers": {
+        "customer_id": _id(14),
+        "date_of_birth": _day(may_be_blank=True, contract=None),
+        "state": ValueRule(
+            r"[A-Za-z0-9]{1,3}",
+            "not an ISO 3166-2 subdivision without its country",
+            may_be_blank=True,
+            causes=(
+                (r"[A-Za-z]{2}-[A-Za-z0-9]{1,3}", "leave out the country: SP, not BR-SP"),
+                (r"(?s:.{4,})", "write the code, not the name: TX, or leave it empty"),
+            ),
+        ),
+        "country": ValueRule(
+            r"[A-Za-z]{2}",
+            "not an ISO 3166-1 alpha-2 code",
+            contract=FILLED,
+            causes=((r"(?s:.{3,})", "write two letters: US, BR"),),
+        ),
+        "registered_on": _day(),
+        "updated_at": _MOMENT_RULE,
+    },
+    "products": {
+        "product_id": _id(14),
+        "product_name": _FILLED,
+        "category": _FILLED,
+        "price": _amount(),
+        "cost": _amount(),
+        "stock_quantity": ValueRule(r"-?[0-9]{1,9}", "not a whole number", may_be_blank=True, causes=_ID_CAUSES[:1]),
+        "supplier_id": _id(18, may_be_blank=True, contract=None),
+        "updated_at": _MOMENT_RULE,
+    },
+    "transactions": {
+        "transaction_id": _id(18),
+        "customer_id": _id(14),
+        "transaction_date": _day(),
+        "transaction_time": ValueRule(rf"{_CLOCK}(:[0-5][0-9])?", "not a time (HH:MM:SS)", may_be_blank=True),
+        "payment_method": _FILLED,
+        "total_amount": _amount(),
+    },
+    "transaction_items": {
+        "item_id": _id(18),
+        "transaction_id": _id(18),
+        "product_id": _id(14),
+        "quantity": ValueRule(
+            r"0*[1-9][0-9]{0,8}", "not a positive whole number", contract=NUMBER, causes=_ID_CAUSES[:1]
+        ),
+        "unit_price": _amount(),
+        "discount_amount": _amount(may_be_blank=True, contract=None),
+        "line_total": _amount(),
+    },
+}
+
+
+@dataclass(frozen=True)
+class ValueHint:
+    """Values of one column that production will reject, in one file or in all files of a feed."""
+
+    column: str
+    fault: str
+    rows: int
+    share: float
+    """Of the rows that could be split into columns, 0 to 1."""
+    example: str
+    """One such value, cut to 40 characters."""
+    advice: str
+    """What the most frequent likely cause asks for; empty where none is known."""
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """One file of a day: what it held, or the error that prevents its load."""
+
+    feed: str
+    day: dt.date
+    path: Path
+    file: FeedFile | None
+    error: str | None
+    hints: tuple[ValueHint, ...] = ()
+    stopped_by: tuple[str, ...] = ()
+    """Columns of which so many values are unfit that staging's check stops the day; ``malformed`` for the rows."""
+
+
+@dataclass(frozen=True)
+class FeedCheck:
+    """All files of one feed. Days are business days, in order."""
+
+    feed: str
+    is_missing: bool
+    """Whether the folder of the feed is not there."""
+    days: tuple[dt.date, ...]
+    missing_days: tuple[dt.date, ...]
+    """Days of the whole folder's range, from the first day of any feed to the last, without a file of this feed."""
+    ignored: tuple[str, ...]
+    """Names that are no day, such as ``2024-1-31.csv``: not read."""
+    rows: int
+    malformed_rows: int
+    malformed_days: tuple[dt.date, ...]
+    extra_columns: tuple[str, ...]
+    errors: tuple[str, ...]
+    """One line a file that cannot be loaded: feed, day, file, what is wrong, what to do."""
+    hints: tuple[ValueHint, ...]
+    stopped_days: dict[str, tuple[dt.date, ...]]
+    """By column (or ``malformed``): the days that staging's check will stop because of it."""
+
+    @property
+    def prevents_a_load(self) -> bool:
+        """Whether some day of the range cannot be loaded with this feed as it is."""
+        return self.is_missing or not self.days or bool(self.missing_days or self.errors or self.stopped_days)
+
+    def to_json(self) -> dict[str, object]:
+        """As plain JSON."""
+        return {
+            "feed": self.feed,
+            "prevents_a_load": self.prevents_a_load,
+            "folder_is_missing": self.is_missing,
+            "files": len(self.days),
+            "rows": self.rows,
+            "malformed_rows": self.malformed_rows,
+            "malformed_days": [day.isoformat() for day in self.malformed_days],
+            "first_day": self.days[0].isoformat() if self.days else None,
+            "last_day": self.days[-1].isoformat() if self.days else None,
+            "missing_days": [day.isoformat() for day in self.missing_days],
+            "extra_columns": list(self.extra_columns),
+            "ignored": list(self.ignored),
+            "errors": list(self.errors),
+            "hints": [asdict(hint) for hint in self.hints],
+            "stopped_days": {name: [day.isoformat() for day in days] for name, days in self.stopped_days.items()},
+        }
+
+
+@dataclass(frozen=True)
+class FolderCheck:
+    """A folder of exports."""
+
+    folder: Path
+    feeds: tuple[FeedCheck, ...]
+    """The four feeds, in flow order."""
+    ignored: tuple[str, ...]
+    """Entries of the folder that are no feed."""
+
+    @property
+    def prevents_a_load(self) -> bool:
+        """Whether some day of the range cannot be loaded."""
+        return any(feed.prevents_a_load for feed in self.feeds)
+
+    @property
+    def days(self) -> tuple[dt.date, ...]:
+        """Every day from the first of any feed to the last of any feed."""
+        return _range_of(day for feed in self.feeds for day in feed.days)
+
+    def lines(self) -> list[str]:
+        """The report as text for a terminal."""
+        lines = [line for feed in self.feeds for line in _lines_of(feed)]
+        lines += [f"{name!r} in the folder is no feed: ignored" for name in self.ignored]
+        if self.prevents_a_load:
+            return [*lines, "Something prevents a load: see the lines marked with !"]
+        first = self.days[0]
+        settings = f"ECOMMERCE_SOURCE=landing ECOMMERCE_LANDING_DIR={self.folder} ECOMMERCE_FIRST_DAY={first}"
+        return [*lines, f"Nothing prevents a load. Settings: {settings}"]
+
+    def to_json(self) -> dict[str, object]:
+        """As plain JSON."""
+        return {
+            "folder": str(self.folder),
+            "prevents_a_load": self.prevents_a_load,
+            "ignored": list(self.ignored),
+            "feeds": [feed.to_json() for feed in self.feeds],
+        }
+
+
+def days_of_feed(folder: Path, feed: str) -> tuple[list[dt.date], list[str]]:
+    """The days that ``folder/feed`` has a file of, in order, and the other names in it; hidden names are left out.
+
+    Raises:
+        OSError: the folder cannot be read; a folder that is not there has no days.
+    """
+    days, others = [], []
+    for name in _names(folder / feed):
+        day = _day_of(name)
+        if day is None:
+            others.append(name)
+        else:
+            days.append(day)
+    return days, others
+
+
+def check_day(folder: Path, feed: str, day: dt.date) -> FileCheck:
+    """Read one file and judge its values."""
+    path = feed_file_name(folder, feed, day)
+    try:
+        file, rows = read_feed_file(path, feed, day)
+    except FeedFileError as error:
+        return FileCheck(feed, day, path, None, str(error))
+    return FileCheck(feed, day, path, file, None, tuple(_hints_of(rows, feed)), tuple(_stopped_by(rows, feed)))
+
+
+def check_folder(folder: Path, follow: Callable[[FileCheck], None] = lambda _: None) -> FolderCheck:
+    """Read every file of a day of the four feeds below ``folder``; ``follow`` is told of each, in flow order.
+
+    One file at a time is in memory.
+
+    Raises:
+        OSError: a folder or a file cannot be read for now.
+    """
+    listed = {feed: days_of_feed(folder, feed) for feed in FEEDS}
+    span = _range_of(day for days, _ in listed.values() for day in days)
+    feeds = []
+    for feed, (days, ignored) in listed.items():
+        checks = []
+        for day in days:
+            checks.append(check_day(folder, feed, day))
+            follow(checks[-1])
+        feeds.append(_summary(folder, feed, checks, ignored, sorted(set(span) - set(days))))
+    others = tuple(name for name in _names(folder) if name not in FEEDS)
+    return FolderCheck(folder, tuple(feeds), others)
+
+
+def spans_of(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Sorted days as ranges without a gap, each with its first and its last day."""
+    spans: list[tuple[dt.date, dt.date]] = []
+    for day in days:
+        if spans and day - spans[-1][1] == dt.timedelta(days=1):
+            spans[-1] = (spans[-1][0], day)
+        else:
+            spans.append((day, day))
+    return spans
+
+
+def _names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _day_of(name: str) -> dt.date | None:
+    match = _DAY_FILE.fullmatch(name)
+    try:
+        return dt.date.fromisoformat(match.group(1)) if match else None
+    except ValueError:
+        return None
+
+
+def _range_of(days: Iterable[dt.date]) -> tuple[dt.date, ...]:
+    known = set(days)
+    if not known:
+        return ()
+    first = min(known)
+    return tuple(first + dt.timedelta(days=number) for number in range((max(known) - first).days + 1))
+
+
+def _stopped_by(rows: pa.Table, feed: str) -> Iterable[str]:
+    """The columns that break staging's contract. Keys that repeat too often are not looked for."""
+    unfit = {"malformed": len(rows) - rows["malformed"].null_count}
+    for column, rule in VALUE_RULES[feed].items():
+        if rule.contract is not None:
+            fits = pc.match_substring_regex(rows[column], rule.contract)
+            # A malformed row has nulls, which fit nothing.
+            unfit[column] = len(rows) - (pc.sum(fits).as_py() or 0)
+    return (name for name, count in unfit.items() if count >= SEVERAL and count > SHARE * len(rows))
+
+
+def _hints_of(rows: pa.Table, feed: str) -> Iterable[ValueHint]:
+    good = rows.filter(pc.is_null(rows["malformed"])) if rows["malformed"].null_count < len(rows) else rows
+    if not len(good):
+        return
+    for column, rule in VALUE_RULES[feed].items():
+        values = pc.utf8_trim(good[column], characters=BLANKS)
+        fits = pc.match_substring_regex(values, rf"\A(?:{rule.pattern})\z")
+        if rule.may_be_blank:
+            fits = pc.or_(fits, pc.equal(values, ""))
+        unfit = values.filter(pc.invert(fits))
+        count = len(unfit)
+        if not count:
+            continue
+        example = str(unfit[0].as_py())
+        yield ValueHint(
+            column=column,
+            fault=rule.fault,
+            rows=count,
+            share=count / len(good),
+            example=example if len(example) <= 40 else example[:40] + "…",
+            advice=_advice(unfit, rule),
+        )
+
+
+def _advice(unfit: pa.ChunkedArray, rule: ValueRule) -> str:
+    """The advice whose cause most of the values have, if at least half of them have it."""
+    found = Counter(
+        {
+            advice: pc.sum(pc.match_substring_regex(unfit, rf"\A(?:{pattern})\z")).as_py()
+            for pattern, advice in rule.causes
+        }
+    )
+    advice, count = found.most_common(1)[0] if found else ("", 0)
+    return advice if 2 * count >= len(unfit) else ""
+
+
+def _summary(
+    folder: Path, feed: str, checks: list[FileCheck], ignored: list[str], missing_days: list[dt.date]
+) -> FeedCheck:
+    files = [check.file for check in checks if check.file is not None]
+    malformed = sum(file.malformed_rows for file in files)
+    rows = sum(file.rows for file in files)
+    return FeedCheck(
+        feed=feed,
+        is_missing=not (folder / feed).is_dir(),
+        days=tuple(check.day for check in checks),
+        missing_days=tuple(missing_days),
+        ignored=tuple(ignored),
+        rows=rows,
+        malformed_rows=malformed,
+        malformed_days=tuple(file.day for file in files if file.malformed_rows),
+        extra_columns=tuple(dict.fromkeys(name for file in files for name in file.extra_columns)),
+        errors=tuple(check.error for check in checks if check.error is not None),
+        hints=tuple(_over_all_days(feed, checks, rows - malformed)),
+        stopped_days={
+            name: tuple(check.day for check in checks if name in check.stopped_by)
+            for name in ("malformed", *VALUE_RULES[feed])
+            if any(name in check.stopped_by for check in checks)
+        },
+    )
+
+
+def _over_all_days(feed: str, checks: list[FileCheck], good_rows: int) -> Iterable[ValueHint]:
+    for column, rule in VALUE_RULES[feed].items():
+        hints = [hint for check in checks for hint in check.hints if hint.column == column]
+        if not hints:
+            continue
+        count = sum(hint.rows for hint in hints)
+        largest = max(hints, key=lambda hint: hint.rows)
+        yield ValueHint(
+            column=column,
+            fault=rule.fault,
+            rows=count,
+            share=count / good_rows,
+            example=largest.example,
+            advice=largest.advice,
+        )
+
+
+def _lines_of(feed: FeedCheck) -> Iterable[str]:
+    if feed.is_missing:
+        yield f"{feed.feed}: ! the folder {feed.feed}/ is missing"
+        return
+    span = f", {feed.days[0]} to {feed.days[-1]}" if feed.days else ""
+    yield f"{feed.feed}: {len(feed.days):,} files, {feed.rows:,} rows, {feed.malformed_rows:,} malformed{span}"
+    if not feed.days:
+        yield "  ! no file is named YYYY-MM-DD.csv"
+    if feed.missing_days:
+        yield f"  ! days without a file: {_shown_days(feed.missing_days)}"
+    yield from (f"  ! {error}" for error in feed.errors)
+    for name, days in feed.stopped_days.items():
+        yield f"  ! {name}: so many are unfit that staging's check will stop {_shown_days(days)}"
+    if feed.malformed_days:
+        yield f"  malformed rows, which will be rejected: {_shown_days(feed.malformed_days)}"
+    if feed.extra_columns:
+        names = ", ".join(repr(name) for name in feed.extra_columns)
+        yield f"  extra columns, kept in staging.{feed.feed}.extra_columns: {names}"
+    if feed.ignored:
+        yield f"  ignored, because the name is no day: {', '.join(repr(name) for name in feed.ignored)}"
+    for hint in feed.hints:
+        advice = f"; {hint.advice}" if hint.advice else ""
+        yield f"  {hint.column}: {hint.rows:,} rows ({hint.share:.1%}) {hint.fault}, such as {hint.example!r}{advice}"
+
+
+def _shown_days(days: Iterable[dt.date], limit: int = 10) -> str:
+    spans = [str(first) if first == last else f"{first} to {last}" for first, last in spans_of(days)]
+    return ", ".join(spans[:limit]) + (f" and {len(spans) - limit} more" if len(spans) > limit else "")

@@ -1,0 +1,588 @@
+"""Feed files: one day's CSV export of one feed, read as exact text and written atomically.
+
+What belongs here: bytes on disk to an Arrow table of text and back. What does not: types, trimming, and
+what a good value is (production), and where files lie (settings).
+
+A file is hostile until parsed. The grammar is RFC 4180, read like this:
+
+- The text is UTF-8, with or without a byte order mark. The delimiter is a comma, the quote is ``"``.
+- A row ends at LF or CRLF outside quotes, the last row too. Line ends and lone CRs inside quotes are kept
+  as they are; a lone CR outside quotes is an ordinary character of its value.
+- A quote opens a quoted field only as the first character of the field, and is written ``""`` inside.
+  Elsewhere in an unquoted field it is an ordinary character (``24" screen``).
+- A row is malformed, and kept as one piece of text, if text follows a closing quote, if it has not as many
+  fields as the header (a blank line, too), if it holds a NUL byte, or if a value is longer than
+  ``MAX_FIELD_BYTES``. It ends where it would end without the fault, so that its neighbours keep their values
+  and their row numbers.
+- Blank lines at the end of the file are not rows.
+- The file as a whole is refused where its rows cannot be told apart or trusted: see ``FeedFileError``.
+
+Two readers share the work, window by window. pyarrow takes a window that is proven regular; everything else
+goes through a careful splitter, which defines the grammar. A property test holds the two together.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from ecommerce_platform.feeds.columns import BLANKS, FEEDS
+
+MAX_FILE_BYTES = 1_000_000_000
+"""A larger file is refused: it is held in memory as a whole, and Arrow's text offsets have 32 bits."""
+
+MAX_FIELD_BYTES = 1_000_000
+"""A row with a longer value (in UTF-8 bytes, quotes removed) is malformed."""
+
+MAX_MALFORMED_CHARACTERS = 10_000
+"""The kept text of a malformed row is cut to this length, plus a note that says so."""
+
+WINDOW_BYTES = 500_000
+"""The step of reading: large enough for speed, small enough that one odd row slows few others, and that three times the
+rows a day take no more memory (20 MB less than with 4 MB)."""
+
+MAX_COLUMNS = 1_000
+"""A header with more names is refused: it is no header of a feed."""
+
+_BOM = b"\xef\xbb\xbf"
+_COMMA, _LF, _CR, _QUOTE = b',\n\r"'
+_FIELD_END = re.compile(rb"[,\n]")
+_WIDE_BOMS = {b"\xff\xfe": "UTF-16 or UTF-32", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
+
+
+class FeedFileError(ValueError):
+    """A feed file that cannot be read as a whole; trying again does not help until somebody changes the file.
+
+    ``str()`` is one line: feed, day, file, row where one is known, what was wrong, what to do next.
+    ``row`` is the 1-based data row, None for the header and for the file as a whole.
+    """
+
+    def __init__(self, feed: str, day: dt.date, path: Path, problem: str, remedy: str, row: int | None = None) -> None:
+        # All arguments go to the base class, so that the error survives pickling between processes.
+        super().__init__(feed, day, path, problem, remedy, row)
+        self.feed = feed
+        self.day = day
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+        self.row = row
+
+    def __str__(self) -> str:
+        where = f"feed {self.feed}, day {self.day}, file {self.path}"
+        if self.row is not None:
+            where += f", row {self.row}"
+        return " ".join(f"{where}: {self.problem}; {self.remedy}".splitlines())
+
+
+@dataclass(frozen=True)
+class FeedFile:
+    """What one file held when it was read; ``sha256`` and ``bytes`` describe the very bytes parsed."""
+
+    feed: str
+    day: dt.date
+    path: Path
+    sha256: str
+    bytes: int
+    rows: int
+    """Data rows, malformed rows included: ``source_row`` runs from 1 to this number."""
+    extra_columns: tuple[str, ...]
+    """Header columns that the feed does not know, stripped and lower-cased, in file order."""
+    malformed_rows: int
+
+
+def feed_file_name(root: Path, feed: str, day: dt.date) -> Path:
+    """Return the path of one feed's file of one day: ``root/feed/YYYY-MM-DD.csv``."""
+    _columns_of(feed)
+    return root / feed / f"{day:%Y-%m-%d}.csv"
+
+
+def feed_file_schema(feed: str) -> pa.Schema:
+    """Return the schema that ``read_feed_file`` gives: the feed's columns as text, then three of our own.
+
+    ``source_row`` is the 1-based data row; ``extra_columns`` a JSON object of unknown columns' values, null
+    when the file has none; ``malformed`` the text of a row that could not be split, null for a good row. In a
+    malformed row all columns but ``source_row`` and ``malformed`` are null; in a good row no feed column is.
+    """
+    columns = [pa.field(name, pa.string()) for name in _columns_of(feed)]
+    columns += [
+        pa.field("source_row", pa.int64(), nullable=False),
+        pa.field("extra_columns", pa.string()),
+        pa.field("malformed", pa.string()),
+    ]
+    return pa.schema(columns)
+
+
+def read_feed_file(path: Path, feed: str, day: dt.date) -> tuple[FeedFile, pa.Table]:
+    """Read one file into an exact text replica: one table row a data row, in file order.
+
+    The table has ``feed_file_schema(feed)``, in chunks of some megabytes: ``table.to_batches()`` streams it.
+    Nothing is stripped, typed or turned into null: an empty field is ``''`` and ``NA`` is ``NA``.
+
+    Raises FeedFileError if the file is missing, not a regular file, empty, too large, not UTF-8, or
+    truncated, or if its header is wrong.
+    """
+    text = _FeedText(feed, day, path, _read_bytes(path, feed, day))
+    batches = list(text.batches())
+    return text.summary(batches), pa.Table.from_batches(batches, schema=feed_file_schema(feed))
+
+
+def check_feed_file(path: Path, feed: str, day: dt.date) -> FeedFile:
+    """Read all of one file and report it without keeping its rows. Raises what ``read_feed_file`` raises."""
+    text = _FeedText(feed, day, path, _read_bytes(path, feed, day))
+    return text.summary(text.batches())
+
+
+def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
+    """How many lines end after a file's header: as many as there are rows, where no field holds a line break.
+
+    Raises FeedFileError if the file is missing, not a regular file, empty, or too large, or if its header is wrong.
+    """
+    text = _FeedText(feed, day, path, _read_bytes(path, feed, day))
+    return text.data.count(b"\n", text.first_record)
+
+
+def write_feed_file(path: Path, content: bytes) -> tuple[str, int]:
+    """Put ``content`` at ``path`` atomically, making parent folders; return its SHA-256 (hex) and its bytes.
+
+    A reader, and a crash at any moment, finds the old file or the new, never a part. (A power cut may bring the old
+    one back: the folder is not synced, which would double the time that a thousand small files take.) A file that
+    holds these bytes already is left alone, its time of change too. On failure (OSError) no temporary file stays.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    if _holds(path, content):
+        return digest, len(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A hidden name with another ending: *.csv never shows half a file. A sibling: a rename is atomic within
+    # one file system only.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return digest, len(content)
+
+
+def _columns_of(feed: str) -> tuple[str, ...]:
+    if feed not in FEEDS:
+        raise ValueError(f"unknown feed {feed!r}; the feeds are {', '.join(FEEDS)}")
+    return FEEDS[feed]
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except FileNotFoundError:
+        return False
+
+
+def _read_bytes(path: Path, feed: str, day: dt.date) -> bytes:
+    """Return the file's bytes. Raises FeedFileError; other errors of the disk stay OSError: they may pass."""
+
+    def error(problem: str, remedy: str) -> FeedFileError:
+        return FeedFileError(feed, day, path, problem, remedy)
+
+    folder = path.parent.parent
+    try:
+        # A link could lead to any file that this user may read, and an error would quote it.
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+            raise error(
+                f"a symbolic link leads out of {folder}", f"put the file itself there, or link {folder} as a whole"
+            )
+        status = path.stat()
+        # Looked at before opening: opening a pipe would wait for its writer.
+        if not stat.S_ISREG(status.st_mode):
+            raise error("this is not a regular file", "put the day's CSV file there")
+        if status.st_size > MAX_FILE_BYTES:
+            raise error(
+                f"the file has {status.st_size:,} bytes, and one day may have {MAX_FILE_BYTES:,}",
+                "check that it holds one day only",
+            )
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as missing:
+        raise error("the file is missing", "export the day again to this path") from missing
+    except PermissionError as denied:
+        raise error("the file may not be read", "give this user the right to read it") from denied
+    except OSError as failed:
+        if failed.errno != errno.ELOOP:
+            raise
+        raise error("symbolic links form a loop", "put the file itself there") from failed
+    if not data:
+        raise error("the file is empty, it has not even a header", "export the day again")
+    return data
+
+
+class _TruncatedError(Exception):
+    """The text ended inside a record."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+
+def _split_record(data: bytes, start: int, width: int) -> tuple[list[bytes] | None, int, int]:
+    """Split the record that begins at ``start``: its values, where its text ends, where the next one begins.
+
+    The values are None if text follows a closing quote. Of more than ``width`` values not all are given, but
+    more than ``width`` are. Raises _TruncatedError if the text ends before the record does.
+    """
+    line_end = data.find(b"\n", start)
+    if line_end >= 0 and data.find(b'"', start, line_end) < 0:
+        text_end = _before_carriage_return(data, start, line_end)
+        return data[start:text_end].split(b",", width), text_end, line_end + 1
+
+    values: list[bytes] = []
+    certain = True
+    position = start
+    while True:
+        field_start = position
+        if data[position : position + 1] == b'"':
+            close = _closing_quote(data, position + 1)
+            position = close + 1
+            line_end = position + 1 if data[position : position + 2] == b"\r\n" else position
+            follower = data[line_end : line_end + 1]
+            if follower in (b",", b"\n"):
+                if len(values) <= width:
+                    values.append(data[field_start + 1 : close].replace(b'""', b'"'))
+                if follower == b"\n":
+                    return values if certain else None, position, line_end + 1
+                position += 1
+                continue
+            # Text after the closing quote: go on as in an unquoted field, so that the record ends where it
+            # should.
+            certain = False
+        field_end = _FIELD_END.search(data, position)
+        if field_end is None:
+            raise _TruncatedError(
+                "the last line has no line end, so the file looks truncated",
+                "export the day again, or add a newline at its end if the file is whole",
+            )
+        position = field_end.end()
+        is_last = field_end.group() == b"\n"
+        text_end = field_end.start()
+        if is_last:
+            text_end = _before_carriage_return(data, field_start, text_end)
+        if len(values) <= width:
+            values.append(data[field_start:text_end])
+        if is_last:
+            return values if certain else None, text_end, position
+
+
+def _before_carriage_return(data: bytes, start: int, line_end: int) -> int:
+    """Return where the text of a line ends whose LF is at ``line_end``: the CR of a CRLF is not text."""
+    return line_end - 1 if line_end > start and data[line_end - 1] == _CR else line_end
+
+
+def _closing_quote(data: bytes, position: int) -> int:
+    """Return where the quoted field closes whose text begins at ``position``; a doubled quote closes none."""
+    while True:
+        quote = data.find(b'"', position)
+        if quote < 0:
+            raise _TruncatedError(
+                "a quote opens here that never closes, so the file is truncated or the quote is a stray one",
+                "export the day again, or close the quote",
+            )
+        if data[quote + 1 : quote + 2] != b'"':
+            return quote
+        position = quote + 2
+
+
+def _regular_length(data: bytes, start: int, stop: int) -> int:
+    """Return how many bytes from ``start`` are records that pyarrow surely splits as this module does, or 0.
+
+    ``start`` is the beginning of a record, and the length ends with one. The number of fields, UTF-8 and the
+    size of values are not looked at.
+    """
+    # pyarrow drops a byte order mark, which is part of the first value here, and takes a blank line for a row
+    # of empty values.
+    if data.startswith((_BOM, b"\n", b"\r\n"), start):
+        return 0
+    if any(data.find(oddity, start, stop) >= 0 for oddity in (b"\0", b"\n\n", b"\n\r\n")):
+        return 0
+    window = np.frombuffer(data, np.uint8, stop - start, start)
+    quotes = np.flatnonzero(window == _QUOTE)
+    # If every quote opens or closes a field, or is one of a double, then those at even indexes open, and text
+    # behind an even number of quotes is outside quotes.
+    if len(quotes):
+        line_ends = np.flatnonzero(window == _LF)
+        outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
+        line_end = int(outside[-1]) if len(outside) else -1
+        quotes = quotes[: np.searchsorted(quotes, line_end)]
+    else:
+        line_end = data.rfind(b"\n", start, stop) - start
+    if line_end < 0:
+        return 0
+
+    opening, closing = quotes[::2], quotes[1::2]
+    before = window[opening - 1]
+    if not ((opening == 0) | (before == _COMMA) | (before == _LF) | (before == _QUOTE)).all():
+        return 0
+    # The last quote closes before the line end, so no index is out of bounds. A CR that belongs to no CRLF is
+    # found below.
+    behind = window[closing + 1]
+    if not ((behind == _COMMA) | (behind == _LF) | (behind == _CR) | (behind == _QUOTE)).all():
+        return 0
+
+    # pyarrow ends a row at a lone CR outside quotes.
+    if data.find(b"\r", start, start + line_end) >= 0:
+        returns = np.flatnonzero(window[:line_end] == _CR)
+        lone = returns[window[returns + 1] != _LF]
+        if (np.searchsorted(quotes, lone) % 2 == 0).any():
+            return 0
+    return line_end + 1
+
+
+def _shown(text: str, limit: int = 60) -> str:
+    """Return hostile text fit for one line of a message."""
+    return ascii(text if len(text) <= limit else text[:limit] + "…")
+
+
+def _shown_all(texts: Sequence[str], limit: int = 30) -> str:
+    shown = ", ".join(_shown(text) for text in texts[:limit])
+    return shown if len(texts) <= limit else f"{shown} and {len(texts) - limit} more"
+
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_KNOWN = frozenset(name for columns in FEEDS.values() for name in columns)
+
+
+def _shown_names(header: Sequence[str], names: Sequence[str]) -> str:
+    """Return those names that look like a column's, if the header is one; others may be personal data."""
+    is_header = 2 * len(_KNOWN.intersection(header)) >= len(header)
+    fit = [name for name in names if name in _KNOWN or (is_header and _NAME.fullmatch(name))]
+    hidden = len(names) - len(fit)
+    shown = [_shown_all(fit)] if fit else []
+    shown += [f"{hidden:,} {'other ' if fit else ''}name{'s' * (hidden != 1)} (not shown)"] if hidden else []
+    return " and ".join(shown)
+
+
+def _kept_text(raw: bytes) -> str:
+    """Return the text of a malformed row (valid UTF-8) as PostgreSQL can hold it: no NUL, not too long."""
+    # A character has four bytes at most: this never decodes a huge row, and drops a character cut in two.
+    text = raw[: 4 * MAX_MALFORMED_CHARACTERS + 4].decode("utf-8", errors="ignore").replace("\0", "\ufffd")
+    if len(text) <= MAX_MALFORMED_CHARACTERS:
+        return text
+    return f"{text[:MAX_MALFORMED_CHARACTERS]}… [cut: the row has {len(raw):,} bytes]"
+
+
+class _FeedText:
+    """The bytes of one file, its header understood, its rows to be read once in windows."""
+
+    def __init__(self, feed: str, day: dt.date, path: Path, data: bytes) -> None:
+        columns = _columns_of(feed)
+        self.feed = feed
+        self.day = day
+        self.path = path
+        self.whole = data
+        end = len(data)
+        # No quoted field can close behind trailing blank lines, so cutting them never changes a row.
+        while data.endswith((b"\n\n", b"\n\r\n"), 0, end):
+            end -= 2 if data[end - 2] == _CR else 1
+        self.data = data[:end]
+        header, self.first_record = self._read_header()
+        self.width = len(header)
+        self.feed_positions = self._feed_positions(header, columns)
+        self.extra_positions = [index for index, name in enumerate(header) if name not in columns]
+        self.extra_columns = tuple(header[index] for index in self.extra_positions)
+        self.schema = feed_file_schema(feed)
+
+    def summary(self, batches: Iterator[pa.RecordBatch] | list[pa.RecordBatch]) -> FeedFile:
+        """Count the rows of all batches and describe the file."""
+        rows = malformed = 0
+        for batch in batches:
+            rows += batch.num_rows
+            malformed += batch.num_rows - batch.column("malformed").null_count
+        return FeedFile(
+            feed=self.feed,
+            day=self.day,
+            path=self.path,
+            sha256=hashlib.sha256(self.whole).hexdigest(),
+            bytes=len(self.whole),
+            rows=rows,
+            extra_columns=self.extra_columns,
+            malformed_rows=malformed,
+        )
+
+    def batches(self, *, window_bytes: int = WINDOW_BYTES, fast: bool = True) -> Iterator[pa.RecordBatch]:
+        """Yield all rows in file order, one batch a window. Raises FeedFileError at the first bad row."""
+        position = self.first_record
+        rows = 0
+        while position < len(self.data):
+            stop = min(position + window_bytes, len(self.data))
+            length = _regular_length(self.data, position, stop) if fast else 0
+            columns = self._read_regular(position, length) if length else None
+            if columns is not None:
+                count = len(columns[0])
+                malformed = pa.nulls(count, pa.string())
+                position += length
+            else:
+                columns, malformed, position = self._read_carefully(position, stop, rows)
+                count = len(malformed)
+            yield self._batch(columns, malformed, first_row=rows + 1, count=count)
+            rows += count
+
+    def _error(self, problem: str, remedy: str, row: int | None = None) -> FeedFileError:
+        return FeedFileError(self.feed, self.day, self.path, problem, remedy, row)
+
+    def _read_header(self) -> tuple[list[str], int]:
+        """Return the header's names, stripped and lower-cased, and where the first record begins."""
+        for mark, encoding in _WIDE_BOMS.items():
+            if self.data.startswith(mark):
+                raise self._error(f"the file is {encoding}, not UTF-8", "export it as UTF-8")
+        start = len(_BOM) if self.data.startswith(_BOM) else 0
+        try:
+            values, text_end, first_record = _split_record(self.data, start, MAX_COLUMNS)
+        except _TruncatedError as truncated:
+            if b"\r" in self.data and b"\n" not in self.data:
+                raise self._error(
+                    "the lines end with a lone carriage return (CR)", "export with LF or CRLF line ends"
+                ) from None
+            raise self._error(f"in the header: {truncated.problem}", truncated.remedy) from None
+        raw = self.data[start:text_end]
+        self._check_utf8(raw, None)
+        text = raw.decode("utf-8")
+        if not text.strip(BLANKS):
+            raise self._error("the first line is blank, not a header", "export the day again, header first")
+        if "\0" in text:
+            raise self._error("the header holds a NUL byte", "export the file as UTF-8 text")
+        if values is None:
+            raise self._error("in the header, text follows a closing quote", "export the day again")
+        if len(values) > MAX_COLUMNS:
+            raise self._error(f"the header has more than {MAX_COLUMNS:,} columns", "export the day again")
+        return [value.decode("utf-8").strip(BLANKS).lower() for value in values], first_record
+
+    def _feed_positions(self, header: list[str], columns: tuple[str, ...]) -> list[int]:
+        """Return where in the header each column of the feed stands. Raises FeedFileError."""
+        position_of = {name: index for index, name in enumerate(header)}
+        missing = [name for name in columns if name not in position_of]
+        if missing:
+            hint = ""
+            joined = "".join(header)
+            for character, name in (
+                (";", "semicolons"),
+                ("\t", "tabs"),
+                ("|", "vertical bars"),
+                ("\r", "lone CRs"),
+            ):
+                if character in joined:
+                    hint = f" (it holds {name}: commas must stand between columns, LF or CRLF between rows)"
+                    break
+            raise self._error(
+                f"the header lacks {_shown_all(missing)}{hint}; found {_shown_names(header, header)}",
+                f"export with the columns {', '.join(columns)}",
+            )
+        unnamed = [str(index) for index, name in enumerate(header, start=1) if not name]
+        if unnamed:
+            raise self._error(
+                f"the header has no name at position {', '.join(unnamed[:30])}",
+                "name the column or leave it out",
+            )
+        if len(position_of) < len(header):
+            twice = [name for index, name in enumerate(header) if position_of[name] != index]
+            names = _shown_names(header, twice)
+            raise self._error(f"the header repeats {names}", "export each column once")
+        return [position_of[name] for name in columns]
+
+    def _check_utf8(self, raw: bytes, row: int | None) -> None:
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError as bad:
+            where = "the header" if row is None else "the row"
+            raise self._error(
+                f"byte {bad.start + 1} of {where}, 0x{raw[bad.start]:02x}, is not UTF-8",
+                "export the file as UTF-8",
+                row,
+            ) from None
+
+    def _read_regular(self, start: int, length: int) -> list[pa.Array] | None:
+        """Return the columns in header order as pyarrow reads them, or None if any row is not a good one."""
+        names = [str(index) for index in range(self.width)]
+        try:
+            table = pyarrow.csv.read_csv(
+                pa.BufferReader(pa.py_buffer(self.data).slice(start, length)),
+                # One block for the whole window: no record straddles two.
+                pyarrow.csv.ReadOptions(use_threads=False, block_size=length + 1, column_names=names),
+                # No invalid_row_handler: pyarrow fails to call it with a row that is not UTF-8.
+                pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+                pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=True
+                ),
+            )
+        except pa.ArrowInvalid:
+            # A row with another number of fields, or not UTF-8: the careful reader finds out which.
+            return None
+        columns = [_one_chunk(column) for column in table.columns]
+        if length > MAX_FIELD_BYTES:
+            for column in columns:
+                longest = pc.call_function("max", [pc.call_function("binary_length", [column])]).as_py()
+                if longest is not None and longest > MAX_FIELD_BYTES:
+                    return None
+        return columns
+
+    def _read_carefully(self, start: int, stop: int, rows_before: int) -> tuple[list[pa.Array], pa.Array, int]:
+        """Split the records that begin in [start, stop): columns in header order, malformed texts, end."""
+        nulls: list[bytes | None] = [None] * self.width
+        rows: list[Sequence[bytes | None]] = []
+        malformed: list[str | None] = []
+        position = start
+        while position < stop:
+            row = rows_before + len(rows) + 1
+            try:
+                values, text_end, following = _split_record(self.data, position, self.width)
+            except _TruncatedError as truncated:
+                raise self._error(truncated.problem, truncated.remedy, row) from None
+            raw = self.data[position:text_end]
+            self._check_utf8(raw, row)
+            if (
+                values is None
+                or len(values) != self.width
+                or b"\0" in raw
+                or (len(raw) > MAX_FIELD_BYTES and max(map(len, values)) > MAX_FIELD_BYTES)
+            ):
+                rows.append(nulls)
+                malformed.append(_kept_text(raw))
+            else:
+                rows.append(values)
+                malformed.append(None)
+            position = following
+        columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+        return columns, pa.array(malformed, pa.string()), position
+
+    def _batch(self, columns: list[pa.Array], malformed: pa.Array, first_row: int, count: int) -> pa.RecordBatch:
+        """Put columns in header order into the feed's order and add our own."""
+        source_row = pa.array(np.arange(first_row, first_row + count, dtype=np.int64))
+        extra = self._extra_json([columns[index] for index in self.extra_positions], malformed, count)
+        feed_columns = [columns[index] for index in self.feed_positions]
+        return pa.RecordBatch.from_arrays([*feed_columns, source_row, extra, malformed], schema=self.schema)
+
+    def _extra_json(self, columns: list[pa.Array], malformed: pa.Array, count: int) -> pa.Array:
+        if not columns:
+            return pa.nulls(count, pa.string())
+        good = malformed.is_null().to_pylist()
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        objects = (dict(zip(self.extra_columns, row, strict=True)) for row in rows)
+        texts = (json.dumps(value, ensure_ascii=False) if ok else None for value, ok in zip(objects, good, strict=True))
+        return pa.array(texts, pa.string(), size=count)
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)

@@ -1,0 +1,55 @@
+"""Runs whose process is gone. Dagster cannot tell: a run in a process of ours has no worker that its daemon watches."""
+
+from __future__ import annotations
+
+import socket
+
+import psutil
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+PROCESS_TAG = "ecommerce/process"
+"""The tag of a run that says which process executes it."""
+
+IN_PROGRESS = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
+
+def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
+    """Fail the runs of processes of ours that were killed, and free their pool slots; the next run would wait for them.
+
+    Dagster itself cannot tell: such a run has no worker that its daemon could watch.
+
+    Returns:
+        The ids of the runs.
+    """
+    failed = []
+    for run in instance.get_runs(filters=RunsFilter(statuses=IN_PROGRESS)):
+        if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG]):
+            instance.report_run_failed(run, "The process that executed this run is gone.")
+            failed.append(run.run_id)
+    if instance.event_log_storage.supports_global_concurrency_limits:
+        for run_id in instance.event_log_storage.get_concurrency_run_ids():
+            run = instance.get_run_by_id(run_id)
+            if run is None or (run.is_finished and PROCESS_TAG in run.tags):
+                instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+    return failed
+
+
+def this_process() -> str:
+    """What names this process among all that ever ran on this machine: the value of :data:`PROCESS_TAG`."""
+    process = psutil.Process()
+    return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+
+
+def _is_alive(tag: str) -> bool:
+    host, pid, created = tag.rsplit(" ", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 2
+    except psutil.Error:
+        return False

@@ -1,0 +1,308 @@
+"""What the platform may forget, and what it must not: ``ecommerce-platform maintenance`` and the weekly job.
+
+Kept whatever its age:
+
+- the last materialization of every partition, with its run: the UI shows it;
+- the last verdict of every check, with its run;
+- every staging slice that production was built from. A later image of a customer, a re-sent order and a late parent
+  make production look at the old rows again, and no day can be known to have seen its last: dropping one would make
+  the tables depend on the order of loads. One that never passed its checks, or that another load took the place of,
+  has no such reader.
+
+Of an old successful run that must stay, what only its own page shows goes: step events, log lines and plans.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log import SqlEventLogStorage, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetKeyTable
+from dagster._core.storage.schedules.schema import JobTickTable
+from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
+from psycopg import sql
+
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.writes import locked, transaction
+from ecommerce_platform.settings import Settings
+
+ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+LOADED_DAYS = "production.loaded_days"
+"""What says which loads of staging are read: nobody may change it while others are deleted."""
+
+UNFINISHED = dt.timedelta(days=1)
+"""What is younger may be on its way; what is older and not finished was left by a crash."""
+
+Events = SqlEventLogStorageTable.c
+Checks = AssetCheckExecutionsTable.c
+Ticks = JobTickTable.c
+
+ONLY_ON_THE_RUNS_PAGE = [
+    event.value
+    for event in (
+        DagsterEventType.STEP_START,
+        DagsterEventType.STEP_SUCCESS,
+        DagsterEventType.STEP_INPUT,
+        DagsterEventType.STEP_OUTPUT,
+        DagsterEventType.STEP_RESTARTED,
+        DagsterEventType.STEP_UP_FOR_RETRY,
+        DagsterEventType.HANDLED_OUTPUT,
+        DagsterEventType.LOADED_INPUT,
+        DagsterEventType.ENGINE_EVENT,
+        DagsterEventType.RESOURCE_INIT_STARTED,
+        DagsterEventType.RESOURCE_INIT_SUCCESS,
+        DagsterEventType.STEP_WORKER_STARTING,
+        DagsterEventType.STEP_WORKER_STARTED,
+        DagsterEventType.LOGS_CAPTURED,
+        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+        # The check's own page reads another table.
+        DagsterEventType.ASSET_CHECK_EVALUATION,
+    )
+]
+"""Events of a successful run that neither an asset's nor a check's page needs."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that may go.
+
+    Attributes:
+        name: what.
+        count: how many.
+        size: bytes, as far as they are known: of the texts, not of the indexes.
+        delete: does it.
+    """
+
+    name: str
+    count: int
+    size: int
+    delete: Callable[[], None]
+
+
+def plan(
+    instance: DagsterInstance, database: PostgresConnection, settings: Settings, now: dt.datetime
+) -> Iterator[Task]:
+    """Everything that may go, one thing at a time: delete a task before asking for the next, or delete none.
+
+    Args:
+        instance: with its storage in a SQL database.
+        database: the platform's, as a role that may delete in staging.
+        settings: how long things are kept, and where files lie.
+        now: the moment, with its time zone.
+    """
+    cutoff = now - dt.timedelta(days=settings.retention_days)
+    events, ticks = instance.event_log_storage, instance.schedule_storage
+    assert isinstance(events, SqlEventLogStorage)
+    assert isinstance(ticks, SqlScheduleStorage)
+    old = instance.get_run_records(RunsFilter(statuses=ENDED, updated_before=cutoff))
+    kept = _needed_runs(instance, events, old)
+    yield _runs(instance, events, [run for run in old if run.dagster_run.run_id not in kept])
+    successes = [
+        run.dagster_run.run_id
+        for run in old
+        if run.dagster_run.run_id in kept and run.dagster_run.status == DagsterRunStatus.SUCCESS
+    ]
+    yield _rows(
+        "events of older runs that are kept",
+        events.index_connection,
+        SqlEventLogStorageTable,
+        Events.event,
+        Events.run_id.in_(successes)
+        & (Events.dagster_event_type.is_(None) | Events.dagster_event_type.in_(ONLY_ON_THE_RUNS_PAGE)),
+    )
+    yield _rows(
+        "older results of checks",
+        events.index_connection,
+        AssetCheckExecutionsTable,
+        Checks.evaluation_event,
+        (Checks.create_timestamp < _naive(cutoff)) & Checks.id.not_in(_last_results()),
+    )
+    yield _rows(
+        "ticks of schedules and sensors",
+        ticks.connect,
+        JobTickTable,
+        Ticks.tick_body,
+        # A schedule goes on from its last tick.
+        (Ticks.timestamp < _naive(cutoff))
+        & Ticks.id.not_in(sa.select(sa.func.max(Ticks.id)).group_by(Ticks.selector_id)),
+    )
+    yield _files("logs of runs that are gone, and older logs", _logs(instance, settings, cutoff, now))
+    yield _files("temporary files of a crash", _temporary_files(settings, now))
+    if settings.staging_retention_days is not None:
+        last = now.date() - dt.timedelta(days=settings.staging_retention_days)
+        for feed in FEEDS:
+            yield _staging(database, feed, last, now - UNFINISHED)
+
+
+def _needed_runs(instance: DagsterInstance, events: SqlEventLogStorage, old: Sequence[RunRecord]) -> set[str]:
+    """Ids of the runs that hold a last word, and of those that they are re-executions of."""
+    last = (
+        sa.select(sa.func.max(Events.id))
+        .where(
+            Events.dagster_event_type.in_(
+                [DagsterEventType.ASSET_MATERIALIZATION.value, DagsterEventType.ASSET_OBSERVATION.value]
+            )
+        )
+        .group_by(Events.asset_key, Events.partition, Events.dagster_event_type)
+    )
+    with events.index_connection() as connection:
+        needed = {
+            run_id
+            for statement in (
+                sa.select(Events.run_id).where(Events.id.in_(last)).distinct(),
+                sa.select(Checks.run_id).where(Checks.id.in_(_last_results())).distinct(),
+                sa.select(AssetKeyTable.c.last_run_id),
+            )
+            for (run_id,) in connection.execute(statement)
+        }
+    for record in old:
+        run = record.dagster_run
+        if run.run_id in needed:
+            needed |= {run.root_run_id or run.run_id, run.parent_run_id or run.run_id}
+    return needed
+
+
+def _last_results() -> sa.Select:
+    """Ids of the last verdict of every check, and of its last record of any kind."""
+    verdicts = [AssetCheckExecutionRecordStatus.SUCCEEDED.value, AssetCheckExecutionRecordStatus.FAILED.value]
+    last = sa.select(sa.func.max(Checks.id)).group_by(Checks.asset_key, Checks.check_name)
+    return sa.select(sa.union(last, last.where(Checks.execution_status.in_(verdicts))).subquery().c[0])
+
+
+def _runs(instance: DagsterInstance, events: SqlEventLogStorage, runs: Sequence[RunRecord]) -> Task:
+    ids = [run.dagster_run.run_id for run in runs]
+    with events.index_connection() as connection:
+        size = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(Events.event)), 0)).where(Events.run_id.in_(ids))
+        ).scalar_one()
+
+    def delete() -> None:
+        for run_id in ids:
+            instance.delete_run(run_id)
+        # Dagster leaves these behind.
+        with events.index_connection() as connection:
+            connection.execute(sa.delete(AssetCheckExecutionsTable).where(Checks.run_id.in_(ids)))
+
+    return Task("runs of which nothing is the last word", len(ids), int(size), delete)
+
+
+def _rows(
+    name: str, connect: Callable[[], Any], table: sa.Table, text: sa.ColumnElement, condition: sa.ColumnElement
+) -> Task:
+    counted = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.func.length(text)), 0)).where(condition)
+    with connect() as connection:
+        count, size = connection.execute(counted.select_from(table)).one()
+
+    def delete() -> None:
+        with connect() as connection:
+            connection.execute(sa.delete(table).where(condition))
+
+    return Task(name, int(count), int(size), delete)
+
+
+def _naive(moment: dt.datetime) -> dt.datetime:
+    """As Dagster stores moments: UTC without saying so."""
+    return moment.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def _files(name: str, paths: Iterable[Path]) -> Task:
+    found = list(paths)
+    size = sum(file.stat().st_size for path in found for file in _below(path))
+
+    def delete() -> None:
+        for path in found:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+    return Task(name, len(found), size, delete)
+
+
+def _below(path: Path) -> Iterator[Path]:
+    if path.is_dir() and not path.is_symlink():
+        yield from (file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
+    elif path.exists():
+        yield path
+
+
+def _logs(instance: DagsterInstance, settings: Settings, cutoff: dt.datetime, now: dt.datetime) -> Iterator[Path]:
+    """Folders of runs that Dagster does not know any more, and whatever was last written before the cutoff."""
+    for path in sorted((settings.dagster_home / "storage").glob("*")):
+        written = max((file.stat().st_mtime for file in [path, *_below(path)]), default=0.0)
+        is_recent = written > (now - UNFINISHED).timestamp()
+        if _is_run_id(path.name):
+            if written < cutoff.timestamp() or not (is_recent or instance.has_run(path.name)):
+                yield path
+        elif path.is_dir():
+            # A sensor's or schedule's folder goes on; its ticks come and go.
+            yield from (file for file in sorted(_below(path)) if file.stat().st_mtime < cutoff.timestamp())
+
+
+def _is_run_id(name: str) -> bool:
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False
+
+
+def _temporary_files(settings: Settings, now: dt.datetime) -> Iterator[Path]:
+    """What an interrupted write left beside the file that it was to replace: hidden, and with a longer name."""
+    before = (now - UNFINISHED).timestamp()
+    for folder in (settings.raw, settings.extracts, settings.reports):
+        for pattern in (".*.csv.*", ".*.json.*"):
+            yield from (path for path in sorted(folder.rglob(pattern)) if path.stat().st_mtime < before)
+
+
+def _staging(database: PostgresConnection, feed: str, last: dt.date, moment: dt.datetime) -> Task:
+    """Slices of a feed before a day that production does not read: they never passed, or gave way to others that did.
+
+    One that was staged after ``moment`` may be on its way, and one that the log of the loaded days names may have left
+    rows that some table has still to take back.
+    """
+    table = sql.Identifier("staging", feed)
+    condition = sql.SQL(
+        "partition_date < {last} and loaded_at < {moment}"
+        " and load_id not in (select loaded.load_id from production.loaded_days as loaded)"
+        " and load_id not in (select load_id from change_log.production_loaded_days where load_id is not null)"
+    ).format(last=sql.Literal(last), moment=sql.Literal(moment))
+    with database.connect() as connection:
+        days, size = connection.execute(
+            sql.SQL(
+                "select count(distinct partition_date), coalesce(sum(pg_column_size(slice)), 0)"
+                " from {} as slice where {}"
+            ).format(table, condition)
+        ).fetchone() or (0, 0)
+
+    def delete() -> None:
+        name = f"staging.{feed}"
+        with database.connect() as connection, locked(connection, [name, LOADED_DAYS]), transaction(connection):
+            connection.execute(sql.SQL("delete from {} where {}").format(table, condition))
+            # Where the latest load of a day was one of them, the day has the load again that passed before, or none.
+            gone = sql.SQL(
+                "slices.table_name = {} and slices.slice < {} and slices.load_id is not null"
+                " and not exists (select 1 from {} as rows"
+                " where rows.partition_date = slices.slice and rows.load_id = slices.load_id)"
+            ).format(sql.Literal(name), sql.Literal(last), table)
+            connection.execute(
+                sql.SQL(
+                    "update platform.slices as slices"
+                    " set load_id = passed.load_id, row_count = passed.rows_in_file, written_at = passed.loaded_at"
+                    " from production.loaded_days as passed"
+                    " where passed.feed = {} and passed.partition_date = slices.slice and {}"
+                ).format(sql.Literal(feed), gone)
+            )
+            connection.execute(sql.SQL("delete from platform.slices as slices where {}").format(gone))
+
+    return Task(f"days of staging.{feed} with a load that production does not read", days, int(size), delete)

@@ -1,0 +1,373 @@
+"""Dagster's own storage: runs, events and schedules in PostgreSQL, files under the data folder.
+
+``dagster.yaml`` names three classes of this module. They take no configuration: where things lie follows from
+:mod:`ecommerce_platform.settings`, so no password stands in a file, an argument list or a serialized
+instance.
+
+Dagster's stock PostgreSQL storage opens a fresh connection for every statement and commits each event alone.
+A run over a range of daily partitions writes two events an asset and day, so that price dominates. Here
+connections are pooled, one idle connection a store and process, and events are written in batches.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import psycopg
+from dagster import DagsterEventType
+from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.compute_log_manager import CapturedLogContext
+from dagster._core.storage.event_log import SqlEventLogStorageTable
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.root import LocalArtifactStorage
+from dagster_postgres import (
+    DagsterPostgresStorage,
+    PostgresEventLogStorage,
+    PostgresRunStorage,
+    PostgresScheduleStorage,
+)
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import URL
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.exc import DisconnectionError, InternalError
+
+from ecommerce_platform.instance.outage import start_before_connecting, survives_an_outage
+from ecommerce_platform.io_managers.connection import RESTED
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from ecommerce_platform.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from dagster._core.events.log import EventLogEntry
+    from dagster._serdes import ConfigurableClassData
+    from sqlalchemy import Connection, Engine
+
+EMBEDDED_DATABASE = "ecommerce_dagster"
+EVENT_BATCH_SIZE = 1000
+"""Events a batch, unless ``DAGSTER_EVENT_BATCH_SIZE`` says otherwise."""
+
+PATIENCE = 5.0
+"""Seconds to wait for a server that is starting or failing over before giving up."""
+
+
+class StorageUnavailableError(click.ClickException):
+    """Dagster's database cannot be reached or made. Dagster's commands print it as one line."""
+
+
+IN_FAILED_TRANSACTION = "25P02"
+
+
+def storage_url(settings: Settings) -> str:
+    """The SQLAlchemy URL of Dagster's database, which exists and answers when this returns.
+
+    With ``ECOMMERCE_DATABASE_URL`` it lies on the same server and is called ``<name>_dagster``. Without, it
+    is ``ecommerce_dagster`` on the embedded server, which is started if it does not run.
+
+    Raises:
+        StorageUnavailableError: the server does not answer, or the user may not create the database.
+    """
+    if settings.database_url:
+        conninfo = settings.database_url
+        name = f"{conninfo_to_dict(conninfo)['dbname']}_dagster"
+    else:
+        server = EmbeddedPostgres(settings.data / "postgres")
+        try:
+            server.start()
+        except EmbeddedPostgresError as error:
+            raise StorageUnavailableError(str(error)) from error
+        conninfo = server.url()
+        name = EMBEDDED_DATABASE
+    ensure_database(conninfo, name)
+    return sqlalchemy_url(conninfo, name)
+
+
+def sqlalchemy_url(conninfo: str, database: str) -> str:
+    """A libpq URI or connection string as a SQLAlchemy URL of another database on the same server.
+
+    The driver is psycopg2: dagster-postgres breaks on psycopg 3, which SQLAlchemy 2.1 takes by default.
+    """
+    parts: dict[str, Any] = {
+        "connect_timeout": "10",
+        "application_name": "dagster",
+        **conninfo_to_dict(conninfo),
+    }
+    parts.pop("dbname", None)
+    # A run commits some four hundred events one by one. They share the write-ahead log of the tables, so that after a
+    # crash of the server the latest events may be missing, never the rows that they tell of: the days are loaded again.
+    parts["options"] = f"{parts.get('options') or ''} -c synchronous_commit=off".strip()
+    url = URL.create(
+        "postgresql+psycopg2",
+        username=parts.pop("user", None),
+        password=parts.pop("password", None),
+        database=database,
+        # Host and port go in the query, where libpq's forms (sockets, several hosts, IPv6) pass unchanged.
+        query={key: str(value) for key, value in parts.items() if value not in (None, "")},
+    )
+    return url.render_as_string(hide_password=False)
+
+
+def ensure_database(conninfo: str, name: str, patience: float = PATIENCE) -> None:
+    """Create the database ``name`` on the server of ``conninfo`` unless it exists; many may do so at once.
+
+    Args:
+        conninfo: libpq URI of any database on that server; if that one is shut, others are tried.
+        name: the database to have.
+        patience: seconds to go on trying to connect.
+
+    Raises:
+        StorageUnavailableError: the server does not answer, or the user may not create the database.
+    """
+    with _maintenance_connection(conninfo, name, patience) as connection:
+        if connection.execute("select from pg_database where datname = %s", [name]).rowcount:
+            return
+        try:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            pass  # another process was faster
+        except psycopg.errors.InsufficientPrivilege:
+            raise StorageUnavailableError(
+                f"Dagster needs the database {name!r} and user {connection.info.user!r} may not create it: "
+                f"create it with that owner, or grant CREATEDB."
+            ) from None
+
+
+def _maintenance_connection(conninfo: str, name: str, patience: float) -> psycopg.Connection:
+    deadline = time.monotonic() + patience
+    while True:
+        fault = None
+        for database in (conninfo_to_dict(conninfo).get("dbname"), "postgres", name):
+            try:
+                return psycopg.connect(make_conninfo(conninfo, dbname=database, connect_timeout=10), autocommit=True)
+            except psycopg.OperationalError as error:
+                fault = fault or str(error).strip().splitlines()[0]
+        if time.monotonic() > deadline:
+            raise StorageUnavailableError(
+                f"Dagster's database {name!r} cannot be reached: {fault}. "
+                "Start the server, or correct ECOMMERCE_DATABASE_URL."
+            )
+        time.sleep(0.2)
+
+
+def _keep_sound(engine: Engine) -> None:
+    """Hand out no connection of another process, and none that a server restart cut while it rested.
+
+    A run uses its connections two thousand times, mostly within a millisecond: only one that has rested is tried out.
+    Where one breaks within that time, what may be repeated is (see :mod:`.storage_outage`), and the rest fails.
+    """
+
+    def remember(_: Any, record: Any) -> None:
+        record.info["pid"] = os.getpid()
+
+    def came_back(_: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    def try_out(connection: Any, record: Any, proxy: Any) -> None:
+        if record.info["pid"] != os.getpid():
+            record.dbapi_connection = proxy.dbapi_connection = None  # the parent's: dropped, not closed
+            raise DisconnectionError("made before a fork")
+        if time.monotonic() - record.info.get("used_at", 0.0) < RESTED:
+            return
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("select 1")
+        except Exception as error:
+            raise DisconnectionError(str(error)) from error
+
+    sqlalchemy_event.listen(engine, "connect", remember)
+    sqlalchemy_event.listen(engine, "checkin", came_back)
+    sqlalchemy_event.listen(engine, "checkout", try_out)
+
+
+class _Pooled:
+    """Mixed into a stock store: connections come from a pool, whoever sets its limits."""
+
+    _engine: Engine
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # ty: ignore[missing-attribute]
+        _keep_sound(self._engine)
+        start_before_connecting(self._engine, _start_embedded_server)
+
+    def dispose(self) -> None:
+        super().dispose()  # ty: ignore[missing-attribute]
+        self._engine.dispose()
+
+
+@survives_an_outage
+class _Runs(_Pooled, PostgresRunStorage):
+    def has_execution_plan_snapshot(self, execution_plan_snapshot_id: str) -> bool:
+        """Whether a plan is kept; the base reads and decodes all of it to say so."""
+        return self._has_snapshot_id(execution_plan_snapshot_id)
+
+
+@survives_an_outage
+class _Schedules(_Pooled, PostgresScheduleStorage):
+    pass
+
+
+@survives_an_outage
+class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-method-override]
+    _seen: frozenset[str] = frozenset()
+    """Tables, and columns of asset_keys, that are there. Dagster looks them up at every event; none ever goes away."""
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether Dagster's database has a table; asks only until it is there."""
+        return self._has(table_name, lambda: super(_Events, self).has_table(table_name))
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether asset_keys has a column; asks only until it is there."""
+        return self._has(f"asset_keys.{column_name}", lambda: super(_Events, self).has_asset_key_col(column_name))
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        return self._has(
+            f"asset_keys.{column_name}",
+            lambda: super(_Events, self)._has_asset_key_col_on_connection(conn, column_name),
+        )
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """As Dagster's, which goes on in its transaction after another process was faster to insert the row."""
+        try:
+            return super().initialize_concurrency_limit_to_default(concurrency_key)
+        except InternalError as error:
+            if getattr(error.orig, "pgcode", None) != IN_FAILED_TRANSACTION:
+                raise
+            return True
+
+    def _has(self, name: str, ask: Callable[[], bool]) -> bool:
+        if name not in self._seen and ask():
+            self._seen |= {name}
+        return name in self._seen
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Also writes planned materializations in one statement; the base commits each of them three times.
+
+        They are half of a range run's events, and mixed with the planned checks, which stay single.
+        """
+        planned = [
+            event for event in events if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+        ]
+        if not planned:
+            return super().store_event_batch(events)
+        with self._connect() as connection:
+            statement = self.prepare_insert_event_batch(planned).returning(SqlEventLogStorageTable.c.id)
+            ids = [int(row[0]) for row in connection.execute(statement)]
+        # An asset's row keeps its latest event only. The batch comes sorted by asset, so that two runs that
+        # write the same rows lock them in one order.
+        latest = {event.get_dagster_event().asset_key: (event, key) for event, key in zip(planned, ids, strict=True)}
+        with self.index_transaction() as connection:
+            for event, key in latest.values():
+                self._store_asset_event(connection, event, key)
+        for event in events:
+            if event.dagster_event_type != DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+                self.store_event(event)
+        return None
+
+
+class PooledPostgresStorage(DagsterPostgresStorage):
+    """``storage: custom:`` of dagster.yaml. Pools connections and batches events; finds its database itself.
+
+    Args:
+        postgres_url: a SQLAlchemy URL with the psycopg2 driver.
+        should_autocreate_tables: make Dagster's tables in an empty database.
+        inst_data: what Dagster needs to build the same storage in another process.
+    """
+
+    def __init__(
+        self,
+        postgres_url: str,
+        should_autocreate_tables: bool = True,
+        inst_data: ConfigurableClassData | None = None,
+    ):
+        # Not the base's __init__: it would build, and connect, the three stock stores.
+        DagsterStorage.__init__(self)
+        self.postgres_url = postgres_url
+        self.should_autocreate_tables = should_autocreate_tables
+        self._inst_data = inst_data
+        self._run_storage = _Runs(postgres_url, should_autocreate_tables)
+        self._event_log_storage = _Events(postgres_url, should_autocreate_tables)
+        self._schedule_storage = _Schedules(postgres_url, should_autocreate_tables)
+        for store in (self._run_storage, self._event_log_storage, self._schedule_storage):
+            store.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        """Nothing to configure."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> PooledPostgresStorage:
+        """Called by Dagster in every process that has an instance, so each of them batches its events."""
+        # Dagster has no other way to set this, and reads it at each event.
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENT_BATCH_SIZE))
+        return cls(storage_url(_settings()), inst_data=inst_data)
+
+
+class DataFolderArtifacts(LocalArtifactStorage):
+    """``local_artifact_storage:`` of dagster.yaml: Dagster's files lie in the data folder."""
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        """Nothing to configure."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> DataFolderArtifacts:
+        """Called by Dagster in every process that has an instance."""
+        return cls(str(_dagster_folder()), inst_data=inst_data)
+
+
+class DataFolderComputeLogs(LocalComputeLogManager):
+    """``compute_logs:`` of dagster.yaml: what steps print lies in the data folder."""
+
+    is_captured = True
+    """Whether processes beside ours copy what is printed. A terminal shows it anyway, and its Ctrl-C reaches them."""
+
+    @contextmanager
+    def capture_logs(self, log_key: Sequence[str]) -> Generator[CapturedLogContext]:
+        """As the base, where it is captured."""
+        if self.is_captured:
+            with super().capture_logs(log_key) as captured:
+                yield captured
+        else:
+            yield CapturedLogContext(log_key)
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        """Nothing to configure."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> DataFolderComputeLogs:
+        """Called by Dagster in every process that has an instance."""
+        return cls(str(_dagster_folder() / "storage"), inst_data=inst_data)
+
+
+def _dagster_folder() -> Path:
+    folder = _settings().dagster_home
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _start_embedded_server() -> None:
+    settings = _settings()
+    if settings.database_url is None:
+        EmbeddedPostgres(settings.data / "postgres").start()
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        raise StorageUnavailableError(str(error)) from None

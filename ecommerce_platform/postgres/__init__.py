@@ -1,0 +1,1 @@
+"""The database itself: the embedded server, and the DDL with its roles."""

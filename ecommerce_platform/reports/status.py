@@ -1,0 +1,101 @@
+"""What each table holds now, for ``ecommerce-platform status`` and ``monitoring.pipeline_report``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from dagster import AssetKey, DagsterInstance, FloatMetadataValue
+from psycopg import sql
+
+from ecommerce_platform.checks.results import CheckResult, failing_checks, last_results
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.resources.database import Database
+from ecommerce_platform.tables.columns import tables_of_ddl
+
+DAY_COLUMNS = ("partition_date", "sale_date")
+COUNTED_UP_TO = 100_000
+"""Tables that the server takes for larger are not counted; its estimate is taken."""
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table: its rows, its bytes with indexes, its latest day, and how and when Dagster last stored it."""
+
+    table: str
+    rows: int
+    total_bytes: int
+    latest_day: dt.date | None
+    materialized_at: dt.datetime | None
+    run_id: str | None
+    write_seconds: float | None
+
+    def to_json(self) -> dict[str, object]:
+        """As plain JSON."""
+        return {
+            "table": self.table,
+            "rows": self.rows,
+            "total_bytes": self.total_bytes,
+            "latest_day": self.latest_day and self.latest_day.isoformat(),
+            "materialized_at": self.materialized_at and self.materialized_at.isoformat(),
+            "run_id": self.run_id,
+            "write_seconds": self.write_seconds,
+        }
+
+
+def table_keys() -> list[AssetKey]:
+    """The assets that are tables, in the order of their names: every table of the layers is one."""
+    return sorted(AssetKey(table.split(".")) for table in tables_of_ddl())
+
+
+def table_states(instance: DagsterInstance) -> list[TableState]:
+    """The state of every table, as the platform's database and Dagster's records say."""
+    with Database(role="loader").connect() as connection:
+        return states_of(instance, connection, table_keys())
+
+
+def failing_checks_now() -> list[CheckResult]:
+    """The last results that failed with severity ERROR, as the platform's database says."""
+    with Database(role="loader").connect() as connection:
+        return failing_checks(last_results(connection))
+
+
+def states_of(instance: DagsterInstance, connection: ClientConnection, keys: list[AssetKey]) -> list[TableState]:
+    """The state of some tables."""
+    records = {record.asset_entry.asset_key: record.asset_entry for record in instance.get_asset_records(keys)}
+    return [_state(connection, key, records.get(key)) for key in keys]
+
+
+def _state(connection: ClientConnection, key: AssetKey, entry) -> TableState:
+    table = sql.Identifier(*key.path)
+    name = ".".join(key.path)
+    size, estimate, column = connection.execute(
+        """
+        select pg_total_relation_size(class.oid), class.reltuples::bigint, (
+            select min(attribute.attname) from pg_catalog.pg_attribute as attribute
+            where attribute.attrelid = class.oid and attribute.attname = any(%s)
+        )
+        from pg_catalog.pg_class as class
+        where class.oid = %s::regclass
+        """,
+        (list(DAY_COLUMNS), name),
+    ).fetchone() or (0, 0, None)
+    rows = estimate
+    if estimate <= COUNTED_UP_TO:
+        (rows,) = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() or (0,)
+    latest = None
+    if column is not None:
+        query = sql.SQL("select max({}) from {}").format(sql.Identifier(column), table)
+        (latest,) = connection.execute(query).fetchone() or (None,)
+    stored = entry.last_materialization_record if entry else None
+    metadata = stored.asset_materialization.metadata if stored and stored.asset_materialization else {}
+    seconds = metadata.get("seconds")
+    return TableState(
+        name,
+        rows,
+        size,
+        latest,
+        dt.datetime.fromtimestamp(stored.timestamp, dt.UTC) if stored else None,
+        entry.last_run_id if entry else None,
+        float(seconds.value) if isinstance(seconds, FloatMetadataValue) and seconds.value is not None else None,
+    )

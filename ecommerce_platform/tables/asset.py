@@ -1,0 +1,134 @@
+"""One builder for every table that is filled by a SELECT: key, files, lineage and metadata follow from its name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    CodeReferencesMetadataValue,
+    LocalFileCodeReference,
+    asset,
+)
+
+from ecommerce_platform.io_managers import Merge, Query, ReplaceSlice, Window
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.layers import LAYERS
+from ecommerce_platform.partitions import daily, one_run, window_of_run
+from ecommerce_platform.resources.database import Database
+from ecommerce_platform.tables.columns import table_schema
+from ecommerce_platform.tables.lineage import scope_path, tables_read, transform_path
+from ecommerce_platform.tables.loaded_days import covers_all_days
+
+
+def table_key(table: str) -> AssetKey:
+    """``warehouse.fact_sales`` as the asset key ``["warehouse", "fact_sales"]``."""
+    return AssetKey(table.split("."))
+
+
+def spec_of(table: str, description: str, write: Merge | ReplaceSlice, *files: Path, is_daily: bool) -> AssetSpec:
+    """Everything that Dagster shows of a table, but its dependencies."""
+    layer = LAYERS[table.split(".")[0]]
+    metadata = {
+        "write": write.to_metadata(),
+        "dagster/column_schema": table_schema(table),
+        "dagster/table_name": table,
+        **({"partition_expr": "partition_date"} if is_daily else {}),
+        **code_references(*files),
+    }
+    return AssetSpec(
+        key=table_key(table),
+        description=description,
+        group_name=layer.name,
+        owners=list(layer.owners),
+        kinds=set(layer.kinds),
+        metadata=metadata,
+        partitions_def=daily if is_daily else None,
+    )
+
+
+def code_references(*files: Path) -> dict[str, CodeReferencesMetadataValue]:
+    """The files that make an asset, as links in the UI."""
+    return {
+        "dagster/code_references": CodeReferencesMetadataValue(
+            code_references=[LocalFileCodeReference(file_path=str(path), line_number=1) for path in files]
+        )
+    }
+
+
+SCOPE_FILE = "sql/scope/SCHEMA/TABLE.sql"
+
+ExtraParameters = Callable[[AssetExecutionContext, ClientConnection, Window], Mapping[str, object]]
+
+
+def table_asset(
+    table: str,
+    *,
+    write: Merge,
+    description: str,
+    is_daily: bool = True,
+    extra_parameters: ExtraParameters | None = None,
+) -> AssetsDefinition:
+    """An asset that is filled by sql/transform/SCHEMA/TABLE.sql.
+
+    sql/scope/SCHEMA/TABLE.sql, where there is one, says which of its keys some changes concern.
+
+    Args:
+        table: schema.table.
+        write: how the rows are written.
+        description: one sentence: the grain and what the table is for.
+        is_daily: whether it has daily partitions. One without still looks at the days of its run.
+        extra_parameters: called before the table is filled; gives parameters of the SELECT beside the
+            days, or raises where the table must not be filled.
+    """
+    files = [transform_path(table), *filter(None, [scope_path(table)])]
+    if bool(write.scope) != (len(files) > 1):
+        raise ValueError(f"{table}: a table with columns of a scope has a file {SCOPE_FILE}, and the other way round")
+    spec = spec_of(table, description, write, *files, is_daily=is_daily)
+
+    @asset(
+        key=spec.key,
+        description=spec.description,
+        group_name=spec.group_name,
+        owners=spec.owners,
+        kinds=spec.kinds,
+        metadata=spec.metadata,
+        partitions_def=spec.partitions_def,
+        backfill_policy=one_run,
+        deps=[table_key(name) for name in tables_read(table)],
+        io_manager_key="io_manager",
+        pool=table,
+        output_required=True,
+    )
+    def build(context: AssetExecutionContext, database: Database) -> Query:
+        window = window_of_run(context.run.tags)
+        with database.connect() as connection:
+            extra = extra_parameters(context, connection, window) if extra_parameters is not None else {}
+            is_full_refresh = bool(write.scope) and covers_all_days(connection, window)
+            return table_query(table, window, extra, is_full_refresh=is_full_refresh)
+
+    return build
+
+
+def table_query(
+    table: str, window: Window, extra: Mapping[str, object] | None = None, *, is_full_refresh: bool = False
+) -> Query:
+    """What the asset of a table returns for some days: its files of sql/transform and sql/scope.
+
+    Args:
+        table: schema.table.
+        window: the days of the run.
+        extra: parameters of the SELECT beside the days.
+        is_full_refresh: compute all rows again; a run over every loaded day is faster so.
+    """
+    scope = scope_path(table)
+    return Query(
+        transform_path(table).read_text(encoding="utf-8"),
+        {"window_start": window.start, "window_end": window.end, **(extra or {})},
+        scope=scope.read_text(encoding="utf-8") if scope is not None else None,
+        reads=tables_read(table),
+        window=window,
+        is_full_refresh=is_full_refresh and scope is not None,
+    )
