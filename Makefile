@@ -41,6 +41,7 @@ test: $(VENV)/.installed-dev ## Run the tests [PYTEST_ARGS=...]
 lint: $(VENV)/.installed-dev ## Check style, SQL, types and dependencies
 	@status=0; \
 	for check in 'ruff check .' 'ruff format --check .' 'sqlfluff lint --nocolor sql' 'ty check ecommerce_platform dashboards' \
+		'lint-imports --no-cache' \
 		'python -m pip --disable-pip-version-check check' 'python .ci/audit.py'; do \
 		echo "$$check"; $(BIN)/$$check || status=1; \
 	done; exit $$status

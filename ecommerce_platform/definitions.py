@@ -8,6 +8,7 @@ from dagster import (
     AssetKey,
     AssetSpec,
     Definitions,
+    FreshnessPolicy,
     InitResourceContext,
     IOManagerDefinition,
     ResourceDefinition,
@@ -22,11 +23,12 @@ from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.automation.weekly import every_week, maintenance_job
 from ecommerce_platform.checks import all_checks
 from ecommerce_platform.io_managers.postgres import postgres_io_manager
-from ecommerce_platform.layers import LAYERS
+from ecommerce_platform.layers import LATE_AFTER, STALE_AFTER
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.published import PublishingIOManager
 from ecommerce_platform.resources.source import Source
 
+FRESHNESS = FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=STALE_AFTER)
 NEVER_STALE = {AssetKey(["warehouse", "dim_date"])}
 """Assets that do not change from day to day."""
 
@@ -66,7 +68,7 @@ def _always(value: Any) -> Callable[[InitResourceContext], Any]:
 def _with_freshness(spec: AssetSpec) -> AssetSpec:
     if spec.key in NEVER_STALE:
         return spec
-    return apply_freshness_policy(spec, LAYERS[spec.key.path[0]].freshness, overwrite_existing=False)
+    return apply_freshness_policy(spec, FRESHNESS, overwrite_existing=False)
 
 
 defs = build_definitions()

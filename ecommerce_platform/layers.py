@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from dagster import FreshnessPolicy
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -17,60 +15,40 @@ class Layer:
         description: what the layer holds.
         owners: who is asked about it, as Dagster owners.
         kinds: the technologies that Dagster shows on each asset.
-        freshness: how old its last materialization may grow before Dagster warns, and fails.
     """
 
     name: str
     description: str
     owners: tuple[str, ...]
     kinds: frozenset[str]
-    freshness: FreshnessPolicy
 
 
-def _daily(warn_hours: int, fail_hours: int) -> FreshnessPolicy:
-    return FreshnessPolicy.time_window(
-        fail_window=dt.timedelta(hours=fail_hours), warn_window=dt.timedelta(hours=warn_hours)
-    )
-
+LATE_AFTER = dt.timedelta(hours=26)
+STALE_AFTER = dt.timedelta(hours=36)
+"""How old the last materialization of a daily asset may grow before Dagster warns, and before its freshness fails."""
 
 LAYERS: dict[str, Layer] = {
     layer.name: layer
     for layer in (
-        Layer("raw", "The files as exported.", ("team:data-engineering",), frozenset({"csv"}), _daily(26, 36)),
+        Layer("raw", "The files as exported.", ("team:data-engineering",), frozenset({"csv"})),
         Layer(
-            "staging",
-            "Exact text replicas of the files.",
-            ("team:data-engineering",),
-            frozenset({"postgres", "table"}),
-            _daily(26, 36),
+            "staging", "Exact text replicas of the files.", ("team:data-engineering",), frozenset({"postgres", "table"})
         ),
         Layer(
-            "production",
-            "Typed, clean 3NF model.",
-            ("team:data-engineering",),
-            frozenset({"postgres", "sql", "table"}),
-            _daily(26, 36),
+            "production", "Typed, clean 3NF model.", ("team:data-engineering",), frozenset({"postgres", "sql", "table"})
         ),
         Layer(
             "warehouse",
             "Star schema with history, and its aggregates.",
             ("team:analytics-engineering",),
             frozenset({"postgres", "sql", "table"}),
-            _daily(26, 36),
         ),
-        Layer(
-            "analytics",
-            "Extracts for analysts.",
-            ("team:analytics",),
-            frozenset({"postgres", "pandas", "csv"}),
-            _daily(26, 36),
-        ),
+        Layer("analytics", "Extracts for analysts.", ("team:analytics",), frozenset({"postgres", "pandas", "csv"})),
         Layer(
             "monitoring",
             "What the platform says of itself.",
             ("team:data-engineering",),
             frozenset({"postgres", "json"}),
-            _daily(26, 36),
         ),
     )
 }

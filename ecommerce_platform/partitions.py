@@ -5,15 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 from dagster import BackfillPolicy, DailyPartitionsDefinition, PartitionKeyRange, partition_loading_context
 
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.settings import load_settings
-
-if TYPE_CHECKING:
-    from dagster._core.instance import DynamicPartitionsStore
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
@@ -27,7 +24,7 @@ class Days(DailyPartitionsDefinition):
     """
 
     def get_partition_keys(
-        self, current_time: dt.datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+        self, current_time: dt.datetime | None = None, dynamic_partitions_store: Any = None
     ) -> list[str]:
         """As Dagster's own."""
         with partition_loading_context(current_time, dynamic_partitions_store):

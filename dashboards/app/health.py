@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
-
 from dashboards.app.answers import Answer, Column, KpiAnswer
 from dashboards.app.snapshot import reading
 from ecommerce_platform.checks.freshness import latest_expected_day
 from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_checks, last_results, worst_by_check
 from ecommerce_platform.feeds.folder_check import spans_of
 from ecommerce_platform.io_managers.connection import PostgresConnection
-from ecommerce_platform.layers import LAYERS
+from ecommerce_platform.layers import LATE_AFTER, LAYERS, STALE_AFTER
 
 FRESH, LATE, STALE, FAILING, UNKNOWN = "Fresh", "Late", "Stale", "Failing", "Unknown"
 DAY = "%-d %b %Y"
@@ -98,17 +96,14 @@ def read_health(connection: PostgresConnection) -> Health:
     )
 
 
-def freshness_of(layer: str, loaded_at: dt.datetime | None, now: dt.datetime) -> str:
-    """How a last load stands to the freshness policy of its layer: Fresh, Late (warns), Stale (fails) or Unknown."""
+def freshness_of(loaded_at: dt.datetime | None, now: dt.datetime) -> str:
+    """How a last load stands to the freshness policy: Fresh, Late (warns), Stale (fails) or Unknown."""
     if loaded_at is None:
         return UNKNOWN
-    policy = LAYERS[layer].freshness
-    assert isinstance(policy, TimeWindowFreshnessPolicy)
     age = now - loaded_at
-    if age > policy.fail_window.to_timedelta():
+    if age > STALE_AFTER:
         return STALE
-    warn = policy.warn_window
-    return LATE if warn is not None and age > warn.to_timedelta() else FRESH
+    return LATE if age > LATE_AFTER else FRESH
 
 
 def staleness(health: Health, last_day: dt.date | None, now: dt.datetime) -> str | None:
@@ -116,7 +111,7 @@ def staleness(health: Health, last_day: dt.date | None, now: dt.datetime) -> str
     expected = latest_expected_day(now)
     if last_day is not None and last_day < expected:
         return f"The data go through {last_day:{DAY}}; {expected:{DAY}} was due."
-    state = freshness_of("warehouse", health.refreshed_at, now)
+    state = freshness_of(health.refreshed_at, now)
     if state in (LATE, STALE) and health.refreshed_at is not None:
         hours = int((now - health.refreshed_at).total_seconds() // 3600)
         return f"The last load was {hours} hours ago, longer than the freshness policy of the warehouse allows."
@@ -204,7 +199,7 @@ def _freshness(health: Health, now: dt.datetime) -> Answer:
         rows.append(
             (
                 layer,
-                FAILING if is_failing else freshness_of(layer, oldest, now),
+                FAILING if is_failing else freshness_of(oldest, now),
                 oldest,
                 min(days) if days else None,
                 len(reports),

@@ -7,19 +7,13 @@ serves, and the daemons beat. So this asks the inner process, and looks at the t
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from collections.abc import Callable
-from enum import Enum
 
-import click
-import grpc
 from dagster import DagsterInstance
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
-from dagster._grpc.client import DagsterGrpcClient
 
 from ecommerce_platform.automation.alerts import Book, Incident, WebhookError, compare, deliver
+from ecommerce_platform.instance.code_server import Answer
+from ecommerce_platform.instance.records import last_tick
 
 TICKS_STOP_AFTER = dt.timedelta(minutes=5)
 """The sensor ``alerts`` ticks every minute. Without a tick for so long, nothing does."""
@@ -28,23 +22,6 @@ PATIENCE = 3
 """So many times in a row the code server must not answer before it counts as dead."""
 
 TICKS = "ticks"
-
-
-class Answer(Enum):
-    """The state of a code server: it works, nothing is listening (yet), or it answers with an error."""
-
-    WORKS, NOBODY, BROKEN = "works", "nobody", "broken"
-
-
-def ask_code_server(*, socket: str | None = None, host: str = "localhost", port: int | None = None) -> Answer:
-    """Ask the process that holds the code, and not only the one before it."""
-    client = DagsterGrpcClient(socket=socket, host=host) if socket else DagsterGrpcClient(port=port, host=host)
-    try:
-        return Answer.WORKS if client.ping("alive")["echo"] == "alive" else Answer.BROKEN
-    except DagsterUserCodeUnreachableError as error:
-        reached = error.__cause__
-        code = reached.code() if isinstance(reached, grpc.RpcError) and isinstance(reached, grpc.Call) else None
-        return Answer.NOBODY if code == grpc.StatusCode.UNAVAILABLE else Answer.BROKEN
 
 
 class CodeServerWatch:
@@ -69,21 +46,6 @@ class CodeServerWatch:
             return None
         self._missed, self._has_worked = 0, False
         return self._name
-
-
-def last_tick(instance: DagsterInstance, since: dt.datetime) -> dt.datetime | None:
-    """When a sensor last ticked, at least ``since``; None where somebody has stopped all of them."""
-    states = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
-    running = [state for state in states if state.status != InstigatorStatus.STOPPED]
-    if states and not running:
-        return None
-    ticks = [
-        tick.timestamp
-        for state in running
-        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
-        if tick.status != TickStatus.FAILURE
-    ]
-    return dt.datetime.fromtimestamp(max([since.timestamp(), *ticks]), dt.UTC)
 
 
 class TickWatch:
@@ -134,15 +96,3 @@ class TickWatch:
         except WebhookError as error:
             self._say(f"An alert is not delivered, and will be sent again: {error}")
         return not why
-
-
-@click.command()
-@click.option("--host", default="localhost", show_default=True)
-@click.option("--port", type=int, required=True)
-def main(host: str, port: int) -> None:
-    """End with 0 when the code server answers, for the health check of a container."""
-    sys.exit(0 if ask_code_server(host=host, port=port) == Answer.WORKS else 1)
-
-
-if __name__ == "__main__":
-    main()

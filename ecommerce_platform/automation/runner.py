@@ -12,16 +12,17 @@ from dagster import (
     AssetSelection,
     DagsterEvent,
     DagsterEventType,
+    DagsterExecutionInterruptedError,
     DagsterInstance,
     Definitions,
     EventLogEntry,
     JsonMetadataValue,
 )
-from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
 from ecommerce_platform.assets.raw import REFUSED_DAYS
 from ecommerce_platform.automation.daily import DAILY_JOB
 from ecommerce_platform.instance.orphaned_runs import PROCESS_TAG, fail_orphaned_runs, this_process
+from ecommerce_platform.instance.records import FAILED_CHECK
 from ecommerce_platform.instance.storage import DataFolderComputeLogs
 from ecommerce_platform.partitions import range_tags
 
@@ -150,7 +151,7 @@ def step_count(definitions: Definitions, select: str | None = None) -> int:
 def _is_failed_check(event: DagsterEvent) -> bool:
     # The check has told what it found already.
     error = event.step_failure_data.error
-    return error is not None and error.cls_name == DagsterAssetCheckFailedError.__name__
+    return error is not None and error.cls_name == FAILED_CHECK
 
 
 def _is_interrupted(event: DagsterEvent) -> bool:

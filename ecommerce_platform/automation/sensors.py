@@ -20,8 +20,6 @@ from dagster import (
     SkipReason,
     sensor,
 )
-from dagster._core.definitions.freshness import FreshnessState
-from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from ecommerce_platform.automation.alerts import (
     CHECK,
@@ -36,6 +34,7 @@ from ecommerce_platform.automation.alerts import (
     deliver,
 )
 from ecommerce_platform.checks.results import failing_checks, last_results
+from ecommerce_platform.instance.records import is_retried_automatically, stale_assets
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.partitions import days_of_run
 from ecommerce_platform.resources.database import Database
@@ -115,8 +114,7 @@ def _runs(instance: DagsterInstance, ui: str, known: Collection[str]) -> Iterato
         name = f"{run.job_name.strip('_')}, {what}"
         key = f"{RUN}{_root(run) if days is None else name}"
         # Dagster runs a run again whose process died: that one is not lost yet.
-        is_tried_again = run.tags.get(WILL_RETRY_TAG) == "true"
-        if key in seen or is_tried_again or any(_makes_good(other, run) for other in later):
+        if key in seen or is_retried_automatically(run) or any(_makes_good(other, run) for other in later):
             continue
         seen.add(key)
         detail = "" if key in known else _failed_steps(instance, run)
@@ -174,8 +172,7 @@ def _checks(database: PostgresConnection, ui: str) -> tuple[list[Incident], bool
 
 def _freshness(instance: DagsterInstance, ui: str, assets: Sequence[AssetKey]) -> Iterator[Incident]:
     """Assets that were not materialized in the time that their policy allows."""
-    for key, record in sorted(instance.get_freshness_state_records(assets).items()):
-        if record.freshness_state == FreshnessState.FAIL:
-            name = ".".join(key.path)
-            text = f"Not materialized in time; its freshness failed at {record.updated_at:%Y-%m-%d %H:%M} UTC."
-            yield Incident(f"{FRESHNESS}{name}", f"No longer fresh: {name}", text, f"{ui}/assets/{'/'.join(key.path)}")
+    for key, since in stale_assets(instance, assets).items():
+        name = ".".join(key.path)
+        text = f"Not materialized in time; its freshness failed at {since:%Y-%m-%d %H:%M} UTC."
+        yield Incident(f"{FRESHNESS}{name}", f"No longer fresh: {name}", text, f"{ui}/assets/{'/'.join(key.path)}")

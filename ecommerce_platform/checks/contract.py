@@ -264,7 +264,7 @@ def _sources() -> str:
     """The texts of the schemas and of the compiler, and the versions of the libraries that they use."""
     here = Path(__file__).resolve()
     package = here.parent.parent
-    files = [here, here.with_name("constraints.py"), package / "source" / "feeds.py"]
+    files = [here, here.with_name("constraints.py"), package / "feeds" / "columns.py"]
     files += sorted((package / "schemas").glob("*.py"))
     texts = [path.read_bytes() for path in files]
     versions = [version(name) for name in ("pandera", "ibis-framework", "sqlglot")]

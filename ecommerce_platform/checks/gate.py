@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from dagster import AssetCheckKey, AssetExecutionContext, AssetKey, Failure
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster import AssetExecutionContext, AssetKey, Failure
 
 from ecommerce_platform.checks.contract import contract
 from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.instance.records import has_passed_in_run
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 
@@ -53,19 +53,15 @@ def _judged_by_this_run(
 ) -> bool:
     """Whether the contract passed in this run, and the slices are still those that this run has loaded."""
     key = AssetKey(["staging", feed])
-    records = context.instance.event_log_storage.get_asset_check_execution_history(
-        AssetCheckKey(key, "contract"), limit=1
-    )
     loaded = context.instance.get_latest_materialization_event(key)
     if (
-        not records
-        or records[0].run_id != context.run.run_id
-        or records[0].status != AssetCheckExecutionRecordStatus.SUCCEEDED
-        or loaded is None
+        loaded is None
         or loaded.run_id != context.run.run_id
         or loaded.asset_materialization is None
         or LOADS not in loaded.asset_materialization.metadata
     ):
+        return False
+    if not has_passed_in_run(context.instance, key, "contract", context.run.run_id):
         return False
     first, last = str(loaded.asset_materialization.metadata[LOADS].value).split(" to ")
     # Of a slice without rows there is nothing to judge.

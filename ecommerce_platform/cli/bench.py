@@ -23,6 +23,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.settings import PREFIX, PROJECT_DIR, SQL_DIR
 
 FIRST_DAY = dt.date(2024, 1, 1)
@@ -36,7 +37,6 @@ CUSTOMERS_PER_ORDER = 0.1
 BASELINE_FILES = ("1_prepare", "2_load", "3_production", "4_warehouse", "5_keys", "6_analytics")
 COMPARED_SCHEMAS = ("staging", "production", "warehouse", "analytics")
 FROM_FILES = "not group:raw"
-LAYERS = ("raw", "staging", "production", "warehouse", "analytics", "monitoring")
 
 Say = Callable[[str], None]
 
@@ -154,7 +154,7 @@ class Workplace:
         next_days = [self.load(day, day) for day in days]
         next_day = sorted(next_days, key=lambda run: run.seconds)[MORE_DAYS // 2]
         checks_s = platform.checks_s
-        phases = {f"platform {layer}": _seconds_of(platform.steps, f"{layer}__") for layer in LAYERS[1:]}
+        phases = {f"platform {layer}": _seconds_of(platform.steps, f"{layer}__") for layer in list(LAYERS)[1:]}
         phases |= {f"platform checks of {layer}": _seconds_of(platform.steps, f"check__{layer}") for layer in LAYERS}
         phases["platform dagster and start"] = platform.seconds - checks_s - platform.written_s
         phases |= {f"baseline {name}": seconds for name, seconds in baseline.items()}

@@ -136,7 +136,7 @@ def serve_until_stopped(settings: Settings) -> None:
 
 def _wait_for_code(socket_path: Path, answers: threading.Event) -> None:
     """Set the event once the code server works."""
-    from ecommerce_platform.automation.pulse import Answer, ask_code_server
+    from ecommerce_platform.instance.code_server import Answer, ask_code_server
 
     while ask_code_server(socket=str(socket_path)) != Answer.WORKS:
         time.sleep(0.3)
@@ -176,7 +176,8 @@ def _watches(
     settings: Settings, instance: DagsterInstance, socket_path: Path, code_server: str, say: Callable[[str], None]
 ) -> Callable[[], str | None]:
     """Look, in the background, after what a living process does not tell; gives the child to start again, if any."""
-    from ecommerce_platform.automation.pulse import CodeServerWatch, TickWatch, ask_code_server
+    from ecommerce_platform.automation.pulse import CodeServerWatch, TickWatch
+    from ecommerce_platform.instance.code_server import ask_code_server
     from ecommerce_platform.resources.database import embedded_server
 
     silent: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pandera.ibis import Check
 
+from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.schemas.rules import not_blank, optional, required, rule, table_schema
-
-LAYERS = ["raw", "staging", "production", "warehouse", "analytics", "monitoring"]
 
 QualityReport = table_schema(
     "monitoring.quality_report",
@@ -31,7 +30,7 @@ PipelineReport = table_schema(
     "monitoring.pipeline_report",
     {
         "table_name": required(Check.str_matches(r"^[a-z_]+\.[a-z0-9_]+$")),
-        "layer": required(Check.isin(LAYERS)),
+        "layer": required(Check.isin(list(LAYERS))),
         "row_count": required(Check.ge(0)),
         "total_bytes": required(Check.ge(0)),
         "last_materialized_at": optional(),

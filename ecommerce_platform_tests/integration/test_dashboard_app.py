@@ -158,11 +158,11 @@ NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 
 @pytest.mark.parametrize(("hours", "state"), [(1, FRESH), (26, FRESH), (27, LATE), (36, LATE), (37, STALE)])
 def test_a_layer_is_as_fresh_as_its_policy_says(hours: int, state: str) -> None:
-    assert freshness_of("warehouse", NOW - dt.timedelta(hours=hours), NOW) == state
+    assert freshness_of(NOW - dt.timedelta(hours=hours), NOW) == state
     loaded = TableReport("warehouse.fact_sales", "warehouse", 1, NOW - dt.timedelta(hours=hours), None)
     told = staleness(Health([loaded], [], [], 0), NOW.date() - dt.timedelta(days=1), NOW)
     assert (told is None) == (state == FRESH)
-    assert freshness_of("warehouse", None, NOW) == UNKNOWN
+    assert freshness_of(None, NOW) == UNKNOWN
 
 
 # The command

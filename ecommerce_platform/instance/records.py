@@ -1,0 +1,54 @@
+"""What Dagster has recorded of runs, checks, freshness and ticks, in plain terms."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from dagster import AssetCheckKey, AssetKey, DagsterInstance, DagsterRun
+from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.tags import WILL_RETRY_TAG
+
+FAILED_CHECK = DagsterAssetCheckFailedError.__name__
+"""The class of the error of a step whose blocking check has failed."""
+
+
+def has_passed_in_run(instance: DagsterInstance, asset: AssetKey, check: str, run_id: str) -> bool:
+    """Whether the latest result of a check is that of a run, and it passed."""
+    records = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(asset, check), limit=1)
+    return (
+        bool(records) and records[0].run_id == run_id and records[0].status == AssetCheckExecutionRecordStatus.SUCCEEDED
+    )
+
+
+def is_retried_automatically(run: DagsterRun) -> bool:
+    """Whether Dagster runs a failed run again by itself."""
+    return run.tags.get(WILL_RETRY_TAG) == "true"
+
+
+def stale_assets(instance: DagsterInstance, assets: Sequence[AssetKey]) -> dict[AssetKey, dt.datetime]:
+    """The assets whose freshness policy fails, and since when, in the order of their keys."""
+    return {
+        key: record.updated_at
+        for key, record in sorted(instance.get_freshness_state_records(assets).items())
+        if record.freshness_state == FreshnessState.FAIL
+    }
+
+
+def last_tick(instance: DagsterInstance, since: dt.datetime) -> dt.datetime | None:
+    """When a sensor last ticked, at least ``since``; None where somebody has stopped all of them."""
+    states = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    running = [state for state in states if state.status != InstigatorStatus.STOPPED]
+    if states and not running:
+        return None
+    ticks = [
+        tick.timestamp
+        for state in running
+        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+        if tick.status != TickStatus.FAILURE
+    ]
+    return dt.datetime.fromtimestamp(max([since.timestamp(), *ticks]), dt.UTC)
