@@ -268,7 +268,7 @@ def model_columns(table: str) -> list[tuple[str, str, str]]:
     if table == "customer_profile":
         return [(name, type_, "") for name, type_ in PROFILE]
     return [
-        (column.name, column.type, column.comment or "")
+        (column.name, column.base_type, column.comment or "")
         for column in columns_of(f"warehouse.{table}")
         if (table, column.name) not in LEFT_OUT
     ]

@@ -33,7 +33,7 @@ def frame_type(table: str):
             PandasColumn(
                 column.name,
                 constraints=[
-                    ColumnDTypeInSetConstraint({PANDAS_TYPES.get(column.type, "object")}),
+                    ColumnDTypeInSetConstraint({PANDAS_TYPES.get(column.base_type, "object")}),
                     *([] if column.nullable else [NonNullableColumnConstraint()]),
                 ],
             )

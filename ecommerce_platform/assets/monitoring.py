@@ -249,7 +249,7 @@ def health_summary(frame: pd.DataFrame) -> str:
 
 
 def _typed(table: str, rows: list[dict]) -> pd.DataFrame:
-    expected = {column.name: PANDAS_TYPES.get(column.type, "object") for column in columns_of(table)}
+    expected = {column.name: PANDAS_TYPES.get(column.base_type, "object") for column in columns_of(table)}
     frame = pd.DataFrame(rows, columns=pd.Index(expected), dtype=object)
     return frame.astype({name: type_ for name, type_ in expected.items() if type_ != "object"})
 

@@ -18,7 +18,7 @@ from ecommerce_platform.checks.integrity import integrity_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.checks.reconciliation import raw_folder_of_settings, reconciliation_checks
 from ecommerce_platform.checks.volume import volume_checks
-from ecommerce_platform.schemas import SCHEMAS
+from ecommerce_platform.tables import manifest as committed
 
 if TYPE_CHECKING:
     from dagster import AssetChecksDefinition
@@ -35,7 +35,7 @@ def table_checks(
         raw_folder: where the files lie that staging is compared with.
         clock: what time it is.
     """
-    tables = list(SCHEMAS)
+    tables = committed.tables()
     checks = [
         *(contract(table) for table in tables),
         *reconciliation_checks(raw_folder),

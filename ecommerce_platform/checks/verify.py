@@ -18,7 +18,6 @@ from psycopg import sql
 
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.catalogue import catalogue_check
-from ecommerce_platform.checks.contract import columns_of
 from ecommerce_platform.checks.outcome import (
     CheckOutcome,
     Severity,
@@ -32,9 +31,11 @@ from ecommerce_platform.checks.results import record_results
 from ecommerce_platform.io_managers.change_log import NEVER, Source, changes, logs_of
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.postgres.facts import columns_of
 from ecommerce_platform.resources.published import difference, file_of
-from ecommerce_platform.schemas import SCHEMAS
 from ecommerce_platform.tables.lineage import scope_path, tables_read, transform_path, transformed_tables
+from ecommerce_platform.tables.manifest import entry
+from ecommerce_platform.tables.manifest import tables as every_table
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Verdict:
 
 def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_settings) -> list[TableCheck]:
     """What :func:`verify` asks, in flow order: all checks but those about now, and all SELECTs."""
-    tables = list(SCHEMAS)
+    tables = list(every_table())
     checks = [check for check in table_checks(raw_folder=raw_folder) if not check.is_about_now]
     checks += [holds_what_its_select_says(table) for table in transformed_tables()]
     return sorted(checks, key=lambda check: tables.index(check.table))
@@ -66,7 +67,7 @@ def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
 
 def file_checks() -> list[TableCheck]:
     """What :func:`verify` asks of the files that are written from tables."""
-    return [is_published(table) for table in SCHEMAS if file_of(table) is not None]
+    return [is_published(table) for table in every_table() if file_of(table) is not None]
 
 
 def all_verification_checks(url: str) -> list[TableCheck]:
@@ -139,7 +140,7 @@ def is_published(table: str) -> TableCheck:
 
 def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcome:
     with connection.transaction(force_rollback=True):
-        key = [sql.Identifier(name) for name in SCHEMAS[table].unique or ()]
+        key = [sql.Identifier(name) for name in entry(table).key]
         expected = _compute_again(connection, table)
         this = sql.Identifier(*table.split("."))
         columns = [sql.Identifier(name) for name in expected]

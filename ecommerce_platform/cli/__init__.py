@@ -10,7 +10,7 @@ import os
 import click
 import dotenv
 
-from ecommerce_platform.cli import benchmark, checking, database, exporting, loading, rejected, serving, upkeep
+from ecommerce_platform.cli import checking, database, development, exporting, loading, rejected, serving, upkeep
 from ecommerce_platform.settings import PROJECT_DIR
 
 
@@ -50,7 +50,8 @@ for command in (
     upkeep.watch,
     upkeep.alert_test,
     upkeep.clean_data,
-    benchmark.bench,
+    development.bench,
+    development.write_manifest,
     database.db,
     rejected.rejects,
     exporting.export,

@@ -438,7 +438,6 @@ def _generate(first: str, last: str) -> dict[str, Any]:
 
 
 def _prepare() -> dict[str, Any]:
-    from ecommerce_platform.checks.contract import store_contracts
     from ecommerce_platform.postgres.ddl import apply_ddl
     from ecommerce_platform.resources.database import database_url
     from ecommerce_platform.settings import load_settings
@@ -446,7 +445,6 @@ def _prepare() -> dict[str, Any]:
     load_settings().dagster_home.mkdir(parents=True, exist_ok=True)
     url = database_url(load_settings())
     apply_ddl(url)
-    store_contracts(url)
     return {"url": url}
 
 

@@ -20,7 +20,6 @@ def prepare(settings: Settings) -> None:
     A login that does not own the tables, as that of a service, finds them made, and makes nothing.
     """
     from ecommerce_platform.checks import table_checks
-    from ecommerce_platform.checks.contract import store_contracts
     from ecommerce_platform.checks.results import forget_former_checks
     from ecommerce_platform.checks.verify import all_verification_checks
     from ecommerce_platform.instance.home import prepare_dagster_home
@@ -36,7 +35,6 @@ def prepare(settings: Settings) -> None:
             require_tables(url)
             return
         apply_ddl(url)
-        store_contracts(url)
         note_what_is_expected(url, settings.first_day if settings.source == "synthetic" else None)
         forget_former_checks(url, [*table_checks(), *all_verification_checks(url)])
 

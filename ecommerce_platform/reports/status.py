@@ -11,7 +11,7 @@ from psycopg import sql
 from ecommerce_platform.checks.results import CheckResult, failing_checks, last_results
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.resources.database import Database
-from ecommerce_platform.tables.columns import tables_of_ddl
+from ecommerce_platform.tables.manifest import tables
 
 DAY_COLUMNS = ("partition_date", "sale_date")
 COUNTED_UP_TO = 100_000
@@ -45,7 +45,7 @@ class TableState:
 
 def table_keys() -> list[AssetKey]:
     """The assets that are tables, in the order of their names: every table of the layers is one."""
-    return sorted(AssetKey(table.split(".")) for table in tables_of_ddl())
+    return sorted(AssetKey(table.split(".")) for table in tables())
 
 
 def table_states(instance: DagsterInstance) -> list[TableState]:

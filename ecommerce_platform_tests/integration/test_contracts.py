@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import ibis
@@ -15,22 +12,21 @@ import pyarrow.compute as pc
 import pytest
 from pandera.errors import SchemaErrors
 
-from ecommerce_platform.checks.contract import catalogue, columns_of, compile_contract, contract, store_contracts
+from ecommerce_platform.checks.compiler import compile_contract
+from ecommerce_platform.checks.contract import contract
 from ecommerce_platform.checks.outcome import as_sql
 from ecommerce_platform.checks.verify import make_empty_scope
 from ecommerce_platform.feeds.columns import BLANKS, FILLED
-from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
-from ecommerce_platform.schemas import SCHEMAS, tables_of_ddl
+from ecommerce_platform.postgres.facts import catalogue, columns_of
+from ecommerce_platform.schemas import schema_of
 from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform.tables.manifest import tables
 from ecommerce_platform_tests.conftest import TEMPLATE
 
 SCHEMA_NAMES = ["staging", "production", "warehouse", "analytics", "monitoring"]
-TRANSFORMED = [
-    table for table in tables_of_ddl() if (SQL_DIR / "transform" / f"{table.replace('.', '/')}.sql").exists()
-]
+TRANSFORMED = [table for table in tables() if (SQL_DIR / "transform" / f"{table.replace('.', '/')}.sql").exists()]
 
 
 @pytest.fixture(scope="module")
@@ -47,25 +43,25 @@ def connection(postgres_server: EmbeddedPostgres) -> Iterator[ClientConnection]:
 def test_every_table_of_the_database_has_a_schema_and_every_schema_a_table(
     connection: ClientConnection,
 ) -> None:
-    tables = connection.execute(
+    found = connection.execute(
         "select schemaname || '.' || tablename from pg_tables where schemaname = any (%s)", (SCHEMA_NAMES,)
     ).fetchall()
-    assert {name for (name,) in tables} == set(SCHEMAS)
+    assert {name for (name,) in found} == set(tables())
 
 
-@pytest.mark.parametrize("table", tables_of_ddl())
+@pytest.mark.parametrize("table", tables())
 def test_a_schema_has_exactly_the_columns_of_its_table(connection: ClientConnection, table: str) -> None:
-    assert set(SCHEMAS[table].columns) == set(columns_of(connection, table))
+    assert set(schema_of(table).columns) == set(columns_of(connection, table))
 
 
-@pytest.mark.parametrize("table", tables_of_ddl())
+@pytest.mark.parametrize("table", tables())
 def test_a_schema_forbids_nulls_where_the_ddl_does(connection: ClientConnection, table: str) -> None:
     rows = connection.execute(
         "select attname, attnotnull from pg_attribute where attrelid = %s::regclass and attnum > 0"
         " and not attisdropped",
         (table,),
     ).fetchall()
-    assert {name: not column.nullable for name, column in SCHEMAS[table].columns.items()} == dict(rows)
+    assert {name: not column.nullable for name, column in schema_of(table).columns.items()} == dict(rows)
 
 
 def primary_key(connection: ClientConnection, table: str) -> list[str]:
@@ -84,9 +80,9 @@ def primary_key(connection: ClientConnection, table: str) -> list[str]:
     return [name for (name,) in rows]
 
 
-@pytest.mark.parametrize("table", tables_of_ddl())
+@pytest.mark.parametrize("table", tables())
 def test_a_schema_is_unique_by_the_primary_key(connection: ClientConnection, table: str) -> None:
-    assert set(SCHEMAS[table].unique or []) == set(primary_key(connection, table))
+    assert set(schema_of(table).unique or []) == set(primary_key(connection, table))
 
 
 def test_every_table_and_every_column_says_what_it_is(connection: ClientConnection) -> None:
@@ -144,7 +140,7 @@ def test_a_blank_is_the_same_for_the_database_its_contracts_and_the_readers_of_f
     assert set(filter(str.isspace, letters)) < set(BLANKS)
 
 
-@pytest.mark.parametrize("table", tables_of_ddl())
+@pytest.mark.parametrize("table", tables())
 def test_a_contract_runs_on_an_empty_table(connection: ClientConnection, table: str) -> None:
     outcome = contract(table).run(connection)
     assert (outcome.passed, outcome.rows_tested) == (True, 0)
@@ -174,7 +170,7 @@ def test_no_schema_has_a_lower_limit_for_an_amount_than_its_column(connection: C
         f"{table}.{column}: {check.statistics}"
         for table, column, precision, scale in amounts
         if precision - scale >= 10
-        for check in SCHEMAS[table].columns[column].checks
+        for check in schema_of(table).columns[column].checks
         if check.statistics and (limit := check.statistics.get("max_value")) is not None
         if limit < 10 ** (precision - scale)
     ]
@@ -226,8 +222,8 @@ def test_a_table_whose_rules_the_database_keeps_is_counted(connection: ClientCon
     assert [name.split(":")[0] for name in asked.rules] == ["payment_method_id", "payment_method"]
     checks = ("(payment_method_id >= 0)", f"(payment_method ~ '^{FILLED}'::text)")
     kept = compile_contract(table, dataclasses.replace(facts, checks=checks))
-    assert (kept.rules, kept.kept[-1]) == ((), "unique: payment_method_id")
-    assert set(asked.rules) < set(kept.kept)
+    assert (kept.rules, kept.enforced[-1]) == ((), "unique: payment_method_id")
+    assert set(asked.rules) < set(kept.enforced)
     for statement, parameters in ((kept.whole, None), (kept.of_days, {"start": "2024-01-01", "end": "2024-01-02"})):
         if statement:
             assert connection.execute(as_sql(statement), parameters).fetchone() == (0,)
@@ -252,7 +248,7 @@ def test_a_contract_counts_what_pandera_itself_counts(
     told = psycopg.conninfo.conninfo_to_dict(postgres_server.url("contracts"))
     backend = ibis.postgres.connect(**{("database" if name == "dbname" else name): told[name] for name in told})
     with pytest.raises(SchemaErrors) as caught:
-        SCHEMAS[table].validate(backend.table("dim_product", database="warehouse"), lazy=True)
+        schema_of(table).validate(backend.table("dim_product", database="warehouse"), lazy=True)
     backend.disconnect()
     theirs = {str(failure.check.error) for failure in caught.value.schema_errors}
     assert ours.violations == 14 + 20 + 33
@@ -260,31 +256,3 @@ def test_a_contract_counts_what_pandera_itself_counts(
         str(sample["rule"]).removeprefix("product_name: ").removeprefix("price: ") for sample in ours.samples
     } <= theirs
     assert len(theirs) == 3
-
-
-def test_a_stored_contract_judges_as_the_schema_does_and_is_compiled_once(database_url: str) -> None:
-    days = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 3))
-    with PostgresConnection(url=database_url, role="loader").connect() as connection:
-        fresh = [contract(table).run(connection, window) for table in SCHEMAS for window in (None, days)]
-        assert store_contracts(database_url) == list(SCHEMAS)
-        assert [contract(table).run(connection, window) for table in SCHEMAS for window in (None, days)] == fresh
-    assert store_contracts(database_url) == []
-    with psycopg.connect(database_url) as connection:
-        connection.execute("alter table analytics.geography alter column profit_margin type numeric(30, 2)")
-    assert store_contracts(database_url) == ["analytics.geography"]
-
-
-def test_a_day_is_judged_by_stored_contracts_without_pandera(database_url: str) -> None:
-    store_contracts(database_url)
-    program = (
-        "import sys, datetime as dt\n"
-        "from ecommerce_platform.checks.contract import contract\n"
-        "from ecommerce_platform.io_managers import PostgresConnection\n"
-        "from ecommerce_platform.io_managers.modes import Window\n"
-        "with PostgresConnection(url=sys.argv[1], role='loader').connect() as connection:\n"
-        "    for table in ('staging.products', 'warehouse.fact_sales', 'analytics.geography'):\n"
-        "        window = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 2))\n"
-        "        assert contract(table).run(connection, window).passed\n"
-        "sys.exit(any(name in sys.modules for name in ('pandera', 'ibis', 'sqlglot')))\n"
-    )
-    assert subprocess.run([sys.executable, "-c", program, database_url], check=False).returncode == 0

@@ -11,17 +11,18 @@ import pytest
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.freshness import latest_expected_day
 from ecommerce_platform.checks.volume import usual_range
-from ecommerce_platform.schemas import SCHEMAS, schema_name, tables_of_ddl
+from ecommerce_platform.schemas import schema_name, schema_of
+from ecommerce_platform.tables.manifest import tables
 
 
 def test_every_table_of_the_ddl_has_a_schema_of_its_name() -> None:
-    assert [SCHEMAS[table].name for table in tables_of_ddl()] == list(tables_of_ddl())
+    assert [schema_of(table).name for table in tables()] == list(tables())
     assert schema_name("warehouse.agg_daily_sales") == "AggDailySales"
 
 
 def test_an_unknown_table_has_no_schema() -> None:
     with pytest.raises(KeyError, match=r"warehouse\.nothing"):
-        SCHEMAS["warehouse.nothing"]
+        schema_of("warehouse.nothing")
 
 
 def test_the_checks_are_known_without_importing_pandera() -> None:
@@ -35,11 +36,12 @@ def test_the_checks_are_known_without_importing_pandera() -> None:
 def test_every_table_has_a_contract_and_no_two_checks_one_name() -> None:
     names = [(check.table, check.name) for check in table_checks()]
     assert len(names) == len(set(names))
-    assert [table for table, name in names if name == "contract"] == list(tables_of_ddl())
+    assert [table for table, name in names if name == "contract"] == list(tables())
 
 
 def test_every_rule_has_a_name_of_its_own() -> None:
-    for table, schema in SCHEMAS.items():
+    for table in tables():
+        schema = schema_of(table)
         names = [f"{name}: {check.error}" for name, column in schema.columns.items() for check in column.checks]
         names += [str(check.error) for check in schema.checks]
         assert len(names) == len(set(names)), table

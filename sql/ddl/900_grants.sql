@@ -5,7 +5,7 @@ in schema staging, production, warehouse, analytics, monitoring to loader;
 grant select, insert, delete on all tables in schema change_log to loader;
 grant select, insert, update, delete on platform.slices, platform.superseded_loads, platform.watermarks to loader;
 grant usage on sequence platform.load_ids, platform.change_positions to loader;
-grant select on platform.contract_statements, platform.applied_ddl to loader;
+grant select on platform.applied_ddl to loader;
 grant execute on all functions in schema platform, warehouse to loader;
 
 revoke all on schema platform, change_log, staging, production from reader;

@@ -1,8 +1,9 @@
-"""``bench``: prints what :mod:`.bench` measures."""
+"""``bench`` and ``manifest``: for whoever changes the platform."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,3 +40,32 @@ def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -
         for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
             table.add_row(label, f"{figure:,}")
     show(table)
+
+
+@click.command("manifest")
+@one_clear_error
+def write_manifest() -> None:
+    """Write sql/manifest.json: columns, lineage and contracts, for whoever changes sql/ or ecommerce_platform/schemas.
+
+    Works on a server of its own, which it makes and removes.
+    """
+    from ecommerce_platform.checks.manifest_builder import build_manifest, manifest_text
+    from ecommerce_platform.files import write_atomically
+    from ecommerce_platform.postgres.ddl import apply_ddl
+    from ecommerce_platform.postgres.embedded import EmbeddedPostgres
+    from ecommerce_platform.tables.manifest import MANIFEST
+
+    with tempfile.TemporaryDirectory(prefix="ecommerce-manifest-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "postgres", {"fsync": "off"})
+        server.start()
+        try:
+            server.create_database("manifest")
+            apply_ddl(server.url("manifest"))
+            text = manifest_text(build_manifest(server.url("manifest")))
+        finally:
+            server.stop("immediate")
+    has_changed = not MANIFEST.exists() or MANIFEST.read_text(encoding="utf-8") != text
+    if has_changed:
+        write_atomically(MANIFEST, text.encode())
+        MANIFEST.chmod(0o644)  # it is committed
+    console.print(f"{MANIFEST.name} {'is written' if has_changed else 'was up to date'}.")

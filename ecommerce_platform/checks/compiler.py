@@ -1,0 +1,300 @@
+"""From pandera schemas to SQL: the statement that judges a table by its contract.
+
+pandera's Ibis backend gives each rule as a boolean expression over the columns. One statement counts the violations
+of all rules in one pass over the table; no row is moved. Ibis and pandera are dear to import, so this is used only
+where the manifest is written, where a database enforces something else than sql/ddl says, and to show rows that break a
+rule.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import sqlglot
+from ibis.backends.sql.datatypes import PostgresType
+from pandera.api.ibis.types import IbisData
+from pandera.ibis import DataFrameSchema
+from sqlglot import exp
+
+from ecommerce_platform.checks.constraints import kept
+from ecommerce_platform.checks.outcome import SAMPLES
+from ecommerce_platform.postgres.facts import TableFacts
+from ecommerce_platform.schemas import schema_of
+from ecommerce_platform.schemas.rules import distinct_key, tolerance
+from ecommerce_platform.tables.manifest import Contract
+
+DAY = "partition_date"
+MONTH = "month_start"
+BUYER = "customer_id"
+CUSTOMER_HISTORY = "warehouse.dim_customer"
+"""For some days, the versions of the customers whose images, orders or lines came are judged. Those of others change
+where an order goes from one customer to another, and wait for ``verify``. The other dimensions are small."""
+PERSONAL = ("staging", "production")
+"""Schemas whose values may be personal: their failing rows are named by key only."""
+
+ONE_TEXT = re.compile(r"'(?:[^']|'')*'")
+SET_OF_TEXTS = re.compile(r"IN \(('(?:[^']|'')*'(?:,\s*'(?:[^']|'')*')*)\)")
+
+# Ibis writes a date as a call; these two stand for the parameters of the statement.
+START, END = dt.date(1900, 1, 2), dt.date(1900, 1, 3)
+
+
+@lru_cache(maxsize=256)
+def compile_contract(table: str, facts: TableFacts) -> Contract:
+    """The contract of a table of which a database says these facts.
+
+    Raises:
+        ValueError: the table and its schema do not have the same columns.
+        TypeError: a rule is none that can be compiled.
+    """
+    strangers = set(schema_of(table).columns) ^ set(dict(facts.columns))
+    if strangers:
+        raise ValueError(f"{table} and its schema do not have the same columns: {', '.join(sorted(strangers))}")
+    plan = plan_of(table, facts)
+    of_days = plan.count((START, END)).replace("%", "%%") if plan.has_days else ""
+    for day, name in ((START, "start"), (END, "end")):
+        of_days = of_days.replace(f"MAKE_DATE({day.year}, {day.month}, {day.day})", f"%({name})s")
+        if plan.has_days and f"%({name})s" not in of_days:
+            raise TypeError(f"{table}: Ibis no longer writes a date as MAKE_DATE(…): {of_days[:200]}")
+    return Contract(plan.rules, plan.kept, plan.has_days, plan.count(None), of_days)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The statements of a contract, as functions of the days (first included, last not) or None.
+
+    Attributes:
+        rules: the names of the rules, in the order of the counts.
+        kept: the names of the rules that constraints enforce.
+        has_days: whether the rows that the days of a run concern can be told.
+        count: one row: rows tested, then the violations of each rule.
+        show: some rows that break the rule of this number.
+    """
+
+    rules: tuple[str, ...]
+    kept: tuple[str, ...]
+    has_days: bool
+    count: Callable[[Any], str]
+    show: Callable[[int, Any], str]
+
+
+@lru_cache(maxsize=256)
+def plan_of(table: str, facts: TableFacts) -> Plan:
+    """The statements of a contract, those that show the rows that break a rule among them."""
+
+    @ibis.udf.scalar.builtin(name="hashtextextended")
+    def hashed(text: str, seed: int) -> int:
+        """PostgreSQL's own: a number is sorted in half the time of its text."""
+        raise NotImplementedError
+
+    hash_of: Any = hashed
+    schema = schema_of(table)
+    database, name = table.split(".")
+    types = {column: PostgresType.from_string(type_) for column, type_ in facts.columns}
+    whole = ibis.table(types, name=name, database=database)
+
+    sold, is_customer_history = _sold_column(table), table == CUSTOMER_HISTORY
+
+    def in_files(rows: ir.Table, days: Any) -> ir.Table:
+        return rows.filter(rows[DAY] >= days[0], rows[DAY] < days[1])
+
+    def customers_of(days: Any) -> ir.Column:
+        columns = {DAY: "date", "transaction_id": "int64", BUYER: "int64"}
+        images, orders, lines = (
+            ibis.table({name: columns[name] for name in names}, name=each, database="production")
+            for each, names in (
+                ("customer_versions", (DAY, BUYER)),
+                ("transactions", (DAY, "transaction_id", BUYER)),
+                ("transaction_items", (DAY, "transaction_id")),
+            )
+        )
+        late = orders.filter(orders.transaction_id.isin(in_files(lines, days).transaction_id))
+        return in_files(images, days)[[BUYER]].union(in_files(orders, days)[[BUYER]]).union(late[[BUYER]])[BUYER]
+
+    def of_days(days: Any, rows: ir.Table = whole) -> ir.Table:
+        if database == "staging":
+            # An earlier load may lie beside the latest one.
+            slices = ibis.table({"table_name": "string", "load_id": "int64"}, name="slices", database="platform")
+            rows = rows.filter(rows.load_id.isin(slices.filter(slices.table_name == table).load_id))
+        if days is None:
+            return rows
+        if DAY in types:
+            return in_files(rows, days)
+        if is_customer_history:
+            return rows.filter(rows[BUYER].isin(customers_of(days)))
+        sales = in_files(
+            ibis.table({DAY: "date", "sale_date": "date", BUYER: "int64"}, name="fact_sales", database="warehouse"),
+            days,
+        )
+        if sold == BUYER:
+            return rows.filter(rows[BUYER].isin(sales[BUYER]))
+        if sold == MONTH:
+            return rows.filter(rows[MONTH].isin(sales.sale_date.truncate("M")))
+        return rows.filter(rows.sale_date.isin(sales.sale_date))
+
+    def judged(days: Any, *extra: str) -> ir.Table:
+        # The rules are columns of an inner SELECT, because a rule may look at other rows of its file.
+        rows = of_days(days)
+        broken = {f"r{i}": ~rule.holds for i, rule in enumerate(asked(rows))}
+        # As text: Python has no date for infinity.
+        return rows.select(
+            *([DAY] if is_by_file else []), **broken, **{name: rows[name].cast("string") for name in extra}
+        )
+
+    def by_file(days: Any) -> ir.Table:
+        rows = judged(days)
+        counts = {f"r{i}": rows.count(where=rows[f"r{i}"]) for i, rule in enumerate(rules) if not rule.distinct}
+        files = rows.group_by(DAY).aggregate(rows_tested=rows.count(), **counts)
+        for i, rule in enumerate(rules):
+            if rule.distinct:
+                # A view of its own: what two parts of a statement share, Ibis writes as one WITH, and PostgreSQL
+                # then puts the whole table into a file.
+                rows = of_days(days, whole.view())
+                key: Any = 0
+                for name in rule.distinct:
+                    key = hash_of(rows[name].fill_null(""), key)
+                repeats = rows.group_by(DAY).aggregate(**{f"r{i}": rows.count() - key.nunique()})
+                files = files.join(repeats, DAY)
+        return files.mutate(
+            **{
+                f"r{i}": ((files[f"r{i}"] >= rule.several) & (files[f"r{i}"] > rule.share * files.rows_tested)).ifelse(
+                    files[f"r{i}"], 0
+                )
+                for i, rule in enumerate(rules)
+                if rule.several
+            }
+        )
+
+    def count(days: Any) -> str:
+        if is_by_file:
+            files = by_file(days)
+            names = ("rows_tested", *(f"r{i}" for i in range(len(rules))))
+            total = files.aggregate(**{name: files[name].sum().fill_null(0) for name in names})
+        elif not rules:
+            rows = of_days(days)
+            total = rows.aggregate(rows_tested=rows.count())
+        else:
+            rows = judged(days)
+            counts: dict[str, Any] = {"rows_tested": rows.count()}
+            counts |= {f"r{i}": rows.count(where=rows[f"r{i}"]) for i in range(len(rules))}
+            total = rows.aggregate(**counts)
+        return _text_of(total)
+
+    def show(rule: int, days: Any) -> str:
+        shown = list(schema.unique or []) if database in PERSONAL else list(types)
+        shown += [name for name in (DAY, "source_row") if name in types and name not in shown]
+        rows = judged(days, *(name for name in shown if not (is_by_file and name == DAY)))
+        rows = rows.filter(rows[f"r{rule}"])
+        if rules[rule].several:
+            files = by_file(days)
+            rows = rows.semi_join(files.filter(files[f"r{rule}"] > 0), DAY)
+        return _text_of(rows.select(*shown).limit(SAMPLES))
+
+    def asked(rows: ir.Table) -> list[Rule]:
+        return [rule for rule, is_kept in zip(rules_of(schema, rows), sees_to, strict=True) if not is_kept]
+
+    all_rules = rules_of(schema, whole)
+    sees_to = _kept_by_database(all_rules, schema, whole, facts)
+    rules = [rule for rule, is_kept in zip(all_rules, sees_to, strict=True) if not is_kept]
+    is_by_file = any(rule.several for rule in rules)
+    names = tuple(rule.name for rule in rules)
+    left_out = tuple(rule.name for rule, is_kept in zip(all_rules, sees_to, strict=True) if is_kept)
+    has_days = DAY in types or sold is not None or is_customer_history
+    return Plan(names, left_out, has_days, count, show)
+
+
+def _text_of(rows: ir.Table) -> str:
+    """SQL that is the same in every process: Ibis writes the values of a set in an order that is not."""
+
+    def in_order(found: re.Match[str]) -> str:
+        return f"IN ({', '.join(sorted(ONE_TEXT.findall(found[1])))})"
+
+    return SET_OF_TEXTS.sub(in_order, str(ibis.to_sql(rows, dialect="postgres")))
+
+
+def _sold_column(table: str) -> str | None:
+    """What a row of an aggregate adds up, a customer's sales or those of a day or month; None for other tables."""
+    key = schema_of(table).unique or []
+    columns = [name for name in (BUYER, "sale_date", MONTH) if name in key]
+    return columns[0] if columns and table.startswith(("warehouse.agg_", "warehouse.mart_")) else None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a schema.
+
+    Attributes:
+        name: the column, where it is about one, and what must hold.
+        holds: a boolean column over the rows; null counts as kept.
+        several: where above 0, the rows of one day's file break the rule only if at least so many do,
+        share: and more than this share of the file.
+        distinct: for a rule against repeated keys, the columns of the key.
+    """
+
+    name: str
+    holds: ir.BooleanColumn
+    several: int = 0
+    share: float = 0.0
+    distinct: tuple[str, ...] = ()
+
+
+def rules_of(schema: DataFrameSchema, rows: ir.Table) -> list[Rule]:
+    """Every rule of a schema over ``rows``: not null, rules of a column, rules of several, the unique key.
+
+    Raises:
+        TypeError: a check gives no boolean column.
+    """
+
+    def rule(check: Any, column: str | None) -> Rule:
+        result: Any = check._check_fn(IbisData(rows, column), **check._check_kwargs)
+        if isinstance(result, ir.Table):
+            # pandera's own checks give a projection of one column: the expression behind it is over ``rows``.
+            (result,) = (value.to_expr() for value in result.op().values.values())
+        if not isinstance(result, ir.BooleanColumn):
+            raise TypeError(f"{schema.name}: rule {check.error!r} gives {type(result).__name__}, not a boolean column")
+        share, several = tolerance(check) or (0.0, 0)
+        name = f"{column}: {check.error}" if column else str(check.error)
+        return Rule(name, result, several, share, distinct_key(check))
+
+    rules: list[Rule] = []
+    for name, column in schema.columns.items():
+        if not column.nullable:
+            rules.append(Rule(_not_null(name), rows[name].notnull()))
+        rules += [rule(check, name) for check in column.checks]
+    rules += [rule(check, None) for check in schema.checks or ()]
+    if schema.unique:
+        keys = [rows[name] for name in schema.unique]
+        same_key: Any = rows.count().over(group_by=keys)
+        rules.append(Rule(_unique(schema.unique), same_key == 1))
+    return rules
+
+
+def _not_null(column: str) -> str:
+    return f"{column}: not null"
+
+
+def _unique(columns: Sequence[str]) -> str:
+    return f"unique: {', '.join(columns)}"
+
+
+def _kept_by_database(rules: Sequence[Rule], schema: DataFrameSchema, rows: ir.Table, facts: TableFacts) -> list[bool]:
+    """Of each rule of a schema over ``rows``, whether no row breaks it because the database refuses such a row."""
+    names = {_not_null(name) for name in facts.required}
+    if schema.unique and tuple(sorted(schema.unique)) in facts.unique:
+        names.add(_unique(schema.unique))
+    is_kept = [rule.name in names for rule in rules]
+    open_ones = [i for i, rule in enumerate(rules) if not is_kept[i] and not rule.several]
+    if facts.checks and open_ones:
+        statement = ibis.to_sql(rows.select(**{f"r{i}": rules[i].holds for i in open_ones}), dialect="postgres")
+        selected = sqlglot.parse_one(statement, dialect="postgres", into=exp.Select).selects
+        conditions = [each.unalias().sql("postgres") for each in selected]
+        for i, by_check in zip(open_ones, kept(conditions, facts.checks, dict(facts.columns)), strict=True):
+            is_kept[i] = by_check
+    return is_kept

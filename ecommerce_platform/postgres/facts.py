@@ -1,0 +1,123 @@
+"""What the catalogue of a database says of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ecommerce_platform.io_managers.connection import ClientConnection
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its type as PostgreSQL prints it, whether it may be null, and its comment."""
+
+    name: str
+    type: str
+    nullable: bool
+    comment: str | None = None
+
+    @property
+    def base_type(self) -> str:
+        """The type without its size: ``numeric`` for ``numeric(12,2)``."""
+        return self.type.partition("(")[0]
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What a database says of a table, and what it enforces itself.
+
+    Attributes:
+        columns: name and type of each.
+        unique: the sets of columns that are unique.
+        required: the columns that cannot be null.
+        checks: the condition of each CHECK.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    unique: tuple[tuple[str, ...], ...]
+    required: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
+def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, TableFacts]:
+    """The facts of some tables, as schema.table; a table that is not there is left out."""
+    rows = connection.execute(
+        """
+        select
+            wanted.table_name,
+            (
+                select jsonb_agg(
+                    jsonb_build_array(attname, format_type(atttypid, atttypmod)) order by attnum
+                )
+                from pg_catalog.pg_attribute
+                where attrelid = to_regclass(wanted.table_name) and attnum > 0 and not attisdropped
+            ),
+            (
+                select coalesce(jsonb_agg(keys.names order by keys.names), '[]')
+                from (
+                    select (
+                        select jsonb_agg(attname::text order by attname::text)
+                        from pg_catalog.pg_attribute
+                        where attrelid = index.indrelid and attnum = any (index.indkey::smallint[])
+                    ) as names
+                    from pg_catalog.pg_index as index
+                    where index.indrelid = to_regclass(wanted.table_name)
+                        and index.indisunique and index.indisvalid and index.indpred is null
+                ) as keys
+            ),
+            (
+                select coalesce(jsonb_agg(attname::text order by attnum), '[]')
+                from pg_catalog.pg_attribute
+                where attrelid = to_regclass(wanted.table_name) and attnum > 0 and attnotnull and not attisdropped
+                    and not exists (
+                        -- PostgreSQL 18 knows constraints that old rows may break.
+                        select from pg_catalog.pg_constraint
+                        where conrelid = attrelid and contype = 'n' and not convalidated and attnum = any (conkey)
+                    )
+            ),
+            (
+                select coalesce(jsonb_agg(pg_get_expr(conbin, conrelid) order by conname), '[]')
+                from pg_catalog.pg_constraint
+                where conrelid = to_regclass(wanted.table_name) and contype = 'c' and convalidated and not connoinherit
+            )
+        from unnest(%s::text[]) as wanted (table_name)
+        """,
+        (list(tables),),
+    ).fetchall()
+    return {
+        table: TableFacts(
+            tuple((name, type_) for name, type_ in columns),
+            tuple(tuple(names) for names in unique),
+            tuple(required),
+            tuple(checks),
+        )
+        for table, columns, unique, required, checks in rows
+        if columns is not None
+    }
+
+
+def columns_of(connection: ClientConnection, table: str) -> dict[str, str]:
+    """All columns of a table and their types as PostgreSQL prints them; nothing where there is no table."""
+    facts = catalogue(connection, [table]).get(table)
+    return dict(facts.columns) if facts else {}
+
+
+def tables_of_schemas(connection: ClientConnection, schemas: Sequence[str]) -> list[str]:
+    """The tables of some schemas, as schema.table, in the order in which they were made."""
+    rows = connection.execute(
+        "select relnamespace::regnamespace || '.' || relname from pg_catalog.pg_class"
+        " where relkind = 'r' and relnamespace::regnamespace::text = any (%s) order by oid",
+        (list(schemas),),
+    )
+    return [table for (table,) in rows]
+
+
+def column_comments(connection: ClientConnection, table: str) -> dict[str, str]:
+    """The comment of each column of a table that has one."""
+    rows = connection.execute(
+        "select attname, col_description(attrelid, attnum) from pg_catalog.pg_attribute"
+        " where attrelid = %s::regclass and attnum > 0 and not attisdropped",
+        (table,),
+    )
+    return {name: comment for name, comment in rows if comment is not None}
