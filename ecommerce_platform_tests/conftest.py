@@ -20,7 +20,7 @@ os.environ["ECOMMERCE_DATA_DIR"] = tempfile.mkdtemp(prefix="ecommerce-tests-")
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import load_settings

@@ -24,7 +24,7 @@ from ecommerce_platform.assets.staging import STAGED, feed_reader, new_loads
 from ecommerce_platform.checks.gate import latest_slices
 from ecommerce_platform.checks.outcome import IS_LATEST_LOAD
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
 from ecommerce_platform.io_managers.modes import Merge, Query, Window, WriteResult, write_mode

@@ -22,6 +22,7 @@ from dashboards.app.snapshot import WEEKDAYS, Snapshot, day_of, number_of
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES, TIME_LEVELS, Format
 from dashboards.spec.metrics import EXACT, metric
 from dashboards.spec.pages import Kpi, Page, Visual
+from ecommerce_platform.files import without_formula
 
 Cell = str | int | Decimal | dt.date | dt.datetime | None
 Pairs = tuple[tuple[str, str], ...]
@@ -68,17 +69,15 @@ class Answer:
     def csv(self) -> str:
         """The rows as CSV with a header, safe to open in a spreadsheet."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        # RFC 4180; Python quotes a lone carriage return only where the end of a line holds one.
+        writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow([column.id for column in self.columns])
         writer.writerows([[_csv_cell(cell) for cell in row] for row in self.rows])
         return text.getvalue()
 
 
 def _csv_cell(cell: Cell) -> str:
-    if cell is None:
-        return ""
-    # A spreadsheet would run a text that begins like a formula.
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else str(cell)
+    return "" if cell is None else str(without_formula(cell))
 
 
 @dataclass(frozen=True)

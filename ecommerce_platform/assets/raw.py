@@ -8,8 +8,8 @@ from pathlib import Path
 from dagster import AssetExecutionContext, AssetsDefinition, Failure, MaterializeResult, MetadataValue, asset
 
 from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 from ecommerce_platform.feeds.landing import Taken
-from ecommerce_platform.feeds.reader import FeedFileError, feed_file_name
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
 from ecommerce_platform.resources.database import Database

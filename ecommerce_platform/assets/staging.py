@@ -9,7 +9,8 @@ from dagster import AssetExecutionContext, AssetsDefinition, asset
 
 from ecommerce_platform.checks.gate import LOADS
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.reader import feed_file_name, feed_file_schema, read_feed_file
+from ecommerce_platform.feeds.files import feed_file_name
+from ecommerce_platform.feeds.reader import feed_file_schema, read_feed_file
 from ecommerce_platform.io_managers import ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.partitions import one_run, window_of_run

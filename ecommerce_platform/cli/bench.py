@@ -202,7 +202,7 @@ class Workplace:
 
     @staticmethod
     def _command(command: str, *arguments: object) -> list[str]:
-        return [sys.executable, "-m", "ecommerce_platform.cli.bench", command, *map(str, arguments)]
+        return [sys.executable, "-m", "ecommerce_platform.cli.bench_steps", command, *map(str, arguments)]
 
     def _seconds(self, command: Sequence[str]) -> float:
         begin = time.monotonic()
@@ -417,83 +417,3 @@ def explain_extracts(url: str) -> dict[str, tuple[float, str]]:
             times = [float(line.split()[2]) for line in lines if line.startswith(("Planning Time", "Execution Time"))]
             explained[path.stem] = (sum(times), "\n".join(lines))
     return explained
-
-
-# The commands that run in processes of their own, with the bench's settings in their environment.
-
-
-def _generate(first: str, last: str) -> dict[str, Any]:
-    from ecommerce_platform.feeds.columns import FEEDS
-    from ecommerce_platform.resources.source import Source
-
-    source, rows, orders, begin = Source(), 0, 0, time.monotonic()
-    day = dt.date.fromisoformat(first)
-    while day <= dt.date.fromisoformat(last):
-        for feed in FEEDS:
-            written = source.export(feed, day).file.rows
-            rows += written
-            orders += written if feed == "transactions" else 0
-        day += dt.timedelta(days=1)
-    return {"rows": rows, "orders": orders, "seconds": time.monotonic() - begin}
-
-
-def _prepare() -> dict[str, Any]:
-    from ecommerce_platform.postgres.ddl import apply_ddl
-    from ecommerce_platform.resources.database import database_url
-    from ecommerce_platform.settings import load_settings
-
-    load_settings().dagster_home.mkdir(parents=True, exist_ok=True)
-    url = database_url(load_settings())
-    apply_ddl(url)
-    return {"url": url}
-
-
-def _load(first: str, last: str, answer: str, select: str | None = None) -> dict[str, Any]:
-    from dagster import DagsterInstance
-
-    from ecommerce_platform.automation.runner import run_days
-    from ecommerce_platform.definitions import defs
-
-    with DagsterInstance.get() as instance:
-        outcome = run_days(defs, instance, dt.date.fromisoformat(first), dt.date.fromisoformat(last), select)
-    Path(answer).write_text(json.dumps({"run_id": outcome.run_id}), encoding="utf-8")
-    if not outcome.success:
-        sys.exit("\n".join(outcome.failures))
-    return {"run_id": outcome.run_id}
-
-
-def _steps(run_id: str) -> dict[str, Any]:
-    from dagster import DagsterEventType, DagsterInstance
-
-    with DagsterInstance.get() as instance:
-        steps = {
-            each.step_key: (each.end_time or 0.0) - (each.start_time or 0.0)
-            for each in instance.get_run_step_stats(run_id)
-        }
-        began: Any = instance.get_run_stats(run_id)
-        written: dict[str, float] = {}
-        for entry in instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION):
-            event = entry.get_dagster_event()
-            metadata = event.step_materialization_data.materialization.metadata
-            if event.step_key is not None:
-                spent: Any = metadata["seconds"].value if "seconds" in metadata else steps[event.step_key]
-                written[event.step_key] = float(spent)
-    return {"started_at": began.start_time, "steps": steps, "written_s": sum(written.values())}
-
-
-def _stop() -> dict[str, Any]:
-    from ecommerce_platform.resources.database import embedded_server
-    from ecommerce_platform.settings import load_settings
-
-    return {"stopped": embedded_server(load_settings()).stop()}
-
-
-if __name__ == "__main__":
-    COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
-        "generate": _generate,
-        "prepare": _prepare,
-        "load": _load,
-        "steps": _steps,
-        "stop": _stop,
-    }
-    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

@@ -66,6 +66,5 @@ def write_manifest() -> None:
             server.stop("immediate")
     has_changed = not MANIFEST.exists() or MANIFEST.read_text(encoding="utf-8") != text
     if has_changed:
-        write_atomically(MANIFEST, text.encode())
-        MANIFEST.chmod(0o644)  # it is committed
+        write_atomically(MANIFEST, text.encode(), 0o644)
     console.print(f"{MANIFEST.name} {'is written' if has_changed else 'was up to date'}.")

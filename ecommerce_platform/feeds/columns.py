@@ -75,3 +75,14 @@ FEEDS: dict[str, tuple[str, ...]] = {
         "line_total",
     ),
 }
+
+
+def feed_columns(feed: str) -> tuple[str, ...]:
+    """The columns of a feed, in order.
+
+    Raises:
+        ValueError: there is no such feed.
+    """
+    if feed not in FEEDS:
+        raise ValueError(f"unknown feed {feed!r}; the feeds are {', '.join(FEEDS)}")
+    return FEEDS[feed]

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecommerce_platform.feeds.reader import FeedFileError, feed_file_name
+from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a file that may still be written."""

@@ -29,10 +29,8 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,13 +38,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from ecommerce_platform.feeds.columns import BLANKS, FEEDS
+from ecommerce_platform.feeds.columns import BLANKS, FEEDS, feed_columns
+from ecommerce_platform.feeds.files import FeedFile, FeedFileError
+from ecommerce_platform.feeds.records import BOM, CR, MAX_FIELD_BYTES, TruncatedError, regular_length, split_record
 
 MAX_FILE_BYTES = 1_000_000_000
 """A larger file is refused: it is held in memory as a whole, and Arrow's text offsets have 32 bits."""
 
-MAX_FIELD_BYTES = 1_000_000
-"""A row with a longer value (in UTF-8 bytes, quotes removed) is malformed."""
 
 MAX_MALFORMED_CHARACTERS = 10_000
 """The kept text of a malformed row is cut to this length, plus a note that says so."""
@@ -58,56 +56,7 @@ rows a day take no more memory (20 MB less than with 4 MB)."""
 MAX_COLUMNS = 1_000
 """A header with more names is refused: it is no header of a feed."""
 
-_BOM = b"\xef\xbb\xbf"
-_COMMA, _LF, _CR, _QUOTE = b',\n\r"'
-_FIELD_END = re.compile(rb"[,\n]")
 _WIDE_BOMS = {b"\xff\xfe": "UTF-16 or UTF-32", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
-
-
-class FeedFileError(ValueError):
-    """A feed file that cannot be read as a whole; trying again does not help until somebody changes the file.
-
-    ``str()`` is one line: feed, day, file, row where one is known, what was wrong, what to do next.
-    ``row`` is the 1-based data row, None for the header and for the file as a whole.
-    """
-
-    def __init__(self, feed: str, day: dt.date, path: Path, problem: str, remedy: str, row: int | None = None) -> None:
-        # All arguments go to the base class, so that the error survives pickling between processes.
-        super().__init__(feed, day, path, problem, remedy, row)
-        self.feed = feed
-        self.day = day
-        self.path = path
-        self.problem = problem
-        self.remedy = remedy
-        self.row = row
-
-    def __str__(self) -> str:
-        where = f"feed {self.feed}, day {self.day}, file {self.path}"
-        if self.row is not None:
-            where += f", row {self.row}"
-        return " ".join(f"{where}: {self.problem}; {self.remedy}".splitlines())
-
-
-@dataclass(frozen=True)
-class FeedFile:
-    """What one file held when it was read; ``sha256`` and ``bytes`` describe the very bytes parsed."""
-
-    feed: str
-    day: dt.date
-    path: Path
-    sha256: str
-    bytes: int
-    rows: int
-    """Data rows, malformed rows included: ``source_row`` runs from 1 to this number."""
-    extra_columns: tuple[str, ...]
-    """Header columns that the feed does not know, stripped and lower-cased, in file order."""
-    malformed_rows: int
-
-
-def feed_file_name(root: Path, feed: str, day: dt.date) -> Path:
-    """Return the path of one feed's file of one day: ``root/feed/YYYY-MM-DD.csv``."""
-    _columns_of(feed)
-    return root / feed / f"{day:%Y-%m-%d}.csv"
 
 
 def feed_file_schema(feed: str) -> pa.Schema:
@@ -117,7 +66,7 @@ def feed_file_schema(feed: str) -> pa.Schema:
     when the file has none; ``malformed`` the text of a row that could not be split, null for a good row. In a
     malformed row all columns but ``source_row`` and ``malformed`` are null; in a good row no feed column is.
     """
-    columns = [pa.field(name, pa.string()) for name in _columns_of(feed)]
+    columns = [pa.field(name, pa.string()) for name in feed_columns(feed)]
     columns += [
         pa.field("source_row", pa.int64(), nullable=False),
         pa.field("extra_columns", pa.string()),
@@ -155,45 +104,6 @@ def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
     return text.data.count(b"\n", text.first_record)
 
 
-def write_feed_file(path: Path, content: bytes) -> tuple[str, int]:
-    """Put ``content`` at ``path`` atomically, making parent folders; return its SHA-256 (hex) and its bytes.
-
-    A reader, and a crash at any moment, finds the old file or the new, never a part. (A power cut may bring the old
-    one back: the folder is not synced, which would double the time that a thousand small files take.) A file that
-    holds these bytes already is left alone, its time of change too. On failure (OSError) no temporary file stays.
-    """
-    digest = hashlib.sha256(content).hexdigest()
-    if _holds(path, content):
-        return digest, len(content)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A hidden name with another ending: *.csv never shows half a file. A sibling: a rename is atomic within
-    # one file system only.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return digest, len(content)
-
-
-def _columns_of(feed: str) -> tuple[str, ...]:
-    if feed not in FEEDS:
-        raise ValueError(f"unknown feed {feed!r}; the feeds are {', '.join(FEEDS)}")
-    return FEEDS[feed]
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
-    except FileNotFoundError:
-        return False
-
-
 def _read_bytes(path: Path, feed: str, day: dt.date) -> bytes:
     """Return the file's bytes. Raises FeedFileError; other errors of the disk stay OSError: they may pass."""
 
@@ -228,127 +138,6 @@ def _read_bytes(path: Path, feed: str, day: dt.date) -> bytes:
     if not data:
         raise error("the file is empty, it has not even a header", "export the day again")
     return data
-
-
-class _TruncatedError(Exception):
-    """The text ended inside a record."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(problem, remedy)
-        self.problem = problem
-        self.remedy = remedy
-
-
-def _split_record(data: bytes, start: int, width: int) -> tuple[list[bytes] | None, int, int]:
-    """Split the record that begins at ``start``: its values, where its text ends, where the next one begins.
-
-    The values are None if text follows a closing quote. Of more than ``width`` values not all are given, but
-    more than ``width`` are. Raises _TruncatedError if the text ends before the record does.
-    """
-    line_end = data.find(b"\n", start)
-    if line_end >= 0 and data.find(b'"', start, line_end) < 0:
-        text_end = _before_carriage_return(data, start, line_end)
-        return data[start:text_end].split(b",", width), text_end, line_end + 1
-
-    values: list[bytes] = []
-    certain = True
-    position = start
-    while True:
-        field_start = position
-        if data[position : position + 1] == b'"':
-            close = _closing_quote(data, position + 1)
-            position = close + 1
-            line_end = position + 1 if data[position : position + 2] == b"\r\n" else position
-            follower = data[line_end : line_end + 1]
-            if follower in (b",", b"\n"):
-                if len(values) <= width:
-                    values.append(data[field_start + 1 : close].replace(b'""', b'"'))
-                if follower == b"\n":
-                    return values if certain else None, position, line_end + 1
-                position += 1
-                continue
-            # Text after the closing quote: go on as in an unquoted field, so that the record ends where it
-            # should.
-            certain = False
-        field_end = _FIELD_END.search(data, position)
-        if field_end is None:
-            raise _TruncatedError(
-                "the last line has no line end, so the file looks truncated",
-                "export the day again, or add a newline at its end if the file is whole",
-            )
-        position = field_end.end()
-        is_last = field_end.group() == b"\n"
-        text_end = field_end.start()
-        if is_last:
-            text_end = _before_carriage_return(data, field_start, text_end)
-        if len(values) <= width:
-            values.append(data[field_start:text_end])
-        if is_last:
-            return values if certain else None, text_end, position
-
-
-def _before_carriage_return(data: bytes, start: int, line_end: int) -> int:
-    """Return where the text of a line ends whose LF is at ``line_end``: the CR of a CRLF is not text."""
-    return line_end - 1 if line_end > start and data[line_end - 1] == _CR else line_end
-
-
-def _closing_quote(data: bytes, position: int) -> int:
-    """Return where the quoted field closes whose text begins at ``position``; a doubled quote closes none."""
-    while True:
-        quote = data.find(b'"', position)
-        if quote < 0:
-            raise _TruncatedError(
-                "a quote opens here that never closes, so the file is truncated or the quote is a stray one",
-                "export the day again, or close the quote",
-            )
-        if data[quote + 1 : quote + 2] != b'"':
-            return quote
-        position = quote + 2
-
-
-def _regular_length(data: bytes, start: int, stop: int) -> int:
-    """Return how many bytes from ``start`` are records that pyarrow surely splits as this module does, or 0.
-
-    ``start`` is the beginning of a record, and the length ends with one. The number of fields, UTF-8 and the
-    size of values are not looked at.
-    """
-    # pyarrow drops a byte order mark, which is part of the first value here, and takes a blank line for a row
-    # of empty values.
-    if data.startswith((_BOM, b"\n", b"\r\n"), start):
-        return 0
-    if any(data.find(oddity, start, stop) >= 0 for oddity in (b"\0", b"\n\n", b"\n\r\n")):
-        return 0
-    window = np.frombuffer(data, np.uint8, stop - start, start)
-    quotes = np.flatnonzero(window == _QUOTE)
-    # If every quote opens or closes a field, or is one of a double, then those at even indexes open, and text
-    # behind an even number of quotes is outside quotes.
-    if len(quotes):
-        line_ends = np.flatnonzero(window == _LF)
-        outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
-        line_end = int(outside[-1]) if len(outside) else -1
-        quotes = quotes[: np.searchsorted(quotes, line_end)]
-    else:
-        line_end = data.rfind(b"\n", start, stop) - start
-    if line_end < 0:
-        return 0
-
-    opening, closing = quotes[::2], quotes[1::2]
-    before = window[opening - 1]
-    if not ((opening == 0) | (before == _COMMA) | (before == _LF) | (before == _QUOTE)).all():
-        return 0
-    # The last quote closes before the line end, so no index is out of bounds. A CR that belongs to no CRLF is
-    # found below.
-    behind = window[closing + 1]
-    if not ((behind == _COMMA) | (behind == _LF) | (behind == _CR) | (behind == _QUOTE)).all():
-        return 0
-
-    # pyarrow ends a row at a lone CR outside quotes.
-    if data.find(b"\r", start, start + line_end) >= 0:
-        returns = np.flatnonzero(window[:line_end] == _CR)
-        lone = returns[window[returns + 1] != _LF]
-        if (np.searchsorted(quotes, lone) % 2 == 0).any():
-            return 0
-    return line_end + 1
 
 
 def _shown(text: str, limit: int = 60) -> str:
@@ -388,7 +177,7 @@ class _FeedText:
     """The bytes of one file, its header understood, its rows to be read once in windows."""
 
     def __init__(self, feed: str, day: dt.date, path: Path, data: bytes) -> None:
-        columns = _columns_of(feed)
+        columns = feed_columns(feed)
         self.feed = feed
         self.day = day
         self.path = path
@@ -396,7 +185,7 @@ class _FeedText:
         end = len(data)
         # No quoted field can close behind trailing blank lines, so cutting them never changes a row.
         while data.endswith((b"\n\n", b"\n\r\n"), 0, end):
-            end -= 2 if data[end - 2] == _CR else 1
+            end -= 2 if data[end - 2] == CR else 1
         self.data = data[:end]
         header, self.first_record = self._read_header()
         self.width = len(header)
@@ -428,7 +217,7 @@ class _FeedText:
         rows = 0
         while position < len(self.data):
             stop = min(position + window_bytes, len(self.data))
-            length = _regular_length(self.data, position, stop) if fast else 0
+            length = regular_length(self.data, position, stop) if fast else 0
             columns = self._read_regular(position, length) if length else None
             if columns is not None:
                 count = len(columns[0])
@@ -448,10 +237,10 @@ class _FeedText:
         for mark, encoding in _WIDE_BOMS.items():
             if self.data.startswith(mark):
                 raise self._error(f"the file is {encoding}, not UTF-8", "export it as UTF-8")
-        start = len(_BOM) if self.data.startswith(_BOM) else 0
+        start = len(BOM) if self.data.startswith(BOM) else 0
         try:
-            values, text_end, first_record = _split_record(self.data, start, MAX_COLUMNS)
-        except _TruncatedError as truncated:
+            values, text_end, first_record = split_record(self.data, start, MAX_COLUMNS)
+        except TruncatedError as truncated:
             if b"\r" in self.data and b"\n" not in self.data:
                 raise self._error(
                     "the lines end with a lone carriage return (CR)", "export with LF or CRLF line ends"
@@ -547,8 +336,8 @@ class _FeedText:
         while position < stop:
             row = rows_before + len(rows) + 1
             try:
-                values, text_end, following = _split_record(self.data, position, self.width)
-            except _TruncatedError as truncated:
+                values, text_end, following = split_record(self.data, position, self.width)
+            except TruncatedError as truncated:
                 raise self._error(truncated.problem, truncated.remedy, row) from None
             raw = self.data[position:text_end]
             self._check_utf8(raw, row)

@@ -8,14 +8,9 @@ from pathlib import Path
 
 from dagster import ConfigurableResource
 
+from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name, write_feed_file
 from ecommerce_platform.feeds.landing import Taken, wait_until_whole
-from ecommerce_platform.feeds.reader import (
-    FeedFile,
-    FeedFileError,
-    check_feed_file,
-    feed_file_name,
-    write_feed_file,
-)
+from ecommerce_platform.feeds.reader import check_feed_file
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.shop.exports import feed_table, table_csv
 from ecommerce_platform.shop.settings import ShopSettings

@@ -13,7 +13,7 @@ from dagster import DagsterInstance
 
 from ecommerce_platform import cli
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.resources.database import database_url, embedded_server
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
 from ecommerce_platform_tests.harness import csv_bytes, customer, day, line, order, product

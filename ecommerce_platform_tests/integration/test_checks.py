@@ -13,11 +13,11 @@ import pytest
 from dagster import AssetCheckSeverity, AssetKey, Definitions, asset, materialize
 
 from ecommerce_platform.checks import TableCheck, all_checks, table_checks
+from ecommerce_platform.checks.completeness import DAYS_READ_AGAIN
 from ecommerce_platform.checks.outcome import CheckOutcome
-from ecommerce_platform.checks.reconciliation import DAYS_READ_AGAIN
 from ecommerce_platform.checks.verify import verify, whole_database_checks
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import close_idle_connections
 from ecommerce_platform.io_managers.modes import Window

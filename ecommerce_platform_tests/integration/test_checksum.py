@@ -7,7 +7,7 @@ import pytest
 
 from ecommerce_platform.checks.accounting import FATES
 from ecommerce_platform.checks.checksum import checksum
-from ecommerce_platform.checks.reconciliation import LINE, SALE
+from ecommerce_platform.checks.sales import LINE, SALE
 
 pytestmark = pytest.mark.integration
 

@@ -25,7 +25,7 @@ import pytest
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.verify import verify, whole_database_checks
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import close_idle_connections
 from ecommerce_platform.io_managers.modes import Window

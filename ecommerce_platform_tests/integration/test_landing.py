@@ -14,8 +14,8 @@ from dagster import DagsterInstance, materialize
 from dashboards.app.health import read_health
 from ecommerce_platform.assets.raw import raw_asset
 from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 from ecommerce_platform.feeds.landing import Taken
-from ecommerce_platform.feeds.reader import FeedFileError, feed_file_name
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Source

@@ -19,7 +19,7 @@ from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.definitions import build_definitions
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import Query, Window, WriteError, failures
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.resources.database import Database

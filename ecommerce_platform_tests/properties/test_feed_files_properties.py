@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.reader import FeedFile, FeedFileError, _FeedText
+from ecommerce_platform.feeds.files import FeedFile, FeedFileError
+from ecommerce_platform.feeds.reader import _FeedText
 
 pytestmark = pytest.mark.properties
 

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.change_log import behind
 from ecommerce_platform.tables.lineage import tables_read

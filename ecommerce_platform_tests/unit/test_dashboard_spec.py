@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 import re
 from decimal import Decimal
 
@@ -17,6 +19,7 @@ from dashboards.app.theme import DARK, LIGHT, Theme
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES
 from dashboards.spec.metrics import MetricError, metric, metrics
 from dashboards.spec.pages import PAGES, page_at
+from ecommerce_platform.files import FORMULA_STARTS
 from ecommerce_platform.settings import PROJECT_DIR
 
 
@@ -102,7 +105,15 @@ def test_periods_are_written_for_people():
 def test_a_csv_file_cannot_run_in_a_spreadsheet():
     columns = (Column("product", "Product", "text"), Column("revenue", "Revenue", "money"))
     answer = Answer(columns, (("=HYPERLINK(1)", Decimal("-1.50")), ('a "b", c', None)))
-    assert answer.csv() == 'product,revenue\n\'=HYPERLINK(1),-1.50\n"a ""b"", c",\n'
+    assert answer.csv() == 'product,revenue\r\n\'=HYPERLINK(1),-1.50\r\n"a ""b"", c",\r\n'
+
+
+@pytest.mark.parametrize("text", FORMULA_STARTS)
+def test_the_dashboards_know_every_beginning_of_a_formula(text: str) -> None:
+    """They had a list of their own, without a line break and without the full-width signs."""
+    answer = Answer((Column("product", "Product", "text"),), ((f"{text}1+1",),))
+    (_, row) = csv.reader(io.StringIO(answer.csv(), newline=""))
+    assert row == [f"'{text}1+1"]
 
 
 def test_tooltips_hold_names_as_text_and_never_as_markup():

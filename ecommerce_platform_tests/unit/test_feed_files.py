@@ -16,18 +16,15 @@ import pytest
 
 from ecommerce_platform.feeds import reader as feed_files
 from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name, write_feed_file
 from ecommerce_platform.feeds.reader import (
-    MAX_FIELD_BYTES,
     MAX_MALFORMED_CHARACTERS,
-    FeedFile,
-    FeedFileError,
     check_feed_file,
-    feed_file_name,
     feed_file_schema,
     lines_of_feed_file,
     read_feed_file,
-    write_feed_file,
 )
+from ecommerce_platform.feeds.records import MAX_FIELD_BYTES
 
 pytestmark = pytest.mark.unit
 
@@ -51,7 +48,7 @@ def read(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         real = feed_files._FeedText.batches
         monkeypatch.setattr(feed_files._FeedText, "batches", lambda self: real(self, window_bytes=64))
     if request.param == "careful reader only":
-        monkeypatch.setattr(feed_files, "_regular_length", lambda data, start, stop: 0)
+        monkeypatch.setattr(feed_files, "regular_length", lambda data, start, stop: 0)
 
     def read_bytes(content: bytes) -> tuple[FeedFile, pa.Table]:
         path = tmp_path / "day.csv"
@@ -265,7 +262,7 @@ def test_a_value_larger_than_a_window_does_not_stop_the_reader(read: Read) -> No
 
 @pytest.mark.parametrize("field", [b",", b'"",'])
 def test_a_row_of_a_hundred_thousand_fields_is_never_held_as_a_list(read: Read, field: bytes) -> None:
-    values, _, _ = feed_files._split_record(field * 100_000 + b"\n", 0, len(COLUMNS))
+    values, _, _ = feed_files.split_record(field * 100_000 + b"\n", 0, len(COLUMNS))
     assert values is not None
     assert len(values) == len(COLUMNS) + 1
     _, table = read(HEADER + field * 100_000 + b"\n" + line("a"))

@@ -12,8 +12,9 @@ from ecommerce_platform import cli
 from ecommerce_platform.cli import loading
 from ecommerce_platform.feeds import folder_check
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.folder_check import VALUE_RULES, check_folder
-from ecommerce_platform.feeds.reader import feed_file_name, write_feed_file
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
+from ecommerce_platform.feeds.folder_check import check_folder
+from ecommerce_platform.feeds.values import VALUE_RULES
 from ecommerce_platform.schemas import rules, staging
 from ecommerce_platform.settings import Settings, SettingsError
 from ecommerce_platform_tests.harness import Row, csv_bytes, customer, day, line, order, product

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ecommerce_platform.feeds.files import FeedFileError
 from ecommerce_platform.feeds.landing import wait_until_whole
-from ecommerce_platform.feeds.reader import FeedFileError
 
 DAY = dt.date(2024, 1, 1)
 REST = 30.0

@@ -10,7 +10,7 @@ from dagster import AssetKey
 from ecommerce_platform.checks.accounting import FATES
 from ecommerce_platform.definitions import build_definitions
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.folder_check import VALUE_RULES
+from ecommerce_platform.feeds.values import VALUE_RULES
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform.tables.asset import table_asset

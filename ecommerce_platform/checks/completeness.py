@@ -1,0 +1,124 @@
+"""Files against staging: every row of a file is there, exactly as exported."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+from ecommerce_platform.checks.outcome import (
+    IS_LATEST_LOAD,
+    SAMPLES,
+    CheckOutcome,
+    TableCheck,
+    as_sql,
+    show,
+)
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
+from ecommerce_platform.feeds.reader import lines_of_feed_file, read_feed_file
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.modes import Window
+
+# pyarrow makes its functions when it is imported: a type checker does not see them.
+pc: Any = pyarrow.compute
+
+# The text of a whole day is put together the same way here and on the server, so that one MD5 a day is compared. The
+# marks cannot come about by chance in a row: no field holds them in any export that we have seen, and a row that did
+# would still be compared, only less strictly. Columns that the feed does not know are JSON in staging, and left out.
+LAST_OF_FIELD, LAST_OF_ROW = "chr(31)", "chr(30)"
+
+
+def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
+    """The check that staging holds every row of the files of a feed, exactly as exported."""
+    table = f"staging.{feed}"
+    digest_of_rows = f"md5(string_agg({_text_of_a_row(feed)}, {LAST_OF_ROW} order by source_row))"
+
+    def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
+        # A run over a long history has read all its files a moment ago: it counts their rows, and verify reads them.
+        is_deep = window.is_unbounded or (window.end - window.start).days <= DAYS_READ_AGAIN
+        staged: dict[dt.date, tuple[int, str | None]] = {
+            day: (rows, digest)
+            for day, rows, digest in connection.execute(
+                as_sql(f"""
+                select partition_date, count(*), {digest_of_rows if is_deep else "null"}
+                from {table}
+                where partition_date >= %s and partition_date < %s and {IS_LATEST_LOAD}
+                group by partition_date
+                """),
+                (window.start, window.end),
+            )
+        }
+        # A day without rows is not in staging: of all days, those between its first and its last are looked at.
+        if window.is_unbounded and staged:
+            window = Window(min(staged), max(staged) + dt.timedelta(days=1))
+        wrong: list[dict[str, str | None]] = []
+        gone = compared = rows_in_files = 0
+        for day in window.days:
+            path = feed_file_name(raw_folder(), feed, day)
+            rows, digest = staged.get(day, (0, EMPTY))
+            if not path.exists():
+                gone += rows > 0
+                continue
+            compared += 1
+            fault = None
+            try:
+                if not is_deep and lines_of_feed_file(path, feed, day) == rows:
+                    rows_in_files += rows
+                    continue
+                file, content = read_feed_file(path, feed, day)
+            except FeedFileError as error:
+                fault = error.problem
+            else:
+                rows_in_files += file.rows
+                if file.rows != rows:
+                    fault = f"the file has {file.rows:,} rows, staging {rows:,}"
+                elif is_deep and _digest(feed, content) != digest:
+                    fault = "the file has other values than staging: it was changed after its load, or staging was"
+            if fault is not None:
+                wrong.append({"partition_date": str(day), "file": path.name, "fault": fault})
+        note = f"; {gone:,} days not compared, their files are gone" if gone else ""
+        text = f"{compared:,} files compared with {table}{note}"
+        if wrong:
+            text += f"; {len(wrong):,} differ: materialize their days. First: {show(wrong)}"
+        metadata = {"rows_in_files": rows_in_files, "files_gone": gone}
+        return CheckOutcome(
+            not wrong, sum(rows for rows, _ in staged.values()), len(wrong), text, wrong[:SAMPLES], metadata
+        )
+
+    return TableCheck(
+        "file_is_complete",
+        table,
+        "Staging holds each day's file: as many rows, and in every field of the feed the same text. A run over more"
+        f" than {DAYS_READ_AGAIN} days compares the header and the number of lines only.",
+        evaluate,
+    )
+
+
+DAYS_READ_AGAIN = 31
+
+
+EMPTY = hashlib.md5(b"", usedforsecurity=False).hexdigest()
+
+
+def _text_of_a_row(feed: str) -> str:
+    fields = [f"coalesce({name}, '')" for name in (*FEEDS[feed], "malformed")]
+    return f"concat_ws({LAST_OF_FIELD}, {', '.join(fields)})"
+
+
+def _digest(feed: str, content: pa.Table) -> str:
+    """The MD5 of a file's rows, as the statement of the check computes it."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for number, batch in enumerate(content.to_batches()):
+        columns = [pc.fill_null(batch.column(name), "") for name in (*FEEDS[feed], "malformed")]
+        rows = pc.binary_join_element_wise(*columns, "\x1f")
+        text = pc.binary_join(pa.ListArray.from_arrays([0, len(rows)], rows), "\x1e")[0].as_buffer()
+        if number:
+            digest.update(b"\x1e")
+        digest.update(text)
+    return digest.hexdigest()

@@ -1,0 +1,209 @@
+"""Sales against production: every order line is in the fact once, at the versions in force on its day."""
+
+from __future__ import annotations
+
+from ecommerce_platform.checks.checksum import checksum
+from ecommerce_platform.checks.outcome import (
+    TableCheck,
+    sql_check,
+)
+
+LINE = (
+    ("items.transaction_id", "id"),
+    ("items.item_id", "id"),
+    ("orders.transaction_date", "date"),
+    ("orders.customer_id", "id"),
+    ("items.product_id", "id"),
+    ("orders.payment_method_id", "id"),
+    ("items.quantity", "integer"),
+    ("items.unit_price", "amount"),
+    ("items.discount_amount", "amount"),
+    ("items.line_total", "amount"),
+)
+"""What a sale takes over from its line and order, for :func:`checksum`; ``SALE`` is the same of the sale."""
+
+
+SALE = (
+    ("facts.transaction_id", "id"),
+    ("facts.item_id", "id"),
+    ("facts.sale_date", "date"),
+    ("facts.customer_id", "id"),
+    ("facts.product_id", "id"),
+    ("facts.payment_key", "id"),
+    ("facts.quantity", "integer"),
+    ("facts.unit_price", "amount"),
+    ("facts.discount_amount", "amount"),
+    ("facts.revenue", "numeric"),
+)
+
+
+def fact_agrees_with_production() -> TableCheck:
+    """The check that the fact holds every order line of production once, with its amounts."""
+    return sql_check(
+        "agrees_with_production",
+        "warehouse.fact_sales",
+        "Each kept order line is one sale, with its day, customer, product, payment, pieces and money; no"
+        " other sale is there.",
+        broken="""
+            with concerned as (
+                select transaction_id from production.transaction_items
+                where partition_date >= %(start)s and partition_date < %(end)s
+                union
+                select transaction_id from production.transactions
+                where partition_date >= %(start)s and partition_date < %(end)s
+            ),
+
+            lines as (
+                select
+                    items.transaction_id,
+                    items.item_id,
+                    orders.transaction_date as sale_date,
+                    orders.customer_id,
+                    items.product_id,
+                    orders.payment_method_id as payment_key,
+                    items.quantity,
+                    items.unit_price,
+                    items.discount_amount,
+                    items.line_total as revenue
+                from production.transaction_items as items
+                inner join production.transactions as orders on items.transaction_id = orders.transaction_id
+                where
+                    greatest(items.partition_date, orders.partition_date) >= %(start)s
+                    and greatest(items.partition_date, orders.partition_date) < %(end)s
+                    and $concerned
+            ),
+
+            sales as (
+                select
+                    facts.transaction_id,
+                    facts.item_id,
+                    facts.sale_date,
+                    facts.customer_id,
+                    facts.product_id,
+                    facts.payment_key,
+                    facts.quantity,
+                    facts.unit_price,
+                    facts.discount_amount,
+                    facts.revenue
+                from warehouse.fact_sales as facts
+                where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+            )
+
+            select
+                coalesce(lines.transaction_id, sales.transaction_id) as transaction_id,
+                coalesce(lines.item_id, sales.item_id) as item_id,
+                case
+                    when sales.transaction_id is null then 'missing from fact_sales'
+                    when lines.transaction_id is null then 'not in production'
+                    else 'different'
+                end as fault,
+                lines.revenue as production_revenue,
+                sales.revenue as fact_revenue
+            from lines
+            full join sales on lines.transaction_id = sales.transaction_id and lines.item_id = sales.item_id
+            where lines is distinct from sales
+        """,
+        # A checksum of each day's rows; a day that differs is looked at row by row.
+        tested=f"""
+            with concerned as (
+                select transaction_id from production.transaction_items
+                where partition_date >= %(start)s and partition_date < %(end)s
+                union
+                select transaction_id from production.transactions
+                where partition_date >= %(start)s and partition_date < %(end)s
+            ),
+
+            lines as (
+                select
+                    greatest(items.partition_date, orders.partition_date) as partition_date,
+                    count(*) as rows,
+                    bit_xor({checksum(LINE)}) as checksum
+                from production.transaction_items as items
+                inner join production.transactions as orders on items.transaction_id = orders.transaction_id
+                where $concerned
+                group by greatest(items.partition_date, orders.partition_date)
+            ),
+
+            sales as (
+                select
+                    facts.partition_date,
+                    count(*) as rows,
+                    sum(facts.revenue) as revenue,
+                    bit_xor({checksum(SALE)}) as checksum
+                from warehouse.fact_sales as facts
+                where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+                group by facts.partition_date
+            )
+
+            select
+                coalesce(sum(sales.rows), 0) as rows_tested,
+                count(*) filter (
+                    where (lines.rows, lines.checksum) is distinct from (sales.rows, sales.checksum)
+                ) as suspects,
+                sum(sales.revenue) as revenue
+            from (select * from lines where partition_date >= %(start)s and partition_date < %(end)s) as lines
+            full join sales on lines.partition_date = sales.partition_date
+        """,
+        concerned={"concerned": "items.transaction_id in (select concerned.transaction_id from concerned)"},
+    )
+
+
+def versions_in_force() -> TableCheck:
+    """The check that each sale points at the versions in force on its day."""
+    sales = """
+            from warehouse.fact_sales as facts
+            left join warehouse.dim_customer as customers on facts.customer_key = customers.customer_key
+            left join warehouse.dim_product as products on facts.product_key = products.product_key
+            where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+    """
+    wrong = """
+        (
+            facts.customer_id = customers.customer_id
+            and facts.sale_date >= customers.valid_from and facts.sale_date < customers.valid_to
+            and facts.product_id = products.product_id
+            and facts.sale_date >= products.valid_from and facts.sale_date < products.valid_to
+            and facts.cost = facts.quantity * products.cost
+        ) is not true
+    """
+    return sql_check(
+        "versions_in_force",
+        "warehouse.fact_sales",
+        "Each sale points at the customer and product versions of its day, and costs what it then cost.",
+        broken=f"""
+            select
+                facts.transaction_id,
+                facts.item_id,
+                facts.sale_date,
+                concat_ws(
+                    ', ',
+                    case
+                        when (facts.customer_id = customers.customer_id) is not true
+                            then 'version of another customer'
+                        when
+                            (facts.sale_date >= customers.valid_from and facts.sale_date < customers.valid_to)
+                            is not true
+                            then 'customer version of another day'
+                    end,
+                    case
+                        when (facts.product_id = products.product_id) is not true
+                            then 'version of another product'
+                        when
+                            (facts.sale_date >= products.valid_from and facts.sale_date < products.valid_to)
+                            is not true
+                            then 'product version of another day'
+                    end,
+                    case
+                        when (facts.cost = facts.quantity * products.cost) is not true
+                            then 'cost is not quantity * cost of the product'
+                    end
+                ) as fault
+            {sales} and {wrong}
+        """,
+        tested=f"""
+            select
+                count(*) as rows_tested,
+                sum(facts.cost) as cost,
+                count(*) filter (where {wrong}) as suspects
+            {sales}
+        """,
+    )

@@ -1,0 +1,93 @@
+"""The steps of the benchmark that run in processes of their own, with its settings in their environment."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def generate(first: str, last: str) -> dict[str, Any]:
+    """Make and write the files of some days; rows, orders and seconds."""
+    from ecommerce_platform.feeds.columns import FEEDS
+    from ecommerce_platform.resources.source import Source
+
+    source, rows, orders, begin = Source(), 0, 0, time.monotonic()
+    day = dt.date.fromisoformat(first)
+    while day <= dt.date.fromisoformat(last):
+        for feed in FEEDS:
+            written = source.export(feed, day).file.rows
+            rows += written
+            orders += written if feed == "transactions" else 0
+        day += dt.timedelta(days=1)
+    return {"rows": rows, "orders": orders, "seconds": time.monotonic() - begin}
+
+
+def prepare() -> dict[str, Any]:
+    """Make the tables; the URL of the database."""
+    from ecommerce_platform.postgres.ddl import apply_ddl
+    from ecommerce_platform.resources.database import database_url
+    from ecommerce_platform.settings import load_settings
+
+    load_settings().dagster_home.mkdir(parents=True, exist_ok=True)
+    url = database_url(load_settings())
+    apply_ddl(url)
+    return {"url": url}
+
+
+def load(first: str, last: str, answer: str, select: str | None = None) -> dict[str, Any]:
+    """Load some days in one run; its id."""
+    from dagster import DagsterInstance
+
+    from ecommerce_platform.automation.runner import run_days
+    from ecommerce_platform.definitions import defs
+
+    with DagsterInstance.get() as instance:
+        outcome = run_days(defs, instance, dt.date.fromisoformat(first), dt.date.fromisoformat(last), select)
+    Path(answer).write_text(json.dumps({"run_id": outcome.run_id}), encoding="utf-8")
+    if not outcome.success:
+        sys.exit("\n".join(outcome.failures))
+    return {"run_id": outcome.run_id}
+
+
+def steps(run_id: str) -> dict[str, Any]:
+    """What the steps of a run took, in seconds."""
+    from dagster import DagsterEventType, DagsterInstance
+
+    with DagsterInstance.get() as instance:
+        steps = {
+            each.step_key: (each.end_time or 0.0) - (each.start_time or 0.0)
+            for each in instance.get_run_step_stats(run_id)
+        }
+        began: Any = instance.get_run_stats(run_id)
+        written: dict[str, float] = {}
+        for entry in instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION):
+            event = entry.get_dagster_event()
+            metadata = event.step_materialization_data.materialization.metadata
+            if event.step_key is not None:
+                spent: Any = metadata["seconds"].value if "seconds" in metadata else steps[event.step_key]
+                written[event.step_key] = float(spent)
+    return {"started_at": began.start_time, "steps": steps, "written_s": sum(written.values())}
+
+
+def stop() -> dict[str, Any]:
+    """Stop the server."""
+    from ecommerce_platform.resources.database import embedded_server
+    from ecommerce_platform.settings import load_settings
+
+    return {"stopped": embedded_server(load_settings()).stop()}
+
+
+if __name__ == "__main__":
+    COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+        "generate": generate,
+        "prepare": prepare,
+        "load": load,
+        "steps": steps,
+        "stop": stop,
+    }
+    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

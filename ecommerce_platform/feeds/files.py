@@ -1,0 +1,76 @@
+"""Feed files: where they lie, what is known of one, and how one is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecommerce_platform.feeds.columns import feed_columns
+from ecommerce_platform.files import write_atomically
+
+
+class FeedFileError(ValueError):
+    """A feed file that cannot be read as a whole; trying again does not help until somebody changes the file.
+
+    ``str()`` is one line: feed, day, file, row where one is known, what was wrong, what to do next.
+    ``row`` is the 1-based data row, None for the header and for the file as a whole.
+    """
+
+    def __init__(self, feed: str, day: dt.date, path: Path, problem: str, remedy: str, row: int | None = None) -> None:
+        # All arguments go to the base class, so that the error survives pickling between processes.
+        super().__init__(feed, day, path, problem, remedy, row)
+        self.feed = feed
+        self.day = day
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+        self.row = row
+
+    def __str__(self) -> str:
+        where = f"feed {self.feed}, day {self.day}, file {self.path}"
+        if self.row is not None:
+            where += f", row {self.row}"
+        return " ".join(f"{where}: {self.problem}; {self.remedy}".splitlines())
+
+
+@dataclass(frozen=True)
+class FeedFile:
+    """What one file held when it was read; ``sha256`` and ``bytes`` describe the very bytes parsed."""
+
+    feed: str
+    day: dt.date
+    path: Path
+    sha256: str
+    bytes: int
+    rows: int
+    """Data rows, malformed rows included: ``source_row`` runs from 1 to this number."""
+    extra_columns: tuple[str, ...]
+    """Header columns that the feed does not know, stripped and lower-cased, in file order."""
+    malformed_rows: int
+
+
+def feed_file_name(root: Path, feed: str, day: dt.date) -> Path:
+    """Return the path of one feed's file of one day: ``root/feed/YYYY-MM-DD.csv``."""
+    feed_columns(feed)
+    return root / feed / f"{day:%Y-%m-%d}.csv"
+
+
+def write_feed_file(path: Path, content: bytes) -> tuple[str, int]:
+    """Put ``content`` at ``path`` atomically, making parent folders; return its SHA-256 (hex) and its bytes.
+
+    A file that holds these bytes already is left alone, its time of change too. See :func:`write_atomically`.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    if _holds(path, content):
+        return digest, len(content)
+    write_atomically(path, content, 0o666)
+    return digest, len(content)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,137 @@
+"""The records of a feed file, byte by byte: where each begins and ends, and whether it can be split into fields."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+BOM = b"\xef\xbb\xbf"
+COMMA, LF, CR, QUOTE = b',\n\r"'
+
+MAX_FIELD_BYTES = 1_000_000
+"""A row with a longer value (in UTF-8 bytes, quotes removed) is malformed."""
+
+
+_FIELD_END = re.compile(rb"[,\n]")
+
+
+class TruncatedError(Exception):
+    """The text ended inside a record."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+
+def split_record(data: bytes, start: int, width: int) -> tuple[list[bytes] | None, int, int]:
+    """Split the record that begins at ``start``: its values, where its text ends, where the next one begins.
+
+    The values are None if text follows a closing quote. Of more than ``width`` values not all are given, but
+    more than ``width`` are. Raises TruncatedError if the text ends before the record does.
+    """
+    line_end = data.find(b"\n", start)
+    if line_end >= 0 and data.find(b'"', start, line_end) < 0:
+        text_end = _before_carriage_return(data, start, line_end)
+        return data[start:text_end].split(b",", width), text_end, line_end + 1
+
+    values: list[bytes] = []
+    certain = True
+    position = start
+    while True:
+        field_start = position
+        if data[position : position + 1] == b'"':
+            close = _closing_quote(data, position + 1)
+            position = close + 1
+            line_end = position + 1 if data[position : position + 2] == b"\r\n" else position
+            follower = data[line_end : line_end + 1]
+            if follower in (b",", b"\n"):
+                if len(values) <= width:
+                    values.append(data[field_start + 1 : close].replace(b'""', b'"'))
+                if follower == b"\n":
+                    return values if certain else None, position, line_end + 1
+                position += 1
+                continue
+            # Text after the closing quote: go on as in an unquoted field, so that the record ends where it
+            # should.
+            certain = False
+        field_end = _FIELD_END.search(data, position)
+        if field_end is None:
+            raise TruncatedError(
+                "the last line has no line end, so the file looks truncated",
+                "export the day again, or add a newline at its end if the file is whole",
+            )
+        position = field_end.end()
+        is_last = field_end.group() == b"\n"
+        text_end = field_end.start()
+        if is_last:
+            text_end = _before_carriage_return(data, field_start, text_end)
+        if len(values) <= width:
+            values.append(data[field_start:text_end])
+        if is_last:
+            return values if certain else None, text_end, position
+
+
+def _before_carriage_return(data: bytes, start: int, line_end: int) -> int:
+    """Return where the text of a line ends whose LF is at ``line_end``: the CR of a CRLF is not text."""
+    return line_end - 1 if line_end > start and data[line_end - 1] == CR else line_end
+
+
+def _closing_quote(data: bytes, position: int) -> int:
+    """Return where the quoted field closes whose text begins at ``position``; a doubled quote closes none."""
+    while True:
+        quote = data.find(b'"', position)
+        if quote < 0:
+            raise TruncatedError(
+                "a quote opens here that never closes, so the file is truncated or the quote is a stray one",
+                "export the day again, or close the quote",
+            )
+        if data[quote + 1 : quote + 2] != b'"':
+            return quote
+        position = quote + 2
+
+
+def regular_length(data: bytes, start: int, stop: int) -> int:
+    """Return how many bytes from ``start`` are records that pyarrow surely splits as this module does, or 0.
+
+    ``start`` is the beginning of a record, and the length ends with one. The number of fields, UTF-8 and the
+    size of values are not looked at.
+    """
+    # pyarrow drops a byte order mark, which is part of the first value here, and takes a blank line for a row
+    # of empty values.
+    if data.startswith((BOM, b"\n", b"\r\n"), start):
+        return 0
+    if any(data.find(oddity, start, stop) >= 0 for oddity in (b"\0", b"\n\n", b"\n\r\n")):
+        return 0
+    window = np.frombuffer(data, np.uint8, stop - start, start)
+    quotes = np.flatnonzero(window == QUOTE)
+    # If every quote opens or closes a field, or is one of a double, then those at even indexes open, and text
+    # behind an even number of quotes is outside quotes.
+    if len(quotes):
+        line_ends = np.flatnonzero(window == LF)
+        outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
+        line_end = int(outside[-1]) if len(outside) else -1
+        quotes = quotes[: np.searchsorted(quotes, line_end)]
+    else:
+        line_end = data.rfind(b"\n", start, stop) - start
+    if line_end < 0:
+        return 0
+
+    opening, closing = quotes[::2], quotes[1::2]
+    before = window[opening - 1]
+    if not ((opening == 0) | (before == COMMA) | (before == LF) | (before == QUOTE)).all():
+        return 0
+    # The last quote closes before the line end, so no index is out of bounds. A CR that belongs to no CRLF is
+    # found below.
+    behind = window[closing + 1]
+    if not ((behind == COMMA) | (behind == LF) | (behind == CR) | (behind == QUOTE)).all():
+        return 0
+
+    # pyarrow ends a row at a lone CR outside quotes.
+    if data.find(b"\r", start, start + line_end) >= 0:
+        returns = np.flatnonzero(window[:line_end] == CR)
+        lone = returns[window[returns + 1] != LF]
+        if (np.searchsorted(quotes, lone) % 2 == 0).any():
+            return 0
+    return line_end + 1
