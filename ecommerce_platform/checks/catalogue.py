@@ -60,7 +60,7 @@ def catalogue_check(url: str) -> TableCheck:
         return CheckOutcome(not faults, len(expected), len(faults), text, samples)
 
     return TableCheck(
-        "is_what_the_ddl_makes",
+        "matches_ddl",
         "monitoring.database_health",
         "Tables, constraints, views, functions, rights and applied files are those of sql/ddl.",
         evaluate,

@@ -71,7 +71,7 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
         text += f", and the database sees to {len(compiled.enforced)} more" if compiled.enforced else ""
     metadata: dict[str, Value] = {"rules": len(compiled.rules), "rule_names": "\n".join(compiled.rules)}
     if compiled.enforced:
-        metadata["rules_of_the_database"] = "\n".join(compiled.enforced)
+        metadata["enforced_by_constraints"] = "\n".join(compiled.enforced)
     return CheckOutcome(not failed, rows_tested, sum(failed.values()), text, samples, metadata)
 
 

@@ -22,7 +22,7 @@ from dagster import (
 
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.checks.results import record_results
-from ecommerce_platform.io_managers.failures import retry_if_curable
+from ecommerce_platform.io_managers.failures import retry_if_transient
 from ecommerce_platform.partitions import window_of_run
 from ecommerce_platform.resources.database import Database
 
@@ -77,7 +77,7 @@ def _checks_of_step(step: str, checks: Sequence[TableCheck]) -> AssetChecksDefin
             for _, future in judged:
                 future.result()
         except psycopg.Error as error:
-            retry_if_curable(error)
+            retry_if_transient(error)
             raise
 
     return evaluate

@@ -82,12 +82,12 @@ def history(of: str, bought: str | None) -> TableCheck:
     )
 
 
-def is_the_last_version(of: str) -> TableCheck:
+def current_row_is_latest_version(of: str) -> TableCheck:
     """The check that the current version of a dimension is the latest image of its entity."""
     table, ids, versions = f"production.{of}s", f"{of}_id", f"production.{of}_versions"
     touched = f"{ids} in (select {ids} from {versions} where {IN_WINDOW})"
     return sql_check(
-        "last_one_is_the_present",
+        "current_row_is_latest_version",
         versions,
         f"Each {of} of {table} is the last of its versions.",
         broken=f"""
@@ -115,7 +115,7 @@ def is_the_last_version(of: str) -> TableCheck:
     )
 
 
-def segments_follow_purchases() -> TableCheck:
+def segments_match_purchases() -> TableCheck:
     """Purchases only ever add up, so that a segment which fits a version's first day and its last fits all between.
 
     It belongs to the fact, because the dimension is written before the fact: a sale carries the version of its day,
@@ -198,7 +198,7 @@ def segments_follow_purchases() -> TableCheck:
             )
     """
     return sql_check(
-        "segments_follow_purchases",
+        "segments_match_purchases",
         "warehouse.fact_sales",
         "Each customer version has the segment that the purchases up to its first day make, and up to its last.",
         broken=f"{judged} select * from added_up where {wrong}",
@@ -210,7 +210,7 @@ def segments_follow_purchases() -> TableCheck:
     )
 
 
-def age_is_of_the_day() -> TableCheck:
+def age_group_is_as_of_sale_date() -> TableCheck:
     """Ages only go up: a version that is right on the first and on the last day of its sales is right in between."""
     judged = """
             with bought as (
@@ -252,7 +252,7 @@ def age_is_of_the_day() -> TableCheck:
     """
     wrong = "age_group <> age_group_of_the_day"
     return sql_check(
-        "age_is_of_the_day",
+        "age_group_is_as_of_sale_date",
         "warehouse.fact_sales",
         "Each sale is at a customer version with the age group that the customer was in on the day.",
         broken=f"{judged} select * from judged where {wrong}",

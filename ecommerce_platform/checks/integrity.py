@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ecommerce_platform.checks.history import age_is_of_the_day, history, is_the_last_version, segments_follow_purchases
+from ecommerce_platform.checks.history import (
+    age_group_is_as_of_sale_date,
+    current_row_is_latest_version,
+    history,
+    segments_match_purchases,
+)
 from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.rates import rate_check
 from ecommerce_platform.checks.reconciliation import CUSTOMERS_WHO_BOUGHT, SALE_DAYS, SALE_MONTHS
@@ -13,20 +18,20 @@ def integrity_checks() -> list[TableCheck]:
     return [
         _emails_are_valid(),
         _order_totals(),
-        _parents_are_still_missing(),
-        _rejects_are_at_fault(),
-        _lines_are_of_the_latest_export(),
-        is_the_last_version("customer"),
-        is_the_last_version("product"),
-        segments_follow_purchases(),
-        age_is_of_the_day(),
+        _rejects_wait_for_missing_parents(),
+        _rejects_break_a_rule(),
+        _order_lines_come_from_latest_export(),
+        current_row_is_latest_version("customer"),
+        current_row_is_latest_version("product"),
+        segments_match_purchases(),
+        age_group_is_as_of_sale_date(),
         history("customer", "production.transactions"),
         history("product", None),
-        *_keys_exist(),
+        *_keys_exist_in_dimension(),
     ]
 
 
-def _keys_exist() -> list[TableCheck]:
+def _keys_exist_in_dimension() -> list[TableCheck]:
     days = f"aggregates.sale_date in ({SALE_DAYS})"
     months = f"aggregates.month_start in ({SALE_MONTHS})"
     buyers = f"aggregates.customer_id in ({CUSTOMERS_WHO_BOUGHT})"
@@ -39,7 +44,7 @@ def _keys_exist() -> list[TableCheck]:
     )
     return [
         sql_check(
-            "keys_exist",
+            "keys_exist_in_dimension",
             table,
             f"Each {key} is one of {dimension}.",
             broken=f"{_concerned_keys(table, key, dimension)} select * from unknown",
@@ -67,9 +72,9 @@ def _concerned_keys(table: str, key: str, dimension: str) -> str:
     """
 
 
-def _parents_are_still_missing() -> TableCheck:
+def _rejects_wait_for_missing_parents() -> TableCheck:
     return sql_check(
-        "parents_are_still_missing",
+        "rejects_wait_for_missing_parents",
         "production.rejected_rows",
         "No rejected row waits for a customer, an order or a product that has arrived.",
         broken="""
@@ -111,7 +116,7 @@ def _parents_are_still_missing() -> TableCheck:
     )
 
 
-def _rejects_are_at_fault() -> TableCheck:
+def _rejects_break_a_rule() -> TableCheck:
     """A row in its plainest form (staging's is_plain) needs few words to be right: no rule can be at odds with them."""
     own_fault = """
         rejected.missing_customer_id is null
@@ -120,7 +125,7 @@ def _rejects_are_at_fault() -> TableCheck:
         and $of_days
     """
     return sql_check(
-        "rejects_are_at_fault",
+        "rejects_break_a_rule",
         "production.rejected_rows",
         "No order or line is rejected for a fault of its own whose numbers and dates are plain and right.",
         broken=f"""
@@ -168,9 +173,9 @@ def _rejects_are_at_fault() -> TableCheck:
     )
 
 
-def _lines_are_of_the_latest_export() -> TableCheck:
+def _order_lines_come_from_latest_export() -> TableCheck:
     return sql_check(
-        "lines_are_of_the_latest_export",
+        "order_lines_come_from_latest_export",
         "production.transaction_items",
         "No line is kept that stood in a file before the latest one that exports its order together with lines.",
         broken="""

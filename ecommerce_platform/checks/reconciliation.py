@@ -17,7 +17,7 @@ from ecommerce_platform.checks.outcome import (
     TableCheck,
     sql_check,
 )
-from ecommerce_platform.checks.sales import fact_agrees_with_production, versions_in_force
+from ecommerce_platform.checks.sales import fact_agrees_with_production, versions_are_valid_on_sale_date
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.settings import load_settings
 
@@ -48,7 +48,7 @@ def reconciliation_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
         *(file_is_complete(feed, raw_folder) for feed in FEEDS),
         rows_are_accounted_for(),
         fact_agrees_with_production(),
-        versions_in_force(),
+        versions_are_valid_on_sale_date(),
         *_aggregates_agree(),
         *_extracts_agree(),
     ]

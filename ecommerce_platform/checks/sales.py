@@ -148,7 +148,7 @@ def fact_agrees_with_production() -> TableCheck:
     )
 
 
-def versions_in_force() -> TableCheck:
+def versions_are_valid_on_sale_date() -> TableCheck:
     """The check that each sale points at the versions in force on its day."""
     sales = """
             from warehouse.fact_sales as facts
@@ -166,7 +166,7 @@ def versions_in_force() -> TableCheck:
         ) is not true
     """
     return sql_check(
-        "versions_in_force",
+        "versions_are_valid_on_sale_date",
         "warehouse.fact_sales",
         "Each sale points at the customer and product versions of its day, and costs what it then cost.",
         broken=f"""

@@ -61,7 +61,7 @@ def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
     """What :func:`verify` asks, in flow order: all checks but those about now, and all SELECTs."""
     tables = list(every_table())
     checks = [check for check in table_checks(raw_folder=raw_folder) if not check.is_about_now]
-    checks += [holds_what_its_select_says(table) for table in transformed_tables()]
+    checks += [matches_transform(table) for table in transformed_tables()]
     return sorted(checks, key=lambda check: tables.index(check.table))
 
 
@@ -107,10 +107,10 @@ def verify(connection: ClientConnection, checks: Iterable[TableCheck]) -> Iterat
         )
 
 
-def holds_what_its_select_says(table: str) -> TableCheck:
+def matches_transform(table: str) -> TableCheck:
     """The check that a table holds exactly what sql/transform/SCHEMA/TABLE.sql gives over all days."""
     return TableCheck(
-        "holds_what_its_select_says",
+        "matches_transform",
         table,
         f"The rows are those that sql/transform/{table.replace('.', '/')}.sql gives.",
         partial(_compare, table),

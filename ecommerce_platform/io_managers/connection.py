@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 from pydantic import Field
 
-from ecommerce_platform.io_managers.failures import retry_if_curable
+from ecommerce_platform.io_managers.failures import retry_if_transient
 
 SESSION_OPTIONS = {
     "TimeZone": "UTC",
@@ -54,7 +54,7 @@ class PostgresConnection(ConfigurableResource):
             with self._open() as connection:
                 yield connection
         except psycopg.Error as error:
-            retry_if_curable(error)
+            retry_if_transient(error)
             raise
 
     @contextmanager

@@ -13,7 +13,7 @@ from dagster import Backoff, DagsterInvariantViolationError, Jitter, OpExecution
 PATIENCE = RetryPolicy(max_retries=5, delay=1, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
 """Waits of about 1, 3, 7, 15 and 31 seconds: a minute in all, as a crash recovery may take."""
 
-CURABLE = {
+TRANSIENT = {
     "40001",  # serialization failure
     "40003",  # the connection broke before the answer: whether it was committed is not known, and does not matter
     "40P01",  # deadlock
@@ -28,7 +28,7 @@ CONNECTION_EXCEPTIONS = "08"
 PROTOCOL_VIOLATION = "08P01"
 
 
-def is_curable(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the same statements may succeed in a moment.
 
     Judged by SQLSTATE (PostgreSQL manual, appendix A). An error without one comes from the client: the server was
@@ -41,10 +41,10 @@ def is_curable(error: BaseException) -> bool:
         return True
     if error.sqlstate.startswith(CONNECTION_EXCEPTIONS):
         return error.sqlstate != PROTOCOL_VIOLATION
-    return error.sqlstate in CURABLE
+    return error.sqlstate in TRANSIENT
 
 
-def retry_if_curable(error: BaseException) -> None:
+def retry_if_transient(error: BaseException) -> None:
     """Inside a Dagster step, ask for another attempt of it; otherwise, and for what is not curable, do nothing.
 
     Writes are transactions that leave the same content whenever they run, so a step may always begin again.
@@ -52,7 +52,7 @@ def retry_if_curable(error: BaseException) -> None:
     Raises:
         RetryRequested: Dagster runs the step again after a while, up to ``PATIENCE.max_retries`` times.
     """
-    if not is_curable(error):
+    if not is_transient(error):
         return
     try:
         attempt = OpExecutionContext.get().retry_number + 1

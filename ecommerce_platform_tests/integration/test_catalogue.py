@@ -7,7 +7,7 @@ import pytest
 
 from ecommerce_platform.checks.catalogue import catalogue_check
 from ecommerce_platform.checks.outcome import CheckOutcome
-from ecommerce_platform.checks.verify import holds_what_its_select_says
+from ecommerce_platform.checks.verify import matches_transform
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform_tests.harness import Platform, customer, line, order, product
 
@@ -63,7 +63,7 @@ def judge(url: str) -> CheckOutcome:
         return catalogue_check(url).run(connection)
 
 
-def test_a_database_is_what_the_ddl_makes_and_what_users_add_is_theirs(database_url: str) -> None:
+def test_a_database_matches_ddl_and_what_users_add_is_theirs(database_url: str) -> None:
     outcome = judge(database_url)
     assert outcome.passed, outcome.description
     assert outcome.rows_tested > 500
@@ -102,7 +102,7 @@ def test_rows_are_compared_although_the_primary_key_is_gone(platform: Platform) 
     platform.execute("alter table warehouse.fact_sales drop constraint fact_sales_pkey")
     platform.execute("insert into warehouse.fact_sales select * from warehouse.fact_sales")
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
-        outcome = holds_what_its_select_says("warehouse.fact_sales").run(connection)
+        outcome = matches_transform("warehouse.fact_sales").run(connection)
     assert (outcome.passed, outcome.description) == (
         False,
         "the table has 2 rows and the SELECT gives 1: some are there more than once",

@@ -15,7 +15,7 @@ import pytest
 
 from ecommerce_platform.assets.staging import STAGED
 from ecommerce_platform.checks import table_checks
-from ecommerce_platform.checks.verify import holds_what_its_select_says
+from ecommerce_platform.checks.verify import matches_transform
 from ecommerce_platform.io_managers import Merge, PostgresConnection, Window
 from ecommerce_platform.io_managers.change_log import behind, consequences, logs_of, register, sources_of
 from ecommerce_platform.io_managers.postgres import read_frame
@@ -79,7 +79,7 @@ def test_a_slice_that_has_not_passed_never_hides_the_one_that_has(platform: Plat
 def not_what_their_selects_give(platform: Platform) -> list[str]:
     """The tables that ``verify`` does not find as it computes them."""
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
-        return [table for table in table_assets() if not holds_what_its_select_says(table).run(connection).passed]
+        return [table for table in table_assets() if not matches_transform(table).run(connection).passed]
 
 
 def test_a_corrected_file_takes_the_place_of_the_one_that_passed_once_it_has_passed_too(platform: Platform) -> None:

@@ -193,7 +193,7 @@ def test_a_rule_that_a_check_keeps_is_named_and_asked_where_the_check_is_gone(
 ) -> None:
     rule, table = "orders: greater_than(0)", "warehouse.mart_product_daily"
     kept = contract(table).run(connection)
-    assert rule in str(kept.metadata["rules_of_the_database"]).splitlines()
+    assert rule in str(kept.metadata["enforced_by_constraints"]).splitlines()
     assert rule not in str(kept.metadata["rule_names"]).splitlines()
     with connection.transaction(force_rollback=True):
         connection.execute("alter table warehouse.mart_product_daily drop constraint mart_product_daily_orders_check")

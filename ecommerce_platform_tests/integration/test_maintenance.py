@@ -26,7 +26,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform import cli
 from ecommerce_platform.automation.weekly import maintenance_job
-from ecommerce_platform.checks.verify import holds_what_its_select_says
+from ecommerce_platform.checks.verify import matches_transform
 from ecommerce_platform.instance.retention import plan
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.partitions import daily, one_run, range_tags
@@ -258,7 +258,7 @@ def test_cleaning_a_refused_load_leaves_its_day_as_it_was(
     done = forget(instance, dt.datetime(2031, 1, 1, tzinfo=dt.UTC))
     assert done["days of staging.customers with a load that production does not read"] == 1
     with PostgresConnection(url=database_url, role="loader").connect() as connection:
-        outcome = holds_what_its_select_says("production.loaded_days").run(connection)
+        outcome = matches_transform("production.loaded_days").run(connection)
     assert outcome.passed, outcome.description
     assert platform.rows("select * from production.loaded_days order by load_id") == before
 

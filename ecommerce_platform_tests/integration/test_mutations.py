@@ -1,7 +1,7 @@
 """The SQL is broken on purpose, one rule at a time, and both notice: the independent model, and a check.
 
 A mutation replaces a text of the very files that the platform runs. The checks asked are those that Dagster and
-``ecommerce-platform verify`` run on the tables, without ``holds_what_its_select_says``, which would compute the same
+``ecommerce-platform verify`` run on the tables, without ``matches_transform``, which would compute the same
 mistake again. A mutation whose text is no longer in its file fails: it must be renewed, not lost.
 """
 
@@ -143,10 +143,10 @@ ORDERS = "transform/production/transactions.sql"
 REJECTS = "transform/production/rejected_rows.sql"
 RULES = "ddl/060_rules.sql"
 METRICS = "ddl/070_metrics.sql"
-VERSIONS_IN_FORCE = ("warehouse.fact_sales", "versions_in_force")
+VERSIONS_IN_FORCE = ("warehouse.fact_sales", "versions_are_valid_on_sale_date")
 ACCOUNTED_FOR = ("production.rejected_rows", "rows_are_accounted_for")
-SEGMENTS = ("warehouse.fact_sales", "segments_follow_purchases")
-LATEST_EXPORT = ("production.transaction_items", "lines_are_of_the_latest_export")
+SEGMENTS = ("warehouse.fact_sales", "segments_match_purchases")
+LATEST_EXPORT = ("production.transaction_items", "order_lines_come_from_latest_export")
 COST = "lines.quantity * product.cost"
 ON_ITS_DAY = """
         and lines.sale_date >= {0}.valid_from
@@ -196,13 +196,13 @@ MUTATIONS = [
         "a customer is as first exported",
         "transform/production/customers.sql",
         (("typed.valid_from desc", "typed.valid_from"),),
-        ("production.customer_versions", "last_one_is_the_present"),
+        ("production.customer_versions", "current_row_is_latest_version"),
     ),
     Mutation(
         "a product is as first exported",
         "transform/production/products.sql",
         (("typed.valid_from desc", "typed.valid_from"),),
-        ("production.product_versions", "last_one_is_the_present"),
+        ("production.product_versions", "current_row_is_latest_version"),
     ),
     Mutation(
         "the first export of an order counts",
@@ -248,13 +248,13 @@ MUTATIONS = [
         "a birthday makes no version",
         DIM_CUSTOMER,
         (("    from birthdays\n", "    from birthdays\n    where false\n"),),
-        ("warehouse.fact_sales", "age_is_of_the_day"),
+        ("warehouse.fact_sales", "age_group_is_as_of_sale_date"),
     ),
     Mutation(
         "a version has the age of its customer's last day",
         DIM_CUSTOMER,
         (("greatest(filled.day, known_days.first_day)", "known_days.last_day"),),
-        ("warehouse.fact_sales", "age_is_of_the_day"),
+        ("warehouse.fact_sales", "age_group_is_as_of_sale_date"),
     ),
     Mutation(
         "pieces may be none or fewer",
@@ -325,7 +325,7 @@ MUTATIONS = [
                 "s.quantity <> '1'\n                and s.is_plain\n                and s.line_total::numeric",
             ),
         ),
-        ("production.rejected_rows", "rejects_are_at_fault"),
+        ("production.rejected_rows", "rejects_break_a_rule"),
     ),
 ]
 
