@@ -167,17 +167,17 @@ def rows_are_accounted_for() -> TableCheck:
             samples += [{"feed": feed, **sample} for sample in unpassed]
         rows_first = sorted(samples, key=lambda sample: sample.get("source_row") is None)
         if violations:
-            text = f"{violations:,} of {rows_tested:,} rows are in none or two of kept, superseded, rejected."
+            text = f"{violations:,} of {rows_tested:,} rows are in none, or in more than one, of kept, superseded and rejected."
             text += f" First: {show(rows_first)}"
         else:
-            text = f"{rows_tested:,} rows are each kept, superseded or rejected, and nothing else"
+            text = f"{rows_tested:,} rows are each exactly one of kept, superseded and rejected"
         return CheckOutcome(not violations, rows_tested, violations, text, rows_first[:SAMPLES], metadata)
 
     return TableCheck(
         "rows_are_accounted_for",
         "production.rejected_rows",
-        "Every row of every file is exactly one of kept, superseded by another row of its key, and rejected; a row"
-        " that is kept has the keys, the days and the amounts that were exported.",
+        "Every row of every file is exactly one of kept, superseded by another row with the same key, and rejected."
+        " Kept rows have the keys, dates and amounts that were exported.",
         evaluate,
         reads=("production.loaded_days", *(fate.kept for fate in FATES.values())),
     )

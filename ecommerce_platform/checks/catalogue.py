@@ -41,7 +41,7 @@ def catalogue_check(url: str) -> TableCheck:
                 expected = _catalogue(scratch)
         except psycopg.errors.InsufficientPrivilege as error:
             reason = str(error).strip().splitlines()[0]
-            text = f"Not judged: only the owner can make a database to compare with ({reason})"
+            text = f"Not evaluated: only the owner can create a database to compare with ({reason})"
             return CheckOutcome(True, 0, 0, text, is_judged=False)
         found = _catalogue(url)
         faults = sorted(
@@ -52,17 +52,17 @@ def catalogue_check(url: str) -> TableCheck:
         samples = [{"kind": kind, "name": name, "fault": fault} for kind, name, fault in faults[:SAMPLES]]
         if faults:
             text = (
-                f"{len(faults):,} of {len(expected):,} objects are not what sql/ddl makes. First: {show(samples)}"
-                " Restore it by hand, or from a backup: docs/operations.md"
+                f"{len(faults):,} of {len(expected):,} objects differ from sql/ddl. First: {show(samples)}"
+                " Restore them by hand or from a backup: docs/operations.md"
             )
         else:
-            text = f"{len(expected):,} objects are what sql/ddl makes"
+            text = f"{len(expected):,} objects match sql/ddl"
         return CheckOutcome(not faults, len(expected), len(faults), text, samples)
 
     return TableCheck(
         "matches_ddl",
         "monitoring.database_health",
-        "Tables, constraints, views, functions, rights and applied files are those of sql/ddl.",
+        "Tables, constraints, views, functions, grants and applied files match sql/ddl.",
         evaluate,
     )
 

@@ -56,7 +56,7 @@ def compile_contract(table: str, facts: TableFacts) -> Contract:
     """
     strangers = set(schema_of(table).columns) ^ set(dict(facts.columns))
     if strangers:
-        raise ValueError(f"{table} and its schema do not have the same columns: {', '.join(sorted(strangers))}")
+        raise ValueError(f"{table} and its schema have different columns: {', '.join(sorted(strangers))}")
     plan = plan_of(table, facts)
     of_days = plan.count((START, END)).replace("%", "%%") if plan.has_days else ""
     for day, name in ((START, "start"), (END, "end")):

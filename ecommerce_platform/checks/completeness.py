@@ -79,10 +79,10 @@ def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
                 if file.rows != rows:
                     fault = f"the file has {file.rows:,} rows, staging {rows:,}"
                 elif is_deep and _digest(feed, content) != digest:
-                    fault = "the file has other values than staging: it was changed after its load, or staging was"
+                    fault = "the values differ: the file or staging was changed after the load"
             if fault is not None:
                 wrong.append({"partition_date": str(day), "file": path.name, "fault": fault})
-        note = f"; {gone:,} days not compared, their files are gone" if gone else ""
+        note = f"; {gone:,} days were not compared because their files are gone" if gone else ""
         text = f"{compared:,} files compared with {table}{note}"
         if wrong:
             text += f"; {len(wrong):,} differ: materialize their days. First: {show(wrong)}"
@@ -94,8 +94,8 @@ def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
     return TableCheck(
         "file_is_complete",
         table,
-        "Staging holds each day's file: as many rows, and in every field of the feed the same text. A run over more"
-        f" than {DAYS_READ_AGAIN} days compares the header and the number of lines only.",
+        "Staging matches each day's file: the same number of rows, and the same text in every field of the feed. A run"
+        f" over more than {DAYS_READ_AGAIN} days compares only the header and the number of lines.",
         evaluate,
     )
 

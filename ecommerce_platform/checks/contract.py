@@ -27,7 +27,7 @@ def contract(table: str) -> TableCheck:
     return TableCheck(
         "contract",
         table,
-        "The columns are those of the schema, and every value and every row keeps its rules.",
+        "The columns match the schema, and every value and every row follows its rules.",
         partial(_evaluate, table),
     )
 
@@ -42,7 +42,7 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
             False,
             0,
             len(strangers),
-            f"{table} and its schema do not have the same columns: {', '.join(strangers)}",
+            f"{table} and its schema have different columns: {', '.join(strangers)}",
             [{"column": name, "where": "table" if name in columns else "schema"} for name in strangers],
         )
     compiled = expected.contract if facts == expected.facts else _compiled(table, facts)
@@ -65,10 +65,10 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
         said = "; ".join(f"{name}: {count:,} of {rows_tested:,} rows" for name, count in failed.items())
         text = f"{table} breaks its contract: {said}"
         if table.startswith("staging."):
-            text += ". Correct the files and materialize their days again; until then production keeps what it has"
+            text += ". Correct the files and materialize their days again; until then, production keeps its current rows"
     else:
-        text = f"{rows_tested:,} rows keep {len(compiled.rules)} rules"
-        text += f", and the database sees to {len(compiled.enforced)} more" if compiled.enforced else ""
+        text = f"{rows_tested:,} rows follow {len(compiled.rules)} rules"
+        text += f"; {len(compiled.enforced)} more are enforced by constraints" if compiled.enforced else ""
     metadata: dict[str, Value] = {"rules": len(compiled.rules), "rule_names": "\n".join(compiled.rules)}
     if compiled.enforced:
         metadata["enforced_by_constraints"] = "\n".join(compiled.enforced)

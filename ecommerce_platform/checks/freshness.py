@@ -42,7 +42,7 @@ def _latest_day(table: str, clock: Clock) -> TableCheck:
             return CheckOutcome(True, 1, 0, f"{expected} is loaded", metadata={"latest_expected_day": str(expected)})
         latest = connection.execute(as_sql(f"select max(partition_date) from {table}")).fetchone()
         held = str(latest[0]) if latest and latest[0] else "nothing"
-        text = f"{table} holds {held} at the latest, and {expected} was due: materialize the days between"
+        text = f"The latest day in {table} is {held}, but {expected} was due: materialize the days in between"
         return CheckOutcome(
             False,
             1,
@@ -55,7 +55,7 @@ def _latest_day(table: str, clock: Clock) -> TableCheck:
     return TableCheck(
         "latest_day_is_loaded",
         table,
-        f"The latest expected business day, due at {DUE:%H:%M} UTC the day after, is there.",
+        f"The latest expected business day is loaded; it is due at {DUE:%H:%M} UTC on the following day.",
         evaluate,
         "WARN",
         is_about_now=True,

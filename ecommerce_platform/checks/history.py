@@ -72,7 +72,7 @@ def history(of: str, bought: str | None) -> TableCheck:
     return sql_check(
         "history_is_seamless",
         table,
-        f"Each {of} has versions from 2000-01-01 on without gap or overlap, one of them current.",
+        f"The versions of each {of} cover every day from 2000-01-01 without gaps or overlaps, and one version is current.",
         broken=f"{judged} select * from broken",
         tested=f"{judged} select count(*) as rows_tested, (select count(*) from broken) as suspects from judged",
         concerned={
@@ -89,7 +89,7 @@ def current_row_is_latest_version(of: str) -> TableCheck:
     return sql_check(
         "current_row_is_latest_version",
         versions,
-        f"Each {of} of {table} is the last of its versions.",
+        f"The row of each {of} in {table} is its latest version.",
         broken=f"""
             with present as (
                 select {ids}, valid_from, partition_date, source_row from {table} where $touched
@@ -200,7 +200,7 @@ def segments_match_purchases() -> TableCheck:
     return sql_check(
         "segments_match_purchases",
         "warehouse.fact_sales",
-        "Each customer version has the segment that the purchases up to its first day make, and up to its last.",
+        "The segment of each customer version matches the purchases up to its first day and up to its last day.",
         broken=f"{judged} select * from added_up where {wrong}",
         tested=f"""
             {judged} select count(*) as rows_tested, count(*) filter (where {wrong}) as suspects from added_up
@@ -254,7 +254,7 @@ def age_group_is_as_of_sale_date() -> TableCheck:
     return sql_check(
         "age_group_is_as_of_sale_date",
         "warehouse.fact_sales",
-        "Each sale is at a customer version with the age group that the customer was in on the day.",
+        "Each sale points at a customer version with the customer's age group on the sale date.",
         broken=f"{judged} select * from judged where {wrong}",
         tested=f"{judged} select count(*) as rows_tested, count(*) filter (where {wrong}) as suspects from judged",
         concerned={"of_days": IN_WINDOW, "of_buyers": "customer_id in (select bought.customer_id from bought)"},

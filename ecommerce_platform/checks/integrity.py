@@ -46,7 +46,7 @@ def _keys_exist_in_dimension() -> list[TableCheck]:
         sql_check(
             "keys_exist_in_dimension",
             table,
-            f"Each {key} is one of {dimension}.",
+            f"Each {key} exists in {dimension}.",
             broken=f"{_concerned_keys(table, key, dimension)} select * from unknown",
             tested=f"""
                 {_concerned_keys(table, key, dimension)}
@@ -76,7 +76,7 @@ def _rejects_wait_for_missing_parents() -> TableCheck:
     return sql_check(
         "rejects_wait_for_missing_parents",
         "production.rejected_rows",
-        "No rejected row waits for a customer, an order or a product that has arrived.",
+        "No rejected row is waiting for a customer, order or product that has already arrived.",
         broken="""
             select
                 rejected.feed,
@@ -127,7 +127,7 @@ def _rejects_break_a_rule() -> TableCheck:
     return sql_check(
         "rejects_break_a_rule",
         "production.rejected_rows",
-        "No order or line is rejected for a fault of its own whose numbers and dates are plain and right.",
+        "No order or order line is rejected for a fault of its own although its numbers and dates are valid.",
         broken=f"""
             select
                 rejected.feed,
@@ -177,7 +177,7 @@ def _order_lines_come_from_latest_export() -> TableCheck:
     return sql_check(
         "order_lines_come_from_latest_export",
         "production.transaction_items",
-        "No line is kept that stood in a file before the latest one that exports its order together with lines.",
+        "No kept order line comes from a file older than the latest file that exports its order with lines.",
         broken="""
             with older as (
                 select
@@ -230,7 +230,7 @@ def _emails_are_valid() -> TableCheck:
     check = sql_check(
         "emails_are_valid",
         "production.customers",
-        "Each e-mail address has the shape of one.",
+        "Each e-mail address is well-formed.",
         broken=f"select customer_id from production.customers where not email_is_valid and {IN_WINDOW}",
         tested=f"select count(email) as rows_tested from production.customers where {IN_WINDOW}",
     )
@@ -241,7 +241,7 @@ def _order_totals() -> TableCheck:
     check = sql_check(
         "order_totals_agree",
         "production.transaction_items",
-        "The total that the shop exported with an order is the sum of the lines that were kept.",
+        "The exported total of an order equals the sum of its kept lines.",
         broken=f"""
             select
                 orders.transaction_id,
@@ -256,4 +256,4 @@ def _order_totals() -> TableCheck:
         """,
         tested=f"select count(*) as rows_tested from production.transactions where {IN_WINDOW}",
     )
-    return rate_check(check, "orders have another total than their lines")
+    return rate_check(check, "order totals differ from the sum of their lines")

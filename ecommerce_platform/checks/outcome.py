@@ -142,7 +142,7 @@ def sql_check(
 
 
 def _found(violations: int, rows_tested: int) -> str:
-    return f"{violations:,} violation{'s' if violations > 1 else ''} in {rows_tested:,} tested"
+    return f"{violations:,} of {rows_tested:,} rows {'break' if violations > 1 else 'breaks'} this rule"
 
 
 def count_and_samples(

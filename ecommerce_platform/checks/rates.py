@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from dataclasses import replace
 
-from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck, show
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 
@@ -35,9 +35,9 @@ def rate_check(check: TableCheck, rows: str) -> TableCheck:
         share = f"{found.violations:,} of {found.rows_tested:,} {rows}"
         limits = {"most_expected": most}
         if found.violations > most:
-            text = f"{share}, and up to {most:,} is usual. {found.description}"
+            text = f"{share}; up to {most:,} is usual. First: {show(found.samples)}"
             return replace(found, description=text, metadata={**found.metadata, **limits})
-        text = f"{share}, which is usual: up to {most:,}"
+        text = f"{share}, within the usual range (up to {most:,})"
         return replace(found, passed=True, description=text, metadata={**found.metadata, **limits})
 
     def _history(connection: ClientConnection, window: Window) -> tuple[int, int]:
@@ -48,8 +48,8 @@ def rate_check(check: TableCheck, rows: str) -> TableCheck:
 
     return replace(
         check,
-        description=f"{check.description} Warns above {MOST:.0%} of them, or above what is usual: the rate of the"
-        f" {HISTORY.days} days before, give or take {DEVIATIONS} standard deviations.",
+        description=f"{check.description} Warns above {MOST:.0%}, or above the usual rate: that of the"
+        f" previous {HISTORY.days} days plus {DEVIATIONS} standard deviations.",
         evaluate=evaluate,
         severity="WARN",
     )

@@ -91,7 +91,7 @@ def agrees(
     return sql_check(
         f"agrees_with_{other.split('.')[1]}",
         table,
-        f"Says the same as {other}{per}: {', '.join(measures)}.",
+        f"Agrees with {other}{per} on {', '.join(measures)}.",
         broken=f"select {', '.join(shown)} {pairs} where {differs}",
         tested=f"""
             select

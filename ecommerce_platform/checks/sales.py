@@ -42,8 +42,8 @@ def fact_agrees_with_production() -> TableCheck:
     return sql_check(
         "agrees_with_production",
         "warehouse.fact_sales",
-        "Each kept order line is one sale, with its day, customer, product, payment, pieces and money; no"
-        " other sale is there.",
+        "Each kept order line is exactly one sale with the same date, customer, product, payment method, quantity and"
+        " amounts, and there are no other sales.",
         broken="""
             with concerned as (
                 select transaction_id from production.transaction_items
@@ -168,7 +168,7 @@ def versions_are_valid_on_sale_date() -> TableCheck:
     return sql_check(
         "versions_are_valid_on_sale_date",
         "warehouse.fact_sales",
-        "Each sale points at the customer and product versions of its day, and costs what it then cost.",
+        "Each sale points at the customer and product versions valid on the sale date, and carries the cost of that date.",
         broken=f"""
             select
                 facts.transaction_id,

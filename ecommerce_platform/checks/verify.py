@@ -74,7 +74,7 @@ def all_verification_checks(url: str) -> list[TableCheck]:
     """Everything that the command ``verify`` asks: of the catalogue, the tables, and the files written from them.
 
     Args:
-        url: a libpq URL of the owner; with another login the catalogue is not judged.
+        url: a libpq URL of the owner; with another login, the catalogue is not evaluated.
     """
     return [catalogue_check(url), *whole_database_checks(), *file_checks()]
 
@@ -112,7 +112,7 @@ def matches_transform(table: str) -> TableCheck:
     return TableCheck(
         "matches_transform",
         table,
-        f"The rows are those that sql/transform/{table.replace('.', '/')}.sql gives.",
+        f"The rows match the result of sql/transform/{table.replace('.', '/')}.sql.",
         partial(_compare, table),
     )
 
@@ -126,16 +126,16 @@ def is_published(table: str) -> TableCheck:
         is_loaded = connection.execute("select exists (select 1 from production.loaded_days)").fetchone()
         # A shop without sales has extracts without rows; a report says something of any shop.
         if not rows and table.startswith("monitoring.") and is_loaded and is_loaded[0]:
-            return CheckOutcome(False, 0, 1, f"{table} is empty: materialize it again")
+            return CheckOutcome(False, 0, 1, f"{table} is empty: materialize it again.")
         if not (is_loaded and is_loaded[0]) and not rows:
-            return CheckOutcome(True, 0, 0, "Not judged: nothing is loaded", is_judged=False)
+            return CheckOutcome(True, 0, 0, "Not evaluated: nothing is loaded", is_judged=False)
         wrong = difference(connection, table)
         path = file_of(table)
         if wrong:
             return CheckOutcome(False, rows, 1, f"{path}: {wrong}; materialize {table} again", [{"file": str(path)}])
-        return CheckOutcome(True, rows, 0, f"{path} holds the {rows:,} rows of the table")
+        return CheckOutcome(True, rows, 0, f"{path} matches the {rows:,} rows of the table")
 
-    return TableCheck("is_published", table, "The file of the table holds its rows.", evaluate)
+    return TableCheck("is_published", table, "The published file matches the table.", evaluate)
 
 
 def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcome:
@@ -182,12 +182,12 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
         # Only without its primary key can a table hold a row twice.
         violations = abs(rows_tested - rows_expected)
         text = (
-            f"the table has {rows_tested:,} rows and the SELECT gives {rows_expected:,}: some are there more than once"
+            f"the table has {rows_tested:,} rows but the SELECT returns {rows_expected:,}: some rows are duplicated"
         )
     elif violations:
-        text = f"{violations:,} rows are not what the SELECT gives. First: {show(samples)}"
+        text = f"{violations:,} rows differ from the result of the SELECT. First: {show(samples)}"
     else:
-        text = f"{rows_tested:,} rows are what the SELECT gives"
+        text = f"{rows_tested:,} rows match the result of the SELECT"
     return CheckOutcome(not violations, rows_tested, violations, text, samples)
 
 

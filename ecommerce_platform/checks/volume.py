@@ -15,7 +15,7 @@ WEEKS = 8
 """Same weekdays before the day that count as its recent history."""
 
 ENOUGH = 4
-"""With fewer of them the day is not judged."""
+"""With fewer of them, the day is not evaluated."""
 
 DEVIATIONS = 3
 
@@ -38,7 +38,7 @@ def _volume(feed: str) -> TableCheck:
         ).fetchone()
         day = row[0] if row else None
         if day is None:
-            return CheckOutcome(True, 0, 0, "Not judged: no rows")
+            return CheckOutcome(True, 0, 0, "Not evaluated: no rows")
         counted = connection.execute(
             as_sql(f"select count(*) from {table} where partition_date = %s and {IS_LATEST_LOAD}"),
             (day,),
@@ -46,11 +46,11 @@ def _volume(feed: str) -> TableCheck:
         rows = int(counted[0]) if counted else 0
         history = recent_rows(connection, feed, day)
         if len(history) < ENOUGH:
-            known = f"only {len(history)} earlier days of its weekday are known"
-            note = f"Not judged: {day} holds {rows:,} rows, and {known}"
+            known = f"only {len(history)} earlier days of the same weekday are loaded"
+            note = f"Not evaluated: {day} has {rows:,} rows, and {known}"
             return CheckOutcome(True, rows, 0, note, metadata={"rows": rows})
         low, high = usual_range(history)
-        usual = f"{day} holds {rows:,} rows; its weekday usually has {low:,} to {high:,}"
+        usual = f"{day} has {rows:,} rows; {low:,} to {high:,} are usual for its weekday"
         metadata = {"rows": rows, "least_expected": low, "most_expected": high}
         if low <= rows <= high:
             return CheckOutcome(True, rows, 0, usual, metadata=metadata)
@@ -60,8 +60,8 @@ def _volume(feed: str) -> TableCheck:
     return TableCheck(
         "volume",
         table,
-        f"The run's last day has as many rows as its weekday usually has: the mean of the last {WEEKS},"
-        f" give or take {DEVIATIONS} standard deviations.",
+        f"The last day of the run has a usual number of rows for its weekday: the mean of the last {WEEKS} plus or minus"
+        f" {DEVIATIONS} standard deviations.",
         evaluate,
         "WARN",
         is_about_now=True,

@@ -112,7 +112,7 @@ def verify(as_json: bool) -> None:
             column.justify = "right"
         for outcome in outcomes:
             result = "ok" if outcome.passed else "FAILED" if outcome.severity == "ERROR" else "warning"
-            result = result if outcome.is_judged else "not judged"
+            result = result if outcome.is_judged else "not evaluated"
             style = {"ok": None, "FAILED": "bold red"}.get(result, "yellow")
             counts = (f"{outcome.rows_tested or 0:,}", f"{outcome.violations or 0:,}")
             table.add_row(outcome.table, outcome.name, result, *counts, style=style)

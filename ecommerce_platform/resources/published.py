@@ -70,12 +70,12 @@ def difference(connection: ClientConnection, table: str) -> str | None:
     try:
         found = _records(path, held)
     except (ValueError, TypeError, RecursionError, csv.Error):
-        return "the file cannot be understood"
+        return "the file cannot be parsed"
     expected = _records(path, _content(path, _rows(connection, table)))
     if found == expected:
         return None
     more, less = (found - expected).total(), (expected - found).total()
-    return f"{more:,} of the file's rows are not in the table, and {less:,} of the table's are not in the file"
+    return f"{more:,} rows of the file are not in the table, and {less:,} rows of the table are not in the file"
 
 
 def _rows(connection: ClientConnection, table: str) -> pd.DataFrame:

@@ -91,7 +91,7 @@ def test_an_owner_who_may_not_create_databases_is_told_that_nothing_is_judged(da
                 outcome = plain.run(asking)
         finally:
             connection.execute("drop role a_plain_owner")
-    assert outcome.description.startswith("Not judged: only the owner can make a database to compare with")
+    assert outcome.description.startswith("Not evaluated: only the owner can create a database to compare with")
     assert not outcome.is_judged
 
 
@@ -105,5 +105,5 @@ def test_rows_are_compared_although_the_primary_key_is_gone(platform: Platform) 
         outcome = matches_transform("warehouse.fact_sales").run(connection)
     assert (outcome.passed, outcome.description) == (
         False,
-        "the table has 2 rows and the SELECT gives 1: some are there more than once",
+        "the table has 2 rows but the SELECT returns 1: some rows are duplicated",
     )

@@ -98,7 +98,7 @@ def test_a_run_that_dies_before_the_file_is_seen_and_healed(shop: Platform, monk
         assert not materialize(shop, EXTRACT)
     said = judged(shop, EXTRACT)
     assert said is not None
-    assert "1 of the file's rows are not in the table, and 1 of the table's are not in the file" in said
+    assert "1 rows of the file are not in the table, and 1 rows of the table are not in the file" in said
     assert materialize(shop, EXTRACT)
     assert judged(shop, EXTRACT) is None
 
@@ -109,10 +109,10 @@ def test_a_run_that_dies_before_the_file_is_seen_and_healed(shop: Platform, monk
     [
         (Path.unlink, "is missing"),
         (lambda path: path.write_bytes(b""), "the file"),
-        (lambda path: path.write_bytes(path.read_bytes().replace(b"2", b"3", 1)), "rows are not in the table"),
-        (lambda path: path.write_bytes(b'"' + path.read_bytes() + b"x" * 200_000), "cannot be understood"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b"2", b"3", 1)), "rows of the file are not in the table"),
+        (lambda path: path.write_bytes(b'"' + path.read_bytes() + b"x" * 200_000), "cannot be parsed"),
         (lambda path: path.write_bytes(b"7"), "the file"),
-        (lambda path: path.write_bytes(b"\xff\xfe["), "cannot be understood"),
+        (lambda path: path.write_bytes(b"\xff\xfe["), "cannot be parsed"),
     ],
 )
 def test_a_file_that_somebody_changed_is_seen(

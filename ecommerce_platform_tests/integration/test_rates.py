@@ -64,7 +64,7 @@ def test_the_synthetic_shops_own_defects_do_not_warn(sales: Platform, table: str
     whole = judge(sales, name, Window())
     assert whole.passed
     assert 0 < whole.violations < MOST * whole.rows_tested
-    assert "which is usual" in whole.description
+    assert "within the usual range" in whole.description
     days = [judge(sales, name, Window(day(number), day(number + 1))) for number in range(30, SALES_DAYS, 10)]
     assert sum(not outcome.passed for outcome in days) <= len(days) // 10
 
