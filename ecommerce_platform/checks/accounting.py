@@ -167,7 +167,7 @@ def rows_are_accounted_for() -> TableCheck:
             samples += [{"feed": feed, **sample} for sample in unpassed]
         rows_first = sorted(samples, key=lambda sample: sample.get("source_row") is None)
         if violations:
-            text = f"{violations:,} of {rows_tested:,} rows are in none, or in more than one, of kept, superseded and rejected."
+            text = f"{violations:,} of {rows_tested:,} rows are not in exactly one of kept, superseded and rejected."
             text += f" First: {show(rows_first)}"
         else:
             text = f"{rows_tested:,} rows are each exactly one of kept, superseded and rejected"

@@ -65,7 +65,9 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
         said = "; ".join(f"{name}: {count:,} of {rows_tested:,} rows" for name, count in failed.items())
         text = f"{table} breaks its contract: {said}"
         if table.startswith("staging."):
-            text += ". Correct the files and materialize their days again; until then, production keeps its current rows"
+            text += (
+                ". Correct the files and materialize their days again; until then, production keeps its current rows"
+            )
     else:
         text = f"{rows_tested:,} rows follow {len(compiled.rules)} rules"
         text += f"; {len(compiled.enforced)} more are enforced by constraints" if compiled.enforced else ""

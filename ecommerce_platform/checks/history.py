@@ -72,7 +72,7 @@ def history(of: str, bought: str | None) -> TableCheck:
     return sql_check(
         "history_is_seamless",
         table,
-        f"The versions of each {of} cover every day from 2000-01-01 without gaps or overlaps, and one version is current.",
+        f"The versions of each {of} cover every day from 2000-01-01 without gaps or overlaps, and one is current.",
         broken=f"{judged} select * from broken",
         tested=f"{judged} select count(*) as rows_tested, (select count(*) from broken) as suspects from judged",
         concerned={

@@ -168,7 +168,7 @@ def versions_are_valid_on_sale_date() -> TableCheck:
     return sql_check(
         "versions_are_valid_on_sale_date",
         "warehouse.fact_sales",
-        "Each sale points at the customer and product versions valid on the sale date, and carries the cost of that date.",
+        "Each sale points at the customer and product versions valid on the sale date, and has the cost of that date.",
         broken=f"""
             select
                 facts.transaction_id,

@@ -181,9 +181,7 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
     if not violations and rows_tested != rows_expected:
         # Only without its primary key can a table hold a row twice.
         violations = abs(rows_tested - rows_expected)
-        text = (
-            f"the table has {rows_tested:,} rows but the SELECT returns {rows_expected:,}: some rows are duplicated"
-        )
+        text = f"the table has {rows_tested:,} rows but the SELECT returns {rows_expected:,}: some rows are duplicated"
     elif violations:
         text = f"{violations:,} rows differ from the result of the SELECT. First: {show(samples)}"
     else:

@@ -60,8 +60,8 @@ def _volume(feed: str) -> TableCheck:
     return TableCheck(
         "volume",
         table,
-        f"The last day of the run has a usual number of rows for its weekday: the mean of the last {WEEKS} plus or minus"
-        f" {DEVIATIONS} standard deviations.",
+        f"The last day of the run has a usual number of rows for its weekday: the mean of the last {WEEKS} plus or"
+        f" minus {DEVIATIONS} standard deviations.",
         evaluate,
         "WARN",
         is_about_now=True,

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @one_clear_error
 def status(as_json: bool) -> None:
-    """Show what is loaded: days, rows per table, when each was last materialized, what is missing, what fails.
+    """Show what is loaded, missing or failing: days, rows per table, and the last materialization of each table.
 
-    Exits with 1 when a check of severity ERROR fails.
+    Exits with status 1 if a check with severity ERROR fails.
     """
     settings = load_settings()
     require_running(settings)
@@ -54,7 +54,7 @@ def status(as_json: bool) -> None:
     show(table)
     if loaded.behind:
         console.print(
-            f"Not up to date: {', '.join(loaded.behind)}. The next run, over any day, takes in what has changed:"
+            f"Not up to date: {', '.join(loaded.behind)}. The next run, for any day, applies the pending changes:"
             " ecommerce-platform up --no-serve",
             markup=False,
         )
@@ -79,7 +79,7 @@ def tell_failing_checks(failing: Sequence[CheckResult]) -> bool:
         told = f"{result.table} {result.check} failed over {result.days}: {result.description}"
         console.print(told, style="red", markup=False)
     if failing:
-        console.print("A check counts as passed once it has passed over these days: run them again, or `verify`.")
+        console.print("A check stays failed until it passes for these days: run them again, or run `verify`.")
     return bool(failing)
 
 
@@ -87,9 +87,9 @@ def tell_failing_checks(failing: Sequence[CheckResult]) -> bool:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @one_clear_error
 def verify(as_json: bool) -> None:
-    """Prove every promise over the whole database: numbers agree, nothing is lost, history has no gap.
+    """Check every promise across the whole database: numbers agree, no row is lost, history has no gaps.
 
-    Exits with 1 when a check fails, and names the rows.
+    Exits with status 1 if a check fails, and shows the rows.
     """
     settings = load_settings()
     require_running(settings)

@@ -53,7 +53,7 @@ class LoginOption(click.ParamType):
         except OSError as error:
             self.fail(f"{parts[2]}: {error.strerror}", param, ctx)
         if len(password) < 12:
-            self.fail(f"{parts[2]}: a password of at least 12 characters is wanted", param, ctx)
+            self.fail(f"{parts[2]}: the password must have at least 12 characters", param, ctx)
         return Login(parts[0], parts[1], password)
 
 
@@ -67,14 +67,14 @@ class LoginOption(click.ParamType):
 )
 @one_clear_error
 def db_prepare(logins: tuple[Any, ...]) -> None:
-    """Make the tables or bring them up to date, and logins for services that own nothing. Loads no day."""
+    """Create or upgrade the tables, and create logins for services. Loads no data."""
     from ecommerce_platform.resources.database import database_url, make_logins
 
     settings = load_settings()
     prepare(settings)
     if logins:
         make_logins(database_url(settings), logins)
-    console.print(f"The tables are ready. {len(logins)} logins.")
+    console.print(f"The tables are ready. Logins created or updated: {len(logins)}.")
 
 
 @db.command("stop")
@@ -83,7 +83,7 @@ def db_stop() -> None:
     """Stop the embedded server; the data stays."""
     settings = load_settings()
     if settings.database_url is not None:
-        raise click.UsageError("ECOMMERCE_DATABASE_URL names the server: stop it where it runs.")
+        raise click.UsageError("ECOMMERCE_DATABASE_URL points at a server that is not ours: stop it where it runs.")
     from ecommerce_platform.resources.database import embedded_server
 
     console.print("PostgreSQL has stopped." if embedded_server(settings).stop() else "PostgreSQL was not running.")
@@ -92,7 +92,7 @@ def db_stop() -> None:
 @db.command("url")
 @one_clear_error
 def db_url() -> None:
-    """Print the database's URL, as a libpq program takes it. It may hold the password: db psql keeps that out of ps."""
+    """Print the database URL for libpq programs. It may contain the password; db psql keeps it out of process lists."""
     from ecommerce_platform.resources.database import database_url
 
     click.echo(database_url(load_settings()))
@@ -102,7 +102,7 @@ def db_url() -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @one_clear_error
 def db_psql(arguments: tuple[str, ...]) -> None:
-    """Open psql on the database; further arguments go to psql: db psql -- -c 'select 1'."""
+    """Open psql on the database; further arguments are passed to psql: db psql -- -c 'select 1'."""
     _run_client("psql", arguments)
 
 
@@ -110,7 +110,7 @@ def db_psql(arguments: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @one_clear_error
 def db_dump(arguments: tuple[str, ...]) -> None:
-    """Back the database up with pg_dump; arguments go to it: db dump -- --format=custom --file=backup.dump."""
+    """Back up the database with pg_dump; arguments are passed to it: db dump -- --format=custom --file=backup.dump."""
     _run_client("pg_dump", arguments)
 
 
@@ -118,7 +118,7 @@ def db_dump(arguments: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @one_clear_error
 def db_restore(arguments: tuple[str, ...]) -> None:
-    """Bring a backup back with pg_restore; arguments go to it: db restore -- --clean --if-exists backup.dump."""
+    """Restore a backup with pg_restore; arguments are passed to it: db restore -- --clean --if-exists backup.dump."""
     _run_client("pg_restore", arguments)
 
 
@@ -142,10 +142,10 @@ def _run_client(name: str, arguments: tuple[str, ...]) -> None:
 
 
 @db.command("reset")
-@click.confirmation_option(prompt="This deletes every table and Dagster's history. Go on?")
+@click.confirmation_option(prompt="This deletes every table and Dagster's history. Continue?")
 @one_clear_error
 def db_reset() -> None:
-    """Delete both databases, the platform's and Dagster's, and make them anew, empty."""
+    """Delete the platform's and Dagster's databases, and create them again, empty."""
     settings = load_settings()
     from ecommerce_platform.resources.database import drop_databases
 

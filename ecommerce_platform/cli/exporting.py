@@ -38,7 +38,7 @@ def export_powerbi(folder: Path | None) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @one_clear_error
 def export_tableau(file: Path) -> None:
-    """Write the warehouse's star schema to FILE, a Tableau .hyper extract (pip install '.[tableau]')."""
+    """Write the star schema of the warehouse to FILE, a Tableau .hyper extract (pip install '.[tableau]')."""
     require_running(load_settings())
     from dashboards.spec.tableau import write_extract
     from ecommerce_platform.resources.database import Database
@@ -57,10 +57,10 @@ def source() -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def source_check(folder: Path, as_json: bool) -> None:
-    """Say what fits in FOLDER/FEED/YYYY-MM-DD.csv and what does not, before anything is loaded.
+    """Check the files in FOLDER/FEED/YYYY-MM-DD.csv before anything is loaded.
 
-    Exits with 1 when something prevents the load of a day: a feed or a day without a file, a file that cannot be
-    read, or so many unfit values that staging's check stops the day. A few unfit rows prevent nothing: they are
+    Exits with status 1 if something prevents the load of a day: a feed or a day without a file, a file that cannot be
+    read, or so many invalid values that the staging check stops the day. A few invalid rows prevent nothing: they are
     rejected one by one (ecommerce-platform rejects).
     """
     from ecommerce_platform.feeds.columns import FEEDS

@@ -36,7 +36,7 @@ MOST_REFUSED = 10
 @click.option("--select", help="Assets, as Dagster selects them: 'group:warehouse', 'key:\"staging/customers\"+'.")
 @one_clear_error
 def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
-    """Materialize assets for a range of days, in one run that Dagster's UI shows."""
+    """Materialize assets for a range of days in one run, which the Dagster UI shows."""
     settings = load_settings()
     if end < start:
         raise click.UsageError(f"--end {end} is before --start {start}")
@@ -62,7 +62,7 @@ def alone(settings: Settings) -> Generator[None]:
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         (is_taken,) = connection.execute(f"select pg_try_advisory_lock({LOADING})").fetchone() or (False,)
         if not is_taken:
-            console.print("Another `up` is loading: waiting until it has finished.")
+            console.print("Another `up` is loading. Waiting for it to finish.")
             connection.execute(f"select pg_advisory_lock({LOADING})")
         yield
 
@@ -135,7 +135,7 @@ def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) 
             refused, has_succeeded = refused + 1, False
     if waiting:
         left = ", ".join(f"{first} to {last}" for first, last in waiting)
-        console.print(f"{refused} days are refused, one by one. Not tried any more: {left}.")
+        console.print(f"{refused} days were refused one by one. Not attempted: {left}.")
     return has_succeeded and not waiting
 
 
@@ -163,7 +163,7 @@ def remember_first_day(days: int | None) -> dt.date:
     if "first_day" in settings.model_fields_set and not settings.first_day_file.exists():
         return min(settings.first_day + dt.timedelta(days=days - 1), yesterday())
     if settings.raw.exists():
-        console.print(f"This platform began on {settings.first_day}: --days has no effect on it.")
+        console.print(f"This platform started on {settings.first_day}: --days has no effect.")
         return yesterday()
     first = yesterday() - dt.timedelta(days=days - 1)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -204,5 +204,5 @@ def run_with_progress(instance: DagsterInstance, start: dt.date, end: dt.date, s
     else:
         for failure in outcome.failures:
             console.print(failure, style="red", markup=False)
-        console.print(f"Run {outcome.run_id} failed; what it had stored stays, and nothing is half-written.")
+        console.print(f"Run {outcome.run_id} failed. Committed data is kept, and nothing is half-written.")
     return outcome

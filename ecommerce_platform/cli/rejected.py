@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @click.group(cls=ListByDefault)
 def rejects() -> None:
-    """Rows of the files that production does not take, with all their reasons.
+    """Rows that production rejected, with every reason.
 
     \b
-    The way back:
-      1. correct the file (with the synthetic shop there is nothing to correct: its defects are on purpose)
+    To load a rejected row:
+      1. correct the file (the defects of the synthetic shop are intentional)
       2. ecommerce-platform materialize --start DAY --end DAY
-      3. the day's rejects are gone, and its rows are in production
+      3. the rejected rows of that day are gone, and its rows are in production
 
-    A row that waits for its parent (an order for its customer, a line for its order or product) needs nothing: it
-    goes by itself once the parent has arrived.
+    A row that waits for its parent (an order for its customer, an order line for its order or product) needs nothing:
+    it is accepted once the parent arrives.
     """
 
 
@@ -44,7 +44,7 @@ def _which_rejects(command: Callable) -> Callable:
     @click.option("--day", type=Day(), help="Only this business day.")
     @click.option("--start", type=Day(), help="From this business day on.")
     @click.option("--end", type=Day(), help="Up to this business day, included.")
-    @click.option("--reason", metavar="TEXT", help="Only reasons that hold this text, in any case.")
+    @click.option("--reason", metavar="TEXT", help="Only reasons that contain this text (case-insensitive).")
     @one_clear_error
     @wraps(command)
     def wrapped(
@@ -68,11 +68,11 @@ def _which_rejects(command: Callable) -> Callable:
 
 
 @rejects.command("list")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Show at most so many rows.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Show at most this many rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @_which_rejects
 def rejects_list(connection: Any, wanted: Any, limit: int, as_json: bool) -> None:
-    """Show rejected rows, newest first, each reason with the value that it is about."""
+    """Show rejected rows, newest first, with the value behind each reason."""
     from ecommerce_platform.reports.rejects import list_rejects
 
     rows = list_rejects(connection, wanted, limit)
@@ -86,7 +86,7 @@ def rejects_list(connection: Any, wanted: Any, limit: int, as_json: bool) -> Non
         table.add_row(Text(row.source_file), str(row.source_row), reasons, row.waits_for())
     show(table)
     if len(rows) == limit:
-        console.print(f"The newest {limit}; --limit shows more, and `rejects count` counts all.")
+        console.print(f"Showing the newest {limit}. Use --limit to show more, and `rejects count` to count all.")
 
 
 @rejects.command("count")

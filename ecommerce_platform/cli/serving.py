@@ -36,10 +36,10 @@ WATCH_SECONDS = 3
 
 @click.command()
 @click.option("--days", type=click.IntRange(1, 36500), help="Load this many days instead of the whole history.")
-@click.option("--serve/--no-serve", default=True, help="Serve the Dagster UI and the dashboards afterwards, or stop.")
+@click.option("--serve/--no-serve", default=True, help="Whether to serve the Dagster UI and the dashboards afterwards.")
 @one_clear_error
 def up(days: int | None, serve: bool) -> None:
-    """Bring everything up: database, tables, history, then the Dagster UI and the dashboards.
+    """Start everything: the database, its tables and history, then the Dagster UI and the dashboards.
 
     Loads the days that are missing, so that a second call has little to do. With --days, a new platform begins that
     many days ago; where ECOMMERCE_FIRST_DAY is set, the days count from there. With ECOMMERCE_SOURCE=landing, the last
@@ -61,7 +61,7 @@ def up(days: int | None, serve: bool) -> None:
 
 
 @click.command()
-@click.option("--quiet", is_flag=True, hidden=True, help="Do not tell the address: `up` does, once it answers.")
+@click.option("--quiet", is_flag=True, hidden=True, help="Do not print the address: `up` does, once it answers.")
 @one_clear_error
 def dashboard(quiet: bool) -> None:
     """Serve the dashboards alone, until Ctrl-C. They read the database as the role reader."""
@@ -77,7 +77,7 @@ def dashboard(quiet: bool) -> None:
     app = create_app(database, dagster_port=settings.dagster_port, dagster_url=settings.dagster_url)
     if not quiet:
         address = _address(settings, settings.dashboard_port)
-        console.print(f"Dashboards: {address}  Ctrl-C stops them; PostgreSQL goes on.", markup=False)
+        console.print(f"Dashboards: {address}  Ctrl-C stops them; PostgreSQL keeps running.", markup=False)
     serve(app, settings.host, settings.dashboard_port)
 
 
@@ -115,7 +115,7 @@ def serve_until_stopped(settings: Settings) -> None:
     _require_free_port(settings, "dashboard_port")
     if settings.host not in ("127.0.0.1", "::1", "localhost"):
         console.print(
-            "Anyone who can reach this address can start runs and delete data: Dagster asks for no password.",
+            "Anyone who can reach this address can start runs and delete data: Dagster has no login.",
             style="yellow",
         )
 
@@ -131,7 +131,9 @@ def serve_until_stopped(settings: Settings) -> None:
         supervisor = Supervisor(children, lock, PROJECT_DIR, os.environ, say, [watch])
         _in_background(lambda: _tell_when_it_answers(settings, address))
         supervisor.run()
-    console.print("Dagster and the dashboards have stopped. PostgreSQL goes on: ecommerce-platform db stop")
+    console.print(
+        "Dagster and the dashboards have stopped. PostgreSQL is still running; to stop it: ecommerce-platform db stop"
+    )
 
 
 def _wait_for_code(socket_path: Path, answers: threading.Event) -> None:
@@ -190,7 +192,7 @@ def _watches(
 
     def start_the_server_again() -> None:
         if settings.database_url is None and (server := embedded_server(settings)).has_crashed():
-            say("PostgreSQL has died: starting it again.")
+            say("PostgreSQL has crashed. Restarting it.")
             server.start()
 
     def look_at_the_ticks() -> None:

@@ -120,8 +120,8 @@ class FolderLock:
                 if _is_alive(holder.get("process")) or time.monotonic() > deadline:
                     said = ", ".join(f"{name} {value}" for name, value in holder.items()) or "unknown"
                     raise SupervisorError(
-                        f"Another `up` serves {self._path.parent} already ({said}). Stop it first, or name another data"
-                        " folder with ECOMMERCE_DATA_DIR."
+                        f"Another `up` is already serving {self._path.parent} ({said}). Stop it first, or set"
+                        " ECOMMERCE_DATA_DIR to another data folder."
                     ) from None
                 time.sleep(LOOK_SECONDS)
         self._file.truncate(0)
@@ -229,12 +229,12 @@ class Supervisor:
             child.process = None
             if len(child.ends) > MOST_ENDS:
                 raise SupervisorError(
-                    f"{child.name} keeps ending ({how}, {len(child.ends)} times in {WITHIN_SECONDS // 60} minutes):"
-                    " everything is ended. What it said stands above. Start again with: ecommerce-platform up"
+                    f"{child.name} keeps exiting ({how}, {len(child.ends)} times in {WITHIN_SECONDS // 60} minutes)."
+                    " Everything was stopped. Its output is above. Start again with: ecommerce-platform up"
                 )
             pause = PAUSES[min(len(child.ends), len(PAUSES)) - 1]
             child.next_start = now + pause
-            self._say(f"{child.name} has ended ({how}): starting it again in {pause} s.")
+            self._say(f"{child.name} exited ({how}). Restarting it in {pause} s.")
         if child.process is None and now >= child.next_start and child.can_start():
             child.process = subprocess.Popen(  # noqa: S603
                 child.command,
@@ -251,7 +251,7 @@ class Supervisor:
         """End a child that is alive and does not work; it is started again like one that has ended."""
         for child in self._children:
             if child.name == name and child.process is not None:
-                self._say(f"{child.name} does not answer: starting it again.")
+                self._say(f"{child.name} does not respond. Restarting it.")
                 _signal_group(child.process.pid, signal.SIGKILL)
                 child.process.wait()
 

@@ -65,7 +65,7 @@ def one_clear_error(command: Callable) -> Callable:
         try:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
-            console.print("Stopped. What was stored stays, and nothing is half-written.")
+            console.print("Stopped. Committed data is kept, and nothing is half-written.")
             sys.exit(EXIT_INTERRUPTED)
         except SettingsError as error:
             console.print(f"Wrong setting.\n{error}", style="red", markup=False)
@@ -79,7 +79,7 @@ def one_clear_error(command: Callable) -> Callable:
             if said is None:
                 raise
             console.print(f"PostgreSQL failed: {said}", style="red", markup=False)
-            console.print("What was stored stays, and nothing is half-written. docs/operations.md tells what to do.")
+            console.print("Committed data is kept, and nothing is half-written. See docs/operations.md.")
             sys.exit(EXIT_FAILED)
 
     return wrapped

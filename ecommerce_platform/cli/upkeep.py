@@ -31,7 +31,7 @@ TICK_SECONDS = 60
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @one_clear_error
 def maintenance(dry_run: bool, as_json: bool) -> None:
@@ -60,13 +60,15 @@ def maintenance(dry_run: bool, as_json: bool) -> None:
     for row in done:
         table.add_row(str(row["what"]), f"{row['count']:,}", f"{row['bytes']:,}")
     show(table)
-    console.print(f"Kept: what is younger than {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), or needed.")
+    console.print(
+        f"Kept: everything younger than {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), and whatever is still needed."
+    )
 
 
 @click.command()
 @one_clear_error
 def watch() -> None:
-    """Alert when Dagster's sensors stop ticking, until Ctrl-C. `up` does this itself; only containers need it."""
+    """Send an alert when Dagster's sensors stop ticking. `up` does this itself; only containers need this command."""
     from ecommerce_platform.automation.pulse import TickWatch
 
     end_when_told()
@@ -92,11 +94,11 @@ def alert_test() -> None:
         raise click.UsageError("ECOMMERCE_ALERT_WEBHOOK_URL is not set: alerts go to the log only")
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     post(settings.alert_webhook_url, message([Incident("test", "Only a test", "", settings.ui_url, now)], []))
-    console.print("The webhook took the message.")
+    console.print("The webhook accepted the message.")
 
 
 @click.command("clean-data")
-@click.confirmation_option(prompt="This stops the embedded server and deletes the data folder. Go on?")
+@click.confirmation_option(prompt="This stops the embedded server and deletes the data folder. Continue?")
 @one_clear_error
 def clean_data() -> None:
     """Stop the embedded server and delete the data folder: the files, and the embedded database.
@@ -110,8 +112,8 @@ def clean_data() -> None:
     strangers = sorted(path.name for path in settings.data.glob("*") if path.name not in WRITTEN_BY_US)
     if strangers:
         raise SettingsError(
-            f"ECOMMERCE_DATA_DIR: {settings.data} holds what the platform did not write ({', '.join(strangers[:5])}):"
-            " move that away, or delete the folder yourself"
+            f"ECOMMERCE_DATA_DIR: {settings.data} contains files that the platform did not write"
+            f" ({', '.join(strangers[:5])}): move them away, or delete the folder yourself"
         )
     if settings.data.exists():
         # Nothing may serve from what is about to go.
@@ -120,7 +122,7 @@ def clean_data() -> None:
         lock.give_back()
     server = embedded_server(settings)
     if server.is_running() and somebody_loads(server.url(EMBEDDED_DATABASE)):
-        raise SettingsError(f"ECOMMERCE_DATA_DIR: a load writes to {settings.data} now: end it first")
+        raise SettingsError(f"ECOMMERCE_DATA_DIR: a load is writing to {settings.data}: stop it first")
     server.stop()
     files, size = 0, 0
     for path in settings.data.rglob("*"):
@@ -129,6 +131,6 @@ def clean_data() -> None:
     shutil.rmtree(settings.data, ignore_errors=True)
     if settings.data.exists():
         raise SettingsError(
-            f"ECOMMERCE_DATA_DIR: {settings.data} could not be deleted; its files belong to somebody else"
+            f"ECOMMERCE_DATA_DIR: {settings.data} could not be deleted; its files belong to another user"
         )
-    console.print(f"{settings.data} is gone: {files:,} files, {size / 1e6:,.0f} MB.", markup=False)
+    console.print(f"Deleted {settings.data}: {files:,} files, {size / 1e6:,.0f} MB.", markup=False)

