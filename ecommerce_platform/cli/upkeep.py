@@ -61,7 +61,7 @@ def maintenance(dry_run: bool, as_json: bool) -> None:
         table.add_row(str(row["what"]), f"{row['count']:,}", f"{row['bytes']:,}")
     show(table)
     console.print(
-        f"Kept: everything younger than {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), and whatever is still needed."
+        f"Kept: everything younger than {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), and what is needed."
     )
 
 

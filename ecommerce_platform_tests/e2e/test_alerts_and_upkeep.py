@@ -139,7 +139,7 @@ def test_nothing_is_removed_under_somebody_who_serves_it(data_dir: Path, monkeyp
     finally:
         lock.give_back()
     assert done.exit_code == 1
-    assert "Another `up` serves" in done.stderr
+    assert "Another `up` is already serving" in done.stderr
     assert (data_dir / "raw").exists()
 
 
