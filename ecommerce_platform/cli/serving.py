@@ -8,7 +8,6 @@ import os
 import queue
 import socket
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -102,6 +101,7 @@ def _address(settings: Settings, port: int) -> str:
 def serve_until_stopped(settings: Settings) -> None:
     """Dagster's code server, webserver and daemon, and the dashboards, until Ctrl-C."""
     from ecommerce_platform.cli.supervisor import FolderLock, Supervisor
+    from ecommerce_platform.instance.orphaned_runs import code_server_folder
 
     if settings.dagster_port == settings.dashboard_port:
         raise SettingsError(
@@ -122,7 +122,7 @@ def serve_until_stopped(settings: Settings) -> None:
     def say(text: str) -> None:
         console.print(text, style="yellow", markup=False)
 
-    with dagster_instance() as instance, tempfile.TemporaryDirectory(prefix="ecommerce-", dir="/tmp") as folder:
+    with dagster_instance() as instance, code_server_folder() as folder:
         socket_path = Path(folder) / "code"
         code_answers = threading.Event()
         children = _children(settings, socket_path, Path(folder) / "workspace.yaml", code_answers.is_set)

@@ -1,14 +1,21 @@
-"""Runs whose process is gone. Dagster cannot tell: a run in a process of ours has no worker that its daemon watches."""
+"""Runs whose worker is gone. The daemon finds them while it runs; a load before the daemon starts must find them, too."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import socket
+import tempfile
+from pathlib import Path
 
 import psutil
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster._core.storage.tags import GRPC_INFO_TAG
+
+from ecommerce_platform.instance.code_server import Answer, ask_code_server
 
 PROCESS_TAG = "ecommerce/process"
-"""The tag of a run that says which process executes it."""
+"""The tag of a run that names the process that executes it, where that is one of ours."""
 
 IN_PROGRESS = [
     DagsterRunStatus.NOT_STARTED,
@@ -19,22 +26,23 @@ IN_PROGRESS = [
 
 
 def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
-    """Fail the runs of processes of ours that were killed, and free their pool slots; the next run would wait for them.
+    """Fail the runs whose worker is gone, and free their pool slots: the next run would wait for them.
 
-    Dagster itself cannot tell: such a run has no worker that its daemon could watch.
+    Those are runs of a process that was killed, and runs that the code server of a killed ``up`` had launched. Runs of
+    other machines and of other code servers are left to their daemon.
 
     Returns:
         The ids of the runs.
     """
     failed = []
     for run in instance.get_runs(filters=RunsFilter(statuses=IN_PROGRESS)):
-        if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG]):
+        if _has_lost_its_worker(run):
             instance.report_run_failed(run, "The process that executed this run is gone.")
             failed.append(run.run_id)
     if instance.event_log_storage.supports_global_concurrency_limits:
         for run_id in instance.event_log_storage.get_concurrency_run_ids():
             run = instance.get_run_by_id(run_id)
-            if run is None or (run.is_finished and PROCESS_TAG in run.tags):
+            if run is None or (run.is_finished and _is_local(run)):
                 instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return failed
 
@@ -43,6 +51,40 @@ def this_process() -> str:
     """What names this process among all that ever ran on this machine: the value of :data:`PROCESS_TAG`."""
     process = psutil.Process()
     return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
+
+
+def code_server_folder() -> tempfile.TemporaryDirectory[str]:
+    """A new folder for the socket of a code server, whose name says on which machine it is.
+
+    Short, because the path of a socket may have about a hundred characters; only its owner may enter it.
+    """
+    return tempfile.TemporaryDirectory(prefix=_folder_prefix(), dir="/tmp")
+
+
+def _folder_prefix() -> str:
+    return f"ecommerce-{hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]}-"
+
+
+def _socket_of(run: DagsterRun) -> str | None:
+    """The socket of the code server that launched a run, where it is one of ours on this machine."""
+    try:
+        path = json.loads(run.tags[GRPC_INFO_TAG])["socket"]
+        is_ours = Path(path).parent.name.startswith(_folder_prefix())
+    except (KeyError, TypeError, ValueError):
+        return None
+    return path if is_ours else None
+
+
+def _is_local(run: DagsterRun) -> bool:
+    return PROCESS_TAG in run.tags or _socket_of(run) is not None
+
+
+def _has_lost_its_worker(run: DagsterRun) -> bool:
+    if PROCESS_TAG in run.tags:
+        return not _is_alive(run.tags[PROCESS_TAG])
+    path = _socket_of(run)
+    # Workers end with their code server; see cli/supervisor.py.
+    return path is not None and ask_code_server(socket=path) == Answer.NOBODY
 
 
 def _is_alive(tag: str) -> bool:

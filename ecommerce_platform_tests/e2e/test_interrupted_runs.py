@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,12 +13,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from dagster import DagsterInstance
+from dagster import DagsterInstance, DagsterRunStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from ecommerce_platform.automation.daily import what_is_loaded_now
 from ecommerce_platform.automation.runner import run_days
 from ecommerce_platform.definitions import defs
-from ecommerce_platform.instance.orphaned_runs import fail_orphaned_runs
+from ecommerce_platform.instance.orphaned_runs import code_server_folder, fail_orphaned_runs
 from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.resources.database import database_url, embedded_server
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
@@ -25,7 +27,8 @@ from ecommerce_platform_tests.harness import day
 
 LOAD = """
 import datetime as dt
-from dagster import DagsterInstance
+from dagster import DagsterInstance, DagsterRunStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
 from ecommerce_platform.automation.runner import run_days
 from ecommerce_platform.definitions import defs
 with DagsterInstance.from_config({project!r}) as instance:
@@ -89,6 +92,22 @@ def test_a_run_that_is_alive_is_left_alone(instance: DagsterInstance) -> None:
     run = instance.create_run_for_job(_daily_job(), tags={PROCESS_TAG: this_process()})
     assert fail_orphaned_runs(instance) == []
     assert instance.get_run_by_id(run.run_id).is_finished is False  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("folder", "is_orphaned"), [("ours", True), ("ecommerce-00000000-x", False), (None, False)])
+def test_a_launched_run_is_failed_where_its_code_server_was_ours_and_is_gone(
+    instance: DagsterInstance, folder: str | None, is_orphaned: bool
+) -> None:
+    with code_server_folder() as made:
+        path = made if folder == "ours" else f"/tmp/{folder}"
+    launched_by = {"host": "localhost", **({"port": 4000} if folder is None else {"socket": f"{path}/code"})}
+    run = instance.create_run_for_job(
+        _daily_job(), tags={GRPC_INFO_TAG: json.dumps(launched_by)}, status=DagsterRunStatus.STARTED
+    )
+    instance.event_log_storage.initialize_concurrency_limit_to_default("warehouse.fact_sales")
+    instance.event_log_storage.claim_concurrency_slot("warehouse.fact_sales", run.run_id, "warehouse__fact_sales")
+    assert fail_orphaned_runs(instance) == [run.run_id] * is_orphaned
+    assert bool(instance.event_log_storage.get_concurrency_run_ids()) is not is_orphaned
 
 
 def _daily_job():

@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from urllib.parse import quote
 
+import psycopg
 import pytest
+from dagster import DagsterRunStatus
 
 from ecommerce_platform_tests.e2e.served import CLI, Served, still_running, wait_for
 
@@ -140,6 +142,30 @@ def test_nothing_outlives_up_and_the_next_one_starts(platform: Served, number: s
     code = platform.process.wait(30)
     assert code == (0 if number == signal.SIGHUP else -number)
     wait_for("the end of all of them", lambda: not still_running(everything), 30)
+    platform.up()
+
+
+def test_a_run_whose_worker_died_with_up_keeps_nobody_waiting(platform: Served) -> None:
+    """The next `up` loads before there is a daemon that looks after old runs: it waited for their pool slots forever."""
+    day = str(platform.rows("select max(partition_date) from production.loaded_days")[0][0])
+    waiting = "select pid from pg_locks where locktype = 'advisory' and not granted"
+    with psycopg.connect(platform.server.url("ecommerce"), autocommit=True) as writer:
+        writer.execute("select pg_advisory_lock(hashtextextended('write warehouse.fact_sales', 0))")
+        run_id = platform.launch(["warehouse.fact_sales"], {"dagster/partition": day})
+        wait_for("the run before its write", lambda: platform.rows(waiting), 120)
+        assert platform.process is not None
+        everything = platform.processes()
+        for process in everything:  # the worker among them, which else would note that it was ended
+            process.kill()
+        platform.process.wait()
+        wait_for("the end of all of them", lambda: not still_running(everything), 30)
+    done = platform.command("materialize", "--start", day, "--end", day, timeout=180)
+    assert done.returncode == 0, done.stderr
+    with platform.instance() as instance:
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        assert run.status == DagsterRunStatus.FAILURE
+        assert not instance.event_log_storage.get_concurrency_run_ids()
     platform.up()
 
 
