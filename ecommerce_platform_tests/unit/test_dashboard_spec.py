@@ -11,8 +11,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from dashboards.app.layout import sparkline
-from dashboards.app.answers import Answer, Column
+from dashboards.app.cards import sparkline
+from dashboards.app.chart_data import Answer, Column
 from dashboards.app.figures import figure
 from dashboards.app.filters import Filters
 from dashboards.app.formats import exact, period_label, short
