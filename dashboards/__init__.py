@@ -1,4 +1,4 @@
-"""Dashboards: one specification, a web application, a Power BI project and a Tableau extract.
+"""Dashboards: a web application, a Power BI project, and a Tableau extract, all from one specification.
 
-Reads the schemas warehouse, analytics and monitoring, as the role reader.
+They read the warehouse, analytics, and monitoring schemas as the reader role.
 """

@@ -1,1 +1,1 @@
-"""The web application: Dash and plotly over a snapshot of the sales. Offline, read-only, no personal data."""
+"""The web application: Dash and plotly on an in-memory snapshot of the order lines. Offline and read-only."""

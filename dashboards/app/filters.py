@@ -1,8 +1,8 @@
-"""What a page shows, as its address says it.
+"""The view that a URL describes: filters, drill-down levels, and charts shown as tables.
 
-``parse`` reads a query string that anybody may have written: what it does not understand is dropped and named, never
-raised. ``View.query`` writes the canonical query string, of which ``parse`` gives the same view again. No text of an
-address goes any further than this module unless it is a known member of a dimension.
+``parse`` reads a query string, which can contain anything. It ignores and reports invalid parameters instead of raising
+an error. ``View.query`` writes the canonical query string, from which ``parse`` restores the same view. No text from a
+URL leaves this module unless it is a known member of a dimension.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote, urlencode
 
 from dashboards.spec.fields import FILTERS, HIERARCHIES
-from dashboards.spec.pages import Page
+from dashboards.spec.page_types import Page
 
 RANGES: Mapping[str, str] = {
     "7d": "7 days",
@@ -23,16 +23,16 @@ RANGES: Mapping[str, str] = {
     "90d": "90 days",
     "12m": "12 months",
     "ytd": "Year to date",
-    "all": "All",
+    "all": "All time",
 }
 DEFAULT_RANGE = "12m"
 EARLIEST = dt.date(2000, 1, 1)
 LATEST = dt.date(2099, 12, 31)
 LONGEST_VALUE = 200
-"""Characters of a value; no member of a dimension that may be filtered is longer."""
+"""Maximum length of a parameter value. No filterable member is longer."""
 MOST_PARAMETERS = 40
 SHOWN = 40
-"""Characters of a dropped value that a notice shows."""
+"""Characters of an ignored parameter that a notice shows."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
@@ -43,7 +43,7 @@ Vocabulary = Mapping[str, Container[str]]
 
 @dataclass(frozen=True)
 class Dropped:
-    """A parameter of an address that was not understood: its name and value, cut short, and why."""
+    """An ignored URL parameter: its name and value, both truncated, and why it is invalid."""
 
     name: str
     value: str
@@ -55,17 +55,17 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which sales are meant.
+    """Which order lines a view includes.
 
     Attributes:
-        range: a key of ``RANGES``, counted back from the last day with data; ignored where both days are given.
-        start: first day, or None.
-        end: last day, included, or None; both days or none.
-        period: a year, month or day inside the range: 2026, 2026-03, 2026-03-14.
-        members: one member each of some dimensions, in the order of ``FILTERS``.
+        range: a key of ``RANGES``, counted back from the last day with data; ignored if start and end are given.
+        start: first day of a custom date range, or None.
+        end: last day of a custom date range, inclusive, or None; set together with start.
+        period: a year, month, or day within the date range: 2026, 2026-03, or 2026-03-14.
+        members: at most one member per dimension, in the order of ``FILTERS``.
 
     Raises:
-        ValueError: a field is not what it should be.
+        ValueError: a field is invalid.
     """
 
     range: str = DEFAULT_RANGE
@@ -76,35 +76,35 @@ class Filters:
 
     def __post_init__(self) -> None:
         if self.range not in RANGES:
-            raise ValueError(f"range {self.range!r} is none of {', '.join(RANGES)}")
+            raise ValueError(f"range is {self.range!r}; it must be one of {', '.join(RANGES)}")
         if (self.start is None) != (self.end is None):
-            raise ValueError("give both days, or none")
+            raise ValueError("start and end must be given together")
         if self.start is not None and self.end is not None and not EARLIEST <= self.start <= self.end <= LATEST:
-            raise ValueError(f"{self.start} to {self.end} is not a range between {EARLIEST} and {LATEST}")
+            raise ValueError(f"{self.start} to {self.end} is not a date range between {EARLIEST} and {LATEST}")
         if self.period is not None:
             period_days(self.period)
         names = [name for name, _ in self.members]
         if names != [name for name in FILTERS if name in names]:
-            raise ValueError(f"members {names} are unknown, repeated or out of order")
+            raise ValueError(f"members {names} are unknown, repeated, or out of order")
 
     def get(self, dimension: str) -> str | None:
-        """The chosen member of a dimension, or of ``period``."""
+        """The selected member of a dimension, or the value of ``period``."""
         return self.period if dimension == "period" else dict(self.members).get(dimension)
 
     def with_member(self, dimension: str, value: str | None) -> Filters:
-        """The same with another member of a dimension, or of ``period``; None takes the filter away."""
+        """These filters with another member of a dimension, or another ``period``; None removes the filter."""
         if dimension == "period":
             return replace(self, period=value)
         members = {**dict(self.members), dimension: value}
         return replace(self, members=tuple((name, members[name]) for name in FILTERS if members.get(name) is not None))
 
     def without(self, dimensions: Container[str]) -> Filters:
-        """The same without the filters of some dimensions."""
+        """These filters without those of some dimensions."""
         kept = tuple((name, value) for name, value in self.members if name not in dimensions)
         return replace(self, members=kept, period=None if "period" in dimensions else self.period)
 
     def toggled(self, pairs: Sequence[tuple[str, str]]) -> Filters:
-        """What a click on a point means: choose its members, or let them go where all are chosen already."""
+        """These filters after a click on a point: select its members, or clear them if all are already selected."""
         is_chosen = all(self.get(name) == value for name, value in pairs)
         result = self
         for name, value in pairs:
@@ -112,7 +112,7 @@ class Filters:
         return result
 
     def days(self, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
-        """First and last day of the range, without ``period``, for data from ``first`` to ``last``."""
+        """First and last day of the date range, ignoring ``period``, for data from ``first`` to ``last``."""
         if self.start is not None and self.end is not None:
             return self.start, self.end
         starts = {
@@ -128,31 +128,31 @@ class Filters:
 
 @dataclass(frozen=True)
 class View:
-    """A whole address: the filters, how deep each hierarchy is drilled, and which charts show as tables."""
+    """What a URL describes: the filters, the drill-down level of each hierarchy, and the charts shown as tables."""
 
     filters: Filters = Filters()
     levels: tuple[tuple[str, str], ...] = ()
     tables: tuple[str, ...] = ()
 
     def level(self, hierarchy: str) -> str | None:
-        """The level that was drilled to; None where nobody drilled."""
+        """The level that the user drilled down to; None for the initial level."""
         return dict(self.levels).get(hierarchy)
 
     def with_level(self, hierarchy: str, level: str | None) -> View:
-        """The same at another level of a hierarchy; None goes back to where a page begins."""
+        """This view at another level of a hierarchy; None restores the initial level."""
         levels = {**dict(self.levels), hierarchy: level}
         return replace(self, levels=tuple((name, levels[name]) for name in HIERARCHIES if levels.get(name) is not None))
 
     def with_filters(self, filters: Filters) -> View:
-        """The same with other filters."""
+        """This view with other filters."""
         return replace(self, filters=filters)
 
     def with_table(self, visual: str, shown: bool) -> View:
-        """The same with one chart as a table, or as a chart again."""
+        """This view with one chart shown as a table, or as a chart again."""
         return replace(self, tables=tuple(sorted({*self.tables, visual} if shown else {*self.tables} - {visual})))
 
     def query(self) -> str:
-        """The canonical query string, with its question mark; empty for the plain page."""
+        """The canonical query string, including the question mark; empty for the default view."""
         filters = self.filters
         pairs: list[tuple[str, str]] = []
         if filters.start is not None and filters.end is not None:
@@ -168,14 +168,14 @@ class View:
 
 
 def period_days(period: str) -> tuple[dt.date, dt.date]:
-    """First and last day of a year, month or day.
+    """First and last day of a period.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a year, month, or day.
     """
     match = _PERIOD.fullmatch(period)
     if match is None:
-        raise ValueError(f"{period!r} is not a year, month or day")
+        raise ValueError(f"{period!r} is not a year, month, or day")
     year, month, day = (int(part) if part else None for part in match.groups())
     assert year is not None
     first = dt.date(year, month or 1, day or 1)
@@ -191,20 +191,20 @@ def period_days(period: str) -> tuple[dt.date, dt.date]:
 
 
 def parse(query: str, vocabulary: Vocabulary, page: Page | None = None) -> tuple[View, tuple[Dropped, ...]]:
-    """Read a query string, with or without its question mark.
+    """Read a query string.
 
     Args:
-        query: anything at all.
-        vocabulary: the members of each dimension; a dimension that is not in it has none.
-        page: the page that it is for; its charts may be shown as tables.
+        query: any text, with or without a leading question mark.
+        vocabulary: the members of each dimension; a missing dimension has none.
+        page: the page being viewed, whose charts can be shown as tables.
 
     Returns:
-        The view, and what was dropped from the address, each with its reason.
+        The view, and the parameters that were ignored.
     """
     try:
         pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
     except ValueError:
-        return View(), (Dropped("address", "", f"it has more than {MOST_PARAMETERS} parts"),)
+        return View(), (Dropped("URL", "", f"more than {MOST_PARAMETERS} parameters"),)
     reader = _Reader(vocabulary, page)
     for name, value in pairs:
         reader.read(name, value)
@@ -212,7 +212,7 @@ def parse(query: str, vocabulary: Vocabulary, page: Page | None = None) -> tuple
 
 
 class _Reader:
-    """Collects what an address says, one parameter after the other."""
+    """Reads a URL one parameter at a time."""
 
     def __init__(self, vocabulary: Vocabulary, page: Page | None):
         self.vocabulary = vocabulary
@@ -226,13 +226,13 @@ class _Reader:
         self.dropped.append(Dropped(_short(name), _short(value), reason))
 
     def read(self, name: str, value: str) -> None:
-        """Take one parameter, or drop it."""
+        """Accept a parameter, or record why it is ignored."""
         if name in ("level", "table"):
             fault = self._read_state(name, value)
         elif name not in ("range", "from", "to", "period", *FILTERS):
-            fault = "there is no such filter"
+            fault = "unknown filter"
         elif name in self.given:
-            fault = "it is given twice; the first counts"
+            fault = "given more than once; the first value is used"
         else:
             fault = self._fault(name, value)
             if fault is None:
@@ -242,41 +242,40 @@ class _Reader:
 
     def _read_state(self, name: str, value: str) -> str | None:
         if name == "table":
-            # A link to another page may carry the tables of the page before: no fault, and nothing to tell.
             if self.page is not None and self.page.visual(value) is not None:
                 self.tables.add(value)
                 return None
-            return "there is no such chart on this page"
+            return "this page has no such chart"
         hierarchy, _, level = value.partition(".")
         if hierarchy not in HIERARCHIES or level not in HIERARCHIES[hierarchy].levels:
-            return "there is no such level"
+            return "unknown level"
         self.levels[hierarchy] = level
         return None
 
     def _fault(self, name: str, value: str) -> str | None:
         if len(value) > LONGEST_VALUE:
-            return f"it is longer than {LONGEST_VALUE} characters"
+            return f"longer than {LONGEST_VALUE} characters"
         if name == "range":
-            return None if value in RANGES else f"it is none of {', '.join(RANGES)}"
+            return None if value in RANGES else f"must be one of {', '.join(RANGES)}"
         if name in ("from", "to"):
-            return None if _day(value) else "it is not a day between 2000 and 2099, such as 2026-01-31"
+            return None if _day(value) else f"must be a date between {EARLIEST} and {LATEST}, such as 2026-01-31"
         if name == "period":
             try:
                 period_days(value)
             except ValueError:
-                return "it is not a year, a month or a day, such as 2026-03"
+                return "must be a year, month, or day, such as 2026, 2026-03, or 2026-03-14"
             return None
-        return None if value in self.vocabulary.get(name, ()) else "nothing of that name is known"
+        return None if value in self.vocabulary.get(name, ()) else "unknown value"
 
     def view(self) -> View:
-        """What was understood."""
+        """The view that the accepted parameters describe."""
         start, end = (_day(self.given.get(name, "")) for name in ("from", "to"))
         if start and end and start > end:
-            self.drop("from", f"{start} to {end}", "it ends before it begins")
+            self.drop("from", f"{start} to {end}", "the start date is after the end date")
             start = end = None
         elif (start is None) != (end is None):
             present = "from" if start else "to"
-            self.drop(present, self.given[present], "a range needs both from and to")
+            self.drop(present, self.given[present], "a date range needs both from and to")
             start = end = None
         filters = Filters(
             self.given.get("range", DEFAULT_RANGE) if start is None else DEFAULT_RANGE,

@@ -1,18 +1,18 @@
-"""How numbers and days are written for people: short on charts, exact in tooltips and tables."""
+"""Formats numbers and dates: short on charts, exact in tooltips and tables."""
 
 from __future__ import annotations
 
 import datetime as dt
 from decimal import ROUND_HALF_UP, Decimal
 
-from dashboards.app.answers import Cell
+from dashboards.app.chart_data import Cell
 from dashboards.spec.fields import Format
 
 NOTHING = "–"
 
 
 def exact(cell: Cell, format_: Format) -> str:
-    """The whole value: 1,234,567.89, 12.34%, 3 Mar 2026."""
+    """The exact value: 1,234,567.89, 12.34%, or 3 Mar 2026."""
     if cell is None:
         return NOTHING
     if isinstance(cell, dt.datetime):
@@ -29,7 +29,7 @@ def exact(cell: Cell, format_: Format) -> str:
 
 
 def short(cell: Cell, format_: Format) -> str:
-    """A few figures: 1.23M, 45.6K, 12.3%."""
+    """A few significant digits: 1.23M, 45.6K, or 12.3%."""
     if cell is None or isinstance(cell, str | dt.date):
         return exact(cell, format_)
     if format_ == "percent":
@@ -44,12 +44,12 @@ def short(cell: Cell, format_: Format) -> str:
 
 
 def rounded(value: Decimal | int, places: int) -> str:
-    """A number with so many decimals; a half is rounded away from zero, as PostgreSQL does with numeric."""
+    """A number with a fixed number of decimals; halves round away from zero, as for numeric in PostgreSQL."""
     return f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}"
 
 
 def period_label(period: str) -> str:
-    """2026 as 2026, 2026-03 as Mar 2026, 2026-03-14 as 14 Mar 2026."""
+    """2026 stays 2026, 2026-03 becomes Mar 2026, and 2026-03-14 becomes 14 Mar 2026."""
     if len(period) == 4:
         return period
     if len(period) == 7:

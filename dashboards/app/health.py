@@ -1,4 +1,4 @@
-"""What the platform says of itself: the page Data Health, and the stamps on every page. Reads monitoring only."""
+"""Platform monitoring: the Data Health page, and the warnings on every page. Reads only the monitoring schema."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dashboards.app.answers import Answer, Column, KpiAnswer
+from dashboards.app.chart_data import Answer, Column, KpiAnswer
 from dashboards.app.snapshot import reading
 from ecommerce_platform.checks.freshness import latest_expected_day
 from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_checks, last_results, worst_by_check
@@ -19,12 +19,12 @@ from ecommerce_platform.layers import LATE_AFTER, LAYERS, STALE_AFTER
 FRESH, LATE, STALE, FAILING, UNKNOWN = "Fresh", "Late", "Stale", "Failing", "Unknown"
 DAY = "%-d %b %Y"
 MOST_NAMED = 3
-"""Checks or days that a notice names."""
+"""Maximum number of checks or date ranges that a notice names."""
 
 
 @dataclass(frozen=True)
 class TableReport:
-    """A row of monitoring.pipeline_report."""
+    """A row in monitoring.pipeline_report."""
 
     table: str
     layer: str
@@ -35,15 +35,15 @@ class TableReport:
 
 @dataclass(frozen=True)
 class Health:
-    """What was read.
+    """The state of the platform.
 
     Attributes:
         tables: the rows of monitoring.pipeline_report.
-        results: the last results of all checks, failures first.
-        rejects: feed, reason and count of rejected rows.
-        rejected_rows: each counted once, however many reasons it has.
-        incomplete_days: days that should be there, of which a file is missing or was refused; oldest first.
-        behind: tables (schema.table) that have not taken in every change.
+        results: the latest results of all checks, failures first.
+        rejects: feed, reason, and number of rejected rows.
+        rejected_rows: number of rejected rows; a row with several reasons counts once.
+        incomplete_days: expected days with a missing or refused file, oldest first.
+        behind: tables (schema.table) that have not processed every change.
     """
 
     tables: Sequence[TableReport] = ()
@@ -55,12 +55,12 @@ class Health:
 
     @property
     def refreshed_at(self) -> dt.datetime | None:
-        """When the sales were last loaded."""
+        """When warehouse.fact_sales was last loaded."""
         return next((report.loaded_at for report in self.tables if report.table == "warehouse.fact_sales"), None)
 
 
 def read_health(connection: PostgresConnection) -> Health:
-    """Read the platform's reports on itself.
+    """Read the monitoring reports.
 
     Raises:
         DatabaseError: the database cannot be read.
@@ -97,7 +97,7 @@ def read_health(connection: PostgresConnection) -> Health:
 
 
 def freshness_of(loaded_at: dt.datetime | None, now: dt.datetime) -> str:
-    """How a last load stands to the freshness policy: Fresh, Late (warns), Stale (fails) or Unknown."""
+    """The state of a load under the freshness policy: Fresh, Late (a warning), Stale (a failure), or Unknown."""
     if loaded_at is None:
         return UNKNOWN
     age = now - loaded_at
@@ -107,19 +107,19 @@ def freshness_of(loaded_at: dt.datetime | None, now: dt.datetime) -> str:
 
 
 def staleness(health: Health, last_day: dt.date | None, now: dt.datetime) -> str | None:
-    """One sentence when the sales are older than they may be; None while they are fresh."""
+    """A sentence that says why the data is stale; None if it is fresh."""
     expected = latest_expected_day(now)
     if last_day is not None and last_day < expected:
-        return f"The data go through {last_day:{DAY}}; {expected:{DAY}} was due."
+        return f"The latest data is from {last_day:{DAY}}; {expected:{DAY}} was due."
     state = freshness_of(health.refreshed_at, now)
     if state in (LATE, STALE) and health.refreshed_at is not None:
         hours = int((now - health.refreshed_at).total_seconds() // 3600)
-        return f"The last load was {hours} hours ago, longer than the freshness policy of the warehouse allows."
+        return f"The last load was {hours} hours ago, which exceeds the warehouse's freshness policy."
     return None
 
 
 class Notice(NamedTuple):
-    """What a person must know before trusting a number: a word for it, a title and a sentence."""
+    """A warning about the data: a short badge, a title, and a sentence."""
 
     badge: str
     title: str
@@ -127,26 +127,26 @@ class Notice(NamedTuple):
 
 
 def warnings(health: Health, last_day: dt.date | None, now: dt.datetime) -> list[Notice]:
-    """What is wrong with the data, the gravest first."""
-    told: list[Notice] = []
+    """The warnings about the data, most severe first."""
+    notices: list[Notice] = []
     failing = failing_checks(health.results)
     if failing:
         names = [f"{result.table} {result.check} ({_days(result)})" for result in failing]
         count = len({(result.table, result.check) for result in failing})
-        text = f"{_count(count, 'check fails', 'checks fail')}: {_first(names)}."
-        told.append(Notice(FAILING, "These numbers may be wrong.", text))
+        text = f"{_count(count, 'check is failing', 'checks are failing')}: {_first(names)}."
+        notices.append(Notice(FAILING, "These numbers may be wrong.", text))
     if health.incomplete_days:
         spans = [_span(first, last) for first, last in spans_of(health.incomplete_days)]
         days = _count(len(health.incomplete_days), "day is", "days are")
-        told.append(Notice("Incomplete", "These numbers are incomplete.", f"{days} not loaded: {_first(spans)}."))
+        notices.append(Notice("Incomplete", "These numbers are incomplete.", f"{days} not loaded: {_first(spans)}."))
     if health.behind:
-        tables = _count(len(health.behind), "table has", "tables have")
-        text = f"{tables} not caught up with all changes: a run is under way, or one has failed."
-        told.append(Notice("Behind", "These numbers are not up to date.", text))
+        tables = _count(len(health.behind), "table is", "tables are")
+        text = f"{tables} missing recent changes: a run is in progress or has failed."
+        notices.append(Notice("Behind", "These numbers are not up to date.", text))
     stale = staleness(health, last_day, now)
     if stale:
-        told.append(Notice(STALE, "These numbers are stale.", stale))
-    return told
+        notices.append(Notice(STALE, "These numbers are stale.", stale))
+    return notices
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -167,14 +167,14 @@ def _span(first: dt.date, last: dt.date) -> str:
 
 
 def health_answers(health: Health, now: dt.datetime) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
-    """The numbers of the page Data Health."""
+    """The KPIs and charts of the Data Health page."""
     results = list(_results_by_check(health).values())
     kpis = {
         "checks_passed": KpiAnswer(results.count(PASSED), why=f"of {len(results):,}"),
         "checks_failed": KpiAnswer(results.count(FAILED), why="severity ERROR"),
         "checks_warning": KpiAnswer(results.count(WARNING), why="severity WARN"),
         "rejected_rows": KpiAnswer(
-            health.rejected_rows, why=f"for {sum(count for _, _, count in health.rejects):,} reasons in all"
+            health.rejected_rows, why=f"{sum(count for _, _, count in health.rejects):,} reasons in total"
         ),
     }
     return kpis, {
@@ -191,7 +191,7 @@ def _freshness(health: Health, now: dt.datetime) -> Answer:
         reports = [report for report in health.tables if report.layer == layer]
         if not reports:
             continue
-        # A layer is as fresh as the table that was loaded the longest ago.
+        # A layer is only as fresh as its least recently loaded table.
         times = [report.loaded_at for report in reports]
         oldest = None if None in times else min(time for time in times if time is not None)
         days = [report.latest_day for report in reports if report.latest_day is not None]
@@ -208,7 +208,7 @@ def _freshness(health: Health, now: dt.datetime) -> Answer:
         )
     columns = (
         Column("layer", "Layer", "text"),
-        Column("state", "State", "text"),
+        Column("state", "Status", "text"),
         Column("last_load", "Last load", "moment"),
         Column("latest_day", "Latest day", "day"),
         Column("tables", "Tables", "count"),
@@ -225,7 +225,7 @@ def _result(result: CheckResult) -> str:
 
 
 def _results_by_check(health: Health) -> dict[tuple[str, str], str]:
-    """Of each check (table, name) the worst of its results: over all days, over some, and over those that failed."""
+    """The worst result of each check (table, name), whether for all days or for some."""
     return {key: _result(result) for key, result in worst_by_check(health.results).items()}
 
 
@@ -252,8 +252,8 @@ def _failing_checks(health: Health) -> Answer:
         Column("result", "Result", "text"),
         Column("days", "Days", "text"),
         Column("violations", "Violations", "count"),
-        Column("says", "It says", "text"),
-        Column("checked_at", "Checked", "moment"),
+        Column("says", "Details", "text"),
+        Column("checked_at", "Checked at", "moment"),
     )
     rows = [
         (

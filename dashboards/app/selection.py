@@ -1,7 +1,7 @@
-"""The sales that filters leave over, and their sums by the members of a dimension.
+"""The orders and order lines that pass the filters, and sums and distinct counts by member of a dimension.
 
-Orders are sorted by day, so a range of days is a slice and costs nothing. A filter on an order's own attribute leaves
-whole orders; a filter on a line's attribute leaves some lines of an order, and the order still counts once.
+Orders are sorted by day, so a date range is a slice and costs nothing. A filter on an attribute of the order keeps
+whole orders. A filter on an attribute of the line keeps some lines of an order, and the order still counts once.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from dashboards.app.snapshot import WEIGHTS, Snapshot, number_of
 from dashboards.spec.fields import DIMENSIONS
 
 MOST_FLAGS = 64 << 20
-"""Bytes up to which distinct things are counted with a flag for each thing and member; above, by sorting."""
+"""Size in bytes up to which a table of flags counts distinct items; larger counts sort instead."""
 
 JOINT = ("category", "price_range", "discount_band")
 LINE_COUNT = "lines"
 
 
 class Selection:
-    """The orders and lines of a snapshot that pass some filters, inside a window of days."""
+    """The orders and lines of a snapshot that pass the filters, within a date range."""
 
     def __init__(self, snapshot: Snapshot, filters: Filters, window: tuple[dt.date, dt.date]):
         self.snapshot = snapshot
@@ -36,7 +36,7 @@ class Selection:
             first, last = period_days(filters.period)
             low, high = max(low, first), min(high, last)
         self.span = (low, high)
-        """The window without what ``period`` cuts off; may be empty."""
+        """The date range, further limited by ``period``; can be empty."""
         start = int(np.searchsorted(days, number_of(low), "left"))
         stop = max(start, int(np.searchsorted(days, number_of(high), "right")))
         lines = snapshot.lines["order"]
@@ -49,7 +49,7 @@ class Selection:
 
     @property
     def days(self) -> int:
-        """Days of the span, with and without sales."""
+        """Days in the span, with or without orders."""
         return max(0, (self.span[1] - self.span[0]).days + 1)
 
     @cached_property
@@ -66,7 +66,7 @@ class Selection:
 
     @cached_property
     def line_index(self) -> np.ndarray | slice:
-        """Where the lines are in the snapshot's columns."""
+        """The positions of the lines in the snapshot's columns."""
         mask = self._mask(self.snapshot.lines, self._lines, self._line_filters)
         if self._order_mask is not None:
             passes = self._order_mask[self.snapshot.lines["order"][self._lines] - self._orders.start]
@@ -75,7 +75,7 @@ class Selection:
 
     @cached_property
     def order_index(self) -> np.ndarray | slice:
-        """Where the orders are in the snapshot's columns."""
+        """The positions of the orders in the snapshot's columns."""
         if self._line_filters:
             seen = np.zeros(self._orders.stop - self._orders.start, bool)
             seen[self.lines("order") - self._orders.start] = True
@@ -85,7 +85,7 @@ class Selection:
         return np.flatnonzero(self._order_mask) + self._orders.start
 
     def lines(self, column: str) -> np.ndarray:
-        """A column of the lines."""
+        """A column of the selected lines."""
         if isinstance(self.line_index, slice):
             return self.snapshot.lines[column][self.line_index]
         if column not in self._taken:
@@ -93,7 +93,7 @@ class Selection:
         return self._taken[column]
 
     def orders(self, column: str) -> np.ndarray:
-        """A column of the orders; a weight sums the selected lines only."""
+        """A column of the selected orders; weights include only the selected lines."""
         if column in WEIGHTS and self._line_filters:
             return self._order_weights(column)[self.order_index]
         return self.snapshot.orders[column][self.order_index]
@@ -119,30 +119,30 @@ class Selection:
 
     @cached_property
     def count(self) -> int:
-        """Distinct orders."""
+        """Number of distinct orders."""
         index = self.order_index
         return index.stop - index.start if isinstance(index, slice) else len(index)
 
     def total(self, column: str) -> int:
-        """Sum of a weight: cents, or pieces."""
+        """Sum of a weight, in cents or units."""
         return int(self.orders(column).sum())
 
     @cached_property
     def customers(self) -> int:
-        """Distinct customers."""
+        """Number of distinct customers."""
         return int(np.count_nonzero(self.orders_of_customers))
 
     @cached_property
     def orders_of_customers(self) -> np.ndarray:
-        """Orders of each customer of the snapshot."""
+        """Number of orders of each customer in the snapshot."""
         return np.bincount(self.orders("customer"), minlength=len(self.snapshot.members["customer"]))
 
     def members(self, dimension: str) -> int:
-        """How many members a dimension has, with or without sales."""
+        """Number of members of a dimension, with or without orders."""
         return len(self.snapshot.members[dimension])
 
     def sums(self, dimension: str, column: str) -> np.ndarray:
-        """Sum of a weight by member, in cents or pieces; ``dimension`` may also be month."""
+        """Sum of a weight by member, in cents or units; ``dimension`` can also be month."""
         if dimension in self.snapshot.orders:
             return self._kept((dimension, column), lambda: self._order_sums(dimension, column))
         if dimension in JOINT:
@@ -150,7 +150,7 @@ class Selection:
         return self._kept((dimension, column), lambda: self._line_sums(dimension, column))
 
     def line_counts(self, dimension: str) -> np.ndarray:
-        """Lines by member, of a line's dimension."""
+        """Number of lines by member of a line dimension."""
         return self.sums(dimension, LINE_COUNT)
 
     def _kept(self, key: tuple[str, ...], compute: Callable[[], np.ndarray]) -> np.ndarray:
@@ -166,14 +166,14 @@ class Selection:
         return np.bincount(self.lines(dimension), weights, self.members(dimension))
 
     def _joint(self, column: str) -> np.ndarray:
-        """Sums by all ``JOINT`` dimensions at once: one pass over the lines serves three charts."""
+        """Sums by all ``JOINT`` dimensions at once, so that one pass over the lines serves three charts."""
         shape = tuple(self.members(name) for name in JOINT)
         weights = None if column == LINE_COUNT else self.lines(column)
         size = int(np.prod(shape))
         return self._kept(("joint", column), lambda: np.bincount(self.lines("joint"), weights, size)).reshape(shape)
 
     def of_members(self, dimension: str, codes: np.ndarray) -> Selection:
-        """The lines of some members of a line's dimension only, for a dimension with many."""
+        """Restrict the selection to some members of a line dimension. Saves time if the dimension has many members."""
         part = copy(self)
         for name in ("_sums", "_taken", "_summed", "count", "customers", "orders_of_customers", "order_index"):
             part.__dict__.pop(name, None)
@@ -187,7 +187,7 @@ class Selection:
         return part
 
     def order_counts(self, dimension: str) -> np.ndarray:
-        """Distinct orders by member."""
+        """Number of distinct orders by member."""
         if dimension in self.snapshot.orders:
             return self._kept(
                 (dimension, "orders"),
@@ -203,26 +203,26 @@ class Selection:
         return result
 
     def customer_counts(self, dimension: str) -> np.ndarray:
-        """Distinct customers by member of an order's dimension."""
+        """Number of distinct customers by member of an order dimension."""
         return self.distinct_customers(self.orders(dimension), self.members(dimension))
 
     def distinct_customers(self, codes: np.ndarray, size: int) -> np.ndarray:
-        """Distinct customers by codes below ``size``, one for each order."""
+        """Number of distinct customers by code. There is one code per order, each below ``size``."""
         return _distinct(self.orders("customer"), codes, size, self.members("customer"))
 
     def customer_days(self) -> tuple[np.ndarray, np.ndarray]:
-        """First and last day with an order of each customer of the snapshot; nonsense for customers without one."""
+        """First and last order day of each customer in the snapshot; meaningless for customers without an order."""
         customer, day = self.orders("customer"), self.orders("day")
         first = np.zeros(len(self.snapshot.members["customer"]), np.int32)
         last = first.copy()
-        # The last write stays, and orders are sorted by day.
+        # Orders are sorted by day, and the last write to a position wins.
         first[customer[::-1]] = day[::-1]
         last[customer] = day
         return first, last
 
 
 def _distinct(things: np.ndarray, codes: np.ndarray, size: int, count: int) -> np.ndarray:
-    """How many of ``count`` things occur with each of ``size`` codes."""
+    """The number of distinct items, out of ``count``, that occur with each of ``size`` codes."""
     if size * count <= MOST_FLAGS:
         flags = np.zeros((size, count), bool)
         flags.reshape(-1)[codes.astype(np.int64) * count + things] = True

@@ -1,51 +1,44 @@
 """The Dash application: two callbacks and a route for CSV files, served by waitress.
 
-An address becomes a page in two steps: the path gives the page's frame, and the query string its numbers. Everything
-that changes what is shown changes the address, so Back and a copied link work by themselves.
+A URL becomes a page in two steps: the path determines the page's frame, and the query string its data. Everything that
+changes the view changes the URL, so the Back button and copied links just work.
 """
 
 from __future__ import annotations
 
 import logging
 import resource
-import threading
-import time
 import traceback
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import dash
 import flask
-from dash import ALL, Dash, Input, Output, State, ctx, no_update
+from dash import ALL, Dash, Input, Output, State, ctx
 
 from dashboards.app import layout
-from dashboards.app.answers import Answer, KpiAnswer, page_answers
-from dashboards.app.figures import figure
-from dashboards.app.filters import Dropped, View, parse
-from dashboards.app.health import Health, Notice, health_answers, read_health, warnings
-from dashboards.app.snapshot import DatabaseError, Snapshot, Store
+from dashboards.app.content import Dashboards
+from dashboards.app.drawn import Drawn
+from dashboards.app.filters import View
+from dashboards.app.snapshot import DatabaseError
+from dashboards.app.store import Store
 from dashboards.app.theme import THEMES
-from dashboards.spec.pages import PAGES, Page, Visual, page_at
+from dashboards.spec.pages import PAGES, page_at
 from ecommerce_platform.checks.freshness import Clock, utc_now
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.web.guard import GuardedWsgi
 
 ASSETS = Path(__file__).parent / "assets"
-MOST_CACHED = 256
-HEALTH_SECONDS = 5.0
 THEME_COOKIE = "theme"
 CONNECTIONS = 2_000
-"""Connections that are open at the same time; a browser keeps some that it does not use."""
+"""Maximum number of open connections. Browsers also keep connections open that they don't use."""
 IDLE_SECONDS = 30
 BODY_BYTES = 1_000_000
-"""The request of a page has some kilobytes. A longer one is answered with 413."""
+"""A page's requests take a few kilobytes. Larger ones are answered with 413."""
 HEADER_BYTES = 32_768
 
-# The browser asks nobody but this server, whatever a library would like. Dash starts itself from inline scripts.
+# The browser contacts only this server, whatever a library attempts. Dash starts from inline scripts.
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline';"
     " img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'none';"
@@ -62,7 +55,7 @@ INDEX = """<!DOCTYPE html>
     {{%favicon%}}
     <link rel="preload" href="/assets/fonts/inter-latin-wght-normal.woff2" as="font" type="font/woff2" crossorigin>
     <script>
-      // Before the first paint, so that nothing flashes. The server reads the cookie.
+      // Runs before the first paint, to avoid a flash of the wrong theme. The server reads the cookie.
       if (!/(^|; )theme=/.test(document.cookie)) {{
         const dark = window.matchMedia("(prefers-color-scheme: dark)").matches;
         document.cookie = "theme=" + (dark ? "dark" : "light") + "; path=/; max-age=31536000; samesite=lax";
@@ -74,90 +67,12 @@ INDEX = """<!DOCTYPE html>
   <body>
     <div class="progress" aria-hidden="true"></div>
     <div id="connection" class="notice is-error" role="alert" hidden>
-      <strong>The dashboard does not answer.</strong> <span>It is tried again with your next click.</span>
+      <strong>The dashboard server is not responding.</strong> <span>Your next click tries again.</span>
     </div>
     {{%app_entry%}}
     <footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer>
   </body>
 </html>"""
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a page shows for one address, before any of it is drawn."""
-
-    page: Page
-    path: str
-    view: View
-    dropped: Sequence[Dropped] = ()
-    snapshot: Snapshot | None = None
-    health: Health | None = None
-    warnings: Sequence[Notice] = ()
-    fault: str | None = None
-    is_reading: bool = False
-    kpis: Mapping[str, KpiAnswer] = field(default_factory=dict)
-    answers: Mapping[str, Answer] = field(default_factory=dict)
-
-
-class Dashboards:
-    """Answers addresses from a database, and remembers answers by filters and data version."""
-
-    def __init__(
-        self, store: Store, *, clock: Clock = utc_now, dagster_port: int = 3000, dagster_url: str | None = None
-    ):
-        self.store = store
-        self.clock = clock
-        self.dagster_port = dagster_port
-        self.dagster_url = dagster_url
-        self._cache: OrderedDict[tuple, tuple] = OrderedDict()
-        self._lock = threading.Lock()
-        self._health: tuple[float, Health] | None = None
-
-    def content(self, page: Page, query: str) -> Content:
-        """Everything that a page shows for a query string, which may hold anything."""
-        try:
-            snapshot = self.store.current()
-            health = self._read_health()
-        except DatabaseError as error:
-            return Content(page, page.path, View(), fault=str(error))
-        view, dropped = parse(query, snapshot.vocabulary, page)
-        last_day = None if snapshot.is_empty else snapshot.last_day
-        now = self.clock()
-        content = Content(
-            page,
-            page.path,
-            view,
-            dropped,
-            snapshot,
-            health,
-            warnings(health, last_day, now),
-            is_reading=self.store.is_reading,
-        )
-        if page.id == "health":
-            kpis, answers = health_answers(health, now)
-        elif snapshot.is_empty:
-            return content
-        else:
-            kpis, answers = self._answers(snapshot, page, view)
-        return replace(content, kpis=kpis, answers=answers)
-
-    def _answers(self, snapshot: Snapshot, page: Page, view: View) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
-        key = (snapshot.version, snapshot.read_at, page.id, view.filters, view.levels)
-        with self._lock:
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                return self._cache[key]  # type: ignore[return-value]
-        found = page_answers(snapshot, page, view)
-        with self._lock:
-            self._cache[key] = found
-            while len(self._cache) > MOST_CACHED:
-                self._cache.popitem(last=False)
-        return found
-
-    def _read_health(self) -> Health:
-        if self._health is None or time.monotonic() - self._health[0] > HEALTH_SECONDS:
-            self._health = (time.monotonic(), read_health(self.store.connection))
-        return self._health[1]
 
 
 def create_app(
@@ -173,11 +88,11 @@ def create_app(
 
     Args:
         connection: reads the database; its role should be ``reader``.
-        clock: what time it is, for freshness.
-        dagster_port: where Dagster's UI listens, on the host that the browser asked for.
-        dagster_url: its address instead, where it has one of its own.
-        look_every: seconds between two looks whether the data have changed.
-        in_background: whether changed data are read while the old ones answer.
+        clock: returns the current time, for freshness.
+        dagster_port: port of Dagster's UI, on the host name in the browser's request.
+        dagster_url: URL of Dagster's UI; takes precedence over ``dagster_port``.
+        look_every: seconds between checks for changed data.
+        in_background: whether to read changed data in the background, while the old data stays in use.
     """
     store = Store(connection, look_every=look_every, in_background=in_background)
     dashboards = Dashboards(store, clock=clock, dagster_port=dagster_port, dagster_url=dagster_url)
@@ -219,13 +134,13 @@ def _add_routes(app: Dash, dashboards: Dashboards) -> None:
     def csv_file(visual_id: str) -> flask.Response:
         page = next((page for page in PAGES if page.visual(visual_id) is not None), None)
         if page is None:
-            return flask.Response("There is no such chart.\n", 404, mimetype="text/plain")
+            return flask.Response("Chart not found.\n", 404, mimetype="text/plain")
         content = dashboards.content(page, flask.request.query_string.decode("ascii", "replace"))
         if content.fault is not None:
             return flask.Response(f"{content.fault}\n", 503, mimetype="text/plain")
         answer = content.answers.get(visual_id)
         if answer is None:
-            return flask.Response("Nothing is loaded yet.\n", 404, mimetype="text/plain")
+            return flask.Response("No data loaded yet.\n", 404, mimetype="text/plain")
         headers = {"Content-Disposition": f'attachment; filename="{visual_id}.csv"'}
         return flask.Response(answer.csv(), mimetype="text/csv", headers=headers)
 
@@ -239,9 +154,9 @@ def _add_routes(app: Dash, dashboards: Dashboards) -> None:
 
     @server.before_request
     def refuse_what_is_not_json() -> flask.Response | None:
-        # Dash takes it apart without looking, and ends with 500.
+        # Dash does not validate the body and would answer with 500.
         if flask.request.method == "POST" and not isinstance(flask.request.get_json(silent=True), dict):
-            return flask.Response("The request is not a JSON object.\n", 400, mimetype="text/plain")
+            return flask.Response("The request body must be a JSON object.\n", 400, mimetype="text/plain")
         return None
 
     @server.errorhandler(KeyError)
@@ -250,12 +165,12 @@ def _add_routes(app: Dash, dashboards: Dashboards) -> None:
     @server.errorhandler(IndexError)
     @server.errorhandler(ValueError)
     def refuse_what_dash_cannot_read(error: Exception) -> flask.Response:
-        # Dash says so with whatever it stumbles over; an error of a page is ours.
+        # Dash fails on a malformed request with any of these errors. An error raised in our own code is a bug.
         pages = str(Path(__file__).parent)
         ours = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(pages)]
         if ours or flask.request.method != "POST":
             raise error
-        return flask.Response("The request cannot be understood.\n", 400, mimetype="text/plain")
+        return flask.Response("The request is malformed.\n", 400, mimetype="text/plain")
 
     @server.after_request
     def harden(response: flask.Response) -> flask.Response:
@@ -327,7 +242,7 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
         )
         if ctx.triggered_id == "clock" and fingerprint == shown:
             raise dash.exceptions.PreventUpdate
-        drawing = _Drawn(content, theme, _dagster(dashboards))
+        drawing = Drawn(content, theme, _dagster(dashboards))
         return [*drawing.frame(fingerprint), *drawing.parts(asked)]
 
     app.clientside_callback(
@@ -338,153 +253,11 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
     )
 
 
-class _Drawn:
-    """The outputs of the callback that shows numbers."""
-
-    def __init__(self, content: Content, theme: str, dagster: str):
-        self.content = content
-        self.theme = theme
-        self.dagster = dagster
-        self.page = content.page
-        self.path = content.path
-        self.view = content.view
-        self._no_numbers = content.fault is not None or not content.answers
-
-    def frame(self, fingerprint: str) -> list[Any]:
-        """Navigation, filters, stamps and notices."""
-        content, snapshot = self.content, self.content.snapshot
-        nav = layout.nav(self.page, self.view)
-        if snapshot is None:
-            retry = self.path
-            notice = layout.failure(
-                "The numbers cannot be shown.",
-                content.fault or "",
-                "Start the database with: ecommerce-platform db start",
-                retry,
-            )
-            return [nav, no_update, no_update, no_update, no_update, [], notice, fingerprint, "is-broken"]
-        health = content.health
-        refreshed = health.refreshed_at if health else None
-        last_day = "" if snapshot.is_empty else f"{snapshot.last_day:%-d %b %Y}"
-        stamps = layout.stamps(
-            last_day,
-            f"{refreshed:%-d %b %Y %H:%M} UTC" if refreshed else None,
-            content.warnings[0].badge if content.warnings else None,
-            content.is_reading,
-        )
-        notices = layout.notices(content.dropped, content.warnings, None if self.page.id == "health" else "/health")
-        if snapshot.is_empty:
-            notices += layout.failure(
-                "Nothing is loaded yet.",
-                "The warehouse holds no sales.",
-                "Load them with: ecommerce-platform up",
-                self.path,
-            )
-            state = "" if self.page.id == "health" else "is-broken"
-            return [nav, [], None, None, [], stamps, notices, fingerprint, state]
-        start, end = self.view.filters.days(snapshot.first_day, snapshot.last_day)
-        return [
-            nav,
-            layout.presets(self.path, self.view),
-            start.isoformat(),
-            end.isoformat(),
-            layout.chips(self.path, self.view, snapshot),
-            stamps,
-            notices,
-            fingerprint,
-            "is-health" if self.page.id == "health" else "",
-        ]
-
-    def parts(self, asked: Sequence[Sequence[Mapping[str, str]]]) -> list[list[Any]]:
-        """What each figure and chart shows, in the order in which the browser asked."""
-        if self._no_numbers:
-            return [[no_update for _ in group] for group in asked]
-        kpis = [
-            self._kpi,
-            lambda _: "card kpi",
-        ]
-        visuals = [
-            self._figure,
-            self._summary,
-            self._legend,
-            self._table,
-            lambda visual: layout.tools(visual, self.path, self.view),
-            self._crumbs,
-            lambda visual: self._answer(visual).note,
-            self._card_class,
-        ]
-        results: list[list[Any]] = []
-        for group, build in zip(asked[: len(kpis)], kpis, strict=True):
-            by_id = {kpi.id: kpi for kpi in self.page.kpis}
-            results.append([build(by_id[item["kpi"]]) if item["kpi"] in by_id else no_update for item in group])
-        for group, build in zip(asked[len(kpis) :], visuals, strict=True):
-            found = [(self.page.visual(item["visual"])) for item in group]
-            results.append([build(visual) if visual is not None else no_update for visual in found])
-        return results
-
-    def _kpi(self, kpi: Any) -> Any:
-        return layout.kpi_card(kpi, self.content.kpis[kpi.id], self.theme)
-
-    def _answer(self, visual: Visual) -> Answer:
-        return self.content.answers[visual.id]
-
-    def _address(self, visual: Visual) -> Callable[[Sequence[tuple[str, str]]], str]:
-        filters = self.view.filters
-
-        def address(pairs: Sequence[tuple[str, str]]) -> str:
-            toggled = filters.toggled(pairs)
-            level = self.view.level("time")
-            if visual.hierarchy == "time" and level in ("month", "day") and toggled.period is None and filters.period:
-                # Letting a day go leads back to its month, as it was before the click.
-                parent = filters.period[: {"month": 4, "day": 7}[level]]
-                toggled = toggled.with_member("period", parent if parent != filters.period else None)
-            return self.path + self.view.with_filters(toggled).query()
-
-        return address
-
-    def _addresses(self, visual: Visual) -> list[str]:
-        address = self._address(visual)
-        return [address(pairs) for pairs in self._answer(visual).clicks]
-
-    def _chosen(self, visual: Visual) -> list[bool]:
-        filters = self.view.filters
-        return [all(filters.get(name) == value for name, value in pairs) for pairs in self._answer(visual).clicks]
-
-    def _figure(self, visual: Visual) -> Any:
-        return figure(visual, self._answer(visual), self.view.filters, THEMES[self.theme], self._address(visual))
-
-    def _summary(self, visual: Visual) -> str:
-        return layout.summary(visual, self._answer(visual))
-
-    def _legend(self, visual: Visual) -> Any:
-        answer = self._answer(visual)
-        if visual.kind != "donut" or not answer.rows:
-            return []
-        return layout.legend(answer, self._addresses(visual), self._chosen(visual), self.theme)
-
-    def _table(self, visual: Visual) -> Any:
-        answer = self._answer(visual)
-        if not answer.rows:
-            return layout.nothing_to_report() if self.page.id == "health" else layout.empty(self.path)
-        if visual.kind != "table" and visual.id not in self.view.tables:
-            return []
-        return layout.table(visual, answer, self._addresses(visual), self._chosen(visual), self.dagster)
-
-    def _crumbs(self, visual: Visual) -> Any:
-        assert self.content.snapshot is not None
-        return layout.crumbs(visual, self._answer(visual), self.path, self.view, self.content.snapshot)
-
-    def _card_class(self, visual: Visual) -> str:
-        if not self._answer(visual).rows:
-            return layout.card_class(visual, "is-empty")
-        return layout.card_class(visual, *(["is-table"] if visual.id in self.view.tables else []))
-
-
 def serve(app: Dash, host: str, port: int) -> None:
-    """Serve until the process is ended.
+    """Serve until the process ends.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     import waitress
 
@@ -494,7 +267,7 @@ def serve(app: Dash, host: str, port: int) -> None:
         resource.setrlimit(
             resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
         )
-    # It warns of every request that waits a moment for a thread, as those of one page do.
+    # Waitress warns about each request that waits briefly for a thread, which a page's requests often do.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     waitress.serve(
         GuardedWsgi(app.server, load_settings().known_hosts),
@@ -507,6 +280,6 @@ def serve(app: Dash, host: str, port: int) -> None:
         channel_timeout=IDLE_SECONDS,
         max_request_body_size=BODY_BYTES,
         max_request_header_size=HEADER_BYTES,
-        # select() of the operating system ends at 1,024 open files.
+        # select() supports at most 1,024 open files.
         asyncore_use_poll=True,
     )

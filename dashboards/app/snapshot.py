@@ -1,17 +1,15 @@
-"""The sales as columns in memory: what a page of charts is computed from in milliseconds.
+"""The order lines as columns in memory, from which a page of charts is computed in milliseconds.
 
-Per-day aggregates cannot cross-filter and distinct counts do not add up, so every number is counted on the order lines
-themselves. PostgreSQL takes up to a second for one grouping of three million lines, and a page needs ten; whole columns
-of small integers take ten milliseconds each. Read as ``reader``, in one transaction, about 70 bytes a line.
+Daily aggregates can't be cross-filtered and distinct counts don't add up, so every number is computed from the order
+lines themselves. PostgreSQL takes up to a second to group three million lines, and a page needs ten groupings. Grouping
+a column of small integers takes ten milliseconds. The columns are read as ``reader``, in one transaction, and take
+about 70 bytes per line.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import io
-import logging
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +23,7 @@ import pyarrow.csv
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
 
 EPOCH = dt.date(2000, 1, 1)
-"""Day 0 of the columns."""
+"""The date that day 0 stands for."""
 
 DISCOUNT_BANDS = ("None", "Up to 10%", "10% to 20%", "Over 20%")
 PRICE_RANGES = ("Budget", "Mid-range", "Premium")
@@ -73,7 +71,7 @@ LINE_TYPES = {
 
 
 class DatabaseError(RuntimeError):
-    """The database cannot be read; one line says why, without a password."""
+    """The database cannot be read. The message is one line that says why and contains no password."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +79,15 @@ class Snapshot:
     """All order lines, sorted by day and order. Money is in cents, exact up to 2**53.
 
     Attributes:
-        version: what the database said of its tables just before.
-        read_at: when (UTC).
-        lines: columns of the lines: ``order`` (position of the order), codes of category, product, price_range and
-            discount_band, all but product as one code ``joint``, and the ``WEIGHTS``.
-        orders: columns of the orders: ``day``, ``customer`` (position), codes of region, state, segment, payment,
-            weekday, cohort, buyer, month, and the sums of the ``WEIGHTS``.
-        members: the values of each dimension, by code; the ids of products and customers as text.
-        names: what a person reads instead of an id, for dimensions that have one.
-        first_order_day: of each customer.
+        version: the data version just before reading.
+        read_at: when the snapshot was read (UTC).
+        lines: columns of the lines: ``order`` (position of the order), the codes of category, product, price_range, and
+            discount_band, ``joint`` (one code for all of these except product), and the ``WEIGHTS``.
+        orders: columns of the orders: ``day``, ``customer`` (position), the codes of region, state, segment, payment,
+            weekday, cohort, buyer, and month, and the sums of the ``WEIGHTS``.
+        members: the members of each dimension, by code; products and customers by ID, as text.
+        names: display names of the members, for dimensions whose members are IDs or codes.
+        first_order_day: the day of each customer's first order.
     """
 
     version: str
@@ -102,22 +100,22 @@ class Snapshot:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no sale at all."""
+        """Whether there are no orders at all."""
         return len(self.orders["day"]) == 0
 
     @property
     def first_day(self) -> dt.date:
-        """Day of the first sale."""
+        """Day of the first order."""
         return day_of(int(self.orders["day"][0]))
 
     @property
     def last_day(self) -> dt.date:
-        """Day of the last sale: the data go through it."""
+        """Day of the last order."""
         return day_of(int(self.orders["day"][-1]))
 
     @cached_property
     def vocabulary(self) -> Mapping[str, frozenset[str]]:
-        """The members of each dimension that may be filtered."""
+        """The members of each dimension, for validating filters."""
         return {name: frozenset(members) for name, members in self.members.items()}
 
     @cached_property
@@ -126,40 +124,40 @@ class Snapshot:
         return {name: {member: code for code, member in enumerate(members)} for name, members in self.members.items()}
 
     def name(self, dimension: str, member: str) -> str:
-        """What a person reads for a member."""
+        """The display name of a member."""
         return self.names.get(dimension, {}).get(member, member)
 
 
 def day_of(number: int) -> dt.date:
-    """The day of a column's number."""
+    """The date of a day number."""
     return EPOCH + dt.timedelta(days=number)
 
 
 def number_of(day: dt.date) -> int:
-    """A column's number of a day."""
+    """The day number of a date."""
     return (day - EPOCH).days
 
 
 @contextmanager
 def reading(connection: PostgresConnection):
-    """A connection whose failures are :class:`DatabaseError`."""
+    """Open a connection whose failures are raised as :class:`DatabaseError`."""
     try:
         with connection.connect() as open_connection:
             yield open_connection
     except psycopg.OperationalError as error:
-        raise DatabaseError(f"PostgreSQL does not answer: {' '.join(str(error).split())[:200]}") from None
+        raise DatabaseError(f"PostgreSQL is not responding: {' '.join(str(error).split())[:200]}") from None
     except psycopg.Error as error:
-        raise DatabaseError(f"The tables cannot be read: {' '.join(str(error).split())[:200]}") from None
+        raise DatabaseError(f"Cannot read the database: {' '.join(str(error).split())[:200]}") from None
 
 
 def data_version(connection: ClientConnection) -> str:
-    """What changes whenever the tables of the sales do: the server's counts of rows written, a millisecond's work."""
+    """A text that changes whenever the warehouse tables do: PostgreSQL's write counters. Takes a millisecond."""
     row = connection.execute(VERSION, (TABLES_READ,)).fetchone()
     return row[0] if row else ""
 
 
 def read_snapshot(connection: PostgresConnection) -> Snapshot:
-    """Read all sales.
+    """Read all order lines.
 
     Raises:
         DatabaseError: the database cannot be read.
@@ -203,10 +201,10 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
 
 
 Keys = Mapping[str, np.ndarray]
-"""The sorted keys of each dimension; a line holds positions in them."""
+"""The sorted keys of each dimension; a line contains positions in these."""
 
 BLOCK = 16 << 20
-"""Bytes of text that are parsed at once: enough to be quick, little beside the columns."""
+"""Bytes of text to parse at once: large enough to be fast, small compared with the columns."""
 
 
 def _read_lines(connection: ClientConnection, keys: Keys) -> dict[str, np.ndarray]:
@@ -216,7 +214,7 @@ def _read_lines(connection: ClientConnection, keys: Keys) -> dict[str, np.ndarra
         for block in copy:
             text += block
             if len(text) >= BLOCK:
-                # A block of COPY ends where a row ends.
+                # A block of COPY ends at the end of a row.
                 parts.append(_parse(bytes(text), keys))
                 text.clear()
     if text or not parts:
@@ -228,7 +226,7 @@ def _read_lines(connection: ClientConnection, keys: Keys) -> dict[str, np.ndarra
 
 
 def _parse(text: bytes, keys: Keys) -> dict[str, np.ndarray]:
-    """Rows of the COPY as columns: keys as positions, money in cents, the band as a code."""
+    """Parse rows of the COPY into columns: keys as positions, money in cents, and the discount band as a code."""
     if not text:
         empty = {name: np.empty(0, type_.to_pandas_dtype()) for name, type_ in LINE_TYPES.items() if name != "band"}
         return {**empty, "band": np.empty(0, np.uint8)}
@@ -244,7 +242,7 @@ def _parse(text: bytes, keys: Keys) -> dict[str, np.ndarray]:
     for name, known in keys.items():
         columns[name] = np.searchsorted(known, columns[name]).astype(np.int32)
     for name in ("revenue", "cost", "discount"):
-        # Amounts have two places; a float of cents is a whole number, and sums of it are exact.
+        # Amounts have two decimals. Cents are whole numbers, so sums of them are exact even in floating point.
         columns[name] = np.rint(columns[name] * 100)
     return columns
 
@@ -283,7 +281,7 @@ def _build(
     regions, region_code = _coded([row[4] for row in customers])
     day = raw["day"][heads]
     customer = customer_code[version_of]
-    # Written from the last order to the first, so that a customer's first order stays.
+    # Write from the last order to the first, so that each customer's first order wins.
     first_order_day = np.full(len(customer_ids), np.iinfo(np.int32).max, np.int32)
     first_order_day[customer[::-1]] = day[::-1]
     month = _months(day)
@@ -338,7 +336,7 @@ def _build(
 
 
 def joint(lines: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Category, price range and discount band of each line as one code."""
+    """One code per line for its category, price range, and discount band."""
     code = lines["category"].astype(np.int32) * len(PRICE_RANGES) + lines["price_range"]
     return code * len(DISCOUNT_BANDS) + lines["discount_band"]
 
@@ -354,65 +352,6 @@ def _coded(values: Sequence[str], key=None) -> tuple[list[str], np.ndarray]:
 
 
 def _months(day: np.ndarray) -> np.ndarray:
-    """Months since year 0 of days: year * 12 + month - 1."""
+    """Convert day numbers to months since year 0: year * 12 + month - 1."""
     dates = np.datetime64(EPOCH, "D") + day.astype("timedelta64[D]")
     return dates.astype("datetime64[M]").astype(np.int64) + 1970 * 12
-
-
-class Store:
-    """Keeps the snapshot, and reads it again when the database's version has changed.
-
-    The first read is waited for. Later ones happen in the background while the old snapshot answers; ``in_background``
-    False makes every caller wait, as a test wants it.
-    """
-
-    def __init__(self, connection: PostgresConnection, *, look_every: float = 2.0, in_background: bool = True):
-        self.connection = connection
-        self._look_every = look_every
-        self._in_background = in_background
-        self._snapshot: Snapshot | None = None
-        self._looked_at = float("-inf")
-        self._fault: DatabaseError | None = None
-        self._reader: threading.Thread | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def is_reading(self) -> bool:
-        """Whether a newer snapshot is being read."""
-        return self._reader is not None and self._reader.is_alive()
-
-    def current(self) -> Snapshot:
-        """The snapshot to answer from.
-
-        Raises:
-            DatabaseError: the database cannot be read.
-        """
-        with self._lock:
-            if self._snapshot is None:
-                self._snapshot = read_snapshot(self.connection)
-                self._looked_at = time.monotonic()
-                return self._snapshot
-            if time.monotonic() - self._looked_at >= self._look_every:
-                with reading(self.connection) as connection:
-                    version = data_version(connection)
-                self._looked_at = time.monotonic()
-                if version != self._snapshot.version and not self.is_reading:
-                    if self._in_background:
-                        self._reader = threading.Thread(target=self._read_again, daemon=True)
-                        self._reader.start()
-                    else:
-                        self._snapshot = read_snapshot(self.connection)
-            if self._fault is not None and not self.is_reading:
-                fault, self._fault = self._fault, None
-                raise fault
-            return self._snapshot
-
-    def _read_again(self) -> None:
-        try:
-            self._snapshot = read_snapshot(self.connection)
-        except DatabaseError as error:
-            self._fault = error
-        except Exception as error:
-            # Rows that this version of the dashboards does not know, or no memory: told on the page and in the log.
-            logging.getLogger(__name__).exception("the sales cannot be read")
-            self._fault = DatabaseError(f"The sales cannot be read: {type(error).__name__}; the log says more")

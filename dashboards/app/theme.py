@@ -1,6 +1,6 @@
-"""The colours and type of the charts, for light and dark; assets/style.css says the same of everything around them.
+"""Colors and fonts of the charts, in light and dark mode. assets/style.css uses the same colors for the page.
 
-The categorical colours follow Okabe and Ito, who chose them so that colour-blind people can tell them apart.
+The categorical colors are based on the palette by Okabe and Ito, which is distinguishable for color-blind people.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of one mode."""
+    """The colors of a mode."""
 
     name: str
     text: str
@@ -24,9 +24,9 @@ class Theme:
     accent_soft: str
     series: tuple[str, ...]
     sequence: tuple[str, ...]
-    """From little to much, for maps."""
+    """From low to high, for maps."""
     heat: tuple[str, ...]
-    """From little to much, for heat maps: ``text`` can be read on all of them."""
+    """From low to high, for heat maps; ``text`` is readable on all of them."""
     good: str
     warning: str
     bad: str

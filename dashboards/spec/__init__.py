@@ -1,5 +1,5 @@
-"""The specification that the web application, the Power BI project and the guide are made from.
+"""The specification behind the web application, the Power BI project, the Tableau extract, and the README.
 
-``metrics`` reads the definitions of the metrics from sql/ddl/070_metrics.sql, ``fields`` names what can be shown and
-filtered, ``pages`` says which page shows what. No database, no web server.
+``metrics`` reads the metric definitions from sql/ddl/070_metrics.sql, ``fields`` defines the dimensions and measures,
+and ``pages`` lays out the pages. Nothing here needs a web server; only ``tableau`` reads the database.
 """

@@ -1,6 +1,6 @@
-"""What can be shown and filtered: dimensions, hierarchies and measures, each with its place in the database.
+"""Dimensions, hierarchies, and measures, and where each one is in the database.
 
-A dimension's id is its parameter in the address of a page.
+A dimension's ID is also its URL parameter.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ Format = Literal["money", "count", "percent", "text", "day", "month", "number", 
 
 @dataclass(frozen=True)
 class Dimension:
-    """Something that sales are broken down by.
+    """An attribute to filter by and to break revenue down by.
 
     Attributes:
-        id: its name, also in the address of a page.
-        label: what a person reads, one member.
-        plural: what a person reads, all members.
-        table: table or view of the warehouse that holds it.
-        column: its column there; ``fact_sales.discount_band`` alone is computed.
-        grain: whether a member belongs to an order, to an order line, or to a day.
-        meaning: what it says, for the guide.
+        id: its identifier; also its URL parameter.
+        label: its display name, singular.
+        plural: its display name, plural.
+        table: the warehouse table or view that contains it.
+        column: its column in that table; only ``fact_sales.discount_band`` is computed.
+        grain: whether it describes an order, an order line, or a day.
+        meaning: its definition, shown in the README.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Levels to drill through, the coarsest first; the ids of dimensions, or year, month and day."""
+    """Levels to drill down, coarsest first: dimension IDs, or year, month, and day."""
 
     id: str
     levels: tuple[str, ...]
@@ -48,7 +48,7 @@ class Hierarchy:
 
 @dataclass(frozen=True)
 class Measure:
-    """A number. ``definition`` is what the guide says; ``dax`` is the measure of the Power BI model."""
+    """A number to show. ``definition`` appears in the README; ``dax`` is the expression in the Power BI model."""
 
     id: str
     label: str
@@ -65,12 +65,8 @@ def _by_id(*items: Item) -> Mapping[str, Item]:
 
 
 DIMENSIONS: Mapping[str, Dimension] = _by_id(
-    Dimension(
-        "category", "Category", "Categories", "dim_product", "category", "line", "Category on the day of the sale."
-    ),
-    Dimension(
-        "product", "Product", "Products", "dim_product", "product_name", "line", "The product, under its current name."
-    ),
+    Dimension("category", "Category", "Categories", "dim_product", "category", "line", "Category on the order date."),
+    Dimension("product", "Product", "Products", "dim_product", "product_name", "line", "Product, by its current name."),
     Dimension(
         "price_range",
         "Price range",
@@ -78,7 +74,7 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "dim_product",
         "price_range",
         "line",
-        "Budget below 25, Mid-range below 100, else Premium; list price on the day of the sale.",
+        "By list price on the order date: Budget below 25, Mid-range below 100, Premium from 100.",
     ),
     Dimension(
         "discount_band",
@@ -87,7 +83,7 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "fact_sales",
         "discount_band",
         "line",
-        "Discount as a share of the undiscounted line.",
+        "Discount as a percentage of the order line's price before the discount.",
     ),
     Dimension(
         "region",
@@ -96,7 +92,7 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "customer_profile",
         "region",
         "order",
-        "Census region in the USA, elsewhere the country; where the customer lived on the day of the sale.",
+        "The customer's US census region on the order date; outside the US, the country.",
     ),
     Dimension(
         "state",
@@ -105,7 +101,7 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "customer_profile",
         "state_name",
         "order",
-        "Where the customer lived on the day of the sale.",
+        "The customer's state on the order date.",
     ),
     Dimension(
         "segment",
@@ -114,14 +110,18 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "customer_profile",
         "current_segment",
         "order",
-        "The customer's segment now: VIP from 10 orders and 10,000 of revenue, Regular from 3 orders, else New.",
+        "The customer's current segment: VIP from 10 orders and 10,000 in revenue, Regular from 3 orders, else New.",
     ),
     Dimension(
-        "payment", "Payment", "Payment methods", "dim_payment", "payment_method", "order", "How the order was paid."
+        "payment",
+        "Payment method",
+        "Payment methods",
+        "dim_payment",
+        "payment_method",
+        "order",
+        "How the customer paid for the order.",
     ),
-    Dimension(
-        "customer", "Customer", "Customers", "customer_profile", "customer_id", "order", "The customer's number."
-    ),
+    Dimension("customer", "Customer", "Customers", "customer_profile", "customer_id", "order", "The customer's ID."),
     Dimension(
         "cohort",
         "Cohort",
@@ -129,16 +129,16 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "agg_customer_metrics",
         "first_order_date",
         "order",
-        "Month of the customer's first order ever.",
+        "Month of the customer's first order.",
     ),
     Dimension(
         "buyer",
-        "Buyers",
-        "Buyers",
+        "Customer type",
+        "Customer types",
         "agg_customer_metrics",
         "first_order_date",
         "order",
-        "New in the month of the customer's first order ever, returning in every later month.",
+        "New in the month of the customer's first order, returning in later months.",
     ),
     Dimension("weekday", "Weekday", "Weekdays", "dim_date", "day_name", "day", "Day of the week (UTC)."),
 )
@@ -174,7 +174,7 @@ MEASURES: Mapping[str, Measure] = _by_id(
         "total revenue ÷ orders",
         _dax("average_order_value", revenue="[Total revenue]", orders="[Orders]"),
     ),
-    Measure("cost", "Total cost", "money", "SUM(quantity × cost on the day of the sale)", "SUM ( fact_sales[cost] )"),
+    Measure("cost", "Total cost", "money", "SUM(quantity × unit cost on the order date)", "SUM ( fact_sales[cost] )"),
     Measure("profit", "Profit", "money", "total revenue − total cost", "[Total revenue] - [Total cost]"),
     Measure(
         "profit_margin",
@@ -187,30 +187,30 @@ MEASURES: Mapping[str, Measure] = _by_id(
         "revenue_share",
         "Share of revenue",
         "percent",
-        "revenue ÷ revenue of all members shown × 100",
+        "revenue ÷ revenue of all members × 100",
         _dax("share", part="[Total revenue]", whole="CALCULATE ( [Total revenue], ALLSELECTED () )"),
     ),
-    Measure("units", "Units", "count", "SUM(quantity)", "SUM ( fact_sales[quantity] )"),
-    Measure("discount", "Discounts given", "money", "SUM(discount_amount)", "SUM ( fact_sales[discount_amount] )"),
+    Measure("units", "Units sold", "count", "SUM(quantity)", "SUM ( fact_sales[quantity] )"),
+    Measure("discount", "Total discount", "money", "SUM(discount_amount)", "SUM ( fact_sales[discount_amount] )"),
     Measure(
         "customers",
         "Customers",
         "count",
-        "COUNT(DISTINCT customer_id) of customers with an order",
+        "COUNT(DISTINCT customer_id) of customers with at least one order",
         "CALCULATE ( DISTINCTCOUNT ( customer_profile[customer_id] ), fact_sales )",
     ),
     Measure(
         "purchase_frequency",
         "Purchase frequency",
         "number",
-        "orders ÷ customers with at least one order, per year of the window",
-        _dax("purchase_frequency", orders="[Orders]", customers="[Customers]", window_days="[Days in window]"),
+        "orders ÷ customers with at least one order, per year of the date range",
+        _dax("purchase_frequency", orders="[Orders]", customers="[Customers]", window_days="[Days in range]"),
     ),
     Measure(
         "customer_lifespan",
         "Customer lifespan",
         "number",
-        "mean years from first to last order of the customers, at least one month each",
+        "average years from a customer's first to last order, at least one month per customer",
         "AVERAGEX ( SUMMARIZE ( fact_sales, customer_profile[customer_id],"
         ' "first", MIN ( fact_sales[sale_date] ), "last", MAX ( fact_sales[sale_date] ) ), '
         + _dax("customer_lifespan", first_order="[first]", last_order="[last]")
@@ -225,18 +225,18 @@ MEASURES: Mapping[str, Measure] = _by_id(
             "customer_lifetime_value",
             revenue="[Total revenue]",
             customers="[Customers]",
-            window_days="[Days in window]",
+            window_days="[Days in range]",
             lifespan="[Customer lifespan]",
         ),
     ),
     Measure(
         "revenue_per_day",
-        "Revenue a day",
+        "Revenue per day",
         "money",
-        "total revenue ÷ days of the window, days without sales included",
-        "DIVIDE ( [Total revenue], [Days in window] )",
+        "total revenue ÷ days in the date range, including days without orders",
+        "DIVIDE ( [Total revenue], [Days in range] )",
     ),
 )
 
 FILTERS = tuple(DIMENSIONS)
-"""The dimensions that a click may filter, and so the parameters of an address besides the days."""
+"""The dimensions that a click can filter by. Together with the date range, they are the URL parameters."""

@@ -1,7 +1,7 @@
-"""The metrics, read from their one definition in sql/ddl/070_metrics.sql.
+"""The metrics, read from their single definition in sql/ddl/070_metrics.sql.
 
-The body of each SQL function is an expression. Here it is evaluated with exact decimals, as PostgreSQL does with
-numeric, or written as DAX. A function whose body uses anything that is not known here raises, so no metric is guessed.
+The body of each SQL function is an expression. This module evaluates it with exact decimals, as PostgreSQL does for
+numeric, or translates it to DAX. An expression with unsupported SQL raises an error, so that no metric is ever guessed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import sqlglot
 from sqlglot import exp
 
@@ -21,7 +22,7 @@ from ecommerce_platform.settings import SQL_DIR
 
 METRICS_FILE = SQL_DIR / "ddl" / "070_metrics.sql"
 
-# More digits than PostgreSQL's numeric division keeps; the result is rounded to a few places afterwards.
+# More digits than PostgreSQL keeps in a numeric division; metrics round to a few places afterwards.
 EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 
 Value = Decimal | dt.date | None
@@ -35,12 +36,12 @@ _COMMENT = re.compile(r"comment on function warehouse\.(\w+)\([^)]*\) is\s*'((?:
 
 
 class MetricError(RuntimeError):
-    """A metric is not defined, or uses SQL that is not known here."""
+    """A metric is undefined, or its definition uses unsupported SQL."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of sql/ddl/070_metrics.sql: its name, its parameters in order, its expression, what it means."""
+    """A function in sql/ddl/070_metrics.sql: its name, its parameters in order, its expression, and its comment."""
 
     name: str
     parameters: tuple[str, ...]
@@ -48,28 +49,39 @@ class Metric:
     comment: str
 
     def __call__(self, *values: Value | int) -> Decimal | None:
-        """Evaluate as PostgreSQL does with numeric; None is null.
+        """Evaluate the metric as PostgreSQL does for numeric; None stands for null.
 
         Raises:
-            MetricError: the expression uses SQL that is not known here.
+            MetricError: the expression uses unsupported SQL.
         """
         given = [Decimal(value) if isinstance(value, int) else value for value in values]
         result = _evaluate(self.expression, dict(zip(self.parameters, given, strict=True)))
         assert result is None or isinstance(result, Decimal)
         return result
 
-    def dax(self, **arguments: str) -> str:
-        """The expression in DAX, with a DAX expression for each parameter; null is BLANK.
+    def of_columns(self, *columns: np.ndarray) -> np.ndarray:
+        """Evaluate the metric for each row of some columns, in floating point; NaN stands for null.
+
+        This is for sparklines and rankings of many members. Numbers that people read come from ``__call__``.
 
         Raises:
-            MetricError: the expression uses SQL that has no DAX here.
+            MetricError: the expression uses unsupported SQL.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return _evaluate_columns(self.expression, dict(zip(self.parameters, columns, strict=True)))
+
+    def dax(self, **arguments: str) -> str:
+        """Translate the metric to DAX, given a DAX expression for each parameter; null becomes BLANK.
+
+        Raises:
+            MetricError: the expression uses SQL that cannot be translated to DAX.
         """
         return _dax(self.expression, arguments)
 
 
 @cache
 def metrics(path: Path = METRICS_FILE) -> Mapping[str, Metric]:
-    """All functions of the file whose body is an expression, by name."""
+    """All functions in the file whose body is a single expression, by name."""
     text = path.read_text(encoding="utf-8")
     comments = {name: comment.replace("''", "'") for name, comment in _COMMENT.findall(text)}
     found = {}
@@ -83,13 +95,13 @@ def metric(name: str) -> Metric:
     """One metric.
 
     Raises:
-        MetricError: sql/ddl/070_metrics.sql has no such function.
+        MetricError: sql/ddl/070_metrics.sql does not define it.
     """
     try:
         return metrics()[name]
     except KeyError:
         raise MetricError(
-            f"{METRICS_FILE.name} defines no function warehouse.{name}; it has {', '.join(metrics())}"
+            f"{METRICS_FILE.name} does not define warehouse.{name}. Available metrics: {', '.join(metrics())}"
         ) from None
 
 
@@ -126,7 +138,37 @@ def _evaluate(node: exp.Expr, values: Mapping[str, Value]) -> Value:
         if isinstance(left, dt.date) and isinstance(right, dt.date):
             return Decimal((left - right).days)
         return _ARITHMETIC[type(node)](_number(left), _number(right))
-    raise MetricError(f"{METRICS_FILE.name}: {node.sql('postgres')} is not known to dashboards/spec/metrics.py")
+    raise MetricError(f"{METRICS_FILE.name}: {node.sql('postgres')} is not supported by dashboards/spec/metrics.py")
+
+
+def _evaluate_columns(node: exp.Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    def of(name: str) -> np.ndarray:
+        return _evaluate_columns(node.args[name], values)
+
+    if isinstance(node, exp.Column):
+        return np.asarray(values[node.name], np.float64)
+    if isinstance(node, exp.Literal) and not node.is_string:
+        return np.array(node.name, np.float64)
+    if isinstance(node, exp.Paren):
+        return of("this")
+    if isinstance(node, exp.Round):
+        scale, value = 10.0 ** int(of("decimals")), of("this")
+        # Half away from zero. The nudge lifts a half that floating point stores slightly too low.
+        return np.copysign(np.floor(np.abs(value) * scale + (0.5 + 1e-7)) / scale, value)
+    if isinstance(node, exp.Nullif):
+        value = of("this")
+        return np.where(value == of("expression"), np.nan, value)
+    if type(node) in _COLUMN_ARITHMETIC:
+        return _COLUMN_ARITHMETIC[type(node)](of("this"), of("expression"))
+    raise MetricError(f"{METRICS_FILE.name}: {node.sql('postgres')} is not supported by dashboards/spec/metrics.py")
+
+
+_COLUMN_ARITHMETIC: dict[type[exp.Expr], Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    exp.Add: np.add,
+    exp.Sub: np.subtract,
+    exp.Mul: np.multiply,
+    exp.Div: np.divide,
+}
 
 
 def _number(value: Value) -> Decimal:
@@ -159,7 +201,7 @@ def _dax(node: exp.Expr, arguments: Mapping[str, str]) -> str:
     if isinstance(node, exp.Round):
         return f"ROUND ( {of('this')}, {of('decimals')} )"
     if isinstance(node, exp.Div):
-        # DIVIDE gives BLANK where the denominator is zero, as nullif does in SQL.
+        # DIVIDE returns BLANK for a zero denominator, which is what nullif does in SQL.
         below = node.expression
         return f"DIVIDE ( {of('this')}, {_dax(below.this if isinstance(below, exp.Nullif) else below, arguments)} )"
     if isinstance(node, exp.Greatest):
@@ -185,4 +227,6 @@ def _dax(node: exp.Expr, arguments: Mapping[str, str]) -> str:
     }
     if type(node) in operators:
         return f"{of('this')} {operators[type(node)]} {of('expression')}"
-    raise MetricError(f"{METRICS_FILE.name}: {node.sql('postgres')} has no DAX in dashboards/spec/metrics.py")
+    raise MetricError(
+        f"{METRICS_FILE.name}: {node.sql('postgres')} cannot be translated to DAX by dashboards/spec/metrics.py"
+    )

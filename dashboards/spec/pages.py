@@ -1,73 +1,12 @@
-"""Which page shows what. The web application, the Power BI report and the guide follow from this module."""
+"""The layout of each page. The web application, the Power BI report, and the README are built from it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["trend", "bar", "column", "donut", "map", "pareto", "heatmap", "stack", "share_stack", "lines", "table"]
+from dashboards.spec.page_types import Kpi, Page, Visual
 
-
-@dataclass(frozen=True)
-class Kpi:
-    """A number at the head of a page. ``spark`` draws its course, ``compare`` its change against the prior period."""
-
-    id: str
-    label: str
-    format: Literal["money", "count", "percent"]
-    meaning: str
-    measure: str | None = None
-    compare: bool = True
-
-
-@dataclass(frozen=True)
-class Visual:
-    """One chart.
-
-    Attributes:
-        id: unique over all pages; names its CSV file.
-        title: what it shows.
-        meaning: what it tells, in one or two sentences; shown with the chart and in the guide.
-        kind: how it is drawn.
-        dimension: what it breaks sales down by, where it does.
-        measures: its columns, the first is drawn.
-        hierarchy: the hierarchy to drill through, where there is one.
-        limit: at most so many members are drawn and listed; None for all.
-        span: columns of a grid of twelve.
-        powerbi: Power BI's visual type; None where the report has no such visual.
-    """
-
-    id: str
-    title: str
-    meaning: str
-    kind: Kind
-    dimension: str | None = None
-    measures: tuple[str, ...] = ("revenue", "revenue_share")
-    hierarchy: str | None = None
-    limit: int | None = None
-    span: int = 6
-    powerbi: str | None = None
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page: its address, its title, the question that it answers, its numbers and its charts."""
-
-    id: str
-    path: str
-    title: str
-    question: str
-    kpis: tuple[Kpi, ...]
-    visuals: tuple[Visual, ...]
-    in_powerbi: bool = True
-
-    def visual(self, visual_id: str) -> Visual | None:
-        """The chart of that id, if the page has it."""
-        return next((visual for visual in self.visuals if visual.id == visual_id), None)
-
-
-REVENUE = Kpi("revenue", "Total revenue", "money", "Quantity × unit price − discount.", "revenue")
+REVENUE = Kpi("revenue", "Total revenue", "money", "Sum of quantity × unit price − discount.", "revenue")
 
 EXECUTIVE = Page(
     "executive",
@@ -76,7 +15,7 @@ EXECUTIVE = Page(
     "How is the shop doing?",
     (
         REVENUE,
-        Kpi("orders", "Orders", "count", "Distinct orders.", "orders"),
+        Kpi("orders", "Orders", "count", "Number of distinct orders.", "orders"),
         Kpi("average_order_value", "Average order value", "money", "Total revenue ÷ orders.", "average_order_value"),
         Kpi("profit_margin", "Profit margin", "percent", "(Revenue − cost) ÷ revenue.", "profit_margin"),
     ),
@@ -84,7 +23,7 @@ EXECUTIVE = Page(
         Visual(
             "revenue_trend",
             "Revenue over time",
-            "Total revenue of each year, month or day.",
+            "Total revenue by year, month, or day.",
             "trend",
             measures=("revenue", "orders", "average_order_value", "profit_margin"),
             hierarchy="time",
@@ -94,7 +33,7 @@ EXECUTIVE = Page(
         Visual(
             "payment_methods",
             "Payment methods",
-            "How orders are paid, by revenue.",
+            "Revenue by payment method.",
             "donut",
             "payment",
             ("revenue", "revenue_share", "orders", "average_order_value"),
@@ -104,7 +43,7 @@ EXECUTIVE = Page(
         Visual(
             "top_categories",
             "Top categories",
-            "Which categories bring the revenue. Drill to the ten best products of one.",
+            "Categories by revenue. Drill down to the top 10 products in a category.",
             "bar",
             "category",
             ("revenue", "revenue_share", "orders", "units", "profit_margin"),
@@ -115,8 +54,8 @@ EXECUTIVE = Page(
         ),
         Visual(
             "sales_map",
-            "Sales by state",
-            "Where customers lived on the day of the sale.",
+            "Revenue by state",
+            "By the customer's state on the order date.",
             "map",
             "state",
             ("revenue", "revenue_share", "orders", "average_order_value"),
@@ -130,18 +69,18 @@ PRODUCTS = Page(
     "products",
     "/products",
     "Product Analysis",
-    "What sells, and what earns?",
+    "What sells, and what is profitable?",
     (
         REVENUE,
-        Kpi("units", "Units sold", "count", "Pieces.", "units"),
-        Kpi("products_sold", "Products sold", "count", "Products with at least one sale."),
-        Kpi("top_ten_share", "Top ten's share", "percent", "Revenue of the ten best products ÷ all revenue."),
+        Kpi("units", "Units sold", "count", "Total quantity ordered.", "units"),
+        Kpi("products_sold", "Products sold", "count", "Products ordered at least once."),
+        Kpi("top_ten_share", "Share of top 10 products", "percent", "Revenue of the top 10 products ÷ total revenue."),
     ),
     (
         Visual(
             "top_products",
             "Top 10 products",
-            "The products with the most revenue, and their share of it.",
+            "Products with the highest revenue, and their share of the total.",
             "bar",
             "product",
             ("revenue", "revenue_share", "orders", "units", "profit_margin"),
@@ -152,7 +91,7 @@ PRODUCTS = Page(
         Visual(
             "category_margin",
             "Margin by category",
-            "Profit margin, the best first. Drill to the products of one category.",
+            "Profit margin, highest first. Drill down to the products in a category.",
             "bar",
             "category",
             ("profit_margin", "revenue", "profit"),
@@ -164,7 +103,7 @@ PRODUCTS = Page(
         Visual(
             "long_tail",
             "The long tail",
-            "Products from best to least, and how much of all revenue they bring together (Pareto).",
+            "Cumulative share of revenue, starting with the best-selling product (Pareto chart).",
             "pareto",
             "product",
             ("cumulative_share", "revenue"),
@@ -174,7 +113,7 @@ PRODUCTS = Page(
         Visual(
             "price_ranges",
             "Price ranges",
-            "By list price: Budget below 25, Mid-range below 100.",
+            "By list price: Budget below 25, Mid-range below 100, Premium from 100.",
             "column",
             "price_range",
             ("revenue", "revenue_share", "units", "profit_margin"),
@@ -184,7 +123,7 @@ PRODUCTS = Page(
         Visual(
             "discount_impact",
             "Discount impact",
-            "What is left of the margin, by how much discount a line got.",
+            "Profit margin by the discount on the order line.",
             "column",
             "discount_band",
             ("profit_margin", "revenue", "revenue_share", "orders", "discount"),
@@ -200,18 +139,21 @@ CUSTOMERS = Page(
     "Customer Insights",
     "Who buys, who comes back, and what are they worth?",
     (
-        Kpi("customers", "Customers", "count", "Distinct customers with an order.", "customers"),
-        Kpi("revenue_per_customer", "Revenue a customer", "money", "Total revenue ÷ customers."),
+        Kpi("customers", "Customers", "count", "Customers with at least one order.", "customers"),
+        Kpi("revenue_per_customer", "Revenue per customer", "money", "Total revenue ÷ customers."),
         Kpi(
-            "returning_share", "Revenue from returning", "percent", "Share of customers who bought in an earlier month."
+            "returning_share",
+            "Revenue from returning customers",
+            "percent",
+            "Share of revenue from customers who first ordered in an earlier month.",
         ),
-        Kpi("vip_share", "Revenue from VIPs", "percent", "Share of customers who are VIPs now."),
+        Kpi("vip_share", "Revenue from VIP customers", "percent", "Share of revenue from current VIPs."),
     ),
     (
         Visual(
             "segment_share",
-            "Segment share of revenue",
-            "Customers by the segment that they are in now.",
+            "Revenue by segment",
+            "By the customer's current segment.",
             "donut",
             "segment",
             ("revenue", "revenue_share", "customers", "orders", "average_order_value"),
@@ -221,7 +163,7 @@ CUSTOMERS = Page(
         Visual(
             "lifetime_value",
             "Lifetime value",
-            "By segment: average order value × purchase frequency × lifespan, over the days shown.",
+            "By segment, for the selected date range: average order value × purchase frequency × customer lifespan.",
             "column",
             "segment",
             (
@@ -239,7 +181,7 @@ CUSTOMERS = Page(
         Visual(
             "new_and_returning",
             "New and returning customers",
-            "Customers with an order in the month: new in the month of their first order ever, else returning.",
+            "Customers who ordered in each month: new in the month of their first order, returning in later months.",
             "stack",
             "buyer",
             ("customers", "revenue"),
@@ -249,7 +191,7 @@ CUSTOMERS = Page(
         Visual(
             "cohort_retention",
             "Cohort retention",
-            "Of the customers whose first order ever fell into a month, how many order again so many months later.",
+            "Of the customers who first ordered in a month, the percentage who ordered in each later month.",
             "heatmap",
             "cohort",
             ("retention", "customers"),
@@ -259,7 +201,7 @@ CUSTOMERS = Page(
         Visual(
             "top_customers",
             "Top customers",
-            "By number only: dashboards hold no personal data.",
+            "Customers appear by ID only: the dashboards contain no personal data.",
             "table",
             "customer",
             ("revenue", "orders", "average_order_value", "revenue_share"),
@@ -277,26 +219,26 @@ GEOGRAPHY = Page(
     "Where and when do people buy?",
     (
         REVENUE,
-        Kpi("states", "States with sales", "count", "States with at least one order."),
+        Kpi("states", "States with orders", "count", "States with at least one order."),
         Kpi(
             "top_five_states_share",
-            "Top five states' share",
+            "Share of top 5 states",
             "percent",
-            "Revenue of the five best states ÷ all revenue.",
+            "Revenue of the top 5 states ÷ total revenue.",
         ),
         Kpi(
             "weekend_uplift",
             "Weekend uplift",
             "percent",
-            "Revenue of a weekend day against a weekday.",
+            "Average revenue of a weekend day compared with a weekday.",
             compare=False,
         ),
     ),
     (
         Visual(
             "state_map",
-            "Sales by state",
-            "Where customers lived on the day of the sale.",
+            "Revenue by state",
+            "By the customer's state on the order date.",
             "map",
             "state",
             ("revenue", "revenue_share", "orders", "customers", "average_order_value"),
@@ -305,8 +247,8 @@ GEOGRAPHY = Page(
         ),
         Visual(
             "state_ranking",
-            "States ranked",
-            "The fifteen states with the most revenue.",
+            "Top 15 states",
+            "States with the highest revenue.",
             "bar",
             "state",
             ("revenue", "revenue_share", "orders", "customers", "average_order_value"),
@@ -317,7 +259,7 @@ GEOGRAPHY = Page(
         Visual(
             "regions",
             "Regions",
-            "Drill from regions to their states.",
+            "Revenue by region. Drill down to states.",
             "bar",
             "region",
             ("revenue", "revenue_share", "orders", "customers", "average_order_value"),
@@ -329,7 +271,7 @@ GEOGRAPHY = Page(
         Visual(
             "weekdays",
             "Weekdays and weekends",
-            "Mean revenue of each day of the week, so that ranges with more Mondays do not favour Mondays.",
+            "Average revenue per day, so that a range with more Mondays doesn't favor Mondays.",
             "column",
             "weekday",
             ("revenue_per_day", "revenue", "orders", "days"),
@@ -338,8 +280,8 @@ GEOGRAPHY = Page(
         ),
         Visual(
             "region_payments",
-            "Payment preference by region",
-            "Share of each region's orders by payment method.",
+            "Payment methods by region",
+            "Each payment method's share of orders in the region.",
             "share_stack",
             "payment",
             ("order_share", "orders", "revenue"),
@@ -349,7 +291,7 @@ GEOGRAPHY = Page(
         Visual(
             "seasonality",
             "Seasonality",
-            "The months of each year on one axis. Shows the whole history, whatever the date range.",
+            "Monthly revenue, one line per year. Always shows the full history, regardless of the date range.",
             "lines",
             None,
             ("revenue", "orders"),
@@ -369,28 +311,28 @@ HEALTH = Page(
             "checks_passed",
             "Checks passed",
             "count",
-            "Asset checks that passed over all days and over the days of the last run.",
+            "Asset checks that passed for all days and for the days of the last run.",
             compare=False,
         ),
         Kpi(
             "checks_failed",
             "Checks failed",
             "count",
-            "Checks of severity ERROR that fail, over all days or some.",
+            "Checks with severity ERROR that are failing for some or all days.",
             compare=False,
         ),
         Kpi(
             "checks_warning",
             "Warnings",
             "count",
-            "Checks of severity WARN that fail, over all days or some.",
+            "Checks with severity WARN that are failing for some or all days.",
             compare=False,
         ),
         Kpi(
             "rejected_rows",
             "Rejected rows",
             "count",
-            "Exported rows that production does not take. A row may have several reasons.",
+            "Exported rows that production rejected. A row can have several reasons.",
             compare=False,
         ),
     ),
@@ -398,7 +340,7 @@ HEALTH = Page(
         Visual(
             "freshness",
             "Freshness by layer",
-            "When each layer was last loaded, and whether that is within its freshness policy.",
+            "When each layer was last loaded, and whether that meets its freshness policy.",
             "table",
             measures=(),
             span=7,
@@ -406,15 +348,15 @@ HEALTH = Page(
         Visual(
             "check_results",
             "Check results by layer",
-            "The last result of every asset check.",
+            "The latest result of each asset check.",
             "stack",
             measures=(),
             span=5,
         ),
         Visual(
             "failing_checks",
-            "Checks that need a look",
-            "Checks that failed or warn, the days they cover, and what they found.",
+            "Checks that need attention",
+            "Failed checks and warnings, the days they cover, and what they found.",
             "table",
             measures=(),
             span=12,
@@ -422,7 +364,7 @@ HEALTH = Page(
         Visual(
             "rejects",
             "Rejected rows by reason",
-            "Exported rows that production does not take; a row with two reasons counts under both.",
+            "Exported rows that production rejected. A row with two reasons counts under both.",
             "bar",
             measures=(),
             limit=12,
@@ -436,6 +378,6 @@ PAGES: Sequence[Page] = (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY, HEALTH)
 
 
 def page_at(path: str) -> Page | None:
-    """The page of an address, with or without a slash at its end."""
+    """The page at a URL path, with or without a trailing slash; None if there is none."""
     wanted = path.rstrip("/") or "/"
     return next((page for page in PAGES if page.path == wanted), None)

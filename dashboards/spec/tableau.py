@@ -1,6 +1,6 @@
-"""The Tableau extract: the warehouse's star schema as one ``.hyper`` file, tables and keys as in PostgreSQL.
+"""The Tableau extract: the warehouse's star schema as one ``.hyper`` file, with the same tables and keys as PostgreSQL.
 
-Needs the optional dependency tableauhyperapi (300 MB), whose engine runs on this machine and reports to nobody.
+Requires the optional dependency tableauhyperapi (300 MB). Its engine runs locally and sends no telemetry.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import sql
 
-from dashboards.spec.powerbi import model_columns
+from dashboards.spec.powerbi_model import model_columns
 from ecommerce_platform.io_managers.connection import PostgresConnection
 
 TABLES = ("fact_sales", "dim_date", "dim_customer", "customer_profile", "dim_product", "dim_payment")
@@ -19,18 +19,18 @@ ROWS_AT_ONCE = 50_000
 
 
 class TableauError(RuntimeError):
-    """The extract cannot be written; one line says what to do."""
+    """The extract cannot be written. The message is one line that says what to do."""
 
 
 def write_extract(connection: PostgresConnection, path: Path) -> dict[str, int]:
-    """Write the extract; a file that stood there is replaced once the new one is whole.
+    """Write the extract. An existing file is replaced only when the new one is complete.
 
     Args:
-        connection: reads the warehouse.
-        path: where the extract goes.
+        connection: a connection that can read the warehouse.
+        path: where to write the extract.
 
     Returns:
-        The rows of each table.
+        The number of rows written, by table.
 
     Raises:
         TableauError: tableauhyperapi is not installed.
@@ -39,7 +39,7 @@ def write_extract(connection: PostgresConnection, path: Path) -> dict[str, int]:
         import tableauhyperapi as hyper  # ty: ignore[import-not-found]
     except ImportError:
         raise TableauError(
-            "tableauhyperapi is not installed. Install the extra: .venv/bin/pip install '.[tableau]'"
+            "tableauhyperapi is not installed. To install it, run: .venv/bin/pip install '.[tableau]'"
         ) from None
     types = {
         "bigint": hyper.SqlType.big_int(),
@@ -53,7 +53,7 @@ def write_extract(connection: PostgresConnection, path: Path) -> dict[str, int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     counts: dict[str, int] = {}
-    # An empty log_config keeps it from writing a log into the working directory.
+    # An empty log_config stops Hyper from writing a log file to the working directory.
     with (
         hyper.HyperProcess(hyper.Telemetry.DO_NOT_SEND_USAGE_DATA_TO_TABLEAU, parameters={"log_config": ""}) as process,
         hyper.Connection(process.endpoint, unfinished, hyper.CreateMode.CREATE_AND_REPLACE) as extract,

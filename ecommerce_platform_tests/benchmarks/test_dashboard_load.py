@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from dashboards.app.filters import RANGES
-from dashboards.spec.pages import PAGES, Page
+from dashboards.spec.page_types import Page
+from dashboards.spec.pages import PAGES
 from ecommerce_platform_tests.e2e.served import Served, yesterday
 
 USERS = int(os.environ.get("LOAD_USERS", "200"))

@@ -169,7 +169,7 @@ def test_pages_say_what_fails_what_is_missing_and_what_is_behind(platform: Platf
         platform.run(4, only=["staging.transactions", "staging.transaction_items", "production.loaded_days"])
         told = warnings(read_health(reader), day(2), moment)
         assert [(notice.badge, notice.text) for notice in told][:2] == [
-            ("Failing", "1 check fails: staging.products contract (4 Jan 2024)."),
+            ("Failing", "1 check is failing: staging.products contract (4 Jan 2024)."),
             ("Incomplete", "1 day is not loaded: 3 Jan 2024."),
         ]
         assert told[2].badge == "Behind"

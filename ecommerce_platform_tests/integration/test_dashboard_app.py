@@ -21,10 +21,12 @@ from click.testing import CliRunner
 from pydantic import PrivateAttr
 
 from dashboards.app.answers import page_answers
+from dashboards.app.content import Dashboards
 from dashboards.app.filters import Filters, View
 from dashboards.app.health import FRESH, LATE, STALE, UNKNOWN, Health, TableReport, freshness_of, staleness
-from dashboards.app.server import Dashboards, create_app
-from dashboards.app.snapshot import DatabaseError, Store
+from dashboards.app.server import create_app
+from dashboards.app.snapshot import DatabaseError
+from dashboards.app.store import Store
 from dashboards.spec.pages import EXECUTIVE, PAGES
 from ecommerce_platform.cli import main
 from ecommerce_platform.io_managers import PostgresConnection
@@ -150,12 +152,12 @@ def test_the_old_numbers_answer_while_newer_ones_are_read(platform: Platform) ->
 
 def test_a_database_that_cannot_be_read_is_one_clear_error(sales: Platform) -> None:
     gone = psycopg.conninfo.make_conninfo(sales.url, dbname="nowhere")
-    with pytest.raises(DatabaseError, match=r"PostgreSQL does not answer.*nowhere"):
+    with pytest.raises(DatabaseError, match=r"PostgreSQL is not responding.*nowhere"):
         Store(PostgresConnection(url=gone, role="reader")).current()
     with psycopg.connect(sales.url, autocommit=True) as connection:
         connection.execute("create database without_tables")
     empty = psycopg.conninfo.make_conninfo(sales.url, dbname="without_tables")
-    with pytest.raises(DatabaseError, match="The tables cannot be read"):
+    with pytest.raises(DatabaseError, match="Cannot read the database"):
         Store(PostgresConnection(url=empty, role="reader")).current()
 
 

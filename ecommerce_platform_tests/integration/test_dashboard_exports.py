@@ -16,7 +16,7 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7
 
-from dashboards.spec import powerbi
+from dashboards.spec import powerbi, powerbi_files, powerbi_model, powerbi_report
 from dashboards.spec.pages import PAGES
 from ecommerce_platform.cli import main
 from ecommerce_platform.io_managers import PostgresConnection
@@ -34,7 +34,7 @@ TMDL = {Path(name).stem: text for name, text in FILES.items() if "/tables/" in n
 def test_the_project_on_disk_is_what_the_specification_makes():
     on_disk = {
         str(path.relative_to(powerbi.FOLDER)): path.read_text(encoding="utf-8")
-        for part in (powerbi.MODEL, powerbi.REPORT, f"{powerbi.NAME}.pbip")
+        for part in (powerbi_files.MODEL, powerbi_files.REPORT, f"{powerbi_files.NAME}.pbip")
         for path in ([powerbi.FOLDER / part] if part.endswith(".pbip") else (powerbi.FOLDER / part).rglob("*"))
         if path.is_file()
     }
@@ -42,7 +42,7 @@ def test_the_project_on_disk_is_what_the_specification_makes():
 
 
 def test_the_command_writes_the_project_and_removes_what_is_no_longer_in_it(tmp_path):
-    stray = tmp_path / powerbi.REPORT / "definition" / "pages" / "old" / "page.json"
+    stray = tmp_path / powerbi_files.REPORT / "definition" / "pages" / "old" / "page.json"
     stray.parent.mkdir(parents=True)
     stray.touch()
     (tmp_path / "notes.txt").touch()
@@ -57,7 +57,7 @@ def registry() -> Registry:
         pytest.skip("Microsoft's schemas are not beside this project: ../shared/schemas/powerbi")
     resources = []
     for path in SCHEMAS.rglob("*.json"):
-        address = f"{powerbi.SCHEMAS}/{path.relative_to(SCHEMAS).as_posix()}"
+        address = f"{powerbi_files.SCHEMAS}/{path.relative_to(SCHEMAS).as_posix()}"
         resources.append((address, Resource(json.loads(path.read_text(encoding="utf-8-sig")), DRAFT7)))
     return Registry().with_resources(resources)
 
@@ -94,10 +94,10 @@ MEASURES = declared("fact_sales", "measure")
 
 def test_every_table_of_the_warehouse_is_in_the_model(sales: Platform):
     tables = sales.rows("select tablename from pg_tables where schemaname = 'warehouse'")
-    assert {row[0] for row in tables} | {"customer_profile"} == set(TMDL) == set(powerbi.TABLES)
+    assert {row[0] for row in tables} | {"customer_profile"} == set(TMDL) == set(powerbi_model.TABLES)
 
 
-@pytest.mark.parametrize("table", powerbi.TABLES)
+@pytest.mark.parametrize("table", powerbi_model.TABLES)
 def test_every_column_of_the_model_is_in_the_database_with_its_type(sales: Platform, table: str):
     columns = dict(
         sales.rows(
@@ -107,32 +107,32 @@ def test_every_column_of_the_model_is_in_the_database_with_its_type(sales: Platf
         )
     )
     model = {name for name, expression in declared(table, "column").items() if not expression}
-    left_out = {column for owner, column in powerbi.LEFT_OUT if owner == table}
+    left_out = {column for owner, column in powerbi_model.LEFT_OUT if owner == table}
     assert model == set(columns) - left_out
-    for name, type_, _ in powerbi.model_columns(table):
+    for name, type_, _ in powerbi_model.model_columns(table):
         assert columns[name] == type_
         block = TMDL[table].split(f"\tcolumn {name}\n")[1].split("\n\n")[0]
-        assert f"dataType: {powerbi.TYPES[type_]}" in block
+        assert f"dataType: {powerbi_model.TYPES[type_]}" in block
         assert f"sourceColumn: {name}" in block
         assert f'"{name}"' in TMDL[table].split("Table.SelectColumns")[1]
 
 
 def test_every_relationship_leads_from_a_column_to_a_key(sales: Platform):
-    for start, end in powerbi.RELATIONSHIPS:
+    for start, end in powerbi_model.RELATIONSHIPS:
         for side in (start, end):
             table, column = side.split(".")
             assert column in declared(table, "column"), side
         table, column = end.split(".")
         total, distinct = sales.rows(f"select count(*), count(distinct {column}) from warehouse.{table}")[0]
         assert total == distinct, f"{end} is not unique"
-    text = FILES[f"{powerbi.MODEL}/definition/relationships.tmdl"]
-    assert text.count("relationship ") == len(powerbi.RELATIONSHIPS)
+    text = FILES[f"{powerbi_files.MODEL}/definition/relationships.tmdl"]
+    assert text.count("relationship ") == len(powerbi_model.RELATIONSHIPS)
 
 
 def test_there_is_one_way_from_each_table_to_each_other():
     """Power BI refuses two active paths between two tables."""
     ways: dict[str, list[str]] = {}
-    for start, end in powerbi.RELATIONSHIPS:
+    for start, end in powerbi_model.RELATIONSHIPS:
         ways.setdefault(end.split(".")[0], []).append(start.split(".")[0])
 
     def paths(table: str) -> Iterator[str]:
@@ -140,19 +140,19 @@ def test_there_is_one_way_from_each_table_to_each_other():
             yield other
             yield from paths(other)
 
-    for table in powerbi.TABLES:
+    for table in powerbi_model.TABLES:
         reached = list(paths(table))
         assert len(reached) == len(set(reached)), f"{table} reaches {reached}"
 
 
 def test_every_hierarchy_goes_over_columns_of_its_table():
-    for table, name, levels in powerbi.MODEL_HIERARCHIES:
+    for table, name, levels in powerbi_model.MODEL_HIERARCHIES:
         assert f"\thierarchy {name}\n" in TMDL[table]
         assert {column for _, column in levels} <= set(declared(table, "column"))
 
 
 def test_every_name_in_dax_is_a_measure_or_a_column():
-    calculated = [(column.table, column.dax) for column in powerbi.CALCULATED]
+    calculated = [(column.table, column.dax) for column in powerbi_model.CALCULATED]
     for owner, dax in [*(("fact_sales", text) for text in MEASURES.values()), *calculated]:
         assert dax.count("(") == dax.count(")")
         for table, column in re.findall(r"(\w+)\[([^\]]+)\]", dax):
@@ -189,7 +189,9 @@ def fields(node: Any) -> Iterator[tuple[str, str, str]]:
 
 def test_every_field_of_every_visual_is_in_the_model():
     levels = {
-        (table, f"{name}.{level}") for table, name, level_list in powerbi.MODEL_HIERARCHIES for level, _ in level_list
+        (table, f"{name}.{level}")
+        for table, name, level_list in powerbi_model.MODEL_HIERARCHIES
+        for level, _ in level_list
     }
     used = 0
     for name, text in FILES.items():
@@ -206,17 +208,19 @@ def test_every_field_of_every_visual_is_in_the_model():
 
 def test_the_report_has_the_pages_and_charts_of_the_specification():
     pages = [page for page in PAGES if page.in_powerbi]
-    order = json.loads(FILES[f"{powerbi.REPORT}/definition/pages/pages.json"])["pageOrder"]
+    order = json.loads(FILES[f"{powerbi_files.REPORT}/definition/pages/pages.json"])["pageOrder"]
     assert order == [page.id for page in pages]
     assert len(pages) == 4
     for page in pages:
-        folder = f"{powerbi.REPORT}/definition/pages/{page.id}"
+        folder = f"{powerbi_files.REPORT}/definition/pages/{page.id}"
         visuals = {
             name.split("/")[-2]: json.loads(FILES[name]) for name in FILES if name.startswith(f"{folder}/visuals/")
         }
         charts = {visual.id for visual in page.visuals}
         assert charts <= set(visuals)
-        assert sum(visual["visual"]["visualType"] == "slicer" for visual in visuals.values()) == len(powerbi.SLICERS)
+        assert sum(visual["visual"]["visualType"] == "slicer" for visual in visuals.values()) == len(
+            powerbi_report.SLICERS
+        )
         assert sum(visual["visual"]["visualType"] == "card" for visual in visuals.values()) == 4
         clicks = json.loads(FILES[f"{folder}/page.json"])["visualInteractions"]
         assert {(click["source"], click["target"]) for click in clicks} == {
@@ -224,8 +228,8 @@ def test_the_report_has_the_pages_and_charts_of_the_specification():
         }
         boxes = [visual["position"] for visual in visuals.values()]
         for box in boxes:
-            assert 0 <= box["x"] < box["x"] + box["width"] <= powerbi.WIDTH
-            assert 0 <= box["y"] < box["y"] + box["height"] <= powerbi.HEIGHT
+            assert 0 <= box["x"] < box["x"] + box["width"] <= powerbi_report.WIDTH
+            assert 0 <= box["y"] < box["y"] + box["height"] <= powerbi_report.HEIGHT
         for place, one in enumerate(boxes):
             for other in boxes[:place]:
                 apart = (

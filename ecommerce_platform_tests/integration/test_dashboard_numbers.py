@@ -299,7 +299,7 @@ def test_days_without_any_sale_give_empty_charts_and_no_error(snapshot: Snapshot
 
 def test_there_is_no_change_without_earlier_days(snapshot: Snapshot) -> None:
     answer = Shown(snapshot, "?range=all").answers.kpi(EXECUTIVE.kpis[0])
-    assert (answer.change, answer.why) == (None, "no earlier days to compare with")
+    assert (answer.change, answer.why) == (None, "No prior period")
 
 
 @pytest.mark.parametrize("level", ["year", "month", "day"])

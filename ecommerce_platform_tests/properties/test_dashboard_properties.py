@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from dashboards.app.filters import EARLIEST, LATEST, RANGES, Filters, View, parse
 from dashboards.spec.fields import FILTERS, HIERARCHIES
 from dashboards.spec.metrics import metric
-from dashboards.spec.pages import PAGES, Page
+from dashboards.spec.page_types import Page
+from dashboards.spec.pages import PAGES
 
 members = st.text(min_size=1, max_size=60)
 days = st.dates(EARLIEST, LATEST)

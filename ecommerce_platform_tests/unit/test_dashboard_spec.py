@@ -8,13 +8,14 @@ import io
 import re
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
-from dashboards.app.answers import Answer, Column
+from dashboards.app.cards import sparkline
+from dashboards.app.chart_data import Answer, Column
 from dashboards.app.figures import figure
 from dashboards.app.filters import Filters
 from dashboards.app.formats import exact, period_label, short
-from dashboards.app.layout import sparkline
 from dashboards.app.theme import DARK, LIGHT, Theme
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES
 from dashboards.spec.metrics import MetricError, metric, metrics
@@ -53,8 +54,22 @@ def test_a_metric_is_what_the_sql_file_says():
     assert metrics()["share"].comment == "part / whole * 100."
 
 
+@pytest.mark.parametrize("name", ["average_order_value", "profit_margin", "share"])
+def test_a_metric_of_columns_is_rounded_like_the_metric_itself(name: str):
+    """Sparklines and rankings once computed margin and average order value with formulas of their own."""
+    random = np.random.default_rng(7)
+    first = np.concatenate([random.integers(-(10**9), 10**9, 2_000), [24_690, 0, 100, -12_345, 1]])
+    second = np.concatenate([random.integers(-(10**7), 10**7, 2_000), [20_000, 0, 0, 20_000, 8]])
+    several = metric(name).of_columns(first / 100, second / 100)
+    for position in range(len(first)):
+        one = metric(name)(Decimal(int(first[position])).scaleb(-2), Decimal(int(second[position])).scaleb(-2))
+        assert (None if np.isnan(several[position]) else float(several[position])) == (
+            None if one is None else float(one)
+        )
+
+
 def test_a_metric_that_is_not_defined_is_named():
-    with pytest.raises(MetricError, match=r"070_metrics.sql defines no function warehouse\.magic"):
+    with pytest.raises(MetricError, match=r"070_metrics.sql does not define warehouse\.magic"):
         metric("magic")
 
 
@@ -68,7 +83,7 @@ def test_a_metric_in_sql_that_is_not_known_is_not_guessed(tmp_path):
     odd = metrics(path)["odd"]
     with pytest.raises(MetricError, match="SQRT"):
         odd(4)
-    with pytest.raises(MetricError, match="no DAX"):
+    with pytest.raises(MetricError, match="cannot be translated to DAX"):
         odd.dax(a="[A]")
 
 

@@ -1,4 +1,4 @@
-/* What the browser does by itself: follow links and clicks without a reload, dates, dark mode, and say when it waits. */
+/* Client-side behavior: navigation without reloads, date inputs, dark mode, and the loading indicator. */
 "use strict";
 
 (function () {
@@ -6,7 +6,7 @@
 
   let waiting = 0;
 
-  /* Something was asked for: say so at once, and take it back should nobody ask the server. */
+  /* Show the loading indicator at once, and hide it again if no request follows. */
   function busy() {
     root.dataset.busy = "";
     setTimeout(idle, 3000);
@@ -18,7 +18,7 @@
 
   window.addEventListener("popstate", busy);
 
-  /* dcc.Location listens to this event, and to Back. */
+  /* dcc.Location listens for this event and for popstate. */
   function go(address) {
     const here = location.pathname + location.search;
     if (address === here) return;
@@ -41,7 +41,7 @@
     else go(link.getAttribute("href"));
   });
 
-  /* Dash's input would set a text cursor, which a date has not: it sees nothing of what is typed. */
+  /* Dash's input tries to set a text cursor, which date inputs don't support, so hide typing from it. */
   document.addEventListener("input", function (event) {
     if (event.target.type === "date") event.stopPropagation();
   }, true);
@@ -55,7 +55,7 @@
     const query = new URLSearchParams(location.search);
     query.delete("range");
     query.delete("period");
-    /* The day that was changed counts; the other one follows where it would lie on the wrong side. */
+    /* If the start date is after the end date, set both to the date that the user changed. */
     const pair = [from.value, to.value];
     if (pair[0] > pair[1]) pair[event.target === from ? 1 : 0] = event.target.value;
     query.set("from", pair[0]);
@@ -80,7 +80,7 @@
     if (head) document.title = head.textContent + " · Shop dashboards";
   }
 
-  /* Dash says nothing to a page that waits, nor when its server is gone. */
+  /* Dash shows neither that a request is pending nor that the server is unreachable. */
   const send = window.fetch;
   window.fetch = function (resource) {
     const url = typeof resource === "string" ? resource : resource.url;
@@ -104,7 +104,7 @@
     });
   };
 
-  /* Dash leaves out what a cell of a heat map carries. */
+  /* Dash omits the customdata of heat map cells. */
   function cell(id, point) {
     const graph = document.querySelector('[data-visual="' + id.visual + '"] .js-plotly-plot');
     const trace = graph && graph.data[point.curveNumber];
@@ -115,7 +115,7 @@
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     dashboards: {
-      /* A point carries the address that a click on it leads to. Emptied, so that a second click on it counts too. */
+      /* Go to the URL of the clicked point. Clear clickData, so that a second click on the same point also counts. */
       clicked: function (clicks) {
         const place = clicks.findIndex(Boolean);
         if (place < 0) return window.dash_clientside.no_update;

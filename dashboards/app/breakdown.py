@@ -1,0 +1,105 @@
+"""The measures of each member of a dimension, and the ratios among them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+
+from dashboards.app.chart_data import Answer, Cell, dimension_column, measure_column, money
+from dashboards.app.selection import Selection
+from dashboards.spec.metrics import EXACT, metric
+
+
+class Breakdown:
+    """The measures of a breakdown by one dimension; computes only what they need."""
+
+    def __init__(self, selection: Selection, dimension: str, measures: Sequence[str]):
+        self.selection = selection
+        self.dimension = dimension
+        self.measures = measures
+        self.revenue = selection.sums(dimension, "revenue")
+
+    @cached_property
+    def cost(self) -> np.ndarray:
+        """Cost by member, in cents."""
+        return self.selection.sums(self.dimension, "cost")
+
+    @cached_property
+    def sold(self) -> np.ndarray:
+        """Codes of the members with at least one order line."""
+        if self.dimension in self.selection.snapshot.orders:
+            return np.flatnonzero(self.selection.order_counts(self.dimension))
+        return np.flatnonzero(self.selection.line_counts(self.dimension))
+
+    def ranked(self, measure: str, natural: bool) -> np.ndarray:
+        """Codes of the sold members, in the dimension's natural order or by a measure, highest first."""
+        if natural:
+            return self.sold
+        if measure == "profit_margin":
+            margin = metric("profit_margin").of_columns(self.revenue, self.cost)
+            values = np.where(np.isnan(margin), -np.inf, margin)
+        else:
+            values = self.revenue
+        return self.sold[np.argsort(-values[self.sold], kind="stable")]
+
+    def answer(self, codes: np.ndarray) -> Answer:
+        """The rows of the members with these codes."""
+        selection, dimension = self.selection, self.dimension
+        total = Decimal(int(self.revenue.sum()))
+        if dimension == "product" and len(codes) < len(self.revenue):
+            selection = selection.of_members(dimension, codes)
+        columns: dict[str, Callable[[int], Cell]] = {}
+        needs_orders = {"orders", "average_order_value"} & set(self.measures)
+        orders = selection.order_counts(dimension) if needs_orders else None
+        for name in ("units", "discount"):
+            if name in self.measures:
+                sums = selection.sums(dimension, name)
+                columns[name] = lambda code, sums=sums, name=name: (
+                    int(sums[code]) if name == "units" else money(sums[code])
+                )
+        if "customers" in self.measures:
+            customers = selection.customer_counts(dimension)
+            columns["customers"] = lambda code: int(customers[code])
+        columns["revenue_share"] = lambda code: metric("share")(Decimal(int(self.revenue[code])), total)
+        needs_cost = {"cost", "profit", "profit_margin"} & set(self.measures)
+        cost = selection.sums(dimension, "cost") if needs_cost else None
+        rows, clicks = [], []
+        members = selection.snapshot.members[dimension]
+        for code in codes.tolist():
+            values = ratios(
+                self.revenue[code],
+                cost[code] if cost is not None else 0,
+                int(orders[code]) if orders is not None else 0,
+            )
+            row = [values[name] if name in values else columns[name](code) for name in self.measures]
+            rows.append((selection.snapshot.name(dimension, members[code]), *row))
+            clicks.append(((dimension, members[code]),))
+        header = (dimension_column(dimension), *map(measure_column, self.measures))
+        return Answer(header, tuple(rows), tuple(clicks))
+
+
+def ratios(revenue: float, cost: float, orders: int) -> dict[str, Cell]:
+    """The measures that follow from revenue and cost, in cents, and a number of orders."""
+    money_in, money_out = money(revenue), money(cost)
+    return {
+        "revenue": money_in,
+        "cost": money_out,
+        "profit": money_in - money_out,
+        "orders": orders,
+        "average_order_value": metric("average_order_value")(money_in, orders),
+        "profit_margin": metric("profit_margin")(money_in, money_out),
+    }
+
+
+def mean_lifespan(spans: np.ndarray) -> Decimal:
+    """Average customer lifespan in years, unrounded, given the days between each customer's first and last order."""
+    total = Decimal(0)
+    for length, count in zip(*(part.tolist() for part in np.unique(spans, return_counts=True)), strict=True):
+        years = metric("customer_lifespan")(dt.date(2000, 1, 1), dt.date(2000, 1, 1) + dt.timedelta(days=length))
+        assert years is not None
+        total = EXACT.add(total, EXACT.multiply(years, Decimal(count)))
+    return EXACT.divide(total, Decimal(len(spans)))

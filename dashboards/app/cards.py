@@ -1,0 +1,301 @@
+"""The cards of a page, as Dash components: KPIs, charts, legends, and drill-down links.
+
+Everything that a click does is a link, so it works from the keyboard, opens in a new tab, and can be undone with Back.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from dash import dcc, html
+
+from dashboards.app.chart_data import Answer, KpiAnswer
+from dashboards.app.filters import View
+from dashboards.app.formats import exact, period_label, rounded, short
+from dashboards.app.snapshot import Snapshot
+from dashboards.app.theme import THEMES
+from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, TIME_LEVELS
+from dashboards.spec.page_types import Kpi, Visual
+
+Children = list[Any]
+
+GRAPH_CONFIG: Any = {
+    "displayModeBar": False,
+    "responsive": True,
+    "scrollZoom": False,
+    "doubleClick": False,
+    "showTips": False,
+    # By default, plotly.js downloads the outlines of the states from the internet.
+    "topojsonURL": "/assets/topojson/",
+}
+
+KIND_NAMES = {
+    "trend": "Line chart",
+    "bar": "Bar chart",
+    "column": "Column chart",
+    "donut": "Donut chart",
+    "map": "Map",
+    "pareto": "Line chart",
+    "heatmap": "Heat map",
+    "stack": "Stacked column chart",
+    "share_stack": "Stacked bar chart",
+    "lines": "Line chart",
+    "table": "Table",
+}
+
+
+def link(text: Any, href: str, name: str = "", **more: Any) -> html.A:
+    """A link that assets/app.js follows without reloading the page."""
+    attributes: dict[str, Any] = {"data-nav": "", **more}
+    return html.A(text, href=href, className=name, **attributes)
+
+
+def kpi_head(kpi: Kpi) -> Children:
+    """The heading of a KPI card, with its definition as a tooltip."""
+    return [html.H2(kpi.label, className="kpi-label", title=kpi.meaning)]
+
+
+def chart_card(visual: Visual) -> html.Section:
+    """The card of a chart, before its data has arrived."""
+    name = {"visual": visual.id}
+    body: Children = [html.Div(id={"type": "table", **name}, className="table-slot")]
+    if visual.kind != "table":
+        plot = html.Div(
+            id={"type": "figure", **name},
+            className="plot-frame",
+            role="img",
+            **{"aria-label": f"{KIND_NAMES[visual.kind]}: {visual.title}"},
+            children=dcc.Graph(
+                id={"type": "graph", **name},
+                className="plot",
+                config=GRAPH_CONFIG,
+                responsive=True,
+                figure={"data": [], "layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False}}},
+            ),
+        )
+        body = [plot, html.Div(id={"type": "legend", **name}, className="legend-slot"), *body]
+    return html.Section(
+        id={"type": "card", **name},
+        className=card_class(visual, "is-loading"),
+        **{"aria-label": visual.title, "data-visual": visual.id},
+        children=[
+            html.Div(
+                className="card-head",
+                children=[
+                    html.Div([html.H2(visual.title), html.P(visual.meaning, className="meaning")]),
+                    html.Div(id={"type": "tools", **name}, className="tools"),
+                ],
+            ),
+            html.Div(id={"type": "crumbs", **name}, className="crumbs-slot"),
+            html.Div(className="card-body", children=body),
+            html.Div(id={"type": "note", **name}, className="note"),
+        ],
+    )
+
+
+def card_class(visual: Visual, *states: str) -> str:
+    """CSS classes of a card: its width, its kind, and its states."""
+    return " ".join(["card", "chart", f"kind-{visual.kind}", f"span-{visual.span}", *states])
+
+
+def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
+    """The content of a KPI card: label, value, change, and sparkline."""
+    parts: Children = [
+        *kpi_head(kpi),
+        html.Div(
+            short(answer.value, kpi.format),
+            className="kpi-value",
+            title=exact(answer.value, kpi.format),
+            **{"data-exact": exact(answer.value, kpi.format)},
+        ),
+    ]
+    if kpi.compare:
+        parts.append(_change(kpi, answer))
+    elif answer.why:
+        parts.append(html.Div(answer.why, className="kpi-why"))
+    if len(answer.spark) > 2 and any(answer.spark):
+        parts.append(html.Img(src=sparkline(answer.spark, THEMES[theme].accent), alt="", className="spark"))
+    return parts
+
+
+def _change(kpi: Kpi, answer: KpiAnswer) -> html.Div:
+    if answer.change is None:
+        return html.Div(
+            html.Span(answer.why or "No orders in prior period", className="kpi-why"), className="kpi-change"
+        )
+    unit = " pts" if kpi.format == "percent" else "%"
+    direction = "up" if answer.change > 0 else "down" if answer.change < 0 else "level"
+    arrow = {"up": "▲", "down": "▼", "level": "●"}[direction]
+    word = {"up": "up", "down": "down", "level": "unchanged"}[direction]
+    return html.Div(
+        className=f"kpi-change is-{direction}",
+        children=[
+            html.Span(arrow, className="arrow", **{"aria-hidden": "true"}),
+            html.Span(word, className="sr"),
+            html.B(f" {rounded(abs(answer.change), 1)}{unit} "),
+            html.Span(answer.why, className="kpi-why"),
+        ],
+    )
+
+
+def sparkline(values: Sequence[float], colour: str) -> str:
+    """A small line chart, as an SVG image in a data URL."""
+    width, height, pad = 160.0, 36.0, 3.0
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    step = (width - 2 * pad) / (len(values) - 1)
+    points = [
+        (round(pad + place * step, 1), round(height - pad - (value - low) / span * (height - 2 * pad), 1))
+        for place, value in enumerate(values)
+    ]
+    line = " ".join(f"{x},{y}" for x, y in points)
+    area = f"{pad},{height} {line} {width - pad},{height}"
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" preserveAspectRatio="none">'
+        f'<polygon points="{area}" fill="{colour}" opacity="0.13"/>'
+        f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.8"'
+        ' stroke-linejoin="round" stroke-linecap="round" vector-effect="non-scaling-stroke"/></svg>'
+    )
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def tools(visual: Visual, path: str, view: View) -> Children:
+    """Links to the table and the CSV file of a chart."""
+    items: Children = []
+    if visual.kind != "table":
+        is_table = visual.id in view.tables
+        items.append(
+            link(
+                "Chart" if is_table else "Table",
+                path + view.with_table(visual.id, not is_table).query(),
+                "tool",
+                **{"aria-label": f"Show {visual.title} as a {'chart' if is_table else 'table'}", "data-tool": "table"},
+            )
+        )
+    items.append(
+        html.A(
+            "CSV",
+            href=f"/csv/{visual.id}{view.query()}",
+            download=f"{visual.id}.csv",
+            className="tool",
+            **{"aria-label": f"Download {visual.title} as CSV", "data-tool": "csv"},
+        )
+    )
+    return items
+
+
+def crumbs(visual: Visual, answer: Answer, path: str, view: View, snapshot: Snapshot) -> Children:
+    """The drill-down breadcrumbs of a chart: links to the levels above, the current level, and a link down."""
+    if visual.hierarchy is None or answer.level is None:
+        return []
+    levels = HIERARCHIES[visual.hierarchy].levels
+    depth = levels.index(answer.level)
+    trail: Children = []
+    for place, level in enumerate(levels[:depth]):
+        target, label = _up(visual, view, level, None if place == 0 else levels[place - 1], snapshot)
+        trail.append(html.Li(link(label, path + target.query(), "crumb")))
+    here = _here(visual, answer.level, levels[depth - 1] if depth else None, view, snapshot)
+    trail.append(html.Li(html.Span(here, **{"aria-current": "true"}), className="crumb-here"))
+    if depth + 1 < len(levels):
+        chosen = view.filters.period if visual.hierarchy == "time" else view.filters.get(answer.level)
+        below = levels[depth + 1]
+        text = f"Drill down to {_plural(below).lower()}"
+        if chosen is not None:
+            text += f" in {period_label(chosen) if visual.hierarchy == 'time' else snapshot.name(answer.level, chosen)}"
+        trail.append(
+            html.Li(
+                link(
+                    [text, html.Span("↓", **{"aria-hidden": "true"})],
+                    path + view.with_level(visual.hierarchy, below).query(),
+                    "drill",
+                )
+            )
+        )
+    return [html.Nav(html.Ol(trail), className="crumbs", **{"aria-label": f"Drill-down levels of {visual.title}"})]
+
+
+def _up(visual: Visual, view: View, level: str, above: str | None, snapshot: Snapshot) -> tuple[View, str]:
+    """The view at a level above, and the label of the link to it."""
+    assert visual.hierarchy is not None
+    if visual.hierarchy == "time":
+        period = view.filters.period
+        kept = period[:4] if level == "month" and period and view.level("time") == "day" else None
+        up = view.with_filters(view.filters.with_member("period", kept))
+        return up.with_level("time", level), kept or _plural(level)
+    levels = HIERARCHIES[visual.hierarchy].levels
+    up = view.with_filters(view.filters.without(levels[levels.index(level) :]))
+    return up.with_level(visual.hierarchy, None if level == levels[0] else level), _plural(level)
+
+
+def _here(visual: Visual, level: str, above: str | None, view: View, snapshot: Snapshot) -> str:
+    if visual.hierarchy == "time":
+        period = view.filters.period
+        if view.level("time") is not None and period and above:
+            return period_label(period[: {"year": 4, "month": 7}[above]])
+        return _plural(level)
+    chosen = view.filters.get(above) if above else None
+    return snapshot.name(above or "", chosen) if chosen else _plural(level)
+
+
+def _plural(level: str) -> str:
+    return TIME_LEVELS[level][1] if level in TIME_LEVELS else DIMENSIONS[level].plural
+
+
+def legend(answer: Answer, addresses: Sequence[str], chosen: Sequence[bool], theme: str) -> Children:
+    """The legend of a donut chart; each entry is a link that filters by the member."""
+    colours = THEMES[theme].series
+    share = [column.id for column in answer.columns].index("revenue_share")
+    return [
+        html.Ul(
+            className="legend",
+            children=[
+                html.Li(
+                    link(
+                        [
+                            html.Span(className="dot", style={"background": colours[place % len(colours)]}),
+                            html.Span(str(row[0]), className="legend-name"),
+                            html.Span(short(row[share], "percent"), className="legend-value"),
+                        ],
+                        addresses[place],
+                        "legend-link" + (" is-chosen" if chosen[place] else ""),
+                        **({"aria-current": "true"} if chosen[place] else {}),
+                    )
+                )
+                for place, row in enumerate(answer.rows)
+            ],
+        )
+    ]
+
+
+def empty(path: str) -> Children:
+    """A chart without any orders."""
+    return [
+        html.Div(
+            className="empty",
+            children=[
+                html.Span(className="empty-mark", **{"aria-hidden": "true"}),
+                html.P("No orders match these filters"),
+                link("Reset filters", path, "button is-quiet"),
+            ],
+        )
+    ]
+
+
+def nothing_to_report() -> Children:
+    """A report without rows, which is good news."""
+    return [html.Div(className="empty", children=[html.P("Nothing to report")])]
+
+
+def summary(visual: Visual, answer: Answer) -> str:
+    """The description of a chart for screen readers: its kind, its title, and its first rows."""
+    value = 2 if visual.kind in ("pareto", "heatmap", "stack", "share_stack") else 1
+    column = answer.columns[value]
+    parts = [
+        " ".join(exact(cell, answer.columns[place].format) for place, cell in enumerate(row[:value]))
+        + f" {short(row[value], column.format)}"
+        for row in answer.rows[:5]
+    ]
+    more = f", and {len(answer.rows) - 5:,} more" if len(answer.rows) > 5 else ""
+    return f"{KIND_NAMES[visual.kind]}: {visual.title}, {column.label.lower()}. {'; '.join(parts)}{more}."

@@ -1,0 +1,99 @@
+"""The data of a page for a URL: snapshot, health, filters, KPIs, and charts. Cached by filters and data version."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dashboards.app.answers import page_answers
+from dashboards.app.chart_data import Answer, KpiAnswer
+from dashboards.app.filters import Dropped, View, parse
+from dashboards.app.health import Health, Notice, health_answers, read_health, warnings
+from dashboards.app.snapshot import DatabaseError, Snapshot
+from dashboards.app.store import Store
+from dashboards.spec.page_types import Page
+from ecommerce_platform.checks.freshness import Clock, utc_now
+
+MOST_CACHED = 256
+HEALTH_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Content:
+    """The data of a page for one URL, before it is drawn."""
+
+    page: Page
+    path: str
+    view: View
+    dropped: Sequence[Dropped] = ()
+    snapshot: Snapshot | None = None
+    health: Health | None = None
+    warnings: Sequence[Notice] = ()
+    fault: str | None = None
+    is_reading: bool = False
+    kpis: Mapping[str, KpiAnswer] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+
+
+class Dashboards:
+    """Computes the data of a page, and caches it by filters and data version."""
+
+    def __init__(
+        self, store: Store, *, clock: Clock = utc_now, dagster_port: int = 3000, dagster_url: str | None = None
+    ):
+        self.store = store
+        self.clock = clock
+        self.dagster_port = dagster_port
+        self.dagster_url = dagster_url
+        self._cache: OrderedDict[tuple, tuple] = OrderedDict()
+        self._lock = threading.Lock()
+        self._health: tuple[float, Health] | None = None
+
+    def content(self, page: Page, query: str) -> Content:
+        """The data of a page for a query string, which can contain anything."""
+        try:
+            snapshot = self.store.current()
+            health = self._read_health()
+        except DatabaseError as error:
+            return Content(page, page.path, View(), fault=str(error))
+        view, dropped = parse(query, snapshot.vocabulary, page)
+        last_day = None if snapshot.is_empty else snapshot.last_day
+        now = self.clock()
+        content = Content(
+            page,
+            page.path,
+            view,
+            dropped,
+            snapshot,
+            health,
+            warnings(health, last_day, now),
+            is_reading=self.store.is_reading,
+        )
+        if page.id == "health":
+            kpis, answers = health_answers(health, now)
+        elif snapshot.is_empty:
+            return content
+        else:
+            kpis, answers = self._answers(snapshot, page, view)
+        return replace(content, kpis=kpis, answers=answers)
+
+    def _answers(self, snapshot: Snapshot, page: Page, view: View) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
+        key = (snapshot.version, snapshot.read_at, page.id, view.filters, view.levels)
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]  # type: ignore[return-value]
+        found = page_answers(snapshot, page, view)
+        with self._lock:
+            self._cache[key] = found
+            while len(self._cache) > MOST_CACHED:
+                self._cache.popitem(last=False)
+        return found
+
+    def _read_health(self) -> Health:
+        if self._health is None or time.monotonic() - self._health[0] > HEALTH_SECONDS:
+            self._health = (time.monotonic(), read_health(self.store.connection))
+        return self._health[1]

@@ -1,0 +1,157 @@
+"""Turns the data of a page into the outputs of the Dash callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dash import no_update
+
+from dashboards.app import cards, layout, tables
+from dashboards.app.chart_data import Answer
+from dashboards.app.content import Content
+from dashboards.app.figures import figure
+from dashboards.app.theme import THEMES
+from dashboards.spec.page_types import Visual
+
+
+class Drawn:
+    """The outputs of the callback that shows the data."""
+
+    def __init__(self, content: Content, theme: str, dagster: str):
+        self.content = content
+        self.theme = theme
+        self.dagster = dagster
+        self.page = content.page
+        self.path = content.path
+        self.view = content.view
+        self._no_numbers = content.fault is not None or not content.answers
+
+    def frame(self, fingerprint: str) -> list[Any]:
+        """Navigation, filters, timestamps, and notices."""
+        content, snapshot = self.content, self.content.snapshot
+        nav = layout.nav(self.page, self.view)
+        if snapshot is None:
+            retry = self.path
+            notice = layout.failure(
+                "The data can't be shown.",
+                content.fault or "",
+                "To start the database, run: ecommerce-platform db start",
+                retry,
+            )
+            return [nav, no_update, no_update, no_update, no_update, [], notice, fingerprint, "is-broken"]
+        health = content.health
+        refreshed = health.refreshed_at if health else None
+        last_day = "" if snapshot.is_empty else f"{snapshot.last_day:%-d %b %Y}"
+        stamps = layout.stamps(
+            last_day,
+            f"{refreshed:%-d %b %Y %H:%M} UTC" if refreshed else None,
+            content.warnings[0].badge if content.warnings else None,
+            content.is_reading,
+        )
+        notices = layout.notices(content.dropped, content.warnings, None if self.page.id == "health" else "/health")
+        if snapshot.is_empty:
+            notices += layout.failure(
+                "No data loaded yet.",
+                "The warehouse contains no orders.",
+                "To load data, run: ecommerce-platform up",
+                self.path,
+            )
+            state = "" if self.page.id == "health" else "is-broken"
+            return [nav, [], None, None, [], stamps, notices, fingerprint, state]
+        start, end = self.view.filters.days(snapshot.first_day, snapshot.last_day)
+        return [
+            nav,
+            layout.presets(self.path, self.view),
+            start.isoformat(),
+            end.isoformat(),
+            layout.chips(self.path, self.view, snapshot),
+            stamps,
+            notices,
+            fingerprint,
+            "is-health" if self.page.id == "health" else "",
+        ]
+
+    def parts(self, asked: Sequence[Sequence[Mapping[str, str]]]) -> list[list[Any]]:
+        """The content of each KPI and chart, in the order in which the browser asked for them."""
+        if self._no_numbers:
+            return [[no_update for _ in group] for group in asked]
+        kpis = [
+            self._kpi,
+            lambda _: "card kpi",
+        ]
+        visuals = [
+            self._figure,
+            self._summary,
+            self._legend,
+            self._table,
+            lambda visual: cards.tools(visual, self.path, self.view),
+            self._crumbs,
+            lambda visual: self._answer(visual).note,
+            self._card_class,
+        ]
+        results: list[list[Any]] = []
+        for group, build in zip(asked[: len(kpis)], kpis, strict=True):
+            by_id = {kpi.id: kpi for kpi in self.page.kpis}
+            results.append([build(by_id[item["kpi"]]) if item["kpi"] in by_id else no_update for item in group])
+        for group, build in zip(asked[len(kpis) :], visuals, strict=True):
+            found = [(self.page.visual(item["visual"])) for item in group]
+            results.append([build(visual) if visual is not None else no_update for visual in found])
+        return results
+
+    def _kpi(self, kpi: Any) -> Any:
+        return cards.kpi_card(kpi, self.content.kpis[kpi.id], self.theme)
+
+    def _answer(self, visual: Visual) -> Answer:
+        return self.content.answers[visual.id]
+
+    def _address(self, visual: Visual) -> Callable[[Sequence[tuple[str, str]]], str]:
+        filters = self.view.filters
+
+        def address(pairs: Sequence[tuple[str, str]]) -> str:
+            toggled = filters.toggled(pairs)
+            level = self.view.level("time")
+            if visual.hierarchy == "time" and level in ("month", "day") and toggled.period is None and filters.period:
+                # Clearing a day restores its month, which was the filter before the click.
+                parent = filters.period[: {"month": 4, "day": 7}[level]]
+                toggled = toggled.with_member("period", parent if parent != filters.period else None)
+            return self.path + self.view.with_filters(toggled).query()
+
+        return address
+
+    def _addresses(self, visual: Visual) -> list[str]:
+        address = self._address(visual)
+        return [address(pairs) for pairs in self._answer(visual).clicks]
+
+    def _chosen(self, visual: Visual) -> list[bool]:
+        filters = self.view.filters
+        return [all(filters.get(name) == value for name, value in pairs) for pairs in self._answer(visual).clicks]
+
+    def _figure(self, visual: Visual) -> Any:
+        return figure(visual, self._answer(visual), self.view.filters, THEMES[self.theme], self._address(visual))
+
+    def _summary(self, visual: Visual) -> str:
+        return cards.summary(visual, self._answer(visual))
+
+    def _legend(self, visual: Visual) -> Any:
+        answer = self._answer(visual)
+        if visual.kind != "donut" or not answer.rows:
+            return []
+        return cards.legend(answer, self._addresses(visual), self._chosen(visual), self.theme)
+
+    def _table(self, visual: Visual) -> Any:
+        answer = self._answer(visual)
+        if not answer.rows:
+            return cards.nothing_to_report() if self.page.id == "health" else cards.empty(self.path)
+        if visual.kind != "table" and visual.id not in self.view.tables:
+            return []
+        return tables.table(visual, answer, self._addresses(visual), self._chosen(visual), self.dagster)
+
+    def _crumbs(self, visual: Visual) -> Any:
+        assert self.content.snapshot is not None
+        return cards.crumbs(visual, self._answer(visual), self.path, self.view, self.content.snapshot)
+
+    def _card_class(self, visual: Visual) -> str:
+        if not self._answer(visual).rows:
+            return cards.card_class(visual, "is-empty")
+        return cards.card_class(visual, *(["is-table"] if visual.id in self.view.tables else []))

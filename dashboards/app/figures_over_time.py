@@ -1,0 +1,286 @@
+"""Figures along an axis of time or rank: trend, Pareto curve, heat map, stacked months, and years side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dashboards.app.chart_data import Answer
+from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, is_inside, number, with_opacity
+from dashboards.app.formats import period_label
+from dashboards.app.theme import Theme
+
+MOST_POINTS = 400
+"""Maximum number of points in a Pareto curve; the table and the CSV file have all of them."""
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def trend(drawing: Drawing) -> Figure:
+    """A line over years, months, or days."""
+    answer, theme = drawing.answer, drawing.theme
+    rows = range(len(answer.rows))
+    names = [str(answer.rows[row][0]) for row in rows]
+    few = len(names) <= 62
+    chosen = [drawing.is_chosen(row) or is_inside(names[row], drawing.filters.period) for row in rows]
+    if all(chosen):
+        # The chart shows only the selected period, so there is nothing to highlight.
+        chosen = [False] * len(chosen)
+    sizes = [11 if here else (6 if few else 0) for here in chosen]
+    fade = any(chosen)
+    labels = [period_label(name) for name in names]
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": list(rows),
+        "y": [number(answer.rows[row][1]) for row in rows],
+        "customdata": [
+            drawing.custom(row, labels[row] + (" (incomplete)" if row in answer.partial else "")) for row in rows
+        ],
+        "hovertemplate": HOVER,
+        "line": {"color": with_opacity(theme.accent, 0.45) if fade else theme.accent, "width": 2.5},
+        "marker": {
+            "color": [theme.surface if row in answer.partial and not chosen[row] else theme.accent for row in rows],
+            "size": sizes,
+            "line": {
+                "color": [theme.accent if row in answer.partial else theme.surface for row in rows],
+                "width": 2 if few else 0,
+            },
+        },
+        "fill": "tozeroy",
+        "fillcolor": theme.accent_soft,
+    }
+    step = max(1, -(-len(names) // 9))
+    ticks = list(range(0, len(names), step))
+    layout = base_layout(
+        theme,
+        xaxis={
+            "tickmode": "array",
+            "tickvals": ticks,
+            "ticktext": [labels[tick] for tick in ticks],
+            "range": [-0.4, max(0.4, len(names) - 0.6)],
+        },
+        yaxis={"showgrid": True, "gridcolor": theme.grid, "rangemode": "tozero", "tickformat": "~s", "nticks": 5},
+        hovermode="x",
+        margin={"l": 4, "r": 14, "t": 10, "b": 4},
+    )
+    return {"data": [trace], "layout": layout}
+
+
+def pareto(drawing: Drawing) -> Figure:
+    """Cumulative share of revenue by product rank, with the point that reaches 80% marked."""
+    answer, theme = drawing.answer, drawing.theme
+    count = len(answer.rows)
+    step = max(1, -(-count // MOST_POINTS))
+    rows = sorted({*range(0, count, step), count - 1})
+    chosen = [row for row in range(count) if drawing.is_chosen(row)]
+    eighty = next((row for row in range(count) if (number(answer.rows[row][2]) or 0) >= 80), None)
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [answer.rows[row][0] for row in rows],
+        "y": [number(answer.rows[row][2]) for row in rows],
+        "customdata": [drawing.custom(row, f"{answer.rows[row][1]}") for row in rows],
+        "hovertemplate": HOVER,
+        "line": {"color": theme.accent, "width": 2.5, "shape": "spline", "smoothing": 0.3},
+        "fill": "tozeroy",
+        "fillcolor": theme.accent_soft,
+    }
+    data = [trace]
+    if chosen:
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [answer.rows[row][0] for row in chosen],
+                "y": [number(answer.rows[row][2]) for row in chosen],
+                "customdata": [drawing.custom(row, f"{answer.rows[row][1]}") for row in chosen],
+                "hovertemplate": HOVER,
+                "marker": {"size": 12, "color": theme.series[1], "line": {"color": theme.surface, "width": 2}},
+            }
+        )
+    shapes, annotations = [], []
+    if eighty is not None:
+        rank = answer.rows[eighty][0]
+        line = {"color": theme.series[1], "width": 1.5, "dash": "dot"}
+        shapes = [
+            {"type": "line", "x0": rank, "x1": rank, "y0": 0, "y1": 80, "line": line},
+            {"type": "line", "x0": 0, "x1": rank, "y0": 80, "y1": 80, "line": line},
+        ]
+        annotations = [
+            {
+                "x": rank,
+                "y": 80,
+                "text": f" 80% from {rank:,} products",
+                "showarrow": False,
+                "xanchor": "left",
+                "yanchor": "top",
+                "yshift": -6,
+                "font": {"color": theme.muted, "size": 12},
+            }
+        ]
+    layout = base_layout(
+        theme,
+        xaxis={
+            "range": [0, max(2, count)],
+            "nticks": 6,
+            "title": {"text": "Products, by revenue rank", "font": {"color": theme.muted, "size": 12}},
+        },
+        yaxis={
+            "showgrid": True,
+            "gridcolor": theme.grid,
+            "range": [0, 102],
+            "tickmode": "array",
+            "tickvals": list(range(0, 101, 20)),
+            "ticktext": [f"{tick}%" for tick in range(0, 101, 20)],
+        },
+        hovermode="x",
+        shapes=shapes,
+        annotations=annotations,
+    )
+    return {"data": data, "layout": layout}
+
+
+def heatmap(drawing: Drawing) -> Figure:
+    """Retention by cohort and months since first order."""
+    answer, theme = drawing.answer, drawing.theme
+    cohorts = list(dict.fromkeys(str(row[0]) for row in answer.rows))
+    width = 1 + max(int(number(row[1]) or 0) for row in answer.rows)
+    values: list[list[float | None]] = [[None] * width for _ in cohorts]
+    custom: list[list[list[str]]] = [[["", ""] for _ in range(width)] for _ in cohorts]
+    texts = [[""] * width for _ in cohorts]
+    place = {name: position for position, name in enumerate(cohorts)}
+    for row, cells in enumerate(answer.rows):
+        cohort, later = place[str(cells[0])], int(number(cells[1]) or 0)
+        values[cohort][later] = number(cells[2])
+        texts[cohort][later] = f"{number(cells[2]) or 0:.0f}"
+        custom[cohort][later] = drawing.custom(row, f"{period_label(str(cells[0]))} cohort, month {later}")
+    # Month 0 is always 100%. Scaling to it would make all other months look alike.
+    most = max((value for row in values for value in row[1:] if value is not None), default=100.0)
+    chosen = drawing.filters.get("cohort")
+    steps = len(theme.heat) - 1
+    trace = {
+        "type": "heatmap",
+        "z": values,
+        "x": [str(later) for later in range(width)],
+        "y": [period_label(name) for name in cohorts],
+        "customdata": custom,
+        "hovertemplate": HOVER,
+        "hoverongaps": False,
+        "colorscale": [[step / steps, colour] for step, colour in enumerate(theme.heat)],
+        "zmin": 0,
+        "zmax": most,
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+        **(
+            {"text": texts, "texttemplate": "%{text}", "textfont": {"size": 11.5, "color": theme.text}}
+            if width <= 20
+            else {}
+        ),
+    }
+    shapes = []
+    if chosen in place:
+        row = place[chosen]
+        shapes = [
+            {
+                "type": "rect",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": row - 0.5,
+                "y1": row + 0.5,
+                "line": {"color": theme.series[1], "width": 2},
+            }
+        ]
+    layout = base_layout(
+        theme,
+        xaxis={
+            "type": "category",
+            "side": "top",
+            "title": {"text": "Months since first order", "font": {"color": theme.muted, "size": 12}},
+        },
+        yaxis={"type": "category", "autorange": "reversed"},
+        shapes=shapes,
+    )
+    return {"data": [trace], "layout": layout}
+
+
+def stack(drawing: Drawing) -> Figure:
+    """Columns stacked by the second column of the answer; the third is plotted."""
+    answer, theme = drawing.answer, drawing.theme
+    series = list(dict.fromkeys(str(row[1]) for row in answer.rows))
+    colours = _stack_colours(theme, series)
+    opacities = drawing.opacities(range(len(answer.rows)))
+    data = []
+    for name in series:
+        rows = [row for row in range(len(answer.rows)) if answer.rows[row][1] == name]
+        data.append(
+            {
+                "type": "bar",
+                "name": name,
+                "x": [_axis_label(answer, row) for row in rows],
+                "y": [number(answer.rows[row][2]) for row in rows],
+                "customdata": [drawing.custom(row, f"{_axis_label(answer, row)}, {name}") for row in rows],
+                "hovertemplate": HOVER,
+                "marker": {"color": colours[name], "opacity": [opacities[row] for row in rows], "cornerradius": 3},
+            }
+        )
+    layout = base_layout(
+        theme,
+        barmode="stack",
+        bargap=0.32,
+        showlegend=True,
+        xaxis={"type": "category", "nticks": 8, "tickangle": 0},
+        yaxis={"showgrid": True, "gridcolor": theme.grid, "tickformat": "~s", "nticks": 5},
+        margin={"l": 4, "r": 4, "t": 34, "b": 4},
+    )
+    return {"data": data, "layout": layout}
+
+
+def _stack_colours(theme: Theme, series: Sequence[str]) -> dict[str, str]:
+    named = {
+        "Passed": theme.good,
+        "Warning": theme.warning,
+        "Failed": theme.bad,
+        "New": theme.series[1],
+        "Returning": theme.series[0],
+    }
+    return {name: named.get(name, theme.series[place % len(theme.series)]) for place, name in enumerate(series)}
+
+
+def _axis_label(answer: Answer, row: int) -> str:
+    name = str(answer.rows[row][0])
+    return period_label(name) if answer.columns[0].id == "month" else name
+
+
+def lines(drawing: Drawing) -> Figure:
+    """One line per year over the months."""
+    answer, theme = drawing.answer, drawing.theme
+    years = list(dict.fromkeys(str(row[0])[:4] for row in answer.rows))
+    data = []
+    for place, year in enumerate(reversed(years)):
+        rows = [row for row in range(len(answer.rows)) if str(answer.rows[row][0]).startswith(year)]
+        chosen = [is_inside(str(answer.rows[row][0]), drawing.filters.period) for row in rows]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": year,
+                "x": [MONTHS[int(str(answer.rows[row][0])[5:]) - 1] for row in rows],
+                "y": [number(answer.rows[row][1]) for row in rows],
+                "customdata": [drawing.custom(row, period_label(str(answer.rows[row][0]))) for row in rows],
+                "hovertemplate": HOVER,
+                "line": {"color": theme.series[place % len(theme.series)], "width": 3 if place == 0 else 2},
+                "marker": {
+                    "size": [12 if here else 7 for here in chosen],
+                    "line": {"color": theme.surface, "width": 1.5},
+                },
+            }
+        )
+    layout = base_layout(
+        theme,
+        showlegend=True,
+        xaxis={"type": "category", "categoryorder": "array", "categoryarray": list(MONTHS), "range": [-0.3, 11.3]},
+        yaxis={"showgrid": True, "gridcolor": theme.grid, "rangemode": "tozero", "tickformat": "~s", "nticks": 5},
+        margin={"l": 4, "r": 8, "t": 30, "b": 4},
+    )
+    return {"data": data, "layout": layout}

@@ -1,0 +1,55 @@
+"""The value of each KPI for a selection of order lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import numpy as np
+
+from dashboards.app.chart_data import money
+from dashboards.app.periods import weekday_counts
+from dashboards.app.selection import Selection
+from dashboards.spec.metrics import metric
+
+
+def _share_of_top(selection: Selection, dimension: str, count: int) -> Decimal | None:
+    revenue = np.sort(selection.sums(dimension, "revenue"))[::-1]
+    return metric("share")(Decimal(int(revenue[:count].sum())), Decimal(int(revenue.sum())))
+
+
+def _share_of_member(selection: Selection, dimension: str, member: str) -> Decimal | None:
+    revenue = selection.sums(dimension, "revenue")
+    part = revenue[selection.snapshot.codes[dimension][member]]
+    return metric("share")(Decimal(int(part)), Decimal(int(revenue.sum())))
+
+
+def _weekend_uplift(selection: Selection) -> Decimal | None:
+    days = weekday_counts(selection.span[0], min(selection.span[1], selection.snapshot.last_day))
+    revenue = selection.sums("weekday", "revenue")
+    # A mean per day, rounded like the mean per order.
+    mean = metric("average_order_value")
+    weekend, week = mean(money(revenue[5:].sum()), sum(days[5:])), mean(money(revenue[:5].sum()), sum(days[:5]))
+    return None if weekend is None or week is None else metric("share")(weekend - week, week)
+
+
+KPI_VALUES: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
+    "revenue": lambda chosen: money(chosen.total("revenue")),
+    "orders": lambda chosen: chosen.count,
+    "units": lambda chosen: chosen.total("units"),
+    "customers": lambda chosen: chosen.customers,
+    "average_order_value": lambda chosen: metric("average_order_value")(money(chosen.total("revenue")), chosen.count),
+    "profit_margin": lambda chosen: metric("profit_margin")(
+        money(chosen.total("revenue")), money(chosen.total("cost"))
+    ),
+    "products_sold": lambda chosen: int(np.count_nonzero(chosen.line_counts("product"))),
+    "top_ten_share": lambda chosen: _share_of_top(chosen, "product", 10),
+    "revenue_per_customer": lambda chosen: metric("average_order_value")(
+        money(chosen.total("revenue")), chosen.customers
+    ),
+    "returning_share": lambda chosen: _share_of_member(chosen, "buyer", "returning"),
+    "vip_share": lambda chosen: _share_of_member(chosen, "segment", "VIP"),
+    "states": lambda chosen: int(np.count_nonzero(chosen.order_counts("state"))),
+    "top_five_states_share": lambda chosen: _share_of_top(chosen, "state", 5),
+    "weekend_uplift": _weekend_uplift,
+}

@@ -1,0 +1,367 @@
+"""The semantic model of the Power BI project (TMDL): tables, columns, measures, relationships, and hierarchies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dashboards.spec.fields import DIMENSIONS, MEASURES
+from dashboards.spec.metrics import metric
+from dashboards.spec.pages import PAGES
+from dashboards.spec.powerbi_files import MODEL, SCHEMAS, platform_file, tag, to_json
+from ecommerce_platform.tables.columns import columns_of
+
+TYPES = {
+    "bigint": "int64",
+    "integer": "int64",
+    "smallint": "int64",
+    "numeric": "decimal",
+    "text": "string",
+    "boolean": "boolean",
+    "date": "dateTime",
+}
+FORMATS = {"int64": "0", "decimal": "#,0.00", "dateTime": "yyyy-mm-dd"}
+MEASURE_FORMATS = {"money": "#,0.00", "count": "#,0", "percent": '0.00"%"', "number": "#,0.0000"}
+
+TABLES = (
+    "fact_sales",
+    "dim_date",
+    "dim_customer",
+    "customer_profile",
+    "dim_product",
+    "dim_payment",
+    "agg_customer_metrics",
+    "agg_daily_sales",
+    "agg_product_performance",
+    "mart_customer_monthly",
+    "mart_daily_breakdown",
+    "mart_product_daily",
+    "mart_product_monthly",
+)
+HIDDEN = tuple(table for table in TABLES if table.startswith(("agg_", "mart_")) and table != "agg_customer_metrics")
+
+PROFILE = (
+    ("customer_key", "bigint"),
+    ("customer_id", "bigint"),
+    ("state_code", "text"),
+    ("state_name", "text"),
+    ("region", "text"),
+    ("current_segment", "text"),
+)
+"""Columns of the view warehouse.customer_profile. A test compares them with the database."""
+
+LEFT_OUT = {("dim_customer", "valid_to"), ("dim_product", "valid_to")}
+"""Columns that contain ``infinity``, which Power BI cannot store as a date. Use ``is_current`` instead."""
+
+RELATIONSHIPS = (
+    ("fact_sales.sale_date", "dim_date.calendar_date"),
+    ("fact_sales.customer_key", "dim_customer.customer_key"),
+    ("fact_sales.customer_key", "customer_profile.customer_key"),
+    ("fact_sales.product_key", "dim_product.product_key"),
+    ("fact_sales.payment_key", "dim_payment.payment_key"),
+    ("customer_profile.customer_id", "agg_customer_metrics.customer_id"),
+    ("dim_product.product_id", "agg_product_performance.product_id"),
+    ("agg_daily_sales.sale_date", "dim_date.calendar_date"),
+    ("mart_daily_breakdown.sale_date", "dim_date.calendar_date"),
+    ("mart_customer_monthly.month_start", "dim_date.calendar_date"),
+    ("mart_customer_monthly.customer_id", "agg_customer_metrics.customer_id"),
+    ("mart_product_daily.sale_date", "dim_date.calendar_date"),
+    ("mart_product_daily.product_key", "dim_product.product_key"),
+    ("mart_product_monthly.month_start", "dim_date.calendar_date"),
+    ("mart_product_monthly.product_key", "dim_product.product_key"),
+)
+"""Many-to-one relationships; filters propagate from the one side to the many side."""
+
+MODEL_HIERARCHIES = (
+    ("dim_date", "Calendar", (("Year", "year"), ("Month", "month_start"), ("Day", "calendar_date"))),
+    ("dim_product", "Products", (("Category", "category"), ("Product", "product_name"))),
+    ("customer_profile", "Places", (("Region", "region"), ("State", "state_name"))),
+)
+
+SORTED_BY = {("dim_date", "month_name"): "month", ("dim_date", "day_name"): "day_of_week"}
+
+
+@dataclass(frozen=True)
+class Calculated:
+    """A column that DAX computes because the database has no such column."""
+
+    table: str
+    name: str
+    type: str
+    dax: str
+    meaning: str
+
+
+CALCULATED = (
+    Calculated(
+        "fact_sales",
+        "Discount",
+        "string",
+        metric("discount_band").dax(
+            discount_amount="fact_sales[discount_amount]", gross="fact_sales[quantity] * fact_sales[unit_price]"
+        ),
+        metric("discount_band").comment,
+    ),
+    Calculated(
+        "fact_sales",
+        "Months since first order",
+        "int64",
+        "DATEDIFF ( RELATED ( agg_customer_metrics[first_order_date] ), fact_sales[sale_date], MONTH )",
+        "Months between the month of the customer's first order and the month of this order.",
+    ),
+    Calculated(
+        "fact_sales",
+        "Customer type",
+        "string",
+        'IF ( fact_sales[Months since first order] = 0, "New", "Returning" )',
+        DIMENSIONS["buyer"].meaning,
+    ),
+    Calculated(
+        "agg_customer_metrics",
+        "Cohort",
+        "dateTime",
+        "EOMONTH ( agg_customer_metrics[first_order_date], -1 ) + 1",
+        DIMENSIONS["cohort"].meaning,
+    ),
+)
+
+
+def _share(part: str, whole: str) -> str:
+    return metric("share").dax(part=part, whole=whole)
+
+
+def _best(number: int, column: str) -> str:
+    best = f"SUMX ( TOPN ( {number}, VALUES ( {column} ), [Total revenue] ), [Total revenue] )"
+    return _share(best, "[Total revenue]")
+
+
+def _kpi_measure(kpi_id: str, dax: str) -> tuple[str, str, str, str]:
+    kpi = next(kpi for page in PAGES for kpi in page.kpis if kpi.id == kpi_id)
+    return kpi.label, kpi.format, dax, kpi.meaning
+
+
+MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
+    "days_in_range": (
+        "Days in range",
+        "count",
+        "VAR firstSale = CALCULATE ( MIN ( fact_sales[sale_date] ), REMOVEFILTERS () )"
+        " VAR lastSale = CALCULATE ( MAX ( fact_sales[sale_date] ), REMOVEFILTERS () )"
+        " RETURN COUNTROWS ( FILTER ( VALUES ( dim_date[calendar_date] ),"
+        " dim_date[calendar_date] >= firstSale && dim_date[calendar_date] <= lastSale ) )",
+        "Days in the date range that are within the loaded history, with or without orders.",
+    ),
+    "prior_revenue": (
+        "Prior period revenue",
+        "money",
+        "VAR firstDay = MIN ( dim_date[calendar_date] ) VAR dayCount = COUNTROWS ( VALUES ( dim_date[calendar_date] ) )"
+        " RETURN CALCULATE ( [Total revenue],"
+        " DATESBETWEEN ( dim_date[calendar_date], firstDay - dayCount, firstDay - 1 ) )",
+        "Total revenue of the preceding period of the same length.",
+    ),
+    "revenue_change": (
+        "Revenue change",
+        "percent",
+        _share("( [Total revenue] - [Prior period revenue] )", "[Prior period revenue]"),
+        "Percentage change in revenue from the prior period.",
+    ),
+    "products_sold": _kpi_measure(
+        "products_sold", "CALCULATE ( DISTINCTCOUNT ( dim_product[product_id] ), fact_sales )"
+    ),
+    "top_ten_share": _kpi_measure("top_ten_share", _best(10, "dim_product[product_id]")),
+    "top_five_states_share": _kpi_measure("top_five_states_share", _best(5, "customer_profile[state_code]")),
+    "states": _kpi_measure("states", "CALCULATE ( DISTINCTCOUNT ( customer_profile[state_code] ), fact_sales )"),
+    "revenue_per_customer": _kpi_measure(
+        "revenue_per_customer", metric("average_order_value").dax(revenue="[Total revenue]", orders="[Customers]")
+    ),
+    "returning_share": _kpi_measure(
+        "returning_share",
+        _share('CALCULATE ( [Total revenue], fact_sales[Customer type] = "Returning" )', "[Total revenue]"),
+    ),
+    "vip_share": _kpi_measure(
+        "vip_share",
+        _share('CALCULATE ( [Total revenue], customer_profile[current_segment] = "VIP" )', "[Total revenue]"),
+    ),
+    "weekend_uplift": _kpi_measure(
+        "weekend_uplift",
+        "VAR weekendMean = CALCULATE ( [Revenue per day], dim_date[is_weekend] = TRUE () )"
+        " VAR weekdayMean = CALCULATE ( [Revenue per day], dim_date[is_weekend] = FALSE () )"
+        f" RETURN {_share('( weekendMean - weekdayMean )', 'weekdayMean')}",
+    ),
+    "cumulative_share": (
+        "Cumulative share",
+        "percent",
+        "VAR thisRevenue = [Total revenue]"
+        " VAR bestRevenue = SUMX ("
+        " FILTER ( ALLSELECTED ( dim_product[product_name] ), [Total revenue] >= thisRevenue ),"
+        " [Total revenue] )"
+        f" RETURN {_share('bestRevenue', 'CALCULATE ( [Total revenue], ALLSELECTED ( dim_product[product_name] ) )')}",
+        "Share of revenue from all products with at least as much revenue as this one.",
+    ),
+    "retention": (
+        "Retention",
+        "percent",
+        _share("[Customers]", "CALCULATE ( [Customers], REMOVEFILTERS ( fact_sales[Months since first order] ) )"),
+        "Percentage of the cohort that ordered in that month.",
+    ),
+}
+"""Measures beyond the specification's: name, format, DAX, and description. Those that back a KPI take its texts."""
+
+
+def measure_name(measure: str) -> str:
+    """The name of a measure in the semantic model."""
+    return MEASURES[measure].label if measure in MEASURES else MORE_MEASURES[measure][0]
+
+
+def _quoted(name: str) -> str:
+    return name if name.replace("_", "").isalnum() else "'" + name.replace("'", "''") + "'"
+
+
+def model_columns(table: str) -> list[tuple[str, str, str]]:
+    """Name, PostgreSQL type, and comment of each column that the model imports."""
+    if table == "customer_profile":
+        return [(name, type_, "") for name, type_ in PROFILE]
+    return [
+        (column.name, column.base_type, column.comment or "")
+        for column in columns_of(f"warehouse.{table}")
+        if (table, column.name) not in LEFT_OUT
+    ]
+
+
+def _table(table: str) -> str:
+    lines = [f"table {_quoted(table)}"]
+    if table in HIDDEN:
+        lines.append("\tisHidden")
+    lines += [f"\tlineageTag: {tag(table)}", ""]
+    if table == "dim_date":
+        lines.insert(1, "\tdataCategory: Time")
+    if table == "fact_sales":
+        for measure in MEASURES.values():
+            lines += _measure(measure.label, measure.dax, measure.format, measure.definition)
+        for name, format_, dax, meaning in MORE_MEASURES.values():
+            lines += _measure(name, dax, format_, meaning)
+    keys = {end.split(".")[1] for pair in RELATIONSHIPS for end in pair if end.split(".")[0] == table}
+    for name, type_, comment in model_columns(table):
+        data_type = TYPES[type_]
+        if comment:
+            lines.append(f"\t/// {comment}")
+        lines += [f"\tcolumn {_quoted(name)}", f"\t\tdataType: {data_type}"]
+        if table == "dim_date" and name == "calendar_date":
+            lines.append("\t\tisKey")
+        if (name.endswith("_key") and name in keys) or table == "fact_sales":
+            lines.append("\t\tisHidden")
+        if data_type in FORMATS:
+            lines.append(f"\t\tformatString: {'mmm yyyy' if name == 'month_start' else FORMATS[data_type]}")
+        lines += [f"\t\tlineageTag: {tag(table, name)}", "\t\tsummarizeBy: none", f"\t\tsourceColumn: {name}"]
+        if (table, name) in SORTED_BY:
+            lines.append(f"\t\tsortByColumn: {SORTED_BY[table, name]}")
+        if name == "state_name":
+            lines.append("\t\tdataCategory: StateOrProvince")
+        lines.append("")
+    for column in CALCULATED:
+        if column.table == table:
+            lines += [f"\t/// {column.meaning}", f"\tcolumn {_quoted(column.name)} = {column.dax}"]
+            lines += [f"\t\tdataType: {column.type}"]
+            if column.type == "dateTime":
+                lines.append("\t\tformatString: mmm yyyy")
+            lines += [f"\t\tlineageTag: {tag(table, column.name)}", "\t\tsummarizeBy: none", ""]
+    for owner, name, levels in MODEL_HIERARCHIES:
+        if owner == table:
+            lines += [f"\thierarchy {_quoted(name)}", f"\t\tlineageTag: {tag(table, 'hierarchy', name)}", ""]
+            for level, source in levels:
+                lines += [
+                    f"\t\tlevel {_quoted(level)}",
+                    f"\t\t\tlineageTag: {tag(table, 'hierarchy', name, level)}",
+                    f"\t\t\tcolumn: {source}",
+                    "",
+                ]
+    return "\n".join([*lines, *_partition(table)]) + "\n"
+
+
+def _measure(name: str, dax: str, format_: str, meaning: str) -> list[str]:
+    return [
+        f"\t/// {meaning}",
+        f"\tmeasure {_quoted(name)} = {dax}",
+        f"\t\tformatString: {MEASURE_FORMATS[format_]}",
+        f"\t\tlineageTag: {tag('measure', name)}",
+        "",
+    ]
+
+
+def _partition(table: str) -> list[str]:
+    names = ", ".join(f'"{name}"' for name, _, _ in model_columns(table))
+    query = [
+        "let",
+        "    Source = PostgreSQL.Database(Server, Database),",
+        f'    Data = Source{{[Schema = "warehouse", Item = "{table}"]}}[Data],',
+        f"    Columns = Table.SelectColumns(Data, {{{names}}})",
+        "in",
+        "    Columns",
+    ]
+    return [
+        f"\tpartition {_quoted(table)} = m",
+        "\t\tmode: import",
+        "\t\tsource =",
+        *[f"\t\t\t\t{line}" for line in query],
+        "",
+        "\tannotation PBI_ResultType = Table",
+    ]
+
+
+def model_files() -> dict[str, str]:
+    """All files of the semantic model: relative path to content."""
+    files = {
+        f"{MODEL}/definition/database.tmdl": "database\n\tcompatibilityLevel: 1567\n",
+        f"{MODEL}/definition/model.tmdl": "\n".join(
+            [
+                "model Model",
+                "\tculture: en-US",
+                "\tdefaultPowerBIDataSourceVersion: powerBI_V3",
+                "\tsourceQueryCulture: en-US",
+                "\tdataAccessOptions",
+                "\t\tlegacyRedirects",
+                "\t\treturnErrorValuesAsNull",
+                "",
+                "annotation __PBI_TimeIntelligenceEnabled = 0",
+                "",
+                f"annotation PBI_QueryOrder = {json.dumps(['Server', 'Database', *TABLES])}",
+                "",
+                *[f"ref table {_quoted(table)}" for table in TABLES],
+                "",
+            ]
+        ),
+        f"{MODEL}/definition/expressions.tmdl": "\n".join(
+            [
+                "/// PostgreSQL host name; append :PORT if the port is not 5432.",
+                *_parameter("Server", "localhost"),
+                "/// Name of the database.",
+                *_parameter("Database", "ecommerce"),
+            ]
+        ),
+        f"{MODEL}/definition/relationships.tmdl": "\n".join(
+            line
+            for start, end in RELATIONSHIPS
+            for line in (
+                f"relationship {tag('relationship', start, end)}",
+                f"\tfromColumn: {start}",
+                f"\ttoColumn: {end}",
+                "",
+            )
+        ),
+        f"{MODEL}/definition.pbism": to_json(
+            {"$schema": f"{SCHEMAS}/item/semanticModel/definitionProperties/1.0.0/schema.json", "version": "4.2"}
+        ),
+        f"{MODEL}/.platform": platform_file("SemanticModel"),
+    }
+    return {**files, **{f"{MODEL}/definition/tables/{table}.tmdl": _table(table) for table in TABLES}}
+
+
+def _parameter(name: str, value: str) -> list[str]:
+    meta = 'meta [IsParameterQuery=true, Type="Text", IsParameterQueryRequired=true]'
+    return [
+        f'expression {name} = "{value}" {meta}',
+        f"\tlineageTag: {tag('expression', name)}",
+        "",
+        "\tannotation PBI_ResultType = Text",
+        "",
+    ]
