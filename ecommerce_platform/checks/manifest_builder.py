@@ -46,8 +46,8 @@ def build_manifest(url: str) -> Mapping[str, Any]:
                     key,
                     reads.get(table),
                     compile_contract(table, facts),
-                    table_comment(connection, table),
-                    foreign_keys(connection, table),
+                    comment=table_comment(connection, table),
+                    references=foreign_keys(connection, table),
                 )
             )
     return found

@@ -139,6 +139,8 @@ def from_json(held: Mapping[str, Any]) -> Entry:
             "\n".join(contract["whole"]),
             "\n".join(contract["of_days"]),
         ),
-        held["comment"],
-        tuple(ForeignKey(tuple(key["columns"]), key["table"], tuple(key["referenced"])) for key in held["references"]),
+        comment=held["comment"],
+        references=tuple(
+            ForeignKey(tuple(key["columns"]), key["table"], tuple(key["referenced"])) for key in held["references"]
+        ),
     )
