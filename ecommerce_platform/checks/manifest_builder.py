@@ -10,7 +10,14 @@ import psycopg
 
 from ecommerce_platform.checks.compiler import compile_contract
 from ecommerce_platform.layers import LAYERS
-from ecommerce_platform.postgres.facts import Column, catalogue, column_comments, tables_of_schemas
+from ecommerce_platform.postgres.facts import (
+    Column,
+    catalogue,
+    column_comments,
+    foreign_keys,
+    table_comment,
+    tables_of_schemas,
+)
 from ecommerce_platform.schemas import schema_of
 from ecommerce_platform.tables.manifest import Entry, to_json
 from ecommerce_platform.tables.sql_reader import reads_of_files
@@ -32,7 +39,17 @@ def build_manifest(url: str) -> Mapping[str, Any]:
                 Column(name, type_, name not in facts.required, comments.get(name)) for name, type_ in facts.columns
             ]
             key = tuple(schema_of(table).unique or ())
-            found[table] = to_json(Entry(tuple(columns), facts, key, reads.get(table), compile_contract(table, facts)))
+            found[table] = to_json(
+                Entry(
+                    tuple(columns),
+                    facts,
+                    key,
+                    reads.get(table),
+                    compile_contract(table, facts),
+                    comment=table_comment(connection, table),
+                    references=foreign_keys(connection, table),
+                )
+            )
     return found
 
 

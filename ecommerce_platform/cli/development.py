@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
 from ecommerce_platform.cli.terminal import console, one_clear_error, show
 from ecommerce_platform.settings import load_settings
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
@@ -45,15 +41,16 @@ def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -
 @click.command("manifest")
 @one_clear_error
 def write_manifest() -> None:
-    """Write sql/manifest.json: columns, lineage and contracts, for whoever changes sql/ or ecommerce_platform/schemas.
+    """Write sql/manifest.json and docs/data-dictionary.md after a change to sql/ or ecommerce_platform/schemas.
 
-    Works on a server of its own, which it makes and removes.
+    The manifest holds columns, lineage and contracts. The command starts a database server of its own and removes it.
     """
     from ecommerce_platform.checks.manifest_builder import build_manifest, manifest_text
     from ecommerce_platform.files import write_atomically
     from ecommerce_platform.postgres.ddl import apply_ddl
     from ecommerce_platform.postgres.embedded import EmbeddedPostgres
-    from ecommerce_platform.tables.manifest import MANIFEST
+    from ecommerce_platform.tables.dictionary import DICTIONARY, data_dictionary
+    from ecommerce_platform.tables.manifest import MANIFEST, from_json
 
     with tempfile.TemporaryDirectory(prefix="ecommerce-manifest-") as folder:
         server = EmbeddedPostgres(Path(folder) / "postgres", {"fsync": "off"})
@@ -61,10 +58,12 @@ def write_manifest() -> None:
         try:
             server.create_database("manifest")
             apply_ddl(server.url("manifest"))
-            text = manifest_text(build_manifest(server.url("manifest")))
+            built = build_manifest(server.url("manifest"))
         finally:
             server.stop("immediate")
-    has_changed = not MANIFEST.exists() or MANIFEST.read_text(encoding="utf-8") != text
-    if has_changed:
-        write_atomically(MANIFEST, text.encode(), 0o644)
-    console.print(f"{MANIFEST.name} {'is written' if has_changed else 'was up to date'}.")
+    dictionary = data_dictionary({table: from_json(held) for table, held in built.items()})
+    for path, text in ((MANIFEST, manifest_text(built)), (DICTIONARY, dictionary)):
+        has_changed = not path.exists() or path.read_text(encoding="utf-8") != text
+        if has_changed:
+            write_atomically(path, text.encode(), 0o644)
+        console.print(f"{path.name} {'was updated' if has_changed else 'is up to date'}.")

@@ -24,6 +24,15 @@ class Column:
 
 
 @dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key: ``columns`` of a table refer to the columns ``referenced`` of another ``table`` (schema.table)."""
+
+    columns: tuple[str, ...]
+    table: str
+    referenced: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TableFacts:
     """What a database says of a table, and what it enforces itself.
 
@@ -111,6 +120,37 @@ def tables_of_schemas(connection: ClientConnection, schemas: Sequence[str]) -> l
         (list(schemas),),
     )
     return [table for (table,) in rows]
+
+
+def table_comment(connection: ClientConnection, table: str) -> str | None:
+    """The comment of a table, if it has one."""
+    row = connection.execute("select obj_description(%s::regclass, 'pg_class')", (table,)).fetchone()
+    return row[0] if row else None
+
+
+def foreign_keys(connection: ClientConnection, table: str) -> tuple[ForeignKey, ...]:
+    """The foreign keys of a table, sorted by their columns."""
+    rows = connection.execute(
+        """
+        select
+            (
+                select jsonb_agg(attname::text order by number)
+                from unnest(conkey) with ordinality as of (attribute, number)
+                join pg_catalog.pg_attribute on attrelid = conrelid and attnum = attribute
+            ),
+            (select relnamespace::regnamespace || '.' || relname from pg_catalog.pg_class where oid = confrelid),
+            (
+                select jsonb_agg(attname::text order by number)
+                from unnest(confkey) with ordinality as of (attribute, number)
+                join pg_catalog.pg_attribute on attrelid = confrelid and attnum = attribute
+            )
+        from pg_catalog.pg_constraint
+        where conrelid = %s::regclass and contype = 'f'
+        order by 1
+        """,
+        (table,),
+    )
+    return tuple(ForeignKey(tuple(columns), other, tuple(referenced)) for columns, other, referenced in rows)
 
 
 def column_comments(connection: ClientConnection, table: str) -> dict[str, str]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from ecommerce_platform.postgres.facts import Column, TableFacts
+from ecommerce_platform.postgres.facts import Column, ForeignKey, TableFacts
 from ecommerce_platform.settings import SQL_DIR
 
 MANIFEST = SQL_DIR / "manifest.json"
@@ -52,6 +52,8 @@ class Entry:
         key: the columns of its primary key.
         reads: the tables that its SELECT and its scope read; None where it has no transformation.
         contract: what its rows are judged by, where a database says the same of it.
+        comment: what a row of the table is.
+        references: its foreign keys.
     """
 
     columns: tuple[Column, ...]
@@ -59,6 +61,8 @@ class Entry:
     key: tuple[str, ...]
     reads: tuple[str, ...] | None
     contract: Contract
+    comment: str | None = None
+    references: tuple[ForeignKey, ...] = ()
 
 
 def entry(table: str) -> Entry:
@@ -94,11 +98,13 @@ def to_json(entry: Entry) -> dict[str, Any]:
     """An entry as plain JSON; statements as lists of lines, so that a difference can be read."""
     contract = entry.contract
     return {
+        "comment": entry.comment,
         "columns": {
             column.name: {"type": column.type, "nullable": column.nullable, "comment": column.comment}
             for column in entry.columns
         },
         "key": list(entry.key),
+        "references": [asdict(key) for key in entry.references],
         "unique": [list(names) for names in entry.facts.unique],
         "checks": list(entry.facts.checks),
         "reads": None if entry.reads is None else list(entry.reads),
@@ -132,5 +138,9 @@ def from_json(held: Mapping[str, Any]) -> Entry:
             contract["has_days"],
             "\n".join(contract["whole"]),
             "\n".join(contract["of_days"]),
+        ),
+        comment=held["comment"],
+        references=tuple(
+            ForeignKey(tuple(key["columns"]), key["table"], tuple(key["referenced"])) for key in held["references"]
         ),
     )

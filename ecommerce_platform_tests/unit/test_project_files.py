@@ -173,7 +173,7 @@ def test_every_make_command_of_the_documents_exists(document):
     assert set(commands) <= set(targets)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/operations.md"])
 def test_every_command_and_query_of_the_documents_exists(document):
     text = (PROJECT_DIR / document).read_text()
     found = re.findall(r"ecommerce-platform ((?:[a-z]+(?:-[a-z]+)* ?)+)(--[a-z-]+)?", text)

@@ -67,13 +67,13 @@ inner join warehouse.dim_customer as latest on versions.customer_id = latest.cus
 left join us_states on versions.country = 'US' and versions.state = us_states.state;
 
 comment on view warehouse.customer_profile is
-'What dashboards ask of a customer version: its state and region on the day, and the segment that the customer is in now.';
-comment on column warehouse.customer_profile.customer_key is 'Version of the customer, as in dim_customer.';
-comment on column warehouse.customer_profile.customer_id is 'The customer.';
-comment on column warehouse.customer_profile.state_code is 'COUNTRY-STATE of the version, ISO 3166-2.';
-comment on column warehouse.customer_profile.state_name is 'Name of the state in the USA; elsewhere its code.';
-comment on column warehouse.customer_profile.region is 'Census region in the USA; elsewhere the country.';
-comment on column warehouse.customer_profile.current_segment is 'Segment of the customer now, whatever the version.';
+'One row per version of a customer, for the dashboards: its state and region, and the current segment of the customer.';
+comment on column warehouse.customer_profile.customer_key is 'Surrogate key of the version, as in dim_customer.';
+comment on column warehouse.customer_profile.customer_id is 'Customer ID.';
+comment on column warehouse.customer_profile.state_code is 'State of the version as COUNTRY-STATE (ISO 3166-2).';
+comment on column warehouse.customer_profile.state_name is 'Name of the state in the USA; its code elsewhere.';
+comment on column warehouse.customer_profile.region is 'Census region in the USA; the country elsewhere.';
+comment on column warehouse.customer_profile.current_segment is 'Current segment of the customer, whatever the version.';
 
 create or replace view monitoring.rejected_rows_by_reason as
 select
@@ -87,10 +87,10 @@ cross join unnest(rejected.reasons) as reason (reason)
 group by rejected.feed, reason.reason;
 
 comment on view monitoring.rejected_rows_by_reason is
-'How many exported rows production does not take, by reason; a row with two reasons counts under both. Counts only, no values.';
-comment on column monitoring.rejected_rows_by_reason.feed is 'The feed.';
-comment on column monitoring.rejected_rows_by_reason.reason is 'The reason, as column: fault.';
-comment on column monitoring.rejected_rows_by_reason.row_count is 'Rows with the reason.';
+'Number of rejected rows per feed and reason; a row with two reasons counts under both. Counts only, no values.';
+comment on column monitoring.rejected_rows_by_reason.feed is 'Name of the feed.';
+comment on column monitoring.rejected_rows_by_reason.reason is 'Reason for the rejection, as "column: fault".';
+comment on column monitoring.rejected_rows_by_reason.row_count is 'Number of rows with this reason.';
 comment on column monitoring.rejected_rows_by_reason.first_day is 'First day with such a row.';
 comment on column monitoring.rejected_rows_by_reason.last_day is 'Last day with such a row.';
 
@@ -102,8 +102,8 @@ from production.rejected_rows
 group by feed;
 
 comment on view monitoring.rejected_rows_by_feed is
-'How many exported rows production does not take. Counts only, no values.';
-comment on column monitoring.rejected_rows_by_feed.feed is 'The feed.';
-comment on column monitoring.rejected_rows_by_feed.row_count is 'Rows, each counted once.';
+'Number of rejected rows per feed. Counts only, no values.';
+comment on column monitoring.rejected_rows_by_feed.feed is 'Name of the feed.';
+comment on column monitoring.rejected_rows_by_feed.row_count is 'Number of rows, each counted once.';
 
 grant select on all tables in schema warehouse, monitoring to reader;

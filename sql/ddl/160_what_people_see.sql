@@ -9,8 +9,8 @@ group by slices.slice
 -- A slice without rows has nothing to pass; a slice that it took the place of is gone once production knows.
 having count(*) = 4 and bool_and(slices.load_id is not distinct from loaded.load_id);
 
-comment on view platform.passed_days is 'The days whose four slices have passed their checks and are in production.';
-comment on column platform.passed_days.partition_date is 'The day.';
+comment on view platform.passed_days is 'Days whose four slices have passed their checks and are in production.';
+comment on column platform.passed_days.partition_date is 'Business day (UTC).';
 
 create or replace view monitoring.check_results as
 select
@@ -27,17 +27,17 @@ select
 from platform.check_results;
 
 comment on view monitoring.check_results is
-'What checks have said last: over all days, over some days, and every failure over days that were not judged again since.';
-comment on column monitoring.check_results.table_name is 'The asset that was checked, as schema.table.';
-comment on column monitoring.check_results.check_name is 'The check.';
-comment on column monitoring.check_results.first_day is 'First day that was looked at; null for every day there can be.';
-comment on column monitoring.check_results.last_day is 'Last day that was looked at; null for every day there can be.';
-comment on column monitoring.check_results.severity is 'ERROR stops what is downstream, WARN does not.';
-comment on column monitoring.check_results.passed is 'The verdict.';
-comment on column monitoring.check_results.rows_tested is 'Rows, keys or days that were looked at.';
-comment on column monitoring.check_results.violations is 'How many of them break a rule, added up over the rules.';
-comment on column monitoring.check_results.description is 'One sentence: what was found.';
-comment on column monitoring.check_results.checked_at is 'When (UTC).';
+'Latest result of each check over all days and over some days, and every failure over days that have not been checked again.';
+comment on column monitoring.check_results.table_name is 'Asset that was checked, as schema.table.';
+comment on column monitoring.check_results.check_name is 'Name of the check.';
+comment on column monitoring.check_results.first_day is 'First day tested; null for a check of every possible day.';
+comment on column monitoring.check_results.last_day is 'Last day tested; null for a check of every possible day.';
+comment on column monitoring.check_results.severity is 'ERROR stops downstream assets; WARN does not.';
+comment on column monitoring.check_results.passed is 'True if the check passed.';
+comment on column monitoring.check_results.rows_tested is 'Number of rows, keys or days tested.';
+comment on column monitoring.check_results.violations is 'Number of violations, added up over the rules.';
+comment on column monitoring.check_results.description is 'Finding in one sentence.';
+comment on column monitoring.check_results.checked_at is 'Time of the evaluation (UTC).';
 
 create or replace view monitoring.incomplete_days as
 with span as (
@@ -59,8 +59,8 @@ select partition_date
 from platform.refused_files;
 
 comment on view monitoring.incomplete_days is
-'Days from the first to the last in staging of which a file is missing or refused, or its last load has not passed its checks.';
-comment on column monitoring.incomplete_days.partition_date is 'The day.';
+'Days between the first and the last day in staging with a missing or refused file, or whose latest load has not passed its checks.';
+comment on column monitoring.incomplete_days.partition_date is 'Business day (UTC).';
 
 -- reader may see neither the logs nor the watermarks: only which tables wait.
 create or replace function monitoring.tables_behind() returns setof text
@@ -89,7 +89,7 @@ end
 $$;
 
 comment on function monitoring.tables_behind() is
-'The tables, as schema.table, that have not taken in every change of a table that they read; some more than once.';
+'Tables, as schema.table, that have not read every change of their sources; a table may be listed more than once.';
 
 revoke all on function monitoring.tables_behind() from public;
 grant execute on function monitoring.tables_behind() to reader, loader;
