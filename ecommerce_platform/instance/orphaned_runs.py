@@ -1,4 +1,4 @@
-"""Runs whose worker is gone. The daemon finds them while it runs; a load before the daemon starts must find them, too."""
+"""Runs whose worker is gone. The daemon finds them while it runs; a load before the daemon starts has to find them."""
 
 from __future__ import annotations
 
