@@ -1,4 +1,4 @@
-"""What is told of incidents, and when."""
+"""What alerts report about incidents, and when."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_failed_run_that_nobody_ran_again_is_forgotten_without_a_word() -> Non
 
 
 def test_a_failed_run_that_was_seen_late_is_forgotten_by_its_own_age() -> None:
-    """A daemon that was down for two hours saw it late, and called it solved when it left the window."""
+    """A daemon that was down for two hours saw the run late, and reported it as resolved when it left the window."""
     failed = Incident(**{**vars(RUN), "since": (NOON - dt.timedelta(hours=2)).isoformat()})
     book = compare(Book({}), [failed], (), NOON).book
     assert book.incidents[RUN.key].since == failed.since

@@ -1,4 +1,4 @@
-"""What a user is told about a folder of exports before anything is loaded."""
+"""The report on a folder of exports before anything is loaded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCHEMAS = {
 
 
 def drop(folder: Path, number: int, **feeds: list[Row]) -> None:
-    """A good day, with some feeds replaced."""
+    """Write the files of a valid day, with some feeds replaced."""
     rows = {
         "customers": [customer(on=number)],
         "products": [product(on=number)],
@@ -125,6 +125,6 @@ def test_up_loads_as_far_as_files_have_landed(tmp_path: Path) -> None:
     drop(tmp_path, 3)
     drop(tmp_path, 12)
     assert loading.last_landed_day(settings, day(9)) == day(3)
-    # One feed's file is enough: that the others lack it is told by the load.
+    # A file of one feed is enough: the load reports that the other feeds are missing.
     feed_file_name(tmp_path, "products", day(5)).write_bytes(b"not looked into")
     assert loading.last_landed_day(settings, day(9)) == day(5)

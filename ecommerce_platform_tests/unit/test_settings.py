@@ -1,4 +1,4 @@
-"""A wrong setting fails at start, with its name and an example."""
+"""An invalid setting fails at startup, with its name and an example."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fresh_settings() -> Iterator[None]:
 
 def test_the_defaults_are_the_documented_history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ECOMMERCE_DATA_DIR")
-    # Not load_settings: the developer's data folder may have a first day of its own.
+    # Not load_settings: the developer's data folder may set its own first day.
     settings = Settings()
     assert settings.first_day == dt.date(2024, 1, 1)
     assert (settings.orders_per_day, settings.customers, settings.products) == (300, 10_000, 1_000)
