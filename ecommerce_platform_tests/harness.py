@@ -180,7 +180,7 @@ class Platform:
             for name in table_assets() if only is None else [name for name in only if name in table_assets()]:
                 table = describe(connection, *name.split("."))
                 results[name] = write(connection, table, mode_of(name), self._query(connection, name, window), window)
-        close_idle_connections()  # The process of a run ends, too.
+        close_idle_connections()  # in production, the run process exits here
         return results
 
     @staticmethod

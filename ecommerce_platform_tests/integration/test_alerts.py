@@ -1,4 +1,4 @@
-"""Failed runs, failed checks and lost freshness reach a webhook once each, and once more when they are over."""
+"""Failed runs, failed checks, and lost freshness are sent to a webhook once each, and once more when resolved."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECRET = "T0KEN-of-the-webhook"
 
 
 class Webhook(ThreadingHTTPServer):
-    """A real HTTP server on loopback that keeps what it is sent."""
+    """A real HTTP server on loopback that records the requests it receives."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)
@@ -75,7 +75,7 @@ def webhook(monkeypatch: pytest.MonkeyPatch, data_dir, database_url: str) -> Ite
 
 
 class Watched:
-    """A little platform of two assets whose run, check and freshness can be made to fail, and its sensor."""
+    """A small platform of two assets whose run, check, and freshness can be made to fail, and its sensor."""
 
     def __init__(self, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch):
         self.instance = instance
@@ -117,7 +117,7 @@ class Watched:
         )
 
     def tick(self) -> str:
-        """One look of the sensor, with the cursor that the last one left: what a daemon does, restarted or not."""
+        """Evaluate the sensor once, with the cursor of the previous evaluation, as a daemon does, restarted or not."""
         with build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=defs) as context:
             said = alerts(context)
             self.cursor = context.cursor
@@ -145,7 +145,7 @@ def test_a_failed_run_is_told_once_with_a_link_and_closed_by_a_success(watched: 
     run_id = watched.run()
     watched.tick()
     watched.tick()
-    watched.run()  # the same days fail again: the same incident
+    watched.run()  # the same days fail again: this is the same incident
     watched.tick()
     (told,) = webhook.messages
     assert titles(told) == [f":red_circle: *<https://dagster.example.com/runs/{run_id}|Run failed: daily, 2024-01-01>*"]
@@ -154,7 +154,7 @@ def test_a_failed_run_is_told_once_with_a_link_and_closed_by_a_success(watched: 
     watched.fails = False
     watched.run(2)
     watched.tick()
-    assert len(webhook.messages) == 1  # another day's success cures nothing
+    assert len(webhook.messages) == 1  # another day's success resolves nothing
     watched.run(1, 3)
     assert watched.tick() == "0 open, 0 new, 1 solved"
     watched.tick()
@@ -230,7 +230,7 @@ def test_a_webhook_that_is_down_stops_nothing_and_hears_it_later(
     watched.fails = True
     watched.run()
     assert watched.tick() == "1 open, 1 new, 0 solved"
-    assert webhook.requests == 3  # at once, and twice more
+    assert webhook.requests == 3  # the first attempt and two retries
     assert watched.tick() == "1 open, 0 new, 0 solved"
     said = capfd.readouterr().err
     assert "Run failed: daily, 2024-01-01" in said

@@ -1,4 +1,4 @@
-"""The platform's reports on itself say what is so."""
+"""The platform's monitoring reports are correct."""
 
 from __future__ import annotations
 
