@@ -85,7 +85,7 @@ def _folder(path: Path) -> Path:
     if absolute.exists() and not absolute.is_dir():
         raise ValueError("must be a folder, but is a file")
     if PROJECT_DIR.is_relative_to(absolute.resolve()) or _home().is_relative_to(absolute.resolve()):
-        raise ValueError("must not contain the project or your home folder, because `make clean-data` deletes it")
+        raise ValueError("must not be or contain the project or your home folder, because `make clean-data` deletes it")
     return path
 
 

@@ -36,7 +36,7 @@ MANY_COPIES = 0.5
 
 
 def replica(feed: str, needed: Mapping[str, Column], distinct: Check) -> DataFrameSchema:
-    """Return the contract of a feed's replica: the feed's columns, with rules for those in ``needed``, and staging's own."""
+    """Return the contract of a feed's replica: the feed's columns, with the rules in ``needed``, and staging's own."""
     return table_schema(
         f"staging.{feed}",
         {

@@ -109,7 +109,7 @@ def test_a_fault_of_ours_keeps_its_traceback() -> None:
         command()
 
 
-def test_a_test_alert_without_a_webhook_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_alert_without_a_webhook_is_reported(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
     result = CliRunner().invoke(cli.main, ["alert-test"])
     assert result.exit_code == 2
@@ -129,7 +129,7 @@ def test_a_clean_start_says_what_it_has_removed(data_dir: Path, monkeypatch: pyt
     assert f"Deleted {data_dir}: 2 files, 2 MB." in " ".join(done.stderr.replace("\n", "").split())
 
 
-def test_nothing_is_removed_under_somebody_who_serves_it(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_removed_while_it_is_being_served(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
     (data_dir / "raw").mkdir(parents=True)
     lock = FolderLock(data_dir / "up.lock")

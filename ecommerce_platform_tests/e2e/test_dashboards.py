@@ -36,7 +36,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; run: apt-get install chromium")
 
 LAST_DAY = day(SALES_DAYS)
 ON_TIME = dt.datetime.combine(LAST_DAY + dt.timedelta(days=1), dt.time(9), dt.UTC)
@@ -607,7 +607,7 @@ def own_shop(postgres_server, tmp_path) -> Iterator[Platform]:
         connection.execute("drop database if exists shop_of_one_test with (force)")
 
 
-def test_a_database_that_is_down_is_told_and_its_return_is_noticed(
+def test_a_database_that_is_down_is_reported_and_its_return_is_noticed(
     context: BrowserContext, own_shop: Platform, postgres_server
 ) -> None:
     """What one browser window shows: no data, a first day, newer days, an outage, and recovery."""

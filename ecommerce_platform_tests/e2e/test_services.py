@@ -293,7 +293,7 @@ def test_the_password_is_in_no_log_no_file_no_record_and_no_process_list(
     assert {name: found for name, (_, found) in counts.items() if found} == {}  # type: ignore[misc]
 
 
-def test_a_wrong_password_is_told_without_it(services: Services) -> None:
+def test_a_wrong_password_is_reported_without_it(services: Services) -> None:
     wrong = "n0t-the-password"
     file = services.app.with_name("wrong")
     file.write_text(wrong, encoding="utf-8")

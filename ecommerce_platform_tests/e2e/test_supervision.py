@@ -43,7 +43,7 @@ def ask(served: Served, method: str, path: str, body: bytes | None = None, **hea
     return answer.status, text
 
 
-def test_the_address_is_told_once_something_is_behind_it(platform: Served) -> None:
+def test_the_address_is_reported_once_something_is_behind_it(platform: Served) -> None:
     wait_for("the link", lambda: f"Dagster UI: {platform.url}" in platform.log.read_text(), 30)
     assert platform.log.read_text().count("Dashboards: http") == 1
 

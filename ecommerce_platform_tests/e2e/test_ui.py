@@ -29,7 +29,7 @@ QUIET = [
     "--disable-sync",
 ]
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium or Chrome on this machine to look at the UI with")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium or Chrome is not installed")
 
 
 class Browser:

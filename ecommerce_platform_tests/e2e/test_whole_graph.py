@@ -278,7 +278,7 @@ def test_status_tells_rows_and_missing_days(shop: Shop) -> None:
     assert told["missing_days"][0][0] == day(DAYS + 1).isoformat()
 
 
-def test_a_selection_that_selects_nothing_is_told(shop: Shop) -> None:
+def test_a_selection_that_selects_nothing_is_reported(shop: Shop) -> None:
     arguments = ["--start", str(day(1)), "--end", str(day(1)), "--select", "key:nothing/at_all"]
     result = CliRunner().invoke(cli.main, ["materialize", *arguments])
     assert result.exit_code == 2

@@ -140,7 +140,7 @@ def test_nothing_is_said_while_nothing_is_wrong(watched: Watched, webhook: Webho
     assert webhook.requests == 0
 
 
-def test_a_failed_run_is_told_once_with_a_link_and_closed_by_a_success(watched: Watched, webhook: Webhook) -> None:
+def test_a_failed_run_is_reported_once_with_a_link_and_closed_by_a_success(watched: Watched, webhook: Webhook) -> None:
     watched.fails = True
     run_id = watched.run()
     watched.tick()
@@ -162,7 +162,7 @@ def test_a_failed_run_is_told_once_with_a_link_and_closed_by_a_success(watched: 
     assert titles(webhook.messages[1])[0].startswith(":white_check_mark: Solved: *<")
 
 
-def test_a_failed_check_is_told_and_closed_when_it_passes(watched: Watched, webhook: Webhook) -> None:
+def test_a_failed_check_is_reported_and_closed_when_it_passes(watched: Watched, webhook: Webhook) -> None:
     watched.bad_rows = 3
     watched.run()
     watched.tick()
@@ -191,7 +191,7 @@ def test_a_check_that_passes_over_another_day_closes_nothing(watched: Watched, w
     assert watched.tick() == "0 open, 0 new, 2 solved"
 
 
-def test_a_database_that_does_not_answer_is_told_and_cures_no_check(
+def test_a_database_that_does_not_answer_is_reported_and_cures_no_check(
     watched: Watched, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     watched.bad_rows = 3
@@ -207,7 +207,7 @@ def test_a_database_that_does_not_answer_is_told_and_cures_no_check(
     assert watched.tick() == "2 open, 0 new, 1 solved"
 
 
-def test_lost_freshness_is_told_and_closed_when_it_is_back(watched: Watched, webhook: Webhook) -> None:
+def test_lost_freshness_is_reported_and_closed_when_it_is_back(watched: Watched, webhook: Webhook) -> None:
     watched.freshness(FreshnessState.WARN)
     watched.tick()
     assert webhook.messages == []
@@ -251,7 +251,7 @@ def test_a_webhook_that_nobody_listens_at_is_named_by_its_host_only(webhook: Web
     assert caught.value.__cause__ is None
 
 
-def test_without_a_webhook_the_log_is_told_once(
+def test_without_a_webhook_an_incident_is_logged_once(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("ECOMMERCE_ALERT_WEBHOOK_URL")

@@ -114,7 +114,7 @@ def test_a_check_that_could_not_judge_changes_nothing(connection: ClientConnecti
     assert [result.passed for result in last_results(connection)] == [False]
 
 
-def test_a_table_that_has_never_read_and_a_first_day_without_a_file_are_told(platform: Platform) -> None:
+def test_a_table_that_has_never_read_and_a_first_day_without_a_file_are_reported(platform: Platform) -> None:
     note_what_is_expected(platform.url, day(1))
     platform.load(2, customers=[customer()])
     health = read_health(PostgresConnection(url=platform.url, role="reader"))

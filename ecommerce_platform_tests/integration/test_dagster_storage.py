@@ -264,7 +264,7 @@ def backend_pid(storage: PooledPostgresStorage) -> int:
         return int(connection.execute(text("select pg_backend_pid()")).scalar_one())
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="fork is not available")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_takes_no_connection_of_its_parent(storage):
     parents = backend_pid(storage)

@@ -54,7 +54,7 @@ def test_the_command_writes_the_project_and_removes_what_is_no_longer_in_it(tmp_
 @pytest.fixture(scope="module")
 def registry() -> Registry:
     if not SCHEMAS.is_dir():
-        pytest.skip("Microsoft's schemas are not beside this project: ../shared/schemas/powerbi")
+        pytest.skip("Microsoft's schemas are not available: ../shared/schemas/powerbi")
     resources = []
     for path in SCHEMAS.rglob("*.json"):
         address = f"{powerbi.SCHEMAS}/{path.relative_to(SCHEMAS).as_posix()}"

@@ -38,7 +38,7 @@ server.start()
 print(server.cluster.joinpath("postmaster.pid").read_text().split()[0], flush=True)
 """
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become others")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to other users")
 
 
 def starter(server: EmbeddedPostgres, code: str = START, **environment: str) -> subprocess.Popen[str]:
@@ -495,7 +495,7 @@ def test_root_runs_the_server_as_nobody_from_a_private_folder_and_back(
 
 
 @needs_root
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv takes rights away")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
 def test_a_containers_root_can_do_all_this_with_fewer_rights(tmp_path: Path) -> None:
     """Root in Docker can neither create a user namespace nor see the working folder of a process of nobody."""
     fewer = "-setfcap,-sys_admin,-sys_ptrace"
@@ -542,7 +542,7 @@ def test_a_user_needs_neither_root_nor_a_name(name: str, monkeypatch: pytest.Mon
     python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
     monkeypatch.setattr(sys, "executable", python or sys.executable)  # ours may be in root's home folder
     if uid != ordinary and as_user(uid, lambda: os._exit(make_a_user_namespace())) != 0:
-        pytest.skip("this machine lets ordinary users make no user namespaces")
+        pytest.skip("this machine does not allow unprivileged user namespaces")
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o711)
     home = folder / "home"

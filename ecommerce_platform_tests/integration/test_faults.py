@@ -325,7 +325,7 @@ def test_two_loads_of_one_day_at_once_end_as_one(story: Story) -> None:
 def test_a_server_killed_under_a_load_comes_back_with_whole_tables(
     first_day: tuple, tmp_path: Path, moment: str
 ) -> None:
-    """Committed rows survive, because commits are synchronous; only fsync is off, which matters if the machine crashes."""
+    """Committed rows survive, because commits are synchronous; only fsync, which guards against power loss, is off."""
     _, raw, before, after = first_day
     server = EmbeddedPostgres(tmp_path / "postgres", {"fsync": "off", "full_page_writes": "off"})
     try:
@@ -360,7 +360,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root can mount a small file system")
     made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=150m", "tmpfs", folder], capture_output=True, text=True)
     if made.returncode:
-        pytest.skip(f"no small file system can be mounted here: {made.stderr.strip()}")
+        pytest.skip(f"cannot mount a small file system: {made.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 

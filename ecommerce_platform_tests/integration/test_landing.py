@@ -186,7 +186,7 @@ def test_a_landed_file_that_is_gone_again_is_not_due(landing: Landing) -> None:
     assert landing.due_again() == set()
 
 
-def test_a_raw_file_that_somebody_mended_is_kept_and_told_until_it_is_deleted(landing: Landing) -> None:
+def test_a_raw_file_that_was_edited_is_kept_and_reported_until_it_is_deleted(landing: Landing) -> None:
     landing.drop(1, customers=[customer(email="ada at example")])
     landing.load(1)
     raw = feed_file_name(landing.platform.raw, "customers", day(1))

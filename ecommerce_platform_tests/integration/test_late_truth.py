@@ -112,7 +112,7 @@ def test_lines_that_a_withdrawn_export_had_superseded_come_back(platform: Platfo
     assert [item for _, item, _ in kept_lines(platform)] == [1, 2]
 
 
-def test_the_first_customers_of_all_bring_in_the_orders_that_waited_even_when_loaded_alone(platform: Platform) -> None:
+def test_the_very_first_customers_release_waiting_orders_even_when_loaded_alone(platform: Platform) -> None:
     """A bulk load of an empty table logs no changes; orders that wait for a parent must find it themselves."""
     platform.load(1, products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)])
     assert kept_lines(platform) == []

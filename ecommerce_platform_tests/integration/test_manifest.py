@@ -100,12 +100,12 @@ def test_a_contract_of_the_manifest_counts_for_a_database_that_enforces_the_same
         connection.rollback()
 
 
-def test_a_table_that_the_manifest_does_not_know_is_told_with_the_remedy() -> None:
+def test_a_table_that_the_manifest_does_not_know_is_reported_with_the_remedy() -> None:
     with pytest.raises(manifest.ManifestError, match="ecommerce-platform manifest"):
         columns_of("warehouse.no_such_table")
 
 
-def test_a_manifest_that_is_none_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_manifest_is_reported_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "manifest.json"
     monkeypatch.setattr(manifest, "MANIFEST", broken)
     for text in ("", "[]", '{"warehouse.dim_date": {}}', None):

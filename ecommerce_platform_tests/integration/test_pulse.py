@@ -76,7 +76,7 @@ def test_nothing_is_said_while_sensors_tick(watched: Watched) -> None:
         assert watched.look(minute + 1) == []
 
 
-def test_silence_is_told_once_and_its_end_once(watched: Watched) -> None:
+def test_silence_is_reported_once_and_its_end_once(watched: Watched) -> None:
     watched.tick(1)
     after = 1 + TICKS_STOP_AFTER.total_seconds() / 60
     assert watched.look(after) == []
