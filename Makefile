@@ -1,15 +1,15 @@
-# Python 3.11 or newer and make are all it needs: no Docker, no root, no database. `make` lists the targets.
+# Requires only make and Python 3.11 or newer: no Docker, no root, no database. `make` lists the targets.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# The newest of these that runs and is new enough. Each is tried: a version manager's shim may lead nowhere.
+# The newest of these that works and is new enough. Each is tried, because a version manager's shim may be broken.
 PYTHON ?= $(eval PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; \
 	done))$(PYTHON)
 
-# A .venv whose Python is gone, or that was made in another folder, is made anew.
+# A .venv whose Python is missing, or that was created in another folder, is recreated.
 $(shell [ ! -e .venv/.made ] || { .venv/bin/python -I -S -c '' && [ "$$(cat .venv/.made)" = "$$(pwd)" ]; } \
 	>/dev/null 2>&1 || rm -f .venv/.made .venv/.installed-*)
 
@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 CLI := $(BIN)/ecommerce-platform
 
-# make up SERVE=0: load the days and stop. make up DAYS=30: that many days.
+# make up SERVE=0: load the days and exit. make up DAYS=30: load 30 days.
 SERVE ?= 1
 DAYS ?=
 UP_ARGS := $(if $(filter 0 no false,$(SERVE)),--no-serve) $(if $(DAYS),--days $(DAYS))
@@ -30,15 +30,15 @@ PYTEST_ARGS ?=
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-install: $(VENV)/.installed-runtime ## Make .venv and install the platform
+install: $(VENV)/.installed-runtime ## Create .venv and install the platform
 
-up: $(VENV)/.installed-runtime ## Load the days, then serve Dagster and dashboards [SERVE=0] [DAYS=30]
+up: $(VENV)/.installed-runtime ## Load the days, then serve Dagster and the dashboards [SERVE=0] [DAYS=30]
 	@exec $(CLI) up $(UP_ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests [PYTEST_ARGS=...]
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
 
-lint: $(VENV)/.installed-dev ## Check style, SQL, types and dependencies
+lint: $(VENV)/.installed-dev ## Check style, SQL, types, and dependencies
 	@status=0; \
 	for check in 'ruff check .' 'ruff format --check .' 'sqlfluff lint --nocolor sql' 'ty check ecommerce_platform dashboards' \
 		'lint-imports --no-cache' \
@@ -46,46 +46,46 @@ lint: $(VENV)/.installed-dev ## Check style, SQL, types and dependencies
 		echo "$$check"; $(BIN)/$$check || status=1; \
 	done; exit $$status
 
-# make bench BENCH_ARGS="--orders 200000 --json": a smaller measurement, as JSON.
+# make bench BENCH_ARGS="--orders 200000 --json": a smaller benchmark with JSON output.
 BENCH_ARGS ?=
-bench: $(VENV)/.installed-dev ## Measure the platform beside plain SQL, a day after 100 to 1,000 days, and the dashboards under load
+bench: $(VENV)/.installed-dev ## Benchmark against plain SQL, one day after 100 to 1,000 days, and the dashboards under load
 	@$(CLI) bench $(BENCH_ARGS)
 	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks/test_day_cost.py \
 		ecommerce_platform_tests/benchmarks/test_dashboard_speed.py \
 		ecommerce_platform_tests/benchmarks/test_dashboard_load.py
 
-soak: $(VENV)/.installed-dev ## Run 200 days one by one through the real daemon
+soak: $(VENV)/.installed-dev ## Run 200 days one at a time through the real daemon
 	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks/test_soak.py
 
-# A lock names every package with the hashes of all its files, for every system, and no address.
+# A lock file lists every package with the hashes of all its files, for all platforms, and contains no URL.
 LOCK_ARGS ?=
 LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-strip-extras $(LOCK_ARGS) pyproject.toml
 
-lock: $(VENV)/.made ## Write the two lock files from pyproject.toml [LOCK_ARGS=--upgrade]
+lock: $(VENV)/.made ## Update the two lock files from pyproject.toml [LOCK_ARGS=--upgrade]
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(PIP) install --quiet uv
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
-clean: ## Remove .venv and caches, keep the data
+clean: ## Remove .venv and caches; keep the data
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis .tmp_dagster_home_*
 	find . \( -name .git -o -path ./data \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
-clean-data: ## Stop the embedded database and remove data/, after a question [YES=1]
-	@test -x $(CLI) || { echo 'make: the platform is not installed; without it nothing stops its database: make install' >&2; exit 1; }
+clean-data: ## Stop the embedded database and delete data/, after confirmation [YES=1]
+	@test -x $(CLI) || { echo 'make: the platform is not installed, but is needed to stop its database; run: make install' >&2; exit 1; }
 	@$(CLI) clean-data $(if $(filter 1 yes true,$(YES)),--yes)
 
-# Stamps. A target is made last, so that an installation that was cut short is taken up again.
+# Stamp files. Each is written last, so that an interrupted installation is resumed.
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { \
-		echo 'make: Python 3.11 or newer is needed and none was found. Install it, or name it: make up PYTHON=/path/to/python3' >&2; \
+		echo 'make: Python 3.11 or newer is required, but none was found. Install it or set its path: make up PYTHON=/path/to/python3' >&2; \
 		exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo 'make: $(PYTHON) is not Python 3.11 or newer. Name another: make up PYTHON=/path/to/python3' >&2; \
+		echo 'make: $(PYTHON) is not Python 3.11 or newer. Set another path: make up PYTHON=/path/to/python3' >&2; \
 		exit 1; }
-	@echo "Making $(VENV) with $$("$(PYTHON)" --version)"
+	@echo "Creating $(VENV) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv --clear $(VENV) || { \
-		echo 'make: no virtual environment could be made; on Debian and Ubuntu: apt-get install python3-venv' >&2; \
+		echo 'make: could not create a virtual environment; on Debian and Ubuntu, run: apt-get install python3-venv' >&2; \
 		exit 1; }
 	@pwd > $@
 
@@ -95,11 +95,11 @@ $(VENV)/.installed-runtime: requirements.lock pyproject.toml | $(VENV)/.made
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/.made
 	@$(call install,requirements-dev.lock)
 
-# The project comes last and fetches nothing: setuptools, its build tool, is in the lock. Bytecode is compiled here
-# once, because a machine with PYTHONDONTWRITEBYTECODE=1 would do it at every start.
+# The project is installed last and downloads nothing: setuptools, its build tool, is in the lock file. Bytecode is compiled
+# once here, because a machine with PYTHONDONTWRITEBYTECODE=1 would compile it at every start.
 define install
 echo "Installing $(1): $$(grep -c == $(1)) packages" \
-&& { $(PIP) install --progress-bar off --require-hashes --requirement $(1) || echo "make: pip failed, see above" >&2; } \
+&& { $(PIP) install --progress-bar off --require-hashes --requirement $(1) || echo "make: pip failed; see the output above" >&2; } \
 	| awk '/^Collecting/ { printf "." } /^Installing/ { printf " installing" } { fflush() } END { print "" }' \
 && $(PIP) install --quiet --no-deps --require-hashes --requirement $(1) \
 && $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable . \

@@ -1,8 +1,7 @@
-"""Holds pyproject.toml, the two locks and what is installed against each other. Needs no network.
+"""Compare pyproject.toml, the two lock files, and the installed packages. Needs no network.
 
-What it cannot tell is which versions have known vulnerabilities: the databases of those are asked over the network
-(pip-audit asks PyPI or OSV for each package and has no offline copy). Run `pip-audit --require-hashes -r
-requirements.lock` where there is one.
+It does not check for known vulnerabilities, which requires a network: pip-audit queries PyPI or OSV for each package
+and has no offline database. With a network, run `pip-audit --require-hashes -r requirements.lock`.
 """
 
 import re
@@ -17,11 +16,11 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_LOCKED = {"pip", "uv", "ecommerce-platform"}
-"""pip comes with the virtual environment, uv writes the locks, and the platform is what they are for."""
+"""pip comes with the virtual environment, uv writes the lock files, and the platform is the project itself."""
 
 
 def locked(name: str) -> dict[str, tuple[Requirement, int]]:
-    """The packages of a lock by canonical name: the pin with its marker, and how many hashes it has."""
+    """Return the packages of a lock file by canonical name: the pin with its marker, and the number of hashes."""
     found = {}
     for entry in re.split(r"\n(?=\S)", (ROOT / name).read_text(encoding="utf-8").strip()):
         requirement = Requirement(entry.split("\\")[0].split(" --hash")[0].strip())
@@ -31,13 +30,13 @@ def locked(name: str) -> dict[str, tuple[Requirement, int]]:
 
 
 def version_of(requirement: Requirement) -> str:
-    """The one version of a pin."""
+    """Return the version of a pin."""
     (pin,) = requirement.specifier
     return pin.version
 
 
 def faults() -> list[str]:
-    """Everything that does not agree, in one line each."""
+    """Return all inconsistencies, one line each."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     runtime, development = locked("requirements.lock"), locked("requirements-dev.lock")
     said = []
@@ -54,9 +53,11 @@ def faults() -> list[str]:
         for requirement in map(Requirement, needed):
             pinned = lock.get(canonicalize_name(requirement.name))
             if pinned is None:
-                said.append(f"pyproject.toml asks for {requirement}, and no lock has it: make lock")
+                said.append(
+                    f"pyproject.toml requires {requirement}, but the lock file does not contain it; run: make lock"
+                )
             elif not requirement.specifier.contains(version_of(pinned[0]), prereleases=True):
-                said.append(f"pyproject.toml asks for {requirement}, and the lock has {pinned[0]}: make lock")
+                said.append(f"pyproject.toml requires {requirement}, but the lock file has {pinned[0]}; run: make lock")
     here = default_environment()
     installed = {canonicalize_name(item.metadata["Name"]): item.version for item in distributions()}
     for package, (requirement, _) in development.items():
@@ -64,10 +65,13 @@ def faults() -> list[str]:
             continue
         if installed.get(package) != version_of(requirement):
             said.append(
-                f"installed is {package} {installed.get(package)}, locked {version_of(requirement)}: make clean install"
+                f"{package} {installed.get(package)} is installed, but {version_of(requirement)} is locked;"
+                " run: make clean install"
             )
     said += [
-        f"{package} is installed and in no lock" for package in installed if package not in {*development, *NOT_LOCKED}
+        f"{package} is installed, but no lock file contains it"
+        for package in installed
+        if package not in {*development, *NOT_LOCKED}
     ]
     return said
 

@@ -1,7 +1,7 @@
-"""The only reader of environment variables, and the owner of every path.
+"""The only reader of environment variables, and the owner of all paths.
 
-Every variable starts with ``ECOMMERCE_``; ``.env.example`` lists them all. A wrong value fails at start with one
-message that names the variable, what is wrong with it and an example.
+All variables start with ``ECOMMERCE_``; ``.env.example`` lists them. An invalid value fails at startup, with a message
+that names the variable, the problem, and an example.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 SQL_DIR = PROJECT_DIR / "sql"
 
 EARLIEST_DAY = dt.date(2000, 1, 1)
-"""The first day of ``warehouse.dim_date``; no business day lies before it."""
+"""The first day of ``warehouse.dim_date`` and the earliest possible business day."""
 
 
 class SettingsError(ValueError):
-    """A setting is missing or wrong. The message names each one, with an example."""
+    """One or more settings are missing or invalid. The message names each, with an example."""
 
 
 def _iso_day(text: object) -> object:
@@ -37,7 +37,7 @@ def _iso_day(text: object) -> object:
 
 def _known_day(day: dt.date) -> dt.date:
     if not EARLIEST_DAY <= day < dt.date(2100, 1, 1):
-        raise ValueError(f"must lie between {EARLIEST_DAY} and 2099-12-31")
+        raise ValueError(f"must be between {EARLIEST_DAY} and 2099-12-31")
     return day
 
 
@@ -50,8 +50,8 @@ def _postgres_url(url: str | None) -> str | None:
     try:
         conninfo_to_dict("postgresql" + url[len(parts.scheme) :])
     except psycopg.Error:
-        # What psycopg says quotes the faulty part, which may be the password.
-        raise ValueError("is not a URL that PostgreSQL's clients understand (encode a % in the password)") from None
+        # psycopg's message quotes the invalid part, which may be the password.
+        raise ValueError("is not a valid PostgreSQL URL (write % in the password as %25)") from None
     return "postgresql" + url[len(parts.scheme) :]
 
 
@@ -60,14 +60,14 @@ def _web_url(url: str | None) -> str | None:
         return None
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("must be an http or https address")
+        raise ValueError("must be an http or https URL")
     return url
 
 
 def _host_names(text: str) -> str:
     for name in _listed(text):
         if not re.fullmatch(r"[0-9A-Za-z._-]{1,253}", name):
-            raise ValueError("must be names with commas between them, without a port")
+            raise ValueError("must be host names separated by commas, without ports")
     return text
 
 
@@ -76,21 +76,21 @@ def _listed(text: str) -> list[str]:
 
 
 def _folder(path: Path) -> Path:
-    """A folder to write to: no file, no control character in its name, and nothing that other things live in."""
+    """Validate a folder to write to: not a file, no control characters, and no folder that contains other things."""
     if any(ord(character) < 32 or ord(character) == 127 for character in str(path)):
-        raise ValueError("must not hold a line break or another control character")
+        raise ValueError("must not contain line breaks or other control characters")
     if os.path.expanduser(path).startswith("~"):  # noqa: PTH111
-        raise ValueError("names the home of a user that is not known")
+        raise ValueError("names the home folder of an unknown user")
     absolute = _absolute(path)
     if absolute.exists() and not absolute.is_dir():
-        raise ValueError("is a file, and must be a folder")
+        raise ValueError("must be a folder, but is a file")
     if PROJECT_DIR.is_relative_to(absolute.resolve()) or _home().is_relative_to(absolute.resolve()):
-        raise ValueError("must be a folder of its own, below the project or elsewhere: `make clean-data` deletes it")
+        raise ValueError("must not be or contain the project or your home folder, because `make clean-data` deletes it")
     return path
 
 
 def _absolute(path: Path) -> Path:
-    # os.path's functions, because pathlib's raise where there is no home, and keep "..".
+    # os.path instead of pathlib, which raises if there is no home folder and keeps "..".
     return Path(os.path.normpath(PROJECT_DIR / os.path.expanduser(path)))  # noqa: PTH111
 
 
@@ -105,20 +105,20 @@ def _secret_file(path: Path | None) -> Path | None:
 
 
 def _or_from_file(value: object, fields: ValidationInfo) -> object:
-    """A secret, or what the file holds that NAME_FILE names, without white space around it."""
+    """Return the secret itself or, if NAME_FILE is set, the contents of that file without surrounding white space."""
     file = fields.data.get(f"{fields.field_name}_file")
     if file is None:
         return value
     if value:
-        raise ValueError(f"is set, and so is {PREFIX}{str(fields.field_name).upper()}_FILE: keep one of them")
+        raise ValueError(f"is set, and so is {PREFIX}{str(fields.field_name).upper()}_FILE: remove one of them")
     return file.read_text(encoding="utf-8").strip()
 
 
 class Settings(BaseSettings):
-    """The platform's settings, read once at start from the environment.
+    """The platform's settings, read from the environment once at startup.
 
     Raises:
-        SettingsError: from :func:`load_settings`, naming each wrong variable.
+        SettingsError: From :func:`load_settings`; names each invalid variable.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
@@ -161,30 +161,30 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _put_the_password_into_the_url(self) -> Settings:
-        """A password that stands beside its host is sent to no other one, as that of PGPASSWORD would be."""
+        """Add the password to the URL, so that it is sent to this host only; PGPASSWORD would be sent to any host."""
         if self.database_password_file is None:
             return self
         if self.database_url is None:
-            raise ValueError("ECOMMERCE_DATABASE_PASSWORD_FILE is set, and ECOMMERCE_DATABASE_URL is not")
+            raise ValueError("ECOMMERCE_DATABASE_PASSWORD_FILE is set, but ECOMMERCE_DATABASE_URL is not")
         password = quote(self.database_password_file.read_text(encoding="utf-8").strip(), safe="")
         parts = urlsplit(self.database_url)
         if parts.username is None or parts.password is not None:
             raise ValueError(
-                "ECOMMERCE_DATABASE_PASSWORD_FILE needs an ECOMMERCE_DATABASE_URL with a user and no password"
+                "ECOMMERCE_DATABASE_PASSWORD_FILE requires an ECOMMERCE_DATABASE_URL with a user and without a password"
             )
         location = f"{parts.netloc.rsplit('@', 1)[0]}:{password}@{parts.netloc.rsplit('@', 1)[1]}"
-        # Frozen for everybody else.
+        # The model is frozen; only this validator may change it.
         object.__setattr__(self, "database_url", urlunsplit(parts._replace(netloc=location)))
         return self
 
     @property
     def data(self) -> Path:
-        """Absolute folder of everything that the platform writes; relative values start at the project."""
+        """Absolute path of the folder for everything that the platform writes; relative values start at the project."""
         return _absolute(self.data_dir)
 
     @property
     def landing(self) -> Path:
-        """Absolute folder where a user's own exports are dropped."""
+        """Absolute path of the folder for a user's own exports."""
         return _absolute(self.landing_dir)
 
     @property
@@ -204,33 +204,33 @@ class Settings(BaseSettings):
 
     @property
     def first_day_file(self) -> Path:
-        """Where ``up --days`` remembers the first day of this data folder; ECOMMERCE_FIRST_DAY goes before it."""
+        """File in which ``up --days`` stores the first day of this data folder; ECOMMERCE_FIRST_DAY overrides it."""
         return self.data / "first_day"
 
     @property
     def ui_url(self) -> str:
-        """Address of Dagster's UI for links that people follow, without a slash at its end."""
+        """URL of Dagster's UI for links, without a trailing slash."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.dagster_url or f"http://{host}:{self.dagster_port}").rstrip("/")
 
     @property
     def known_hosts(self) -> frozenset[str]:
-        """Names, in lower case and without a port, under which the web servers may be addressed."""
+        """Host names that requests to the web servers may use, in lower case and without ports."""
         own = [self.host, urlsplit(self.dagster_url or "").hostname or ""]
         return frozenset(name.lower() for name in [*_listed(self.allowed_hosts), *own] if name)
 
     @property
     def dagster_home(self) -> Path:
-        """Folder of Dagster's own files (compute logs, artifacts)."""
+        """Folder for Dagster's own files (compute logs, artifacts)."""
         return self.data / "dagster"
 
 
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """Read the settings from the environment, once a process.
+    """Read the settings from the environment, once per process.
 
     Raises:
-        SettingsError: one line a wrong variable: its name, the fault, an example.
+        SettingsError: One line per invalid variable: its name, the problem, and an example.
     """
     try:
         settings = Settings()
@@ -241,8 +241,8 @@ def load_settings() -> Settings:
             first_day = _known_day(dt.date.fromisoformat(settings.first_day_file.read_text(encoding="utf-8").strip()))
         except (OSError, ValueError) as error:
             raise SettingsError(
-                f"{settings.first_day_file}: holds no day ({error}); write the first business day into it, or set"
-                f" {PREFIX}FIRST_DAY; for example 2024-01-01"
+                f"{settings.first_day_file}: does not contain a valid day ({error}); write the first business day to it"
+                f" or set {PREFIX}FIRST_DAY; for example 2024-01-01"
             ) from None
         return settings.model_copy(update={"first_day": first_day})
     return settings
@@ -250,7 +250,7 @@ def load_settings() -> Settings:
 
 def _explain(fault: object) -> str:
     assert isinstance(fault, dict)
-    if not fault["loc"]:  # about two settings at once
+    if not fault["loc"]:  # concerns two settings
         return str(fault["msg"]).removeprefix("Value error, ")
     name = str(fault["loc"][0])
     example = (Settings.model_fields[name].examples or [""])[0]

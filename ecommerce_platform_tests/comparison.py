@@ -1,4 +1,4 @@
-"""A platform held against the independent model: what its tables hold, and what they must hold."""
+"""Compares a platform with the independent model: actual and expected table contents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 from ecommerce_platform_tests import model
 from ecommerce_platform_tests.harness import Platform
 
-# Rows kept and rows rejected, of each feed and day.
+# Rows kept and rows rejected, per feed and day.
 ACCOUNTED = """
 select feed, partition_date, count(*)
 from (
@@ -25,9 +25,9 @@ group by feed, partition_date
 
 
 def disagreements(platform: Platform, files: model.Files) -> str:
-    """Where the tables are not what the model makes of these files, a line a row; empty where they are.
+    """Return the differences between the tables and the model for these files, one line per row; empty if they agree.
 
-    Every row of every file is counted, too: it is kept, rejected, or one that the model drops as a duplicate.
+    Also accounts for every row of every file: it is kept, rejected, or dropped as a duplicate by the model.
     """
     expected = model.expect(files)
     with psycopg.connect(platform.url) as connection:
@@ -45,7 +45,7 @@ def disagreements(platform: Platform, files: model.Files) -> str:
 
 
 def differences(found: Mapping[str, Counter], expected: Mapping[str, Counter]) -> str:
-    """The rows that are there and should not be, and those that are not and should be."""
+    """Return the unexpected rows and the missing rows."""
     lines: list[str] = []
     for table in sorted({*found, *expected}):
         there, wanted = found.get(table, Counter()), expected.get(table, Counter())

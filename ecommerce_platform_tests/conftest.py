@@ -1,4 +1,4 @@
-"""One real PostgreSQL for the session, one fresh database a test that needs it."""
+"""One real PostgreSQL server per session, and a fresh database for each test that needs one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-# Tests never see the developer's own settings; this runs before anything of the platform is imported.
+# Tests must not read the developer's settings; this runs before the platform is imported.
 for _name in [name for name in os.environ if name.startswith("ECOMMERCE_")]:
     del os.environ[_name]
-# Nor the developer's data folder, which may say that the platform began thirty days ago.
+# Nor the developer's data folder, which may set a different first day.
 os.environ["ECOMMERCE_DATA_DIR"] = tempfile.mkdtemp(prefix="ecommerce-tests-")
-# A test that runs assets without our instance file must not report them to Dagster's makers.
+# Tests that run assets without our instance file must not send telemetry to Dagster.
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 
 from ecommerce_platform.feeds.columns import FEEDS
@@ -35,10 +35,10 @@ FAST_AND_UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commi
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test's folder is its marker. Benchmarks run only where ``-m`` names them: they take minutes, some an hour.
+    """Mark each test with its folder. Benchmarks run only if ``-m`` selects them: they take minutes, some an hour.
 
-    Where pytest-xdist spreads the tests over processes, those of a file stay together, and so do those that share what
-    is dear to make.
+    When pytest-xdist distributes the tests, tests of the same file stay together, and so do tests that share an
+    expensive fixture.
     """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
@@ -57,9 +57,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What Dagster writes beside an instance, such as its telemetry, lands neither in the project nor at home.
+    """Keep files that Dagster writes outside an instance, such as telemetry, out of the project and the home folder.
 
-    A command that a test runs in this process points it at the project, and it would stay so.
+    A command that a test runs in this process sets DAGSTER_HOME to the project, and the value would persist.
     """
     home = tmp_path_factory.getbasetemp() / "dagster_home"
     home.mkdir(exist_ok=True)
@@ -68,7 +68,7 @@ def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """The session's server: quick, and without any promise for a crash of the machine."""
+    """The session's server: fast, and not crash-safe."""
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), FAST_AND_UNSAFE)
     server.start()
     server.create_database(TEMPLATE)
@@ -79,7 +79,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
 
 @pytest.fixture
 def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    """A fresh database with the whole DDL."""
+    """A fresh database with the complete DDL."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
         connection.execute(f"create database {name} template {TEMPLATE}")
@@ -89,7 +89,7 @@ def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sales(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """Fourteen months of a small synthetic shop, loaded once, for tests that only read. From 2024-01-01 on."""
+    """Fourteen months of a small synthetic shop from 2024-01-01, loaded once, for tests that only read."""
     with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
         connection.execute(f"create database sales template {TEMPLATE}")
     shop = Platform(postgres_server.url("sales"), tmp_path_factory.mktemp("sales"))
@@ -103,7 +103,7 @@ def sales(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty data folder that the settings point to."""
+    """An empty data folder, to which the settings point."""
     monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / "data"))
     load_settings.cache_clear()
     yield tmp_path / "data"

@@ -1,7 +1,7 @@
-"""Loads a database the way the assets do, without Dagster, from files that a test writes.
+"""Loads a database as the assets do, but without Dagster, from files that a test writes.
 
-The rows of a test are plain dictionaries of text, as a file holds them: :func:`customer`, :func:`product`,
-:func:`order` and :func:`line` fill in what a test does not care about.
+Rows are plain dictionaries of text, as in a file: :func:`customer`, :func:`product`, :func:`order`, and :func:`line`
+fill in the fields that are irrelevant to a test.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ FIRST = dt.date(2024, 1, 1)
 
 
 def day(number: int) -> dt.date:
-    """The n-th business day of a test, from 1."""
+    """Return the n-th business day of a test, starting at 1."""
     return FIRST + dt.timedelta(days=number - 1)
 
 
 def customer(customer_id: int = 1, *, on: int = 1, at: str = "10:00:00", **fields: str) -> Row:
-    """An image of a customer, changed on the n-th day at a time of day."""
+    """Return an image of a customer that changed on the n-th day, at the given time."""
     return {
         "customer_id": str(customer_id),
         "first_name": "Ada",
@@ -64,7 +64,7 @@ def customer(customer_id: int = 1, *, on: int = 1, at: str = "10:00:00", **field
 
 
 def product(product_id: int = 1, *, on: int = 1, at: str = "09:00:00", **fields: str) -> Row:
-    """An image of a product, changed on the n-th day at a time of day."""
+    """Return an image of a product that changed on the n-th day, at the given time."""
     return {
         "product_id": str(product_id),
         "product_name": f"Thing {product_id}",
@@ -81,7 +81,7 @@ def product(product_id: int = 1, *, on: int = 1, at: str = "09:00:00", **fields:
 
 
 def order(transaction_id: int, customer_id: int = 1, *, on: int = 1, total: str = "10.00", **fields: str) -> Row:
-    """An order of the n-th day."""
+    """Return an order of the n-th day."""
     return {
         "transaction_id": str(transaction_id),
         "customer_id": str(customer_id),
@@ -105,7 +105,7 @@ def line(
     price: str = "10.00",
     **fields: str,
 ) -> Row:
-    """An order line without a discount."""
+    """Return an order line without a discount."""
     return {
         "item_id": str(item_id),
         "transaction_id": str(transaction_id),
@@ -119,7 +119,7 @@ def line(
 
 
 def csv_bytes(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
-    """Rows as a file, with a header and ``\\n`` line ends."""
+    """Return rows as the text of a file, with a header and ``\\n`` line ends."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -129,7 +129,7 @@ def csv_bytes(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
 
 @cache
 def table_assets() -> dict[str, AssetsDefinition]:
-    """The assets that are filled by a SELECT, in an order that respects their dependencies."""
+    """Return the assets that are filled by a SELECT, in topological order."""
     assets = {
         ".".join(asset.key.path): asset
         for module in (production, warehouse)
@@ -141,14 +141,14 @@ def table_assets() -> dict[str, AssetsDefinition]:
 
 
 def mode_of(table: str) -> Merge | ReplaceSlice:
-    """How a table is written."""
+    """Return the write strategy of a table."""
     asset = table_assets()[table]
     metadata: Any = asset.metadata_by_key[asset.key]["write"]
     return write_mode(getattr(metadata, "data", metadata))
 
 
 class Platform:
-    """A database and a raw folder; loads days from one into the other."""
+    """A raw folder and a database; loads days from the folder into the database."""
 
     def __init__(self, url: str, raw: Path):
         self.url = url
@@ -157,13 +157,13 @@ class Platform:
         self._loads = 0
 
     def export(self, number: int, **feeds: Sequence[Row]) -> None:
-        """Write the four files of the n-th day; a feed that is not named is empty."""
+        """Write the four files of the n-th day; feeds that are not given are empty."""
         for feed, columns in FEEDS.items():
             content = csv_bytes(columns, feeds.get(feed, ()))
             write_feed_file(feed_file_name(self.raw, feed, day(number)), content)
 
     def run(self, first: int, last: int | None = None, only: Sequence[str] | None = None) -> dict[str, WriteResult]:
-        """Load a range of days from their files through every table, in one go; or through some, in their order."""
+        """Load a range of days from their files in one run: all tables, or only the given ones, in their order."""
         last = first if last is None else last
         window = Window(day(first), day(last + 1))
         days = [day(number) for number in range(first, last + 1)]
@@ -180,7 +180,7 @@ class Platform:
             for name in table_assets() if only is None else [name for name in only if name in table_assets()]:
                 table = describe(connection, *name.split("."))
                 results[name] = write(connection, table, mode_of(name), self._query(connection, name, window), window)
-        close_idle_connections()  # The process of a run ends, too.
+        close_idle_connections()  # in production, the run process exits here
         return results
 
     @staticmethod
@@ -199,14 +199,14 @@ class Platform:
             return connection.execute(statement, parameters).fetchall()  # type: ignore[arg-type]
 
     def execute(self, statement: str, *parameters: object) -> None:
-        """Run a statement as the owner, as somebody with psql would."""
+        """Run a statement as the owner, as in psql."""
         with psycopg.connect(self.url) as connection:
             connection.execute(statement, parameters)  # type: ignore[arg-type]
 
     def content(self, table: str, without: Sequence[str] = ("loaded_at", "load_id")) -> list[tuple]:
-        """All rows of a table as text, in a fixed order, without columns that tell when it was loaded.
+        """Return all rows of a table as text, in a fixed order, without the columns that record when it was loaded.
 
-        Of staging, the latest load of each day: one that gave way to it may still lie beside it.
+        For staging, only the latest load of each day: a load that it replaced may still be in the table.
         """
         with self._connection.connect() as connection:
             columns = [name for name in describe(connection, *table.split(".")).columns if name not in without]

@@ -1,16 +1,16 @@
-"""What production and the warehouse must hold, computed from the rows of the loaded files in plain Python.
+"""An independent model: the expected contents of production and the warehouse, computed in plain Python.
 
-Written from the words of the design, not from the SQL: small, slow, and with nothing to load, so that nothing
-can depend on an order of loads. What it gives can be compared with the rows of the statements in ``SELECTS``.
+The model follows the design document, not the SQL. It is small and slow, and it computes everything from the rows of
+the loaded files at once, so nothing can depend on the load order. Its results can be compared with the rows of the
+statements in ``SELECTS``.
 
-- A row is good when its own text has no fault. A bad row has no effect but its rejection. A good row whose
-  parent is not there is rejected too, as long as that is so: an order needs its customer, a line needs its
-  order and its product.
-- An image holds from the day of its ``updated_at``, at most that of its file. Of several images of one day
-  the one with the greatest (updated_at, day of the file, row) counts.
-- Of several exports of an order the one with the greatest (day of the file, row) counts.
-- The base of an order is the latest day that exports both the order and lines of it. Lines of earlier days
-  are superseded; of the others the greatest (day of the file, row) of each line counts.
+- A row is valid if all its values are valid. An invalid row has no effect except its rejection. A valid row is also
+  rejected for as long as its parent is missing: an order needs its customer; a line needs its order and its product.
+- An image is valid from the day of its ``updated_at``, but no later than the day of its file. If several images are
+  valid from the same day, the one with the greatest (updated_at, day of the file, row) counts.
+- If an order is exported several times, the export with the greatest (day of the file, row) counts.
+- The base of an order is the latest day that exports both the order and lines of it. Lines of earlier days are
+  superseded; among the remaining exports of a line, the one with the greatest (day of the file, row) counts.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from typing import Any
 from ecommerce_platform.feeds.columns import FEEDS
 
 Files = Mapping[dt.date, Mapping[str, Sequence[Mapping[str, str] | str]]]
-"""The rows of each feed of each loaded day; a row that cannot be split is its text."""
+"""The rows of each feed and loaded day; a row that cannot be split into columns is represented by its text."""
 
 Content = dict[str, Counter[tuple]]
-"""The rows of each table, and how often each is there."""
+"""The rows of each table, and how often each occurs."""
 
 EPOCH = dt.date(2000, 1, 1)
 BLANK = "".join(filter(str.isspace, map(chr, range(0x110000)))) + "\u180e\u200b\u200c\u200d\u2060\ufeff"
-"""What stands around a value and does not count: white space, and characters without width."""
+"""Characters that are stripped from both ends of a value: white space and zero-width characters."""
 
 SELECTS = {
     "customers": """
@@ -120,19 +120,19 @@ SELECTS = {
         from warehouse.agg_customer_metrics
     """,
 }
-"""The tables that the model speaks of, each with the SELECT of the columns that it knows."""
+"""The tables that the model covers, each with a SELECT of the columns that it computes."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the tables hold, and how many rows of each file were dropped as duplicates or superseded."""
+    """The expected table contents, and the number of rows per file that were dropped as duplicates or superseded."""
 
     content: Content
     duplicates: dict[tuple[str, dt.date], int]
 
 
 class Faulty(ValueError):
-    """A field that is not what it must be; ``value`` where it can be read all the same."""
+    """An invalid field; ``value`` is set if the field can be read nevertheless."""
 
     def __init__(self, text: str, value: Any = None):
         super().__init__(text)
@@ -250,7 +250,7 @@ FIELDS: dict[str, dict[str, Callable[[str], Any]]] = {
 
 
 def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) -> dict[str, Any]:
-    """A row with its values by column, and the names of the columns at fault under ``faults``."""
+    """Return the values of a row by column, and the names of the invalid columns under ``faults``."""
     values: dict[str, Any] = {"day": day, "row": number, "place": (day, number), "faults": []}
     if isinstance(row, str):
         return {**values, "faults": ["row"]}
@@ -277,7 +277,7 @@ def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) ->
 
 
 def expect(files: Files) -> Expected:
-    """What the platform must hold when exactly these files are loaded."""
+    """Return the expected contents of the platform when exactly these files are loaded."""
     rows = {
         feed: [
             typed(feed, day, number, row)
@@ -345,7 +345,7 @@ def expect(files: Files) -> Expected:
 
 
 def best(rows: Iterable[dict], key: Callable, rank: Callable) -> dict[Any, dict]:
-    """Of the rows of each key the one with the greatest rank."""
+    """Return the row with the greatest rank for each key."""
     found: dict[Any, dict] = {}
     for row in rows:
         if key(row) not in found or rank(row) > rank(found[key(row)]):
@@ -489,7 +489,7 @@ def version_key(number: int, valid_from: dt.date) -> int:
 
 
 def version(number: int, history: list[tuple], position: int) -> tuple:
-    """Id, key, first day, first day after, is current."""
+    """Return ID, key, first day, first day after the version, and whether it is current."""
     first = history[position][0]
     last = history[position + 1][0] if position + 1 < len(history) else None
     return number, version_key(number, first), first, last, last is None
@@ -500,7 +500,7 @@ def in_force(history: list[tuple], day: dt.date) -> tuple:
 
 
 def changes(history: list[tuple]) -> list[tuple]:
-    """The entries that differ from the one before in more than their day."""
+    """Return the entries that differ from the previous entry in more than the day."""
     return [entry for number, entry in enumerate(history) if number == 0 or entry[1:] != history[number - 1][1:]]
 
 
@@ -518,7 +518,7 @@ def product_history(images: list[dict]) -> list[tuple]:
 
 
 def customer_history(images: list[dict], sold: list[tuple[dict, list[dict]]]) -> list[tuple]:
-    """(first day, city, state, age group, country, segment) of each version."""
+    """Return (first day, city, state, age group, country, segment) of each version."""
     images.sort(key=lambda image: image["valid_from"])
 
     def segment_on(day: dt.date) -> str:
@@ -526,7 +526,7 @@ def customer_history(images: list[dict], sold: list[tuple[dict, list[dict]]]) ->
         return segment(len(until), sum(line["line_total"] for lines in until for line in lines))
 
     purchase_days = {order["transaction_date"] for order, _ in sold}
-    # A birthday starts a new version only between the first and the last day on which the shop saw the customer.
+    # A birthday starts a new version only between the first and the last activity of the customer.
     known_days = {*purchase_days, *(image["valid_from"] for image in images)}
     first_day, last_day = min(known_days), max(known_days)
     days = {EPOCH, *(image["valid_from"] for image in images[1:])}
@@ -550,7 +550,7 @@ def customer_history(images: list[dict], sold: list[tuple[dict, list[dict]]]) ->
 
 
 def birthdays(born: dt.date | None) -> set[dt.date]:
-    """The day of birth, and the days on which an age group ends."""
+    """Return the date of birth and the dates on which the age group changes."""
     if born is None:
         return set()
     return {dt.date(born.year + years, born.month, born.day) for years in (0, 18, 25, 35, 45, 55, 65)}

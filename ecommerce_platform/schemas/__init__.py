@@ -1,11 +1,11 @@
-"""The contract of each table: a pandera schema that says what good values are.
+"""Table contracts: one pandera schema per table, which defines the valid values.
 
-One module a layer; ``warehouse.fact_sales`` is described by ``FactSales`` in ``schemas/warehouse.py``.
-Columns, types and constraints live in the DDL; ``ecommerce_platform_tests/integration/test_contracts.py``
-holds the two together.
+There is one module per layer; ``FactSales`` in ``schemas/warehouse.py`` describes ``warehouse.fact_sales``.
+Columns, types, and constraints live in the DDL; ``ecommerce_platform_tests/integration/test_contracts.py``
+verifies that the two agree.
 
-A run needs none of them: what follows from them lies in ``sql/manifest.json``. Importing pandera costs more than all
-the rest of a code location, so a schema is loaded when it is asked for.
+A run does not need these modules: everything derived from them is in ``sql/manifest.json``. Importing pandera takes
+longer than importing the rest of the code location, so schemas are imported on demand.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def schema_name(table: str) -> str:
-    """``warehouse.fact_sales`` as ``FactSales``."""
+    """Return the schema name of a table: ``FactSales`` for ``warehouse.fact_sales``."""
     return "".join(word.capitalize() for word in table.split(".")[1].split("_"))
 
 
 def schema_of(table: str) -> DataFrameSchema:
-    """The schema of ``schema.table``. Imports pandera.
+    """Return the pandera schema of ``schema.table``. Imports pandera.
 
     Raises:
-        KeyError: there is none.
+        KeyError: The table has no schema.
     """
     try:
         return getattr(import_module(f"{__name__}.{table.split('.')[0]}"), schema_name(table))

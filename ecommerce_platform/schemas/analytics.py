@@ -148,7 +148,8 @@ CustomerLifetimeValue = table_schema(
         average_order_value_is_defined(),
         rule(
             "customer_lifetime_value = average_order_value * purchase_frequency * customer_lifespan, rounded once",
-            # Each factor is off by half of its last place at most; the product by that times the others.
+            # The rounding error of each factor is at most half a unit in its last place; in the product, this error is
+            # multiplied by the other factors.
             lambda t: (
                 (t.customer_lifetime_value - t.average_order_value * t.purchase_frequency * t.customer_lifespan).abs()
                 * 10_000

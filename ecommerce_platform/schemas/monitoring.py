@@ -1,4 +1,4 @@
-"""Monitoring: what the platform says of itself."""
+"""Monitoring: the platform's reports on its own data, runs, and database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QualityReport = table_schema(
         "days": required(not_blank),
     },
     key=("table_name", "check_name"),
-    rules=(rule("grade A exactly when passed", lambda t: (t.grade == "A") == t.passed),),
+    rules=(rule("grade is A if and only if passed", lambda t: (t.grade == "A") == t.passed),),
 )
 
 PipelineReport = table_schema(
@@ -46,7 +46,7 @@ PipelineReport = table_schema(
         "is_unusual": optional(),
     },
     key=("table_name",),
-    rules=(rule("layer is that of the table", lambda t: t.table_name.startswith(t.layer + ".")),),
+    rules=(rule("layer matches table_name", lambda t: t.table_name.startswith(t.layer + ".")),),
 )
 
 DatabaseHealth = table_schema(

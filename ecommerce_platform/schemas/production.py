@@ -1,4 +1,4 @@
-"""Production: typed, clean 3NF. What the database's constraints say is said again: a contract is whole."""
+"""Production: typed, clean 3NF tables. Contracts are complete: they repeat the rules of database constraints."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ Customers = table_schema(
         from_its_file,
         from_its_update,
         rule(
-            "email_is_valid is null only without an email",
+            "email_is_valid is null if and only if email is null",
             lambda t: t.email.isnull() == t.email_is_valid.isnull(),
         ),
     ),
@@ -180,19 +180,19 @@ RejectedRows = table_schema(
     },
     key=("feed", "partition_date", "source_row"),
     rules=(
-        rule("reasons has at least one", lambda t: t.reasons.length() > 0),
+        rule("reasons is not empty", lambda t: t.reasons.length() > 0),
         rule(
-            "only an order waits for a customer",
+            "only orders have missing_customer_id",
             lambda t: t.missing_customer_id.isnull() | (t.feed == "transactions"),
         ),
         rule(
-            "only a line waits for an order or a product",
+            "only order lines have missing_transaction_id or missing_product_id",
             lambda t: (
                 (t.missing_transaction_id.isnull() & t.missing_product_id.isnull()) | (t.feed == "transaction_items")
             ),
         ),
         rule(
-            "a row that waits says so",
+            "the first reason names the missing parent",
             lambda t: (
                 ibis.coalesce(t.missing_customer_id, t.missing_transaction_id, t.missing_product_id).isnull()
                 | t.reasons[0].re_search(": unknown ")

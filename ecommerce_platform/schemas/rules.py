@@ -1,6 +1,6 @@
-"""The words of the schemas: columns without types, rules over columns, shares of a day's file.
+"""Building blocks of the schemas: untyped columns, row rules, and rules that tolerate a share of a day's file.
 
-A null breaks no rule but the one that forbids nulls, as in SQL.
+As in SQL, null violates no rule except "not null".
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from pandera.ibis import Check, Column, DataFrameSchema
 
 from ecommerce_platform.feeds.columns import FILLED
 
-# sqlglot remembers how to write a dialect from the first time that it did, which may be before Ibis added to
-# it: it would write DATE_FROM_PARTS, which PostgreSQL does not have.
+# sqlglot caches its generator for a dialect on first use, which may be before Ibis extends the dialect: it would then
+# generate DATE_FROM_PARTS, which PostgreSQL does not have.
 sqlglot.generator._DISPATCH_CACHE.clear()
 
 SHARE = 0.2
-"""This share of a day's rows may be bad: production keeps them out one by one."""
+"""Tolerated share of invalid rows per day; production rejects them individually."""
 
 SEVERAL = 10
-"""Fewer bad rows than this never stop a day, whatever their share."""
+"""Fewer invalid rows than this never stop a day, whatever their share."""
 
 PRICE_LIMIT = 10_000_000_000
-"""Amounts of a file stay below it, as ``platform.parse_money`` and the type of their columns have it. Products and sums
-of them have the limits of their columns' types only."""
+"""Exclusive upper limit of amounts in a file, as in ``platform.parse_money`` and the column types. Products and sums of
+amounts are limited only by their column types."""
 
 FIRST_DAY = dt.date(2000, 1, 1)
 LAST_DAY = dt.date(2099, 12, 31)
@@ -44,32 +44,34 @@ def table_schema(
     key: Sequence[str],
     rules: Sequence[Check] = (),
 ) -> DataFrameSchema:
-    """The contract of a table: exactly these columns, unique by ``key``, and rules over several columns."""
+    """Return the contract of a table: exactly these columns, unique by ``key``, and rules over several columns."""
     return DataFrameSchema(columns, checks=list(rules), unique=list(key), strict=True, name=table)
 
 
 def required(*checks: Check) -> Column:
-    """A column that holds no null."""
+    """Return a column without nulls."""
     return Column(checks=list(checks))
 
 
 def optional(*checks: Check) -> Column:
-    """A column that may hold nulls; its rules are about the other values."""
+    """Return a nullable column; its checks apply to the values that are not null."""
     return Column(checks=list(checks), nullable=True)
 
 
 def rule(name: str, holds: Callable[[Any], ir.BooleanValue]) -> Check:
-    """A rule over the columns of a row, named by what it says: ``rule("a = b + c", lambda t: …)``."""
+    """Return a rule over the columns of a row, named after its condition: ``rule("a = b + c", lambda t: …)``."""
     return Check(lambda data: holds(data.table), name=name, error=name)
 
 
 def mostly(pattern: str, what: str, *, plain: bool = False) -> Check:
-    """In each day's file, most values match: stops garbage, not the few bad rows that production keeps out.
+    """Return a rule that most values of each day's file match a pattern.
+
+    The rule stops files of garbage, not the few invalid rows that production rejects.
 
     Args:
-        pattern: a regular expression.
-        what: what matching values are, for the rule's name.
-        plain: whether every row that the database has marked ``is_plain`` matches, which spares the matching.
+        pattern: A regular expression.
+        what: A noun phrase for matching values, used in the rule's name.
+        plain: Whether rows that the database has marked ``is_plain`` always match, so that matching can be skipped.
     """
 
     def holds(data: IbisData) -> ir.BooleanColumn:
@@ -82,7 +84,7 @@ def mostly(pattern: str, what: str, *, plain: bool = False) -> Check:
 
 
 def mostly_split() -> Check:
-    """In each day's file, most rows could be split into the columns of the header."""
+    """Return a rule that most rows of each day's file could be split into the columns of the header."""
 
     def holds(data: IbisData) -> ir.BooleanColumn:
         assert data.key is not None
@@ -92,7 +94,7 @@ def mostly_split() -> Check:
 
 
 def mostly_distinct(*key: str, surplus: float) -> Check:
-    """In each day's file, no more than the share ``surplus`` of rows repeats the key of an earlier row."""
+    """Return a rule that at most the share ``surplus`` of a day's rows repeats the key of an earlier row."""
 
     def holds(data: IbisData) -> ir.BooleanColumn:
         t = data.table
@@ -103,25 +105,25 @@ def mostly_distinct(*key: str, surplus: float) -> Check:
 
 
 def _tolerant(holds: Callable[[IbisData], ir.BooleanColumn], name: str, share: float, key: Sequence[str] = ()) -> Check:
-    """A rule that a few rows of each day's file may break; see :func:`tolerance` and :func:`distinct_key`."""
+    """Return a rule that a few rows of each day's file may violate; see :func:`tolerance` and :func:`distinct_key`."""
     statistics = {"share": share, "several": SEVERAL, "key": list(key)}
     return Check(holds, name=name, error=name, ignore_na=False, statistics=statistics)
 
 
 def tolerance(check: Check) -> tuple[float, int] | None:
-    """``(share, several)``: the rows of a day's file break the rule only if at least ``several`` and more
-    than ``share`` do.
+    """Return ``(share, several)``: a day's file violates the rule only if at least ``several`` rows, and more than
+    ``share`` of all rows, violate it.
 
-    None for a rule that no row may break.
+    Returns None for a rule that no row may violate.
     """
     statistics = check.statistics or {}
     return (statistics["share"], statistics["several"]) if "share" in statistics else None
 
 
 def distinct_key(check: Check) -> tuple[str, ...]:
-    """The columns of which a row must not repeat an earlier one, for a rule that is about that; else none.
+    """Return the key columns of a :func:`mostly_distinct` rule; an empty tuple for any other rule.
 
-    Counting the distinct keys of a file is three times cheaper than numbering its rows.
+    Counting a file's distinct keys is three times cheaper than numbering its rows.
     """
     return tuple((check.statistics or {}).get("key", ()))
 

@@ -1,6 +1,6 @@
-"""Staging: exact text replicas. A few bad rows are production's business; a file of garbage is ours.
+"""Staging: exact text replicas. Production rejects single invalid rows; these contracts stop files of garbage.
 
-A failing contract stops the day before production sees it.
+A failed contract stops the day before production reads it.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from ecommerce_platform.schemas.rules import (
     table_schema,
 )
 
-ID = mostly(feeds.ID, "positive whole numbers", plain=True)
-AMOUNT = mostly(feeds.AMOUNT, "amounts", plain=True)
-NUMBER = mostly(feeds.NUMBER, "whole numbers", plain=True)
+ID = mostly(feeds.ID, "positive integers", plain=True)
+AMOUNT = mostly(feeds.AMOUNT, "valid amounts", plain=True)
+NUMBER = mostly(feeds.NUMBER, "integers", plain=True)
 DAY = mostly(feeds.DAY, "dates (YYYY-MM-DD)", plain=True)
-MOMENT = mostly(feeds.MOMENT, "moments (ISO 8601)")
-NOT_BLANK = mostly(feeds.FILLED, "filled in")
+MOMENT = mostly(feeds.MOMENT, "timestamps (ISO 8601)")
+NOT_BLANK = mostly(feeds.FILLED, "not blank")
 
 MANY_IMAGES = 0.9
-"""A shop may export a customer or a product many times a day; the last image counts."""
+"""A shop can export a customer or a product many times per day; the last image counts."""
 
 MANY_COPIES = 0.5
-"""An order is exported once; more than one copy of most is a file written twice."""
+"""An order is exported once; if most orders have a second copy, the file was written twice."""
 
 
 def replica(feed: str, needed: Mapping[str, Column], distinct: Check) -> DataFrameSchema:
-    """The contract of a feed's replica: its columns, the ``needed`` ones judged, then what staging adds."""
+    """Return the contract of a feed's replica: the feed's columns, with the rules in ``needed``, and staging's own."""
     return table_schema(
         f"staging.{feed}",
         {

@@ -34,22 +34,22 @@ profit_is_difference = rule("profit = revenue - cost", lambda t: t.profit == t.r
 
 
 def is_first_of_month(name: str) -> Check:
-    """The column holds first days of months."""
-    return rule(f"{name} is the first of a month", lambda t: t[name].day() == 1)
+    """Return the rule that a column contains only first days of months."""
+    return rule(f"{name} is the first day of a month", lambda t: t[name].day() == 1)
 
 
 def not_before(later: str, earlier: str) -> Check:
-    """One day is not before another."""
+    """Return the rule that one day is not before another."""
     return rule(f"{later} is not before {earlier}", lambda t: t[later] >= t[earlier])
 
 
 def at_least_as_many(many: str, few: str) -> Check:
-    """One count is not below another."""
+    """Return the rule that one count is not less than another."""
     return rule(f"at least as many {many} as {few}", lambda t: t[many] >= t[few])
 
 
 def margin_is_defined(revenue: str = "revenue", profit: str = "profit") -> Check:
-    """The profit margin is what DESIGN 5 says, null without revenue."""
+    """Return the rule that the profit margin is as defined in sql/ddl/070_metrics.sql; null without revenue."""
     return rule(
         "profit_margin = profit / revenue * 100",
         lambda t: t.profit_margin.identical_to((t[profit] / t[revenue].nullif(0) * 100).round(2)),
@@ -57,7 +57,7 @@ def margin_is_defined(revenue: str = "revenue", profit: str = "profit") -> Check
 
 
 def average_order_value_is_defined() -> Check:
-    """The average order value is what DESIGN 5 says."""
+    """Return the rule that the average order value is as defined in sql/ddl/070_metrics.sql."""
     return rule(
         "average_order_value = revenue / orders",
         lambda t: t.average_order_value.identical_to((t.revenue / t.orders.nullif(0)).round(2)),
@@ -65,12 +65,12 @@ def average_order_value_is_defined() -> Check:
 
 
 def versions(id_column: str) -> tuple[Check, ...]:
-    """What holds for every version of a dimension with history."""
+    """Return the rules for each version of a slowly changing dimension."""
     key = id_column.replace("_id", "_key")
     open_end = "valid_to is infinity"
     return (
         rule("valid_from < valid_to", lambda t: t.valid_from < t.valid_to),
-        rule(f"is_current exactly when {open_end}", lambda t: t.is_current == (t.valid_to > LAST_DAY)),
+        rule(f"is_current if and only if {open_end}", lambda t: t.is_current == (t.valid_to > LAST_DAY)),
         rule(
             f"{key} = {id_column} * 65536 + days from 2000-01-01 to valid_from",
             lambda t: t[key] == t[id_column] * 65536 + t.valid_from.delta(FIRST_DAY, unit="day"),
@@ -109,9 +109,9 @@ DimDate = table_schema(
     },
     key=("calendar_date",),
     rules=(
-        rule("is_weekend exactly on day_of_week 6 and 7", lambda t: t.is_weekend == (t.day_of_week >= 6)),
+        rule("is_weekend if and only if day_of_week is 6 or 7", lambda t: t.is_weekend == (t.day_of_week >= 6)),
         rule(
-            "year, month and day_of_month are those of calendar_date",
+            "year, month, and day_of_month match calendar_date",
             lambda t: (
                 (t.year == t.calendar_date.year())
                 & (t.month == t.calendar_date.month())
@@ -119,10 +119,10 @@ DimDate = table_schema(
             ),
         ),
         rule(
-            "month_start is the first of calendar_date's month",
+            "month_start is the first day of calendar_date's month",
             lambda t: t.month_start == t.calendar_date.truncate("M"),
         ),
-        rule("quarter is the month's", lambda t: t.quarter == ((t.month + 2) / 3).floor()),
+        rule("quarter matches month", lambda t: t.quarter == ((t.month + 2) / 3).floor()),
     ),
 )
 
@@ -160,7 +160,7 @@ DimProduct = table_schema(
     rules=(
         *versions("product_id"),
         rule(
-            "price_range is the price's: Budget below 25, Mid-range below 100",
+            "price_range matches price: Budget below 25, Mid-range below 100",
             lambda t: t.price_range == (t.price < 25).ifelse("Budget", (t.price < 100).ifelse("Mid-range", "Premium")),
         ),
     ),
@@ -240,7 +240,7 @@ MartDailyBreakdown = table_schema(
         at_least_as_many("lines", "orders"),
         at_least_as_many("units", "lines"),
         rule(
-            "a segment and a discount band are known ones",
+            "segments and discount bands are known values",
             lambda t: (
                 ~t.breakdown.isin(["segment", "discount_band"])
                 | ((t.breakdown == "segment") & t.member.isin(SEGMENTS))
@@ -248,7 +248,7 @@ MartDailyBreakdown = table_schema(
             ),
         ),
         rule(
-            "a state is COUNTRY-STATE",
+            "states have the form COUNTRY-STATE",
             lambda t: (t.breakdown != "state") | t.member.re_search(r"^[A-Z]{2}-([A-Z0-9]{1,3}|Unknown)$"),
         ),
     ),
@@ -284,7 +284,7 @@ MartProductMonthly = table_schema(
         is_first_of_month("month_start"),
         not_before("last_sale_date", "first_sale_date"),
         rule(
-            "both sale dates lie in the month",
+            "both sale dates are in the month",
             lambda t: (
                 (t.first_sale_date.truncate("M") == t.month_start) & (t.last_sale_date.truncate("M") == t.month_start)
             ),
@@ -327,7 +327,7 @@ MartCustomerMonthly = table_schema(
         is_first_of_month("month_start"),
         not_before("last_order_date", "first_order_date"),
         rule(
-            "both order dates lie in the month",
+            "both order dates are in the month",
             lambda t: (
                 (t.first_order_date.truncate("M") == t.month_start) & (t.last_order_date.truncate("M") == t.month_start)
             ),

@@ -1,6 +1,6 @@
-"""Many people at once: 200 of them ask the served dashboards for pages with random filters, for a minute.
+"""Load test: 200 concurrent users request pages with random filters from the served dashboards for one minute.
 
-A person looks at a page for one to three seconds before the next one. LOAD_USERS and LOAD_SECONDS say otherwise.
+Each user looks at a page for one to three seconds. LOAD_USERS and LOAD_SECONDS override the defaults.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ecommerce_platform_tests.e2e.served import Served, yesterday
 USERS = int(os.environ.get("LOAD_USERS", "200"))
 SECONDS = float(os.environ.get("LOAD_SECONDS", "60"))
 LONGEST = 5
-"""Seconds that no answer may take."""
+"""Maximum response time in seconds."""
 
 SHOP = {"ORDERS_PER_DAY": "600", "CUSTOMERS": "20000", "PRODUCTS": "500"}
 DAYS = 365
@@ -38,7 +38,7 @@ CHOICES = {
 
 
 def question(page: Page, query: str, callback: dict[str, Any]) -> bytes:
-    """What the browser sends when somebody opens a page with these filters."""
+    """Return the requests that a browser sends to open a page with these filters."""
     asked = []
     for output in callback["output"].strip(".").split("..."):
         name, property_ = output.rsplit(".", 1)
@@ -63,7 +63,7 @@ def question(page: Page, query: str, callback: dict[str, Any]) -> bytes:
 
 
 class Person:
-    """Opens one page after the other until the time is over."""
+    """Open one page after another until the time is up."""
 
     def __init__(self, number: int, port: int, callback: dict[str, Any]):
         self._random = random.Random(number)

@@ -1,4 +1,4 @@
-"""How long a page's numbers take at three million order lines, without any cache. Random columns, no database."""
+"""Time to compute a page at three million order lines, without a cache. Random columns, no database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PRODUCTS
 ORDERS, LINES, CUSTOMER_COUNT, PRODUCT_COUNT, DAYS = 1_000_000, 3_000_000, 90_000, 1_000, 365
 FIRST = dt.date(2025, 1, 1)
 LIMIT = 0.3
-"""Seconds of one core that a page may take."""
+"""Maximum CPU time per page, in seconds on one core."""
 
 
 @pytest.fixture(scope="module")

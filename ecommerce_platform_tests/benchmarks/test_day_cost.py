@@ -1,7 +1,7 @@
-"""A normal day costs what the day holds: the same day after 100, 500 and 1,000 days of history.
+"""The cost of a normal day depends only on that day: the same day after 100, 500, and 1,000 days of history.
 
-Run by ``make bench``. The shops differ in when they opened, and in their size, so that the measured days hold equally
-many orders in all of them.
+Run by ``make bench``. The shops differ in opening date and size, so that the measured days have the same number of
+orders in all of them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ MEASURED_DAYS = 5
 
 
 def shop_that_opened(first_day: dt.date) -> dict[str, str]:
-    """Settings of a shop that has ``ORDERS`` orders on the first measured day."""
+    """Return settings for a shop with ``ORDERS`` orders on the first measured day."""
     trial = ShopSettings(first_day=first_day, orders_per_day=10_000)
     per_day = round(10_000 * ORDERS / orders.count(trial, FIRST_MEASURED))
     return {"ECOMMERCE_FIRST_DAY": first_day.isoformat(), "ECOMMERCE_ORDERS_PER_DAY": str(per_day)}
 
 
 def test_a_day_costs_the_same_after_100_500_and_1000_days(tmp_path: Path) -> None:
-    """Prints the median of five days: the whole process, and the time inside writes and checks."""
+    """Prints medians of five days: total process time, and time spent in writes and checks."""
     print("\n  days   process s   writes s   checks s")
     for number in HISTORIES:
         first_day = FIRST_MEASURED - dt.timedelta(days=number)

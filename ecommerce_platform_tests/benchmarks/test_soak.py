@@ -1,8 +1,8 @@
-"""Months of days, one run a day, through the daemon, the webserver and the code server that ``up`` starts.
+"""Soak test: months of days, one run per day, through the daemon, webserver, and code server that ``up`` starts.
 
-Days are compressed: one tick of the daily schedule finds that many days missing, the daemon queues them one run at a
-time, and the default launcher gives each run a process. The queue is looked at each second instead of every five, and
-nothing else is changed. SOAK_DAYS says how many days (200); after SOAK_MINUTES (120) the test looks at what was done.
+Time is compressed: one tick of the daily schedule finds all days missing, the daemon dequeues one run at a time, and
+the default launcher starts a process for each run. The queue is polled every second instead of every five; nothing
+else is changed. SOAK_DAYS sets the number of days (200); after SOAK_MINUTES (120), the test evaluates the runs so far.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DAYS = int(os.environ.get("SOAK_DAYS", "200"))
 TINY_SHOP = {"ORDERS_PER_DAY": "12", "CUSTOMERS": "100", "PRODUCTS": "30", "CATCH_UP_DAYS": "366"}
 MINUTES = float(os.environ.get("SOAK_MINUTES", "120"))
 GROWTH = 1.15
-"""What a process may hold in the last quarter, as a share of what it held in the second."""
+"""Maximum memory of a process in the last quarter, relative to the second quarter."""
 
 PROCESSES = {
     "daemon": ("dagster._daemon", "run"),
@@ -34,7 +34,7 @@ PROCESSES = {
 
 
 def succeeded(served: Served) -> list[dict]:
-    """The schedule's runs that have succeeded; fails where one has failed."""
+    """Return the schedule's successful runs; fails if any run failed."""
     runs = [run for run in served.runs() if "dagster/schedule_name" in run["tags"]]
     failed = [run for run in runs if run["status"] == "FAILURE"]
     assert not failed, failed
@@ -42,7 +42,7 @@ def succeeded(served: Served) -> list[dict]:
 
 
 def stop_the_queue(served: Served) -> None:
-    """Cancel what waits, the newest first, and let the run that is on come to its end."""
+    """Cancel the queued runs, newest first, and wait for the current run to finish."""
     with served.instance() as instance:
         for run in instance.get_runs(filters=RunsFilter(statuses=[DagsterRunStatus.QUEUED])):
             instance.run_coordinator.cancel_run(run.run_id)

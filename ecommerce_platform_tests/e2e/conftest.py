@@ -1,4 +1,4 @@
-"""One platform that is served, for all tests of what users do in the UI."""
+"""One served platform for all tests of user actions in the UI."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ MISSED = 3
 
 @pytest.fixture(scope="session")
 def days() -> list[str]:
-    """The days of the platform, oldest first: some that are loaded, and three that nobody loaded."""
+    """The days of the platform, oldest first: some loaded days, then three missing ones."""
     last = yesterday()
     return [(last - dt.timedelta(days=back)).isoformat() for back in range(LOADED + MISSED - 1, -1, -1)]
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory, days: list[str]) -> Iterator[Served]:
-    """A platform whose daemon was down for three days and has just come back, and whose last day has a fault.
+    """A platform whose daemon has just come back after three days, and whose last day has a fault.
 
-    The last day's sales cannot be stored: the insert fails as it would on a full disk. ``test_operations`` mends it.
+    The last day's sales cannot be stored: the insert fails as it would on a full disk. ``test_operations`` fixes it.
     """
     served = Served(tmp_path_factory.mktemp("served") / "platform", {"FIRST_DAY": days[0]})
     served.set_in_instance_file(QUEUE_EACH_SECOND)
@@ -43,7 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, days: list[str]) -> Iterato
         )
         served.up("--days", str(LOADED))
         yield served
-        # The last test of all: what a service manager sends must end everything that `up` has started.
+        # The final check: a service manager's signal must stop everything that `up` has started.
         assert served.signal_the_parent_alone(signal.SIGTERM) == (0, [])
     finally:
         served.close()

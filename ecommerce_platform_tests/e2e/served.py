@@ -1,7 +1,7 @@
-"""A platform in a folder of its own, served by ``ecommerce-platform up`` in processes of its own, as users have it.
+"""A platform in a separate folder, served by ``ecommerce-platform up`` in separate processes, as for users.
 
-The project is copied, because ``up`` writes the project's ``.env`` and reads it: a test must neither change the
-developer's settings nor obey them.
+The project is copied, because ``up`` reads and writes the project's ``.env``: a test must neither change nor use the
+developer's settings.
 """
 
 from __future__ import annotations
@@ -48,25 +48,25 @@ LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "ecomm
 QUEUE_EACH_SECOND = {
     "QueuedRunCoordinator\n  config: {}": "QueuedRunCoordinator\n  config: {dequeue_interval_seconds: 1}"
 }
-"""The queue is looked at each second instead of every five."""
+"""Poll the queue every second instead of every five."""
 
 Seen = TypeVar("Seen")
 
 
 def yesterday() -> dt.date:
-    """The newest day (UTC) that the daily schedule has asked for by now: it ticks half an hour after a day's end."""
+    """Return the newest day (UTC) that the daily schedule has requested; it ticks 30 minutes after the end of a day."""
     return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=31)).date() - dt.timedelta(days=1)
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return an unused port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 60, pause: float = 0.2) -> Seen:
-    """Look until there is something to see, and return it; fails with ``what`` after so many seconds."""
+    """Poll until the result is truthy and return it; fails with ``what`` after the given number of seconds."""
     deadline = time.monotonic() + seconds
     while True:
         seen = look()
@@ -77,7 +77,7 @@ def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 60, pa
 
 
 def still_running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
-    """Those that have not ended; one that nobody has buried yet has."""
+    """Return the processes that have not ended; a zombie counts as ended."""
     running = []
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -87,7 +87,7 @@ def still_running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
 
 
 def _command_line(process: psutil.Process) -> str:
-    """A process that has ended has none any more."""
+    """Return the command line of a process; empty if it has ended."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
@@ -98,8 +98,8 @@ class Served:
     """A copy of the project with a data folder, and the processes that serve it.
 
     Args:
-        folder: where the copy goes; empty.
-        settings: names without their prefix, for example ``ORDERS_PER_DAY``.
+        folder: An empty folder for the copy.
+        settings: Settings by name without the prefix, for example ``ORDERS_PER_DAY``.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str]):
@@ -130,11 +130,11 @@ class Served:
 
     @property
     def server(self) -> EmbeddedPostgres:
-        """Its database server."""
+        """The platform's database server."""
         return EmbeddedPostgres(self.data / "postgres")
 
     def command(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
-        """Run ``ecommerce-platform`` to its end."""
+        """Run ``ecommerce-platform`` and wait until it exits."""
         return subprocess.run(
             [sys.executable, "-c", CLI, *arguments],
             cwd=self.project,
@@ -146,7 +146,7 @@ class Served:
         )
 
     def up(self, *arguments: str, seconds: float = 120) -> None:
-        """Start ``up`` in a process group of its own, as a terminal does, and return when the UI answers."""
+        """Start ``up`` in a separate process group, as a terminal does, and return when the UI responds."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", CLI, "up", *arguments],
@@ -156,7 +156,7 @@ class Served:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                # A test that is started in the background ignores Ctrl-C, and its children would inherit that.
+                # A test that runs in the background ignores Ctrl-C, and its child processes would inherit this.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         wait_for(f"the UI (see {self.log})", self._answers, seconds)
@@ -171,7 +171,7 @@ class Served:
         return bool(found["repositoriesOrError"].get("nodes"))
 
     def processes(self) -> list[psutil.Process]:
-        """``up`` and everything below it; the database server is nobody's child."""
+        """Return ``up`` and its descendants; the database server is not one of them."""
         assert self.process is not None
         try:
             parent = psutil.Process(self.process.pid)
@@ -180,18 +180,18 @@ class Served:
             return []
 
     def process_with(self, *words: str) -> psutil.Process:
-        """The one process below ``up`` whose command line holds these words."""
+        """Return the only descendant of ``up`` whose command line contains these words."""
         found = [process for process in self.processes() if all(word in _command_line(process) for word in words)]
         assert len(found) == 1, (words, [_command_line(process) for process in self.processes()])
         return found[0]
 
     def pids_with(self, *words: str) -> set[int]:
-        """The processes below ``up`` whose command line holds these words; there may be none for a moment."""
+        """Return the descendants of ``up`` whose command line contains these words; possibly none for a moment."""
         lines = {process.pid: _command_line(process) for process in self.processes()}
         return {pid for pid, line in lines.items() if all(word in line for word in words)}
 
     def set_in_instance_file(self, settings: Mapping[str, str]) -> None:
-        """Replace texts of ``dagster.yaml``, for example a pause of the daemon by a shorter one."""
+        """Replace parts of ``dagster.yaml``, for example to shorten a polling interval of the daemon."""
         file = self.project / "dagster.yaml"
         text = file.read_text(encoding="utf-8")
         for old, new in settings.items():
@@ -200,7 +200,7 @@ class Served:
         file.write_text(text, encoding="utf-8")
 
     def signal_the_parent_alone(self, number: signal.Signals) -> tuple[int, list[psutil.Process]]:
-        """Send ``up`` a signal, as a service manager does; its exit code, and what was below it and still runs."""
+        """Send ``up`` a signal, as a service manager does; return its exit code and the descendants that still run."""
         assert self.process is not None
         everything = self.processes()
         assert len(everything) >= 5
@@ -209,7 +209,7 @@ class Served:
         return code, still_running(everything)
 
     def kill(self) -> None:
-        """End ``up`` and everything below it at once."""
+        """Kill ``up`` and all its descendants."""
         if self.process is not None:
             for process in self.processes():
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -217,13 +217,13 @@ class Served:
             self.process.wait(5)
 
     def close(self) -> None:
-        """End every process of this platform at once, and its database server."""
+        """Kill all processes of this platform, including its database server."""
         self.kill()
         self.server.stop("immediate")
 
     @contextlib.contextmanager
     def as_our_settings(self) -> Generator[None]:
-        """This process takes the platform's data folder for its own."""
+        """Make this process use the platform's data folder."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ECOMMERCE_DATA_DIR", str(self.data))
             load_settings.cache_clear()
@@ -232,14 +232,14 @@ class Served:
 
     @contextlib.contextmanager
     def instance(self) -> Generator[DagsterInstance]:
-        """Its Dagster instance, opened in this process; makes Dagster's database where there is none."""
+        """Open the platform's Dagster instance in this process; creates Dagster's database if it does not exist."""
         with self.as_our_settings(), DagsterInstance.from_config(str(self.project)) as instance:
             yield instance
 
     def leave_a_daemon_that_died(self, moment: dt.datetime) -> None:
-        """Write what a daemon leaves that looked at the daily schedule until ``moment`` and no more.
+        """Write the state of a daemon that last evaluated the daily schedule at ``moment``.
 
-        To be called before the platform is served: a running daemon keeps in memory when it looked last.
+        Call it before the platform is served: a running daemon keeps the time of its last evaluation in memory.
         """
         origin = RemoteRepositoryOrigin(
             ManagedGrpcPythonEnvCodeLocationOrigin(
@@ -257,10 +257,10 @@ class Served:
         with self.instance() as instance:
             instance.add_instigator_state(state)
 
-    # What the UI asks
+    # Requests of the UI
 
     def graphql(self, query: str, **variables: Any) -> Any:
-        """Ask the webserver as the UI does; fails on errors."""
+        """Query the webserver as the UI does; fails on errors."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as response:
@@ -271,12 +271,12 @@ class Served:
     def launch(
         self, assets: Sequence[str], tags: Mapping[str, str], checks: Sequence[tuple[str, str]] | None = None
     ) -> str:
-        """Launch a run of some assets and their checks, as the button Materialize does; returns its id.
+        """Launch a run of some assets and their checks, as the Materialize button does; return its ID.
 
         Args:
-            assets: schema.table.
-            tags: what says which days the run is about.
-            checks: table and check; only these, as the button Execute does, instead of all of the assets.
+            assets: Tables, as schema.table.
+            tags: Tags that set the days of the run.
+            checks: Pairs of table and check. If given, run only these, as the Execute button does.
         """
         chosen = [{"assetKey": {"path": table.split(".")}, "name": name} for table, name in checks or ()]
         answer = self.graphql(
@@ -307,7 +307,7 @@ class Served:
         return answer["run"]["runId"]
 
     def backfill(self, assets: Sequence[str], days: Sequence[str]) -> str:
-        """Ask for some partitions of some assets, as the dialog with a range of partitions does; returns its id."""
+        """Launch a backfill of some partitions of some assets, as the partition range dialog does; return its ID."""
         answer = self.graphql(
             """
             mutation Backfill($params: LaunchBackfillParams!) {
@@ -324,7 +324,7 @@ class Served:
         return answer["backfillId"]
 
     def ticks(self) -> list[dict[str, Any]]:
-        """What the daily schedule did: status, runIds and runKeys of each tick, newest first."""
+        """Return the ticks of the daily schedule, newest first: status, runIds, and runKeys."""
         return self.graphql(
             """
             query Ticks($selector: ScheduleSelector!) {
@@ -339,7 +339,7 @@ class Served:
         )["scheduleOrError"]["scheduleState"]["ticks"]
 
     def check(self, table: str, name: str) -> dict[str, Any]:
-        """What the UI shows of a check: success, severity, description, and its metadata by label."""
+        """Return what the UI shows for a check: success, severity, description, and metadata by label."""
         checks = self.graphql(
             """
             query Checks($key: AssetKeyInput!) {
@@ -379,7 +379,7 @@ class Served:
         return {**evaluation, "metadata": metadata, "run_id": found["executionForLatestMaterialization"]["runId"]}
 
     def reexecute(self, run_id: str, strategy: str) -> str:
-        """Re-execute a run, as the button does; returns the new run's id."""
+        """Re-execute a run, as the button does; return the new run's ID."""
         answer = self.graphql(
             """
             mutation Again($params: ReexecutionParams!) {
@@ -396,13 +396,13 @@ class Served:
         return answer["run"]["runId"]
 
     def run_status(self, run_id: str) -> str:
-        """SUCCESS, FAILURE, STARTED, QUEUED, …"""
+        """Return the status of a run: SUCCESS, FAILURE, STARTED, QUEUED, …"""
         return self.graphql("query Run($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)[
             "runOrError"
         ]["status"]
 
     def wait_for_run(self, run_id: str, seconds: float = 90) -> str:
-        """The status with which a run ended."""
+        """Wait for a run to end and return its status."""
 
         def ended() -> str | None:
             status = self.run_status(run_id)
@@ -411,14 +411,14 @@ class Served:
         return wait_for(f"the end of run {run_id}", ended, seconds)
 
     def runs(self) -> list[dict[str, Any]]:
-        """Every run, newest first: runId, status, tags by key, startTime and endTime in epoch seconds."""
+        """Return all runs, newest first: runId, status, tags by key, startTime and endTime in epoch seconds."""
         found = self.graphql(
             "{ runsOrError { ... on Runs { results { runId status startTime endTime tags { key value } } } } }"
         )["runsOrError"]["results"]
         return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
 
     def steps(self, run_id: str) -> dict[str, str]:
-        """The steps of a run that were executed, and how each ended."""
+        """Return the executed steps of a run and their outcome."""
         found = self.graphql(
             "query Steps($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { stepKey status } } } }",
             id=run_id,
@@ -426,7 +426,7 @@ class Served:
         return {step["stepKey"]: step["status"] for step in found}
 
     def materialized(self, asset: str) -> set[str]:
-        """The partitions of a daily asset that Dagster shows as materialized."""
+        """Return the partitions of a daily asset that Dagster shows as materialized."""
         found = self.graphql(
             """
             query Partitions($key: AssetKeyInput!) {
@@ -451,11 +451,11 @@ class Served:
             if span["startKey"] <= key <= span["endKey"]
         }
 
-    # What is in the database
+    # Contents of the database
 
     @property
     def database(self) -> PostgresConnection:
-        """The platform's database, as its assets reach it."""
+        """Connect to the platform's database as its assets do."""
         return PostgresConnection(url=self.server.url("ecommerce"), role="loader")
 
     def rows(self, statement: str) -> list[tuple]:
@@ -469,12 +469,12 @@ class Served:
             return connection.execute(statement).fetchall()  # type: ignore[arg-type]
 
     def execute(self, statement: str) -> None:
-        """Run a statement as the owner, as somebody with psql would."""
+        """Run a statement as the owner, as in psql."""
         with psycopg.connect(self.server.url("ecommerce")) as connection:
             connection.execute(statement)  # type: ignore[arg-type]
 
     def failed_checks(self) -> list[str]:
-        """What ``ecommerce-platform verify`` finds wrong, in this process: table, check and the first rows."""
+        """Run ``ecommerce-platform verify`` in this process; return table, check, and first rows of each failure."""
         with self.as_our_settings(), self.database.connect() as connection:
             outcomes = list(verify(connection, [*whole_database_checks(), *file_checks()]))
         assert len(outcomes) > 50

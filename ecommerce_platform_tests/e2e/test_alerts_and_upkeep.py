@@ -1,4 +1,4 @@
-"""The commands of the runbook: backups come back, an outage is one message, a clean start is clean."""
+"""Runbook commands: backups can be restored, an outage is reported in one message, and a clean start is clean."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ecommerce_platform.settings import PROJECT_DIR, load_settings
 
 @pytest.fixture
 def url(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An embedded server in a data folder of its own, with empty tables."""
+    """An embedded server in a separate data folder, with empty tables."""
     monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
     settings = load_settings()
     url = database_url(settings)
@@ -34,7 +34,7 @@ def url(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def run(*arguments: str) -> None:
-    """A command that becomes another program, in a process of its own."""
+    """Run a command that replaces itself with another program, in a separate process."""
     program = "from ecommerce_platform import cli; cli.dotenv.load_dotenv = lambda *_, **__: None; cli.main()"
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
@@ -85,7 +85,7 @@ def test_a_clean_start_needs_a_yes(data_dir: Path, monkeypatch: pytest.MonkeyPat
 def test_an_outage_is_one_message_without_a_traceback(
     error: Exception, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A full disk ended `materialize` with two hundred lines of SQLAlchemy, the event's text among them."""
+    """On a full disk, `materialize` failed with a 200-line SQLAlchemy traceback that contained the event's text."""
 
     @terminal.one_clear_error
     def command() -> None:
@@ -109,7 +109,7 @@ def test_a_fault_of_ours_keeps_its_traceback() -> None:
         command()
 
 
-def test_a_test_alert_without_a_webhook_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_alert_without_a_webhook_is_reported(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
     result = CliRunner().invoke(cli.main, ["alert-test"])
     assert result.exit_code == 2
@@ -129,7 +129,7 @@ def test_a_clean_start_says_what_it_has_removed(data_dir: Path, monkeypatch: pyt
     assert f"Deleted {data_dir}: 2 files, 2 MB." in " ".join(done.stderr.replace("\n", "").split())
 
 
-def test_nothing_is_removed_under_somebody_who_serves_it(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_removed_while_it_is_being_served(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
     (data_dir / "raw").mkdir(parents=True)
     lock = FolderLock(data_dir / "up.lock")

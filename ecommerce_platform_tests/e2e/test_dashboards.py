@@ -1,4 +1,4 @@
-"""The dashboards in a real browser: every interaction, every state, both modes, and no request off the machine."""
+"""The dashboards in a real browser: all interactions, all states, both color modes, and no external requests."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; run: apt-get install chromium")
 
 LAST_DAY = day(SALES_DAYS)
 ON_TIME = dt.datetime.combine(LAST_DAY + dt.timedelta(days=1), dt.time(9), dt.UTC)
 SLOW = 30_000
-"""Milliseconds that a page may take on a busy machine. A click changes the address first, then asks for the numbers."""
+"""Maximum load time of a page on a busy machine, in milliseconds. A click changes the URL, then requests the data."""
 
 READY = """
 () => document.querySelector('.panel, main.is-broken, .card:not(.is-loading)')
@@ -52,7 +52,7 @@ READY = """
 """
 
 
-# A ring's slice does not cover the middle of its box; a bar does, under a layer that takes the clicks.
+# A donut slice does not cover the center of its bounding box; a bar does, but under a layer that receives the clicks.
 POINT_ON = """
 node => {
     const box = node.getBoundingClientRect();
@@ -68,7 +68,7 @@ node => {
 
 @contextmanager
 def served(url: str, now: dt.datetime = ON_TIME) -> Iterator[str]:
-    """The dashboards of a database, at an address."""
+    """Dashboards of a database, served at a URL."""
     app = create_app(PostgresConnection(url=url, role="reader"), clock=lambda: now, look_every=0.0, in_background=False)
     server = waitress.create_server(app.server, host="127.0.0.1", port=0, threads=4)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -113,7 +113,7 @@ def shop(sales: Platform) -> Iterator[str]:
 
 @pytest.fixture
 def failing(context: BrowserContext, sales: Platform, shop: str) -> Iterator[Visit]:
-    """A window on dashboards whose staging has a day that failed."""
+    """A browser window with dashboards on a database that has a failed day in staging."""
     sales.execute(A_FAILURE)
     with served(sales.url) as address:
         opened = Visit(context, address)
@@ -123,7 +123,7 @@ def failing(context: BrowserContext, sales: Platform, shop: str) -> Iterator[Vis
 
 
 class Visit:
-    """One browser window that remembers what went wrong in it, and every address that it asked for."""
+    """A browser window that records its errors and all requested URLs."""
 
     def __init__(self, context: BrowserContext, address: str):
         self.address = address
@@ -144,7 +144,7 @@ class Visit:
         return self.settle()
 
     def settle(self) -> Visit:
-        """Wait until nothing is on its way, and what came is drawn."""
+        """Wait until all requests have finished and their results are drawn."""
         self.page.wait_for_timeout(20)
         self.page.wait_for_function(READY)
         self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -161,7 +161,7 @@ class Visit:
         return str(self.page.locator(f'section[aria-label="{label}"] .kpi-value').get_attribute("data-exact"))
 
     def click_mark(self, visual: str, mark: str, number: int = 0) -> Visit:
-        """Click in the middle of a bar, slice, state or point."""
+        """Click the center of a bar, slice, state, or point."""
         marks = self.card(visual).locator(mark)
         marks.first.wait_for()
         marks.nth(number).scroll_into_view_if_needed()
@@ -173,7 +173,7 @@ class Visit:
         return self.settle()
 
     def end(self) -> None:
-        """Nothing was complained of, and nobody else was asked for anything."""
+        """Close the window; fails on errors in it and on requests to other hosts."""
         assert self.complaints == []
         foreign = [url for url in self.asked if not url.startswith((self.address + "/", "data:", "blob:"))]
         assert foreign == []
@@ -220,7 +220,7 @@ def test_every_page_is_whole_in_both_modes_and_open_to_everybody(visit: Visit) -
 
 
 def test_axe_does_find_what_is_wrong(visit: Visit) -> None:
-    """Or the test before would say nothing."""
+    """Otherwise, the previous test would prove nothing."""
     visit.go("/")
     visit.page.evaluate("document.querySelector('#theme-toggle').removeAttribute('aria-label')")
     assert "button-name" in {item["id"] for item in Axe().run(visit.page).response["violations"]}
@@ -257,7 +257,7 @@ def test_a_click_filters_all_other_charts_and_a_second_click_clears(visit: Visit
     visit.go(path)
     whole, shown = visit.kpi(label), visit.page.locator(f'section[aria-label="{label}"] .kpi-value')
     for _, visual, mark, names in [click for click in CLICKS if click[0] == path]:
-        # A point that no other year's point lies on, and a state that is not the smallest.
+        # A point that does not overlap another year's point, and a state that is not the smallest.
         number = 9 if visual == "seasonality" else 4 if mark.endswith(("points path", "choroplethlocation")) else 0
         visit.click_mark(visual, mark, number)
         assert set(visit.query) == names, visual
@@ -607,10 +607,10 @@ def own_shop(postgres_server, tmp_path) -> Iterator[Platform]:
         connection.execute("drop database if exists shop_of_one_test with (force)")
 
 
-def test_a_database_that_is_down_is_told_and_its_return_is_noticed(
+def test_a_database_that_is_down_is_reported_and_its_return_is_noticed(
     context: BrowserContext, own_shop: Platform, postgres_server
 ) -> None:
-    """Nothing loaded, a first day, newer days, an outage, and back: what one window sees."""
+    """What one browser window shows: no data, a first day, newer days, an outage, and recovery."""
     with (
         served(own_shop.url, ON_TIME) as address,
         psycopg.connect(postgres_server.url(), autocommit=True) as admin,

@@ -1,7 +1,7 @@
-"""What happens to platforms, one after another, to one that ``up`` serves.
+"""A sequence of failures on one platform that ``up`` serves.
 
-The tests of this module are steps of one story, in their order. Dagster looks after its runs and its queue more often
-than it does by default, and nothing else is changed.
+The tests of this module are consecutive steps of one story. Dagster polls its runs and its queue more often than by
+default; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DAYS = [(yesterday() - dt.timedelta(days=back)).isoformat() for back in range(3,
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Two days loaded, two missing, and a daemon that comes back."""
+    """Two loaded days, two missing days, and a daemon that comes back."""
     served = Served(tmp_path_factory.mktemp("faults") / "platform", {"FIRST_DAY": DAYS[0]})
     served.set_in_instance_file(
         {
@@ -53,7 +53,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @contextmanager
 def held(served: Served, database: str, table: str, when: str) -> Generator[psycopg.Connection]:
-    """Whoever writes such a row into the table waits until the block is left."""
+    """Block writers of matching rows to the table until the context exits."""
     with psycopg.connect(served.server.url(database), autocommit=True) as connection:
         connection.execute(
             f"create trigger hold before insert or update on {table} for each row when ({when})"
@@ -66,7 +66,7 @@ def held(served: Served, database: str, table: str, when: str) -> Generator[psyc
 
 
 def waiting(connection: psycopg.Connection) -> int:
-    """How many sessions wait at the gate."""
+    """Return the number of sessions that wait at the gate."""
     row = connection.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted").fetchone()
     return row[0] if row else 0
 
@@ -76,7 +76,7 @@ def somebody_waits(connection: psycopg.Connection) -> bool:
 
 
 def statuses(served: Served) -> dict[str, list[str]]:
-    """How the runs of each day ended, oldest first."""
+    """Return the final statuses of each day's runs, oldest first."""
     by_day: dict[str, list[str]] = {}
     for run in reversed(served.runs()):
         by_day.setdefault(run["tags"].get("dagster/partition", ""), []).append(run["status"])
@@ -84,7 +84,7 @@ def statuses(served: Served) -> dict[str, list[str]]:
 
 
 def run_worker(served: Served) -> psutil.Process:
-    """The process that executes the run: the code server's child."""
+    """Return the process that executes the run, a child of the code server."""
     workers = served.process_with("dagster", "api grpc").children()
     return wait_for(
         "a run worker", lambda: [worker for worker in workers if "spawn_main" in " ".join(worker.cmdline())]
@@ -96,9 +96,9 @@ def facts(served: Served, day: str) -> int:
 
 
 def test_a_daemon_killed_in_the_middle_of_a_tick_is_started_again(platform: Served) -> None:
-    """It has asked for the first of two days. `up` goes on and starts another.
+    """The daemon has requested the first of two days when it dies. `up` keeps running and starts a new daemon.
 
-    The first run is held in the queue: one that a daemon was launching when it died waits for the run monitoring.
+    The first run is held in the queue: a run that was being launched when the daemon died waits for run monitoring.
     """
     first, last = DAYS[LOADED], DAYS[-1]
     moments = f"new.partition = '{last}' or (new.partition = '{first}' and new.status = 'STARTING')"
@@ -109,7 +109,7 @@ def test_a_daemon_killed_in_the_middle_of_a_tick_is_started_again(platform: Serv
         killed.kill()
         wait_for("another daemon", lambda: platform.pids_with("dagster._daemon", "run") - {killed.pid}, 30)
         assert "The daemon exited (SIGKILL). Restarting it in 1 s." in platform.log.read_text()
-        # It ends before it has launched anything: the next test has its own hold.
+        # Stop before any run is launched: the next test sets its own hold.
         assert platform.signal_the_parent_alone(signal.SIGTERM) == (0, [])
 
 
@@ -147,7 +147,7 @@ def test_a_database_server_killed_under_a_run_is_started_again_and_the_day_is_lo
         os.kill(abs(postmaster), signal.SIGKILL)
 
     def answers() -> bool:
-        # The dead server's process may still be there to see, and the new one refuses until it has recovered.
+        # The dead server's processes may still exist, and the new server rejects connections until it has recovered.
         try:
             platform.execute("select 1")
         except psycopg.OperationalError:
@@ -159,7 +159,7 @@ def test_a_database_server_killed_under_a_run_is_started_again_and_the_day_is_lo
     assert platform.process is not None
     assert platform.process.poll() is None
 
-    # Its own retries may outlive the recovery, or not: whoever sees it fail executes it again.
+    # The run's own retries may or may not outlast the recovery; if it fails, re-execute it as a user would.
     if platform.wait_for_run(run_id, 90) == "FAILURE":
         assert platform.wait_for_run(platform.reexecute(run_id, "FROM_ASSET_FAILURE"), 60) == "SUCCESS"
     assert facts(platform, last) > 0
@@ -167,7 +167,7 @@ def test_a_database_server_killed_under_a_run_is_started_again_and_the_day_is_lo
 
 
 def test_ctrl_c_ends_up_and_everything_below_it(platform: Served) -> None:
-    """A terminal sends the signal to the whole group. PostgreSQL goes on, as `up` says."""
+    """A terminal sends the signal to the whole process group. PostgreSQL keeps running, as `up` reports."""
     assert platform.process is not None
     everything = platform.processes()
     assert len(everything) >= 5

@@ -1,4 +1,4 @@
-"""A load that is killed is made good by the next one."""
+"""The next load completes a load that was killed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def instance(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dagste
 
 
 def kill_a_load_once(table: str) -> None:
-    """Start a load in another process and kill -9 it when ``table`` holds rows."""
+    """Start a load in another process and kill it with SIGKILL when ``table`` contains rows."""
     url = database_url(load_settings())
     child = subprocess.Popen(
         [sys.executable, "-c", LOAD.format(project=str(PROJECT_DIR))],
@@ -68,7 +68,7 @@ def kill_a_load_once(table: str) -> None:
 
 
 def test_a_load_killed_after_the_sales_is_taken_up_again(instance: DagsterInstance) -> None:
-    """The days had their sales but no aggregates, `up` said that all was loaded, and the dead run kept its pools."""
+    """The days had sales but no aggregates, `up` reported all days as loaded, and the dead run held its pools."""
     kill_a_load_once("warehouse.fact_sales")
     assert len(fail_orphaned_runs(instance)) == 1
     assert what_is_loaded_now().missing(day(1), day(2)) == [(day(1), day(2))]

@@ -1,4 +1,4 @@
-"""`up` with a shop's own files: what is good is loaded and served, what is not is named, what lands again is taken."""
+"""`up` with a shop's own files: valid files are loaded and served, invalid ones reported, and new deliveries loaded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAYS = 4
 
 
 class Shop:
-    """A landing folder with some days of one order each, and the command."""
+    """A landing folder with days of one order each, and the `up` command."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -68,7 +68,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             "ECOMMERCE_FIRST_DAY": str(day(1)),
         }.items():
             patch.setenv(name, value)
-        # The commands prepare .env for Dagster; a test leaves the developer's alone.
+        # The commands prepare .env for Dagster; tests must not change the developer's file.
         patch.setattr("ecommerce_platform.instance.home.set_key", lambda *_: None)
         patch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
         load_settings.cache_clear()
@@ -86,14 +86,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def test_one_bad_file_keeps_neither_the_other_days_nor_the_services_waiting(shop: Shop) -> None:
     shop.path("products", 2).write_bytes(shop.content("products", 2).decode().encode("utf-16"))
     result = shop.up()
-    assert result.exit_code == 0  # it served until it was told to end
+    assert result.exit_code == 0  # it served until it was stopped
     assert shop.served == 1
     assert shop.sales() == {day(1): "10.00", day(3): "10.00", day(4): "10.00"}
     said = " ".join(result.stderr.split())
     assert f"feed products, day {day(2)}" in said
     assert "UTF-16" in said
     assert f"Missing days: {day(2)}." in said
-    assert shop.runs() == 3  # the whole range, and what lies before and after the bad day
+    assert shop.runs() == 3  # the whole range, then the days before and after the invalid day
 
 
 def test_a_day_that_breaks_the_contract_of_staging_is_found(shop: Shop) -> None:
@@ -108,7 +108,7 @@ def test_a_day_that_breaks_the_contract_of_staging_is_found(shop: Shop) -> None:
     said = " ".join(result.stderr.split())
     assert "staging.products, check contract" in said
     assert f"Missing days: {day(2)}." in said
-    assert shop.runs() - before == 2  # day 2, and days 5 and 6
+    assert shop.runs() - before == 2  # day 2, then days 5 and 6
     shop.land(2)
     assert shop.up("--no-serve").exit_code == 0
     assert shop.sales() == {day(number): "10.00" for number in range(1, 7)}

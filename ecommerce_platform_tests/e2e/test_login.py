@@ -1,4 +1,4 @@
-"""The login before Dagster and the dashboards: nobody without a password, TLS, and only names that we know."""
+"""The login in front of Dagster and the dashboards: it requires a password, TLS, and a known host name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = frozenset({"shop.example.com", "dagster.example.com"})
 
 
 def behind(environ: dict, start_response: Callable) -> list[bytes]:
-    """Stands for the webserver or the dashboards, and says what it was asked."""
+    """A stand-in for the webserver or the dashboards that echoes its request."""
     asked = f"{environ['SERVER_PORT']} {environ['HTTP_HOST']} {environ.get('HTTP_AUTHORIZATION')}".encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(asked)))])
     return [asked]
@@ -40,7 +40,7 @@ class Quiet(WSGIRequestHandler):
 
 @pytest.fixture(scope="module")
 def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """nginx with the configuration of the project; the ports by what listens there."""
+    """nginx with the project's configuration; returns ports by service."""
     folder = tmp_path_factory.mktemp("login")
     folder.chmod(0o755)
     assert NGINX is not None
@@ -70,7 +70,7 @@ def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
         assert here in text
         text = text.replace(here, there)
     (folder / "nginx.conf").write_text(text)
-    # Root's workers would be somebody else, who may not enter the folder of a test.
+    # If nginx runs as root, its workers run as another user, who has no access to a test's folder.
     user = " user root;" if os.geteuid() == 0 else ""
     command = [NGINX, "-c", str(folder / "nginx.conf"), "-g", f"daemon off;{user}"]
     with (folder / "log").open("wb") as log:

@@ -1,6 +1,6 @@
-"""What users do in the UI, asked of the running webserver as the UI asks, with the daemon and the launcher of ``up``.
+"""User actions in the UI, sent to the running webserver as the UI does, with the daemon and launcher of ``up``.
 
-The tests of this module are steps of one story, in their order: the platform comes back after three days.
+The tests of this module are consecutive steps of one story: the platform comes back after three days.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOT_AFTER_THE_SALES = {"raw__customers", "staging__transactions", "production__t
 
 
 def scheduled(served: Served) -> dict[str, dict]:
-    """The runs that the schedule asked for, by day; fails where a day was asked for twice."""
+    """Return the runs that the schedule requested, by day; fails if a day was requested twice."""
     runs = [run for run in served.runs() if run["tags"].get("dagster/schedule_name") == "every_day"]
     by_day = {run["tags"]["dagster/partition"]: run for run in runs}
     assert len(by_day) == len(runs)
@@ -30,7 +30,7 @@ def scheduled(served: Served) -> dict[str, dict]:
 
 
 def files(served: Served, days: list[str]) -> model.Files:
-    """The rows of the files on disk, read with the csv module."""
+    """Return the rows of the files on disk, read with the csv module."""
     read: model.Files = {}
     for day in days:
         read[dt.date.fromisoformat(day)] = {}
@@ -42,7 +42,7 @@ def files(served: Served, days: list[str]) -> model.Files:
 
 @pytest.fixture(scope="module")
 def caught_up(served: Served, days: list[str]) -> dict[str, dict]:
-    """The schedule's runs, once all have ended."""
+    """The schedule's runs after all have finished."""
 
     def ended() -> dict[str, dict] | None:
         runs = scheduled(served)
@@ -53,7 +53,7 @@ def caught_up(served: Served, days: list[str]) -> dict[str, dict]:
 
 @pytest.fixture(scope="module", autouse=True)
 def backfill(served: Served, days: list[str], caught_up: dict[str, dict]) -> str:
-    """A range of partitions, asked for at the beginning, because the daemon looks for backfills each half minute."""
+    """A backfill, launched at the start because the daemon polls for backfills only every 30 seconds."""
     return served.backfill(["raw.customers"], days[:LOADED])
 
 
@@ -79,7 +79,7 @@ def test_a_day_that_failed_is_not_shown_as_loaded(served: Served, days: list[str
 def test_from_asset_failure_runs_the_failed_asset_and_what_follows_and_ends_as_a_clean_run_does(
     served: Served, days: list[str], caught_up: dict[str, dict]
 ) -> None:
-    """The expectation comes from the CSV files by way of plain Python; no SQL of the platform is asked."""
+    """The expected values are computed from the CSV files in plain Python, without the platform's SQL."""
     served.execute("drop trigger refuse on warehouse.fact_sales")
     again = served.reexecute(caught_up[days[-1]]["runId"], "FROM_ASSET_FAILURE")
     assert served.wait_for_run(again) == "SUCCESS"
@@ -146,7 +146,7 @@ def test_a_failing_check_shows_which_rule_how_many_rows_and_some_of_them(served:
 
 
 def test_materializing_the_asset_again_heals_it_and_everything_agrees(served: Served, days: list[str]) -> None:
-    # Without a day, as the UI materializes an asset that has no partitions: the whole table is computed again.
+    # Without a day, as when the UI materializes an unpartitioned asset: the whole table is recomputed.
     run = served.launch(["warehouse.agg_daily_sales"], {})
     assert served.wait_for_run(run) == "SUCCESS"
     assert served.check("warehouse.agg_daily_sales", "contract")["success"]

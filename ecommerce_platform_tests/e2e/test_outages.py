@@ -1,4 +1,4 @@
-"""A run outlives its server: killed in the middle, it is started again, and the run goes on to the right end."""
+"""A run survives the death of its database server: the server is restarted and the run completes correctly."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def instance(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dagste
 
 
 def kill_the_server_when(url: str, table: str) -> None:
-    """Wait until a table holds rows, then kill -9 the postmaster."""
+    """Wait until a table contains rows, then kill the postmaster with SIGKILL."""
     with psycopg.connect(url, autocommit=True) as connection:
         deadline = time.monotonic() + 60
         while not connection.execute(f"select exists (select from {table})").fetchone()[0]:  # type: ignore[index,arg-type]
@@ -47,7 +47,7 @@ def kill_the_server_when(url: str, table: str) -> None:
 
 
 def test_a_server_killed_twice_under_a_run_is_started_again_and_the_run_succeeds(instance: DagsterInstance) -> None:
-    """The step asked for a retry, but Dagster could not write that down: its records lie on the same server."""
+    """The step requested a retry, but Dagster could not record it: its storage is on the same server."""
     url = database_url(load_settings())
 
     def totals() -> tuple:
@@ -76,8 +76,8 @@ def test_a_server_killed_twice_under_a_run_is_started_again_and_the_run_succeeds
     lines, facts, days, loaded = before
     assert lines == facts == days
     assert loaded == 2
-    # Dagster does not wait for the disk: its latest events may die with the server, the rows may not, and they say what
-    # is loaded.
+    # Dagster's storage commits asynchronously, so its latest events may be lost with the server. The rows, which decide
+    # what is loaded, must not be.
     assert what_is_loaded_now().missing(day(1), day(2)) == []
     events = [entry.dagster_event_type for entry in instance.all_logs(outcome.run_id)]
     assert events.count(DagsterEventType.RUN_SUCCESS) == 1
@@ -85,7 +85,7 @@ def test_a_server_killed_twice_under_a_run_is_started_again_and_the_run_succeeds
 
 
 class Store:
-    """Answers after some failures."""
+    """A store that fails several times before it responds."""
 
     def __init__(self, failures: int, invalidated: bool):
         self.failures, self.invalidated, self.calls = failures, invalidated, 0

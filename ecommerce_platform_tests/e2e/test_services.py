@@ -1,7 +1,7 @@
-"""The services of docker-compose.yml find one another, and none of them tells the database's password.
+"""The services of docker-compose.yml can reach one another, and none of them reveals the database password.
 
-There is no container engine here: the commands, the environment and the health checks are read from the file and run
-by hand, against a PostgreSQL that listens on TCP and asks for a password.
+No container engine is involved: the test runs the commands, environment, and health checks from the file directly,
+against a PostgreSQL server that listens on TCP and requires a password.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def free_port() -> int:
 
 
 class Services:
-    """The services by name: their processes, and what they printed."""
+    """The services by name: their processes and logs."""
 
     def __init__(self, folder: Path, url_port: int):
         self.app = folder / "app"
@@ -93,7 +93,7 @@ class Services:
         }
 
     def environment_of(self, service: str) -> dict[str, str]:
-        """The environment of the file, on this machine."""
+        """Return a service's environment, adapted to this machine."""
         here = {
             "@postgres:5432/": f"@127.0.0.1:{self.url_port}/",
             "/run/secrets": str(self.secrets),
@@ -113,7 +113,7 @@ class Services:
         return {**self.shared, **told}
 
     def command(self, words: Sequence[str]) -> list[str]:
-        """A command of the file with this machine's ports."""
+        """Return a service's command, adapted to this machine's ports."""
         here = [re.sub(r"\b(0\.0\.0\.0|4000|3000|8050)\b", lambda found: self.ports[found[1]], word) for word in words]
         return [
             sys.executable if word == "python" else word.replace("/run/secrets", str(self.secrets)) for word in here
@@ -131,7 +131,7 @@ class Services:
             )
 
     def is_healthy(self, name: str) -> bool:
-        """What the service's own health check says."""
+        """Return the result of the service's own health check."""
         check = self.command(COMPOSE["services"][name]["healthcheck"]["test"][1:])
         with (self.logs / f"{name}-health.log").open("ab") as log:
             environment = self.environment_of(name)
@@ -146,7 +146,7 @@ class Services:
             time.sleep(0.5)
 
     def ask(self, query: str) -> Any:
-        """The webserver's answer to a GraphQL query."""
+        """Return the webserver's response to a GraphQL query."""
         request = urllib.request.Request(
             f"{self.address}/graphql",
             json.dumps({"query": query}).encode(),
@@ -158,7 +158,7 @@ class Services:
         return told["data"]
 
     def stop(self) -> dict[str, int]:
-        """End all of them as a container engine does; the exit codes by name."""
+        """Stop all services as a container engine does; return the exit codes by name."""
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         codes = {}
@@ -168,14 +168,14 @@ class Services:
             except subprocess.TimeoutExpired:
                 codes[name] = -signal.SIGKILL
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # nobody of the session may stay
+                os.killpg(process.pid, signal.SIGKILL)  # no process of the session may remain
             process.wait()
         return codes
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedPostgres, int]]:
-    """A PostgreSQL on a TCP port that asks for a password."""
+    """A PostgreSQL server on a TCP port that requires a password."""
     port = free_port()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embedded_postgres, "PORT", port)
@@ -193,7 +193,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedP
 
 @pytest.fixture(scope="module")
 def services(server: tuple[EmbeddedPostgres, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    """All services, up and healthy in the order that the file asks for."""
+    """All services, started in the file's dependency order, and healthy."""
     services = Services(tmp_path_factory.mktemp("compose"), server[1])
     try:
         for once in ("init", "load"):
@@ -250,7 +250,7 @@ def test_every_daemon_beats(services: Services) -> None:
 
 
 def test_no_service_listens_where_its_command_does_not_say(services: Services) -> None:
-    """They were told 127.0.0.1; the file's 0.0.0.0 is a container's own, and one port of it is published."""
+    """The test sets 127.0.0.1; the file's 0.0.0.0 applies inside a container, of which one port is published."""
     listening = {
         connection.laddr.ip.removeprefix("::ffff:")
         for process in services.processes.values()
@@ -293,7 +293,7 @@ def test_the_password_is_in_no_log_no_file_no_record_and_no_process_list(
     assert {name: found for name, (_, found) in counts.items() if found} == {}  # type: ignore[misc]
 
 
-def test_a_wrong_password_is_told_without_it(services: Services) -> None:
+def test_a_wrong_password_is_reported_without_it(services: Services) -> None:
     wrong = "n0t-the-password"
     file = services.app.with_name("wrong")
     file.write_text(wrong, encoding="utf-8")
@@ -338,7 +338,7 @@ def test_the_logins_can_do_what_they_need_and_no_more(services: Services, server
 
 
 def test_a_code_server_whose_process_dies_ends_its_container(services: Services) -> None:
-    """One with another process before the code went on serving, and nobody started it again."""
+    """With a parent process in front of the code, the container stayed up and was not restarted."""
     process = psutil.Process(services.processes["code"].pid)
     assert [child for child in process.children() if "grpc" in child.cmdline()] == []
     assert services.is_healthy("code")

@@ -1,6 +1,6 @@
-"""What `up` does for the processes behind it: none dies unnoticed, none outlives it, and Ctrl-C is a calm end.
+"""How `up` supervises its processes: none dies unnoticed, none outlives it, and Ctrl-C stops them cleanly.
 
-The tests are steps of one story: the processes are started once where a step does not end them.
+The tests are consecutive steps of one story: the processes are restarted only if a step ends them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def ask(served: Served, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
-    """Status and answer of the webserver; header names are written with underscores."""
+    """Return the webserver's status and response; header names are written with underscores."""
     connection = HTTPConnection("127.0.0.1", served.port, timeout=30)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, body, named)
@@ -45,13 +45,13 @@ def ask(served: Served, method: str, path: str, body: bytes | None = None, **hea
     return answer.status, text
 
 
-def test_the_address_is_told_once_something_is_behind_it(platform: Served) -> None:
+def test_the_address_is_reported_once_something_is_behind_it(platform: Served) -> None:
     wait_for("the link", lambda: f"Dagster UI: {platform.url}" in platform.log.read_text(), 30)
     assert platform.log.read_text().count("Dashboards: http") == 1
 
 
 def test_a_start_is_quiet(platform: Served) -> None:
-    """The webserver and the daemon once began before there was a code server to ask, and each said so at length."""
+    """The webserver and the daemon used to start before the code server, and each logged long errors."""
     wait_for("the link", lambda: f"Dagster UI: {platform.url}" in platform.log.read_text(), 30)
     told = platform.log.read_text().partition("Dagster UI:")[0]
     assert "Traceback" not in told
@@ -59,7 +59,7 @@ def test_a_start_is_quiet(platform: Served) -> None:
 
 
 def test_another_site_cannot_drive_dagster(platform: Served) -> None:
-    """Any web page could: by GET, by a form, and under a name of its own that leads to 127.0.0.1."""
+    """Any web page could: by GET, by a form, and through its own host name that resolves to 127.0.0.1."""
     get = f"/graphql?query={quote(MUTATION)}"
     assert ask(platform, "GET", get)[0] == 405
     assert ask(platform, "GET", get, origin="https://evil.example")[0] == 405
@@ -98,7 +98,7 @@ def test_a_run_cannot_send_our_password_elsewhere(platform: Served) -> None:
     "words",
     [
         ("dagster", "code-server", "start"),
-        ("dagster", "api grpc"),  # the process that holds the code; the one before it goes on and says that it serves
+        ("dagster", "api grpc"),  # the process that runs the code; its parent survives and still reports "serving"
         ("ecommerce_platform.web.webserver",),
         ("dashboard", "--quiet"),
     ],
@@ -181,7 +181,7 @@ def test_a_signal_that_ends_up_is_one_line_and_no_error(platform: Served) -> Non
 
 
 def test_up_and_the_dashboards_end_although_they_were_told_to_ignore_ctrl_c(platform: Served) -> None:
-    """As with nohup, or & in a script: two tests waited for ever."""
+    """As with nohup, or & in a script: two tests waited forever."""
     for arguments in (["dashboard"], ["up"]):
         with platform.log.open("ab") as output:
             process = subprocess.Popen(

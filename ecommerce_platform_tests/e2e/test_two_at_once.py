@@ -1,4 +1,4 @@
-"""Two people, or a person and a timer, bring the platform up for the first time at the same moment."""
+"""Two users, or a user and a timer, start the platform for the first time at the same moment."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The four things users do, done by hand in a real browser: headless Chromium on the running webserver.
+"""The four main user actions in a real browser: headless Chromium against the running webserver.
 
-Each leaves a screenshot in the folder ``screenshots`` beside the served project, under pytest's temporary folder.
+Each test saves a screenshot to ``screenshots`` next to the served project, in pytest's temporary folder.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ QUIET = [
     "--disable-sync",
 ]
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium or Chrome on this machine to look at the UI with")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium or Chrome is not installed")
 
 
 class Browser:
-    """A page on the served UI."""
+    """A browser page with the served UI."""
 
     def __init__(self, page: Any, served: Served):
         self.page = page
@@ -47,25 +47,25 @@ class Browser:
             self.launched += re.findall(r'"(?:id|runId)": ?"([0-9a-f-]{36})"', json.dumps(response.json()))
 
     def open(self, path: str, *texts: str) -> None:
-        """Open a page and wait until it shows some texts."""
+        """Open a page and wait until it shows the given texts."""
         self.launched.clear()
         self.page.goto(f"{self.served.url}{path}")
         for text in texts:
             self.page.get_by_text(text).first.wait_for(timeout=20_000)
 
     def click(self, name: str) -> None:
-        """Click the first button of that name; names carry the text of their icons."""
+        """Click the first button with this name; names include the text of icons."""
         self.page.get_by_role("button", name=re.compile(name)).first.click()
 
     def picture(self, name: str) -> None:
-        """Keep what the page shows."""
+        """Save a screenshot of the page."""
         folder = self.served.project / "screenshots"
         folder.mkdir(exist_ok=True)
         self.page.wait_for_timeout(700)
         self.page.screenshot(path=folder / f"{name}.png")
 
     def launched_run(self) -> str:
-        """The run that the last click launched."""
+        """Return the run that the last click launched."""
 
         def heard() -> str | None:
             self.page.wait_for_timeout(100)
@@ -92,7 +92,7 @@ def test_the_schedules_page_shows_the_tick_and_the_days_it_asked_for(browser: Br
 
 
 def test_a_failed_run_is_taken_up_at_the_asset_that_failed(browser: Browser, served: Served, days: list[str]) -> None:
-    """The button that users want is the last of six behind the caret; "From failure" is another."""
+    """The right menu item is the last of six behind the caret; it is not "From failure"."""
     failed = wait_for("the run that failed", lambda: [run for run in served.runs() if run["status"] == "FAILURE"], 150)
     served.execute("drop trigger if exists refuse on warehouse.fact_sales")
     browser.open(f"/runs/{failed[-1]['runId']}", "Re-execute", "No space left on device")
@@ -142,7 +142,7 @@ def test_one_partition_is_materialized_from_the_dialog(browser: Browser, served:
 
 
 def test_the_lineage_page_draws_a_layer_with_what_it_reads(browser: Browser) -> None:
-    # The page draws what lies in the window: the middle of the layer, a table of the layer before it and an extract.
+    # The page renders only the visible area: the middle of the layer, a table of the previous layer, and an extract.
     browser.open("/locations/ecommerce_platform/asset-groups/warehouse/lineage", "fact_sales", "dim_customer")
     browser.page.get_by_text("customer_versions").first.wait_for()
     browser.page.get_by_text("category_sales").first.wait_for()

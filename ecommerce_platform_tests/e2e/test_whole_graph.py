@@ -1,4 +1,4 @@
-"""The whole graph, through Dagster, on its own storage and its own server, as ``make up`` runs it."""
+"""The complete asset graph, run by Dagster with its own storage and server, as ``make up`` runs it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DAYS = 14
 
 
 class Shop:
-    """A platform in a folder of its own, with everything that ``make up`` gives it."""
+    """A platform in a separate folder, set up as ``make up`` does."""
 
     def __init__(self, data: Path, instance: DagsterInstance, first_run: RunOutcome):
         self.data = data
@@ -47,7 +47,7 @@ class Shop:
             connection.execute(statement)  # type: ignore[arg-type]
 
     def files(self) -> dict[dt.date, dict[str, list[dict[str, str]]]]:
-        """The rows of the files on disk, read with the csv module."""
+        """Return the rows of the files on disk, read with the csv module."""
         read: dict[dt.date, dict[str, list[dict[str, str]]]] = {}
         for number in range(1, DAYS + 1):
             read[day(number)] = {}
@@ -70,7 +70,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             "ECOMMERCE_DEFECT_RATE": "0.05",
         }.items():
             patch.setenv(name, value)
-        # The commands prepare .env for Dagster; a test leaves the developer's alone.
+        # The commands prepare .env for Dagster; tests must not change the developer's file.
         patch.setattr("ecommerce_platform.instance.home.set_key", lambda *_: None)
         patch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
         load_settings.cache_clear()
@@ -91,7 +91,7 @@ def test_the_run_over_all_days_succeeds(shop: Shop) -> None:
 
 
 def test_every_table_holds_what_the_files_say(shop: Shop) -> None:
-    """The expectation comes from the CSV files by way of plain Python; no SQL of the platform is asked."""
+    """The expected values are computed from the CSV files in plain Python, without the platform's SQL."""
     expected = model.expect(shop.files())
     for table, rows in expected.content.items():
         assert Counter(shop.rows(model.SELECTS[table])) == rows, table
@@ -140,8 +140,8 @@ def test_every_day_is_a_materialized_partition_with_metadata_of_its_own(shop: Sh
 
 
 def test_a_range_run_plans_an_asset_without_partitions_once(shop: Shop) -> None:
-    """Dagster 1.13 takes the partitions of a run from its alphabetically last asset: with fact_sales there, it planned
-    every unpartitioned asset and every check a thousand times, and a run of 1,000 days began 40 s late."""
+    """Dagster 1.13 takes a run's partitions from its alphabetically last asset. When this was fact_sales, every
+    unpartitioned asset and every check was planned 1,000 times, and a run of 1,000 days started 40 s late."""
     run = shop.instance.get_run_by_id(shop.first_run.run_id)
     assert run is not None
     assert run.partitions_subset is None
@@ -166,7 +166,7 @@ def test_the_reports_are_tables_and_json(shop: Shop) -> None:
     assert fact["last_run_seconds"] > fact["write_seconds"] > 0
     orders = next(row for row in tables if row["table_name"] == "staging.transactions")
     assert orders["latest_day_rows"] == len(shop.files()[day(DAYS)]["transactions"])
-    assert orders["is_unusual"] is None  # of its weekday one earlier day is known
+    assert orders["is_unusual"] is None  # there is one earlier day with the same weekday
     health = {row["metric"]: row for row in json.loads((shop.data / "monitoring" / "database_health.json").read_text())}
     assert health["database_bytes"]["value"] > 1_000_000
     assert 0 < health["disk_free_percent"]["value"] < 100
@@ -197,7 +197,7 @@ def test_a_second_run_of_a_day_changes_nothing(shop: Shop) -> None:
 
 @pytest.mark.parametrize("table", ["agg_daily_sales", "mart_daily_breakdown"])
 def test_a_run_over_a_day_computes_a_part_of_an_aggregate_without_partitions(shop: Shop, table: str) -> None:
-    """The IO manager took an asset without partitions for a run over all days: a day cost what the history held."""
+    """The IO manager treated unpartitioned assets as a run over all days, so a day cost as much as the history."""
     run_days(defs, shop.instance, day(5), day(5))
     event = shop.instance.get_latest_materialization_event(AssetKey(["warehouse", table]))
     metadata = event.asset_materialization.metadata
@@ -278,7 +278,7 @@ def test_status_tells_rows_and_missing_days(shop: Shop) -> None:
     assert told["missing_days"][0][0] == day(DAYS + 1).isoformat()
 
 
-def test_a_selection_that_selects_nothing_is_told(shop: Shop) -> None:
+def test_a_selection_that_selects_nothing_is_reported(shop: Shop) -> None:
     arguments = ["--start", str(day(1)), "--end", str(day(1)), "--select", "key:nothing/at_all"]
     result = CliRunner().invoke(cli.main, ["materialize", *arguments])
     assert result.exit_code == 2

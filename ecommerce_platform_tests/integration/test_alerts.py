@@ -1,4 +1,4 @@
-"""Failed runs, failed checks and lost freshness reach a webhook once each, and once more when they are over."""
+"""Failed runs, failed checks, and lost freshness are sent to a webhook once each, and once more when resolved."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECRET = "T0KEN-of-the-webhook"
 
 
 class Webhook(ThreadingHTTPServer):
-    """A real HTTP server on loopback that keeps what it is sent."""
+    """A real HTTP server on loopback that records the requests it receives."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)
@@ -75,7 +75,7 @@ def webhook(monkeypatch: pytest.MonkeyPatch, data_dir, database_url: str) -> Ite
 
 
 class Watched:
-    """A little platform of two assets whose run, check and freshness can be made to fail, and its sensor."""
+    """A small platform of two assets whose run, check, and freshness can be made to fail, and its sensor."""
 
     def __init__(self, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch):
         self.instance = instance
@@ -117,7 +117,7 @@ class Watched:
         )
 
     def tick(self) -> str:
-        """One look of the sensor, with the cursor that the last one left: what a daemon does, restarted or not."""
+        """Evaluate the sensor once, with the cursor of the previous evaluation, as a daemon does, restarted or not."""
         with build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=defs) as context:
             said = alerts(context)
             self.cursor = context.cursor
@@ -140,12 +140,12 @@ def test_nothing_is_said_while_nothing_is_wrong(watched: Watched, webhook: Webho
     assert webhook.requests == 0
 
 
-def test_a_failed_run_is_told_once_with_a_link_and_closed_by_a_success(watched: Watched, webhook: Webhook) -> None:
+def test_a_failed_run_is_reported_once_with_a_link_and_closed_by_a_success(watched: Watched, webhook: Webhook) -> None:
     watched.fails = True
     run_id = watched.run()
     watched.tick()
     watched.tick()
-    watched.run()  # the same days fail again: the same incident
+    watched.run()  # the same days fail again: this is the same incident
     watched.tick()
     (told,) = webhook.messages
     assert titles(told) == [f":red_circle: *<https://dagster.example.com/runs/{run_id}|Run failed: daily, 2024-01-01>*"]
@@ -154,7 +154,7 @@ def test_a_failed_run_is_told_once_with_a_link_and_closed_by_a_success(watched: 
     watched.fails = False
     watched.run(2)
     watched.tick()
-    assert len(webhook.messages) == 1  # another day's success cures nothing
+    assert len(webhook.messages) == 1  # another day's success resolves nothing
     watched.run(1, 3)
     assert watched.tick() == "0 open, 0 new, 1 solved"
     watched.tick()
@@ -162,7 +162,7 @@ def test_a_failed_run_is_told_once_with_a_link_and_closed_by_a_success(watched: 
     assert titles(webhook.messages[1])[0].startswith(":white_check_mark: Solved: *<")
 
 
-def test_a_failed_check_is_told_and_closed_when_it_passes(watched: Watched, webhook: Webhook) -> None:
+def test_a_failed_check_is_reported_and_closed_when_it_passes(watched: Watched, webhook: Webhook) -> None:
     watched.bad_rows = 3
     watched.run()
     watched.tick()
@@ -191,7 +191,7 @@ def test_a_check_that_passes_over_another_day_closes_nothing(watched: Watched, w
     assert watched.tick() == "0 open, 0 new, 2 solved"
 
 
-def test_a_database_that_does_not_answer_is_told_and_cures_no_check(
+def test_a_database_that_does_not_answer_is_reported_and_cures_no_check(
     watched: Watched, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     watched.bad_rows = 3
@@ -207,7 +207,7 @@ def test_a_database_that_does_not_answer_is_told_and_cures_no_check(
     assert watched.tick() == "2 open, 0 new, 1 solved"
 
 
-def test_lost_freshness_is_told_and_closed_when_it_is_back(watched: Watched, webhook: Webhook) -> None:
+def test_lost_freshness_is_reported_and_closed_when_it_is_back(watched: Watched, webhook: Webhook) -> None:
     watched.freshness(FreshnessState.WARN)
     watched.tick()
     assert webhook.messages == []
@@ -230,7 +230,7 @@ def test_a_webhook_that_is_down_stops_nothing_and_hears_it_later(
     watched.fails = True
     watched.run()
     assert watched.tick() == "1 open, 1 new, 0 solved"
-    assert webhook.requests == 3  # at once, and twice more
+    assert webhook.requests == 3  # the first attempt and two retries
     assert watched.tick() == "1 open, 0 new, 0 solved"
     said = capfd.readouterr().err
     assert "Run failed: daily, 2024-01-01" in said
@@ -251,7 +251,7 @@ def test_a_webhook_that_nobody_listens_at_is_named_by_its_host_only(webhook: Web
     assert caught.value.__cause__ is None
 
 
-def test_without_a_webhook_the_log_is_told_once(
+def test_without_a_webhook_an_incident_is_logged_once(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("ECOMMERCE_ALERT_WEBHOOK_URL")

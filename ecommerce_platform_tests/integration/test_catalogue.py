@@ -1,4 +1,4 @@
-"""Verification sees what somebody did to the database itself: the rows cannot show it."""
+"""Verification detects manual changes to the database catalog, which the rows cannot show."""
 
 from __future__ import annotations
 

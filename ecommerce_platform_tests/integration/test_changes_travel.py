@@ -1,6 +1,6 @@
-"""A change reaches every table that it concerns, whatever run brings it there: the cases that went wrong.
+"""A change reaches every affected table, whichever run propagates it: regression tests.
 
-Each was found by a trial with an independent oracle: numbers were wrong behind green runs.
+Each case was found by comparison with an independent model: runs were green, but the numbers were wrong.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ STAGING = ["staging.customers", "staging.products", "staging.transactions", "sta
 
 
 def sales(platform: Platform) -> dict:
-    """Revenue by day of sale."""
+    """Return revenue by sale date."""
     return dict(
         platform.rows("select sale_date, sum(revenue) from warehouse.fact_sales group by sale_date order by sale_date")
     )
 
 
 def second_day() -> dict[str, list[Row]]:
-    """Customer 1 moves; an order of two lines, 10.00 and 20.00, and one of one line, 10.00."""
+    """Return a day: customer 1 moves; one order has two lines, 10.00 and 20.00, and one has one line, 10.00."""
     return {
         "customers": [customer(1, on=2, state="CA")],
         "transactions": [order(10, on=2, total="30.00"), order(11, on=2)],
@@ -43,7 +43,7 @@ def second_day() -> dict[str, list[Row]]:
 
 
 def refuse(platform: Platform, number: int, **feeds: list[Row]) -> None:
-    """Stage a day whose checks then fail: nothing after staging runs."""
+    """Stage a day whose checks fail, so that nothing after staging runs."""
     platform.export(number, **feeds)
     platform.run(number, only=STAGING)
 
@@ -64,7 +64,7 @@ def refuse_twice(platform: Platform) -> None:
 
 @pytest.mark.parametrize("accident", [stage_identical, refuse_a_correction, refuse_twice], ids=lambda f: f.__name__)
 def test_a_slice_that_has_not_passed_never_hides_the_one_that_has(platform: Platform, accident) -> None:
-    """Staging was replaced before its check; the next day took lines away and moved the customer back, all green."""
+    """Staging was replaced before its check; the next day deleted lines and moved the customer back, all green."""
     platform.load(1, customers=[customer(1)], products=[product(1)])
     platform.load(2, **second_day())
     accident(platform)
@@ -77,7 +77,7 @@ def test_a_slice_that_has_not_passed_never_hides_the_one_that_has(platform: Plat
 
 
 def not_what_their_selects_give(platform: Platform) -> list[str]:
-    """The tables that ``verify`` does not find as it computes them."""
+    """Return the tables that do not match their transform, according to ``verify``."""
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
         return [table for table in table_assets() if not matches_transform(table).run(connection).passed]
 
@@ -92,12 +92,12 @@ def test_a_corrected_file_takes_the_place_of_the_one_that_passed_once_it_has_pas
     for _ in range(3):
         platform.run(2)
     loads = platform.rows("select count(distinct load_id) from staging.transactions where partition_date = %s", day(2))
-    assert loads == [(2,)], "the one that passed, and the one before, which goes with the next load"
+    assert loads == [(2,)], "the load that passed and its predecessor, which the next load deletes"
 
 
 @pytest.mark.parametrize("new", ["product", "customer"])
 def test_a_sale_of_the_next_day_is_there_though_the_day_before_died_half_way(platform: Platform, new: str) -> None:
-    """It stayed missing until its own day was run again."""
+    """The sale stayed missing until its own day was run again."""
     platform.load(1, customers=[customer(1)], products=[product(1)])
     platform.export(2, customers=[customer(2, on=2)], products=[product(2, on=2)])
     died_after = f"production.{new}s"
@@ -113,7 +113,7 @@ def test_a_sale_of_the_next_day_is_there_though_the_day_before_died_half_way(pla
 
 @pytest.mark.parametrize("died_after", [name for name in table_assets() if name != "warehouse.dim_date"])
 def test_the_next_day_makes_good_what_a_run_that_died_has_left_undone(platform: Platform, died_after: str) -> None:
-    """Whatever day comes next, and without the day that died being run again."""
+    """This holds for any next day, without a rerun of the day that died."""
     platform.load(1, customers=[customer(1)], products=[product(1)])
     platform.export(2, **second_day())
     tables = list(table_assets())
@@ -129,7 +129,7 @@ def test_the_next_day_makes_good_what_a_run_that_died_has_left_undone(platform: 
 
 
 def test_a_sale_has_the_age_group_of_its_day(platform: Platform) -> None:
-    """A birthday made no version: a tenth of the revenue of a shop stood in the wrong age group."""
+    """Birthdays created no version: 10% of a shop's revenue was reported under the wrong age group."""
     platform.load(1, customers=[customer(1, date_of_birth="1989-01-03")], products=[product(1)])
     for number in (2, 3, 4):
         platform.load(number, transactions=[order(number, on=number)], transaction_items=[line(number, 1)])
@@ -139,8 +139,8 @@ def test_a_sale_has_the_age_group_of_its_day(platform: Platform) -> None:
     ) == [(day(2), "25-34"), (day(3), "35-44"), (day(4), "35-44")]
 
 
-def test_the_age_of_a_vip_goes_on_too(platform: Platform) -> None:
-    """Who is a VIP makes no version by buying, and is not looked at: but for a birthday."""
+def test_a_vip_ages_too(platform: Platform) -> None:
+    """A VIP's purchase creates no version, so the customer is skipped, except after a birthday."""
     platform.load(1, customers=[customer(1, date_of_birth="1989-01-04")], products=[product(1)])
     numbers = range(100, 110)
     platform.load(
@@ -166,7 +166,7 @@ def test_a_late_customer_has_the_age_of_the_days_of_her_purchases(platform: Plat
 def test_a_sale_whose_version_goes_falls_to_the_unknown_member_until_it_is_pointed_at_another(
     platform: Platform,
 ) -> None:
-    """The sale was deleted with the version, and readers missed it in between."""
+    """The sale was deleted with its version, and was missing for readers until the next run."""
     platform.load(1, customers=[customer(1)], products=[product(1)])
     platform.load(2, **second_day())
     platform.export(2, **{**second_day(), "customers": []})
@@ -182,7 +182,7 @@ def test_a_sale_whose_version_goes_falls_to_the_unknown_member_until_it_is_point
 
 
 def test_a_writer_locks_every_table_that_a_deletion_reaches(platform: Platform) -> None:
-    """Deleting an order took its lines without a lock on them: another writer could lose or keep them."""
+    """Deleting an order cascaded to its lines without locking their table: another writer could lose or keep them."""
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
 
         def reached(name: str) -> set[str]:
@@ -204,12 +204,12 @@ def test_a_writer_locks_every_table_that_a_deletion_reaches(platform: Platform) 
 
 
 def test_a_day_is_loaded_when_its_slices_have_passed_and_every_table_is_up_to_date(platform: Platform) -> None:
-    """Dagster's events and production said different things."""
+    """Dagster's events and production disagreed about which days were loaded."""
 
     def loaded() -> set:
         with PostgresConnection(url=platform.url, role="loader").connect() as connection:
             found = what_is_loaded(connection)
-            # The harness fills no extracts: they have never read anything.
+            # The harness does not load the extracts, so they have no watermark.
             return {
                 *found.days,
                 *(["behind"] if [name for name in found.behind if not name.startswith("analytics")] else []),
@@ -231,7 +231,7 @@ def test_staging_is_written_as_versions_of_a_slice() -> None:
 
 
 def test_a_day_with_the_greatest_amounts_that_a_file_may_hold_is_loaded_and_right(platform: Platform) -> None:
-    """A contract had a lower limit on profit than the table, and refused the day."""
+    """A contract limited profit more tightly than the table, and rejected the day."""
     most = "9999999999.99"
     platform.load(
         1,
@@ -257,7 +257,7 @@ def test_a_day_with_the_greatest_amounts_that_a_file_may_hold_is_loaded_and_righ
 
 
 def test_a_load_that_gave_way_stays_until_every_reader_knows(platform: Platform) -> None:
-    """A run had stopped in the warehouse, its correction died in production: an old entry let the rows go too early."""
+    """A run stopped in the warehouse, its correction died in production: an old entry released the rows too early."""
     platform.load(1, customers=[customer(1)], products=[product(1)])
     tables = list(table_assets())
     platform.export(
@@ -275,8 +275,8 @@ def test_a_load_that_gave_way_stays_until_every_reader_knows(platform: Platform)
         assert platform.rows("select state from production.customers") == [("TX",)]
 
 
-def test_what_nobody_reads_any_more_goes_after_a_second_load_of_many_days_too(platform: Platform) -> None:
-    """The log said "everything" and named no load: staging held every row twice for good."""
+def test_unread_loads_are_deleted_after_a_second_load_of_many_days_too(platform: Platform) -> None:
+    """The log recorded a full refresh and named no load: staging kept every row twice forever."""
     for number in range(1, 8):
         platform.export(number, customers=[customer(n, on=number) for n in range(1, 200)])
     for _ in range(2):
@@ -287,7 +287,7 @@ def test_what_nobody_reads_any_more_goes_after_a_second_load_of_many_days_too(pl
 
 
 def test_a_second_run_waits_before_it_deletes_what_the_first_is_about_to_read(platform: Platform) -> None:
-    """One run had passed a load, and not yet committed that; another staged the day again, and took its rows away."""
+    """One run had passed a load, but not yet committed; another run staged the day again and deleted its rows."""
     platform.load(1, customers=[customer(1)], products=[product(1)])
     platform.load(2, **second_day())
     lock = "select pg_advisory_lock(hashtextextended('write production.loaded_days', 0))"
@@ -296,14 +296,14 @@ def test_a_second_run_waits_before_it_deletes_what_the_first_is_about_to_read(pl
         staging = threading.Thread(target=platform.run, args=(2,), kwargs={"only": STAGING})
         staging.start()
         staging.join(2)
-        assert staging.is_alive(), "the delete does not wait for the run that decides what is read"
+        assert staging.is_alive(), "the delete does not wait for the run that decides which load is read"
         passing.execute("select pg_advisory_unlock_all()")
         staging.join(60)
     assert not staging.is_alive()
 
 
 def test_a_reader_on_its_first_pass_misses_nothing(platform: Platform) -> None:
-    """Nobody had registered it, and the entry that came while it computed everything was pruned."""
+    """The reader was not registered, and an entry added during its full refresh was pruned."""
     platform.load(1, customers=[customer(1)], products=[product(1)])
     platform.load(2, **second_day())
     platform.execute("delete from platform.watermarks where reader = 'warehouse.agg_customer_metrics'")
@@ -321,7 +321,7 @@ def test_a_reader_on_its_first_pass_misses_nothing(platform: Platform) -> None:
         assert source.is_everything
         entries = connection.execute("select count(*) from change_log.warehouse_mart_customer_monthly").fetchone()
         assert entries
-        assert entries[0] >= 2, "those of two days wait for the reader"
+        assert entries[0] >= 2, "the entries of two days wait for the reader"
 
 
 def test_a_day_counts_as_loaded_only_once_every_table_has_read_its_sources(platform: Platform) -> None:
@@ -335,7 +335,7 @@ def test_a_day_counts_as_loaded_only_once_every_table_has_read_its_sources(platf
 
 
 def test_rows_that_were_read_before_those_that_are_stored_are_read_again(platform: Platform) -> None:
-    """Two writers of one extract: the slower one stored the older rows, and said that it had read everything."""
+    """Of two writers of one extract, the slower one stored older rows but advanced the watermark past newer changes."""
     platform.load(1, customers=[customer(1)], products=[product(1)])
     platform.load(2, **second_day())
     select = (
@@ -355,7 +355,7 @@ def test_rows_that_were_read_before_those_that_are_stored_are_read_again(platfor
         store(read_frame(connection, select, reader=name, reads=reads))
         with pytest.raises(psycopg.errors.SerializationFailure, match="read again"):
             store(first)
-        # Each write of the source prunes what was read: the log may be empty, or begin again.
+        # Each write to the source prunes entries that were read: the log may be empty, or start over.
         for number in (4, 5):
             platform.load(number)
             store(read_frame(connection, select, reader=name, reads=reads))
@@ -365,7 +365,7 @@ def test_rows_that_were_read_before_those_that_are_stored_are_read_again(platfor
 
 @pytest.mark.parametrize("former", ["warehouse.mart_gone", "warehouse.dim_payment"])
 def test_no_log_waits_for_a_table_that_reads_it_no_more(platform: Platform, former: str) -> None:
-    """A mart was taken out of the code, or read less: its watermark held every log back until it collapsed."""
+    """A mart was removed from the code, or lost a source: its watermark blocked pruning until the log collapsed."""
     platform.load(1, customers=[customer(1)], products=[product(1)], transactions=[order(1)])
     platform.execute(
         "insert into platform.watermarks select %s, source, position from platform.watermarks"
@@ -381,8 +381,8 @@ def test_no_log_waits_for_a_table_that_reads_it_no_more(platform: Platform, form
     assert platform.rows(entries) == [(1,)]
 
 
-def test_a_change_of_many_rows_that_concerns_nobody_makes_nobody_compute_everything(platform: Platform) -> None:
-    """1,100 of 2,000 products restocked, and every line of the history was computed again, each day."""
+def test_a_change_of_many_rows_that_affects_no_reader_triggers_no_full_refresh(platform: Platform) -> None:
+    """When 1,100 of 2,000 products were restocked, every order line in the history was recomputed, each day."""
     products = [product(number) for number in range(1, 2001)]
     platform.load(1, customers=[customer(1)], products=products)
     platform.load(2, **second_day())
@@ -397,7 +397,7 @@ def test_a_change_of_many_rows_that_concerns_nobody_makes_nobody_compute_everyth
 
 
 def test_sales_wait_for_dimensions_that_were_never_written(platform: Platform) -> None:
-    """Somebody materializes the fact alone, on an empty platform: there is no unknown member to point at yet."""
+    """A user materializes only the fact table on an empty platform: there is no unknown member to point to yet."""
     platform.export(1, customers=[customer(1)], products=[product(1)])
     tables = [name for name in table_assets() if not name.startswith("warehouse.dim_customer")]
     platform.run(1, only=[*STAGING, *tables])

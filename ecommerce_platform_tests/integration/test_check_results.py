@@ -1,4 +1,4 @@
-"""What people see of checks is never better than the truth: results over some days do not hide those over all."""
+"""Displayed check results are never better than the truth: results for some days do not hide results for all days."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def connection(platform: Platform) -> Iterator[ClientConnection]:
 
 
 class Judge:
-    """Records what a check found, and shows what people see of it: result, days and violations."""
+    """Records check outcomes, and returns what users see: result, days, and violations."""
 
     def __init__(self, connection: ClientConnection, severity: str):
         self.connection = connection
@@ -63,7 +63,7 @@ def test_a_warning_over_one_day_does_not_replace_the_one_over_all_days(connectio
     judge = Judge(connection, "WARN")
     assert judge.finds(1040, Window()) == {("failed", "all days", 1040)}
     assert judge.finds(4, window(9, 9)) == {("failed", "all days", 1040), ("failed", days(9, 9), 4)}
-    # Of some days the last result counts: an old day's warning does not burn forever.
+    # For partial results, the latest counts, so that a warning about an old day does not persist forever.
     assert judge.finds(0, window(10, 10)) == {("failed", "all days", 1040), ("passed", days(10, 10), 0)}
 
 
@@ -114,18 +114,18 @@ def test_a_check_that_could_not_judge_changes_nothing(connection: ClientConnecti
     assert [result.passed for result in last_results(connection)] == [False]
 
 
-def test_a_table_that_has_never_read_and_a_first_day_without_a_file_are_told(platform: Platform) -> None:
+def test_a_table_that_has_never_read_and_a_first_day_without_a_file_are_reported(platform: Platform) -> None:
     note_what_is_expected(platform.url, day(1))
     platform.load(2, customers=[customer()])
     health = read_health(PostgresConnection(url=platform.url, role="reader"))
     assert health.incomplete_days == [day(1)]
-    # The harness fills no extracts.
+    # The harness does not load the extracts.
     assert set(health.behind) >= {"analytics.top_products", "analytics.geography"}
     assert "warehouse.fact_sales" not in health.behind
 
 
 def test_a_first_load_that_failed_is_cured_day_by_day_too(platform: Platform) -> None:
-    """A range around all that is stored is all days; yet each of them can be mended alone."""
+    """A range that covers all stored days counts as all days, but each day can still be fixed separately."""
     for number in (1, 2):
         platform.load(number)
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
@@ -156,7 +156,7 @@ def test_pages_say_what_fails_what_is_missing_and_what_is_behind(platform: Platf
     platform.load(2)
     reader = PostgresConnection(url=platform.url, role="reader")
     assert warnings(read_health(reader), day(2), moment) == []
-    # Day 4 comes before day 3, and stops after staging.
+    # Day 4 runs before day 3, and stops after staging.
     platform.export(4, customers=[customer(2, on=4)])
     platform.run(4, only=["staging.customers", "staging.products"])
     told = warnings(read_health(reader), day(2), moment)

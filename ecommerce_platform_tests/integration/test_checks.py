@@ -1,4 +1,4 @@
-"""Each check passes on good data, and fails on a row that is broken on purpose, and names it."""
+"""Each check passes on valid data, and fails on a deliberately broken row and identifies it."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ LAST_DAY = 6
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The raw folder of the good data."""
+    """The raw folder of the valid data."""
     return tmp_path_factory.mktemp("raw")
 
 
 @pytest.fixture(scope="module")
 def good_database(postgres_server: EmbeddedPostgres, raw: Path) -> str:
-    """The name of a database with six days of all that happens: moves, re-sent orders, orphans."""
+    """The name of a database with six days that cover moves, resent orders, and orphans."""
     name = "good_data"
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
         admin.execute(f"create database {name} template {TEMPLATE}")
@@ -92,7 +92,7 @@ def good_database(postgres_server: EmbeddedPostgres, raw: Path) -> str:
 
 @pytest.fixture
 def url(postgres_server: EmbeddedPostgres, good_database: str) -> Iterator[str]:
-    """A copy of the good data, to be broken."""
+    """A copy of the valid data, to be broken."""
     name = f"copy_{uuid.uuid4().hex}"
     close_idle_connections()
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
@@ -130,7 +130,7 @@ def run(url: str, check: TableCheck, window: Window | None = None) -> CheckOutco
 
 
 def break_it(url: str, statements: str) -> None:
-    """Change rows by hand, past the foreign keys and, where a statement drops them, past the checks."""
+    """Change rows while bypassing foreign keys and, if a statement drops them, CHECK constraints."""
     with psycopg.connect(url) as connection:
         connection.execute("set session_replication_role = replica")
         connection.execute(statements)  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ def test_good_data_passes_every_check_of_each_day(
     window = Window(day(number), day(number + 1))
     outcomes = {key: run(url, check, window) for key, check in today(raw).items()}
     failed = {key: outcome.description for key, outcome in outcomes.items() if not outcome.passed}
-    # The one address that came on day 2 is malformed: of one, one is too many.
+    # The only e-mail address of day 2 is malformed: one of one is too many.
     assert set(failed) <= {*WARNINGS_OF_GOOD_DATA, ("production.customers", "emails_are_valid")}, failed
     assert outcomes["warehouse.fact_sales", "agrees_with_production"].rows_tested in (1, 2)
 
@@ -168,7 +168,7 @@ def test_verification_passes_on_good_data(postgres_server: EmbeddedPostgres, goo
 
 
 BROKEN = [
-    # table, check, what somebody did by hand, what the check must show
+    # table, check, manual change, what the check must show
     (
         "staging.customers",
         "contract",
@@ -188,7 +188,7 @@ BROKEN = [
         " select '', '1', '2024-01-07', '', 'Cash', '1.00', '2024-01-07', 'transactions/2024-01-07.csv', n,"
         " 1000, now() from generate_series(1, 12) as n;"
         " insert into platform.slices values ('staging.transactions', '2024-01-07', 1000, 12)",
-        {"rule": "transaction_id: mostly positive whole numbers", "partition_date": "2024-01-07"},
+        {"rule": "transaction_id: mostly positive integers", "partition_date": "2024-01-07"},
     ),
     (
         "staging.transaction_items",
@@ -654,10 +654,10 @@ def test_a_contract_of_customer_versions_looks_at_who_changed_or_bought(url: str
     check = one_check("warehouse.dim_customer", "contract", raw)
     passed = [run(url, check, Window(day(number), day(number + 1))).passed for number in (1, 2, 3, 4, 5)]
     assert passed == [False, False, True, False, True]
-    # All versions of customer 1 are judged where an image of it comes, though nothing is bought.
+    # All versions of customer 1 are checked when a new image arrives, even without a purchase.
     break_it(url, "delete from production.transactions where partition_date = '2024-01-02'")
     assert run(url, check, Window(day(2), day(3))).violations == 3
-    # A line that comes later than its order makes its customer's segment, too.
+    # A line that arrives later than its order also affects the customer's segment.
     break_it(url, "update production.transaction_items set partition_date = '2024-01-20' where transaction_id = 14")
     assert run(url, check, Window(day(20), day(21))).violations == 3
     assert run(url, check, Window(day(40), day(41))).rows_tested == 0
@@ -685,7 +685,7 @@ def test_a_file_that_is_edited_after_its_load_is_named_until_it_is_loaded_again(
     check = one_check("staging.transaction_items", "file_is_complete", folder)
     path = feed_file_name(folder, "transaction_items", day(2))
     loaded = path.read_bytes()
-    # The same values written otherwise are the same file.
+    # The same values in a different notation are the same file.
     path.write_bytes(loaded.replace(b"\n", b"\r\n").replace(b"12.00", b'"12.00"'))
     assert run(url, check).passed
     path.write_bytes(loaded.replace(b"12.00", b"12.01"))

@@ -1,4 +1,4 @@
-"""Two rows that differ in one column have two checksums, whatever the difference."""
+"""Two rows that differ in one column have different checksums, whatever the difference."""
 
 from __future__ import annotations
 

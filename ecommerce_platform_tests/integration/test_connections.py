@@ -1,4 +1,4 @@
-"""Connections are used again: never one that is broken, was in an error, or belongs to another database or role."""
+"""Connections are reused, but never if broken, after an error, or for another database or role."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def backend(connection: ClientConnection) -> int:
 
 
 def sessions(url: str) -> int:
-    """How many of our connections the server has."""
+    """Return the number of our connections on the server."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "select count(*) from pg_stat_activity"

@@ -1,4 +1,4 @@
-"""Schemas, DDL and database describe the same tables."""
+"""Schemas, DDL, and database describe the same tables."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_schema_forbids_nulls_where_the_ddl_does(connection: ClientConnection,
 
 
 def primary_key(connection: ClientConnection, table: str) -> list[str]:
-    """The columns of a table's primary key (schema.table); none where it has none."""
+    """Return the primary key columns of a table (schema.table); empty if it has no primary key."""
     rows = connection.execute(
         """
         select attribute.attname
@@ -155,7 +155,7 @@ def test_a_column_that_the_schema_does_not_know_breaks_the_contract(connection: 
 
 
 def test_no_schema_has_a_lower_limit_for_an_amount_than_its_column(connection: ClientConnection) -> None:
-    """A day with a cost of 9,999,999,999.99, sold twice, was refused: a contract limited profit as it does a price."""
+    """A day with two sales at a cost of 9,999,999,999.99 was rejected: a contract limited profit like a price."""
     amounts = connection.execute(
         """
         select attrelid::regclass::text, attname, (atttypmod - 4) >> 16, (atttypmod - 4) & 65535
@@ -204,7 +204,7 @@ def test_a_rule_that_a_check_keeps_is_named_and_asked_where_the_check_is_gone(
             " values ('2024-01-01', 1, 1, 0, 1, 0, 1, 1, 0)"
         )
         asked = contract(table).run(connection)
-        # A CHECK that the rows from before it may break keeps nothing.
+        # A CHECK that is NOT VALID does not enforce the rule for existing rows.
         connection.execute(
             "alter table warehouse.mart_product_daily"
             " add constraint mart_product_daily_orders_check check (orders > 0) not valid"

@@ -1,4 +1,4 @@
-"""Dagster's storage on a real server: where it lies, what it stores, what it survives."""
+"""Dagster's storage on a real server: its location, its contents, and its behavior during failures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def server(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def database(server, request) -> str:
-    """The libpq URI of an empty database of this test's own."""
+    """The libpq URI of an empty database for this test."""
     name = f"d{abs(hash(request.node.nodeid)):x}"[:40]
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
@@ -57,7 +57,7 @@ def database(server, request) -> str:
 def platform_environment(monkeypatch, tmp_path) -> Iterator[pytest.MonkeyPatch]:
     monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("ECOMMERCE_DATABASE_URL", raising=False)
-    # Set and removed, so that what the storage sets is undone after the test.
+    # Set and removed, so that monkeypatch restores the variable that the storage sets.
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1")
     monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE")
     load_settings.cache_clear()
@@ -86,13 +86,13 @@ def stores(storage: DagsterPostgresStorage) -> list:
 
 
 def read_all(storage: DagsterPostgresStorage) -> None:
-    """One statement through each of the three stores."""
+    """Run one statement through each of the three storages."""
     storage.run_storage.get_runs_count()
     storage.event_log_storage.all_asset_keys()
     storage.schedule_storage.all_instigator_state()
 
 
-# Where it lies
+# Location
 
 
 def test_without_an_address_the_embedded_server_is_started_and_holds_dagsters_database(tmp_path):
@@ -173,11 +173,11 @@ def test_the_instance_file_of_the_project_needs_nothing_but_the_settings(platfor
         assert Path(instance.storage_directory()).is_relative_to(data)
         assert Path(instance.compute_log_manager._base_dir).is_relative_to(data)
         assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == "1000"
-        # Dagster passes this on the command line of its processes, where every user can read it.
+        # Dagster passes this on its processes' command lines, which every user can read.
         assert "postgresql" not in serialize_value(instance.get_ref())
 
 
-# What it stores
+# Contents
 
 
 def run_a_range(instance: dg.DagsterInstance) -> str:
@@ -238,7 +238,7 @@ def test_a_range_run_opens_a_handful_of_connections(platform_environment, databa
     assert len(opened) <= 6
 
 
-# What it survives
+# Failures
 
 
 def cut_all_connections(database: str) -> None:
@@ -264,7 +264,7 @@ def backend_pid(storage: PooledPostgresStorage) -> int:
         return int(connection.execute(text("select pg_backend_pid()")).scalar_one())
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="fork is not available")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_takes_no_connection_of_its_parent(storage):
     parents = backend_pid(storage)
@@ -317,7 +317,7 @@ def test_what_dagster_has_is_looked_up_once_and_a_plan_is_not_decoded(platform_e
 
 
 def test_a_pool_that_another_process_was_faster_to_make_is_there(platform_environment, database):
-    """Of two first `up` at once, one failed: the insert of the other's row broke its transaction."""
+    """When two first `up` commands ran at the same time, one failed: the other's insert aborted its transaction."""
     platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
     load_settings.cache_clear()
     with dg.DagsterInstance.from_config(str(PROJECT_DIR)) as instance:

@@ -1,4 +1,4 @@
-"""The application over a real database, without a browser: what reaches SQL, what is kept, what the command does."""
+"""The dashboard application on a real database, without a browser: SQL statements, caching, and the command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ecommerce_platform_tests.harness import Platform, customer, line, order, pr
 
 
 class Overheard(PostgresConnection):
-    """Writes down every statement as the server gets it, values bound."""
+    """Records every statement as the server receives it, with bound values."""
 
     _statements: list[str] = PrivateAttr(default_factory=list)
 
@@ -173,7 +173,7 @@ def test_a_layer_is_as_fresh_as_its_policy_says(hours: int, state: str) -> None:
     assert freshness_of(None, NOW) == UNKNOWN
 
 
-# The command
+# Command
 
 
 def free_port() -> int:
@@ -216,7 +216,7 @@ def test_the_command_serves_until_it_is_interrupted(database_url: str, tmp_path:
         "ECOMMERCE_DASHBOARD_PORT": str(port),
         "DAGSTER_HOME": str(tmp_path),
     }
-    # The developer's own .env and Dagster home stay as they are.
+    # The developer's .env and Dagster home must not change.
     code = (
         "from ecommerce_platform import cli; from ecommerce_platform.instance import home;"
         "cli.dotenv.load_dotenv = lambda *_, **__: None; home.set_key = lambda *_: None; cli.main()"

@@ -1,4 +1,4 @@
-"""The Power BI project and the Tableau extract against Microsoft's schemas, and against the database."""
+"""The Power BI project and the Tableau extract, validated against Microsoft's schemas and the database."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_project_on_disk_is_what_the_specification_makes():
         for path in ([powerbi.FOLDER / part] if part.endswith(".pbip") else (powerbi.FOLDER / part).rglob("*"))
         if path.is_file()
     }
-    assert on_disk == FILES, "write it again: ecommerce-platform export powerbi"
+    assert on_disk == FILES, "outdated; run: ecommerce-platform export powerbi"
 
 
 def test_the_command_writes_the_project_and_removes_what_is_no_longer_in_it(tmp_path):
@@ -54,7 +54,7 @@ def test_the_command_writes_the_project_and_removes_what_is_no_longer_in_it(tmp_
 @pytest.fixture(scope="module")
 def registry() -> Registry:
     if not SCHEMAS.is_dir():
-        pytest.skip("Microsoft's schemas are not beside this project: ../shared/schemas/powerbi")
+        pytest.skip("Microsoft's schemas are not available: ../shared/schemas/powerbi")
     resources = []
     for path in SCHEMAS.rglob("*.json"):
         address = f"{powerbi_files.SCHEMAS}/{path.relative_to(SCHEMAS).as_posix()}"
@@ -66,7 +66,7 @@ def registry() -> Registry:
 def test_every_json_file_is_what_microsoft_says(registry: Registry, name: str):
     content = json.loads(FILES[name])
     schema = registry.contents(content["$schema"])
-    # Some schemas give an id that is not their address, against which references would be resolved.
+    # Some schemas have an ID that differs from their URL, and references would be resolved against the ID.
     validator = Draft7Validator({**schema, "$id": content["$schema"]}, registry=registry)
     assert [error.message for error in validator.iter_errors(content)] == []
 
@@ -79,11 +79,11 @@ def test_a_wrong_file_would_be_found(registry: Registry):
     assert list(Draft7Validator({**schema, "$id": content["$schema"]}, registry=registry).iter_errors(content))
 
 
-# The model against the database
+# Model and database
 
 
 def declared(table: str, kind: str) -> dict[str, str]:
-    """Columns or measures of a table of the model: name to what follows the equals sign, if any."""
+    """Return the columns or measures of a model table: name to the expression after the equals sign, if any."""
     pattern = rf"^\t{kind} ('(?:[^']|'')+'|\w+)(?: = (.*))?$"
     found = re.findall(pattern, TMDL[table], flags=re.MULTILINE)
     return {name.strip("'").replace("''", "'"): expression for name, expression in found}
@@ -130,7 +130,7 @@ def test_every_relationship_leads_from_a_column_to_a_key(sales: Platform):
 
 
 def test_there_is_one_way_from_each_table_to_each_other():
-    """Power BI refuses two active paths between two tables."""
+    """Power BI rejects two active paths between two tables."""
     ways: dict[str, list[str]] = {}
     for start, end in powerbi_model.RELATIONSHIPS:
         ways.setdefault(end.split(".")[0], []).append(start.split(".")[0])
@@ -167,11 +167,11 @@ def test_every_lineage_tag_is_used_once():
     assert len(tags) == len(set(tags)) > 150
 
 
-# The report against the model
+# Report and model
 
 
 def fields(node: Any) -> Iterator[tuple[str, str, str]]:
-    """Kind, table and name of every field that a visual uses."""
+    """Return kind, table, and name of every field that a visual uses."""
     if isinstance(node, dict):
         for kind in ("Column", "Measure"):
             if kind in node and "Expression" in node[kind]:

@@ -1,4 +1,4 @@
-"""What strangers send to the dashboards: many connections, large and malformed bodies, other sites."""
+"""Hostile requests to the dashboards: many connections, large and malformed bodies, and cross-site requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ecommerce_platform_tests.harness import Platform
 
 @pytest.fixture(scope="module")
 def port(sales: Platform) -> int:
-    """Dashboards as `serve` runs them."""
+    """The port of dashboards that run as under `serve`."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -44,11 +44,11 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, **headers:
 
 
 def test_idle_connections_keep_nobody_out(port: int) -> None:
-    """At 110 of them the server answered nobody."""
+    """With 110 idle connections, the server stopped responding."""
     idle = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(600)]
     try:
         for connection in idle[::2]:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")  # and never ends its headers
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")  # and never completes its headers
         assert ask(port, "GET", "/healthz") == (200, "ok\n")
     finally:
         for connection in idle:
@@ -89,7 +89,7 @@ def test_a_large_body_is_refused_and_not_kept(port: int) -> None:
 
 
 def test_a_large_body_without_a_stated_length_is_refused(port: int) -> None:
-    """A chunked body does not say how large it is; it is refused on the way, whether the rest comes or not."""
+    """A chunked body has no declared size; it is rejected while it is received, whether or not the rest arrives."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     connection.putrequest("POST", UPDATE)
     connection.putheader("Transfer-Encoding", "chunked")
@@ -101,7 +101,7 @@ def test_a_large_body_without_a_stated_length_is_refused(port: int) -> None:
         while sent < 300_000_000:
             connection.send(chunk)
             sent += 65_536
-    except OSError:  # it has hung up
+    except OSError:  # the server has closed the connection
         pass
     assert sent < 300_000_000
     assert connection.getresponse().status == 413

@@ -1,4 +1,4 @@
-"""Every number of the dashboards against SQL on fact_sales, written apart from them, for several sets of filters."""
+"""Every number of the dashboards, compared with independent SQL on fact_sales for several sets of filters."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ COMBINATIONS = [
 
 
 class Expected:
-    """What SQL says for a query string."""
+    """The SQL results for a query string."""
 
     def __init__(self, connection: psycopg.Connection, query: str, first: dt.date, last: dt.date):
         self.connection = connection
@@ -92,7 +92,7 @@ class Expected:
     def rows(
         self, columns: str, after: str = "", without: Sequence[str] = (), window: tuple[dt.date, dt.date] | None = None
     ) -> list[tuple]:
-        """Select from the wide table what the filters leave, without some of them."""
+        """Select the filtered rows of the wide table, ignoring some of the filters."""
         conditions = ["sale_date between %(start)s and %(end)s"]
         start, end = window or (self.start, self.end)
         values: dict[str, Any] = {"start": start, "end": end}
@@ -132,7 +132,7 @@ SUMS = {
 
 
 class Shown:
-    """What the dashboards say for a query string."""
+    """The dashboards' results for a query string."""
 
     def __init__(self, snapshot: Snapshot, query: str):
         view, dropped = parse(query, snapshot.vocabulary)
@@ -144,7 +144,7 @@ class Shown:
         return {v.id: self.answers.answer(v) for page in PAGES if page.id != "health" for v in page.visuals}
 
     def by_click(self, visual: str) -> dict[str, dict[str, Any]]:
-        """The rows of a chart by the member that a click on them filters to."""
+        """Return the rows of a chart by the member that a click on each filters by."""
         answer = self.all[visual]
         names = [column.id for column in answer.columns]
         return {
@@ -262,7 +262,7 @@ def round_half_up(value: Decimal) -> Decimal:
 
 
 def half_up(value: Fraction, places: int) -> Decimal:
-    """A number that is not negative, rounded once."""
+    """Round a non-negative number half up."""
     return Decimal(int(value * 10**places + Fraction(1, 2))).scaleb(-places)
 
 
@@ -361,7 +361,7 @@ def test_lifetime_value_is_the_formula_of_the_metrics(case: tuple[Shown, Expecte
     for segment, row in shown.by_click("lifetime_value").items():
         of_segment = [values for values in customers if values[0] == segment]
         orders, revenue = sum(values[1] for values in of_segment), sum(values[2] for values in of_segment)
-        # Fractions are exact: what people see is rounded once, at the end.
+        # Fractions are exact: displayed values are rounded once, at the end.
         spans = [max(values[3] / Fraction("365.25"), Fraction(1, 12)) for values in of_segment]
         lifespan = sum(spans) / len(spans)
         years = Fraction((high - low).days + 1) / Fraction("365.25")
@@ -451,7 +451,7 @@ def test_seasonality_shows_the_whole_history(case: tuple[Shown, Expected]) -> No
 
 
 def test_without_filters_the_pages_say_what_the_warehouse_says(snapshot: Snapshot, sales: Platform) -> None:
-    """The aggregates are other ways to the same numbers."""
+    """The aggregates lead to the same numbers in a different way."""
     shown = Shown(snapshot, "?range=all")
     totals = sales.rows("select sum(revenue), sum(orders), sum(units) from warehouse.agg_daily_sales")[0]
     kpis = {kpi.id: shown.answers.kpi(kpi).value for kpi in (*EXECUTIVE.kpis, *PRODUCTS.kpis, *CUSTOMERS.kpis)}

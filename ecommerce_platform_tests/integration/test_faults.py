@@ -1,7 +1,7 @@
-"""Whatever dies in the middle of a write: the table holds its old rows or its new ones, and the next load heals it.
+"""If anything dies in the middle of a write, the table has its old rows or its new rows, and the next load repairs it.
 
-A writer is another process. It is held at an exact moment by the database itself (a trigger that waits for a lock, or
-the lock that writers take) and then it is killed, or its connection is cut, or the server is.
+The writer is another process. The database holds it at an exact point (by a trigger that waits for a lock, or by the
+lock that writers take); then the writer, its connection, or the server is killed.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ MOMENTS = {
     "after a merge, before its commit": COMMIT.format("insert", "warehouse.fact_sales"),
 }
 BETWEEN = ("production.transactions", "warehouse.fact_sales", "warehouse.agg_daily_sales")
-"""Tables before which a load is stopped, after the tables before them are committed."""
+"""Tables before which a load is stopped; the preceding tables are committed."""
 
 
 def export(platform: Platform) -> None:
-    """Two days. The second moves a customer, changes a price, and sends an order of the first again, shorter."""
+    """Export two days. The second moves a customer, changes a price, and resends an order with fewer lines."""
     platform.export(
         1,
         customers=[customer(number) for number in range(1, 6)],
@@ -82,12 +82,12 @@ def export(platform: Platform) -> None:
 
 
 def contents(platform: Platform) -> dict[str, list[tuple]]:
-    """What each table from staging to the aggregates holds."""
+    """Return the contents of each table from staging to the aggregates."""
     return {table: platform.content(table) for table in (*(f"staging.{feed}" for feed in FEEDS), *table_assets())}
 
 
 def failed_checks(platform: Platform) -> list[str]:
-    """What ``verify`` finds wrong in these tables."""
+    """Return the failures that ``verify`` finds in these tables."""
     checks = [
         check
         for check in whole_database_checks(lambda: platform.raw)
@@ -102,7 +102,7 @@ def failed_checks(platform: Platform) -> list[str]:
 
 
 class Story:
-    """A database that holds the first day, and what every table holds before the second day and after it."""
+    """A database with the first day, and the contents of all tables before and after the second day."""
 
     def __init__(self, platform: Platform, before: dict[str, list[tuple]], after: dict[str, list[tuple]]):
         self.platform = platform
@@ -110,12 +110,12 @@ class Story:
         self.after = after
 
     def require_old_or_new(self) -> None:
-        """No table holds anything between."""
+        """Verify that each table has either its old or its new contents."""
         for table, rows in contents(self.platform).items():
             assert rows in (self.before[table], self.after[table]), table
 
     def require_new(self) -> None:
-        """What two clean loads leave, which ``verify`` has found right."""
+        """Verify that the tables have the contents after two clean loads, which ``verify`` has accepted."""
         for table, rows in contents(self.platform).items():
             assert rows == self.after[table], table
 
@@ -126,7 +126,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def first_day(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple]:
-    """A database to copy with the first day, the files, and what two clean loads leave."""
+    """A database with the first day (to copy), the files, and the contents after two clean loads."""
     name = f"first_day_{uuid.uuid4().hex}"
     clean = f"clean_{uuid.uuid4().hex}"
     raw = tmp_path_factory.mktemp("faults") / "raw"
@@ -158,7 +158,7 @@ def story(postgres_server: EmbeddedPostgres, first_day: tuple) -> Iterator[Story
 
 
 def as_of_now(platform: Platform) -> Platform:
-    """The moment of a load is its name: no two loads of a platform have the same."""
+    """Give the next load a unique timestamp, because the timestamp identifies the load."""
     platform._loads = next(LOADS)
     return platform
 
@@ -170,7 +170,7 @@ def _load(platform: Platform, number: int) -> None:
 
 @contextmanager
 def loading(platform: Platform, number: int = 2) -> Generator[multiprocessing.Process]:
-    """A load in a process of its own."""
+    """Run a load in a separate process."""
     process = multiprocessing.get_context("fork").Process(target=_load, args=(as_of_now(platform), number))
     process.start()
     try:
@@ -182,7 +182,7 @@ def loading(platform: Platform, number: int = 2) -> Generator[multiprocessing.Pr
 
 @contextmanager
 def gate(url: str, key: str = str(GATE)) -> Generator[psycopg.Connection]:
-    """Hold whoever wants this lock."""
+    """Block all sessions that request this lock."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"select pg_advisory_lock({key})")
         yield connection
@@ -196,7 +196,7 @@ def wait_until(what: str, look: Callable[[], object], seconds: float = 30) -> No
 
 
 def held(connection: psycopg.Connection) -> list[int]:
-    """The backends that wait at the gate."""
+    """Return the backends that wait at the gate."""
     rows = connection.execute(
         "select pid from pg_locks join pg_database on pg_database.oid = pg_locks.database"
         " where locktype = 'advisory' and not granted and datname = current_database()"
@@ -205,10 +205,10 @@ def held(connection: psycopg.Connection) -> list[int]:
 
 
 def wait_until_held(connection: psycopg.Connection, process: multiprocessing.Process) -> int:
-    """The backend of the load, once it waits at the gate."""
+    """Wait until the load's backend waits at the gate, and return it."""
 
     def look() -> bool:
-        assert process.exitcode is None, f"the load ended with {process.exitcode} before it came to the gate"
+        assert process.exitcode is None, f"the load ended with {process.exitcode} before it reached the gate"
         return bool(held(connection))
 
     wait_until("a load that is held", look)
@@ -217,7 +217,7 @@ def wait_until_held(connection: psycopg.Connection, process: multiprocessing.Pro
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_worker_killed_in_a_write_leaves_the_old_rows(story: Story, moment: str) -> None:
-    """The server notices within a second that the worker is gone, although the statement still waits for a lock."""
+    """The server detects within a second that the worker is dead, although the statement still waits for a lock."""
     story.platform.execute(MOMENTS[moment])
     table = MOMENTS[moment].split(" on ")[1].split()[0]
     with gate(story.platform.url) as connection, loading(story.platform) as process:
@@ -245,8 +245,8 @@ def test_a_worker_killed_between_two_tables_leaves_each_whole(story: Story, tabl
 
 
 def test_a_later_day_keeps_its_checks_although_the_day_before_died_half_way(story: Story, tmp_path: Path) -> None:
-    """A worker was killed before fact_sales, and the next day in the queue ran before the dead day's second try: it
-    failed, because dim_customer had counted purchases that were no sales yet, and nothing tried it again."""
+    """A worker was killed before fact_sales, and the next day in the queue ran before the dead day's retry. It failed,
+    because dim_customer had counted purchases that were not in fact_sales yet, and was never retried."""
     story.platform.raw = Path(shutil.copytree(story.platform.raw, tmp_path / "raw"))
     story.platform.export(
         2,
@@ -274,7 +274,7 @@ def test_a_later_day_keeps_its_checks_although_the_day_before_died_half_way(stor
 
 
 def test_a_worker_killed_in_a_first_load_leaves_every_key_and_index(database_url: str, tmp_path: Path) -> None:
-    """A first load drops keys and indexes inside its transaction, to build them at once at its end."""
+    """A first load drops keys and indexes inside its transaction and rebuilds them at the end."""
     platform = Platform(database_url, tmp_path / "raw")
     export(platform)
     definitions = (
@@ -309,7 +309,7 @@ def test_a_connection_that_is_cut_leaves_the_old_rows(story: Story, moment: str)
 
 
 def test_two_loads_of_one_day_at_once_end_as_one(story: Story) -> None:
-    """The first is held in the middle of a copy until the second waits for the table; then both go on."""
+    """The first load is held in the middle of a copy until the second waits for the table; then both continue."""
     story.platform.execute(MOMENTS["in the middle of a copy"])
     with loading(story.platform) as first, loading(story.platform) as second:
         with gate(story.platform.url) as connection:
@@ -325,7 +325,7 @@ def test_two_loads_of_one_day_at_once_end_as_one(story: Story) -> None:
 def test_a_server_killed_under_a_load_comes_back_with_whole_tables(
     first_day: tuple, tmp_path: Path, moment: str
 ) -> None:
-    """What is committed survives, because commits are synchronous; only fsync, for a crash of the machine, is off."""
+    """Committed rows survive, because commits are synchronous; only fsync, which guards against power loss, is off."""
     _, raw, before, after = first_day
     server = EmbeddedPostgres(tmp_path / "postgres", {"fsync": "off", "full_page_writes": "off"})
     try:
@@ -352,7 +352,7 @@ def test_a_server_killed_under_a_load_comes_back_with_whole_tables(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 150 MB, which root can make."""
+    """A file system of 150 MB, which requires root."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = shutil.which("mount")
@@ -360,13 +360,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root can mount a small file system")
     made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=150m", "tmpfs", folder], capture_output=True, text=True)
     if made.returncode:
-        pytest.skip(f"no small file system can be mounted here: {made.stderr.strip()}")
+        pytest.skip(f"cannot mount a small file system: {made.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def fill(folder: Path, leave: int) -> Path:
-    """Fill a disk but for so many bytes."""
+    """Fill a disk except for the given number of bytes."""
     filler = folder / "filler"
     with filler.open("wb") as file:
         free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize - leave
@@ -376,7 +376,7 @@ def fill(folder: Path, leave: int) -> Path:
 
 
 def test_a_full_disk_stops_a_load_and_loses_nothing(first_day: tuple, small_disk: Path) -> None:
-    """Rows, files and the server's own log share the disk. Once there is room again, the next load heals the day."""
+    """Rows, files, and the server's own log share the disk. When there is space again, the next load fixes the day."""
     _, raw, before, after = first_day
     server = EmbeddedPostgres(small_disk / "postgres", {"fsync": "off", "max_wal_size": "32MB", "min_wal_size": "32MB"})
     try:
@@ -397,7 +397,7 @@ def test_a_full_disk_stops_a_load_and_loses_nothing(first_day: tuple, small_disk
         assert small.read_bytes() == many
         assert [path for path in small.parent.iterdir() if path.suffix != ".csv"] == []
         filler.unlink()
-        server.start()  # it may have stopped for want of room for its log
+        server.start()  # it may have stopped because it could not write its log
         write_feed_file(small, content)
         story = Story(platform, before, after)
         story.require_old_or_new()

@@ -1,4 +1,4 @@
-"""A sale keeps the truth of its day, whatever arrives later."""
+"""A sale keeps the attributes of its sale date, whatever arrives later."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_cost_that_is_corrected_late_changes_the_profit_of_later_sales_only(pl
 
 
 def test_absurd_but_good_amounts_do_not_stop_the_day(platform: Platform) -> None:
-    """numeric(14, 2) overflowed on them, the error named no row, and the day could not be loaded."""
+    """Such amounts overflowed numeric(14, 2), the error named no row, and the day could not be loaded."""
     platform.load(
         1,
         customers=[customer()],

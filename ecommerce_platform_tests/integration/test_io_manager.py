@@ -1,4 +1,4 @@
-"""What the IO manager writes is all there or not there at all, and always fits the table."""
+"""IO manager writes are atomic and always match the table."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_first_load_leaves_every_constraint_and_index_as_it_was(database_url: 
         table = describe(connection, "production", "transaction_items")
         nothing = "select * from production.transaction_items where false"
         write(connection, table, Merge(key=("transaction_id", "item_id")), Query(nothing), NO_DAYS)
-        # Its key is what the sales point at, and it must not overlap itself.
+        # Sales reference the dimension's key, and its versions must not overlap.
         dimension = describe(connection, "warehouse", "dim_customer")
         write(
             connection,

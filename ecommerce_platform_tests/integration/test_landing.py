@@ -1,4 +1,4 @@
-"""A user's own exports replace the synthetic shop, whatever lies in them."""
+"""A user's own exports replace the synthetic shop, whatever they contain."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Landing:
         self.platform = platform
 
     def drop(self, number: int, *, raw: dict[str, bytes] | None = None, **feeds: Iterable[Row]) -> None:
-        """The four files of a day: a sale, with some feeds replaced, ``raw`` ones byte for byte."""
+        """Write the four files of a day with one sale; given feeds are replaced, those in ``raw`` byte for byte."""
         rows = {
             "customers": [customer()],
             "products": [product()],
@@ -147,7 +147,7 @@ def test_a_missing_or_wrong_file_is_one_clear_error_and_changes_nothing(
 
 
 def test_a_file_that_lands_again_makes_its_day_due_until_it_is_taken(landing: Landing) -> None:
-    """Five of ten orders were there when the day was loaded; the others came a minute later, and were never loaded."""
+    """Five of ten orders were present when the day was loaded; the others arrived a minute later and were lost."""
     landing.drop(1, transactions=[], transaction_items=[])
     landing.drop(2, transactions=[order(2, on=2)], transaction_items=[line(2, 2)])
     landing.load(1)
@@ -186,7 +186,7 @@ def test_a_landed_file_that_is_gone_again_is_not_due(landing: Landing) -> None:
     assert landing.due_again() == set()
 
 
-def test_a_raw_file_that_somebody_mended_is_kept_and_told_until_it_is_deleted(landing: Landing) -> None:
+def test_a_raw_file_that_was_edited_is_kept_and_reported_until_it_is_deleted(landing: Landing) -> None:
     landing.drop(1, customers=[customer(email="ada at example")])
     landing.load(1)
     raw = feed_file_name(landing.platform.raw, "customers", day(1))
@@ -208,7 +208,7 @@ def test_a_raw_file_that_somebody_mended_is_kept_and_told_until_it_is_deleted(la
     assert [
         warning for warning in warnings if "is not what the source has given" in warning and str(day(1)) in warning
     ] == warnings
-    # A new delivery does not overwrite it either, and is not due for ever.
+    # A new delivery does not overwrite it either, and does not stay due forever.
     landing.drop(1, customers=[customer(email="ada at example", city="Houston")])
     assert landing.due_again() == {day(1)}
     assert kept()[0]
@@ -220,7 +220,7 @@ def test_a_raw_file_that_somebody_mended_is_kept_and_told_until_it_is_deleted(la
 
 
 def test_a_run_that_died_before_it_noted_a_delivery_does_not_take_it_for_a_change_by_hand(landing: Landing) -> None:
-    """The raw file was written, the book was not: the next delivery was kept out as if somebody had mended the file."""
+    """The raw file was written but not recorded: the next delivery was rejected as if the file had been edited."""
     landing.drop(1)
     landing.load(1)
     landing.drop(1, customers=[customer(city="Dallas")])
@@ -228,7 +228,7 @@ def test_a_run_that_died_before_it_noted_a_delivery_does_not_take_it_for_a_chang
     with PostgresConnection(url=landing.platform.url, role="loader").connect() as connection:
         given, before = taken_files(connection, "customers", [day(1)])[day(1)]
         Source().export("customers", day(1), (given.sha256, before), noted.append)
-        record_taken_files(connection, "customers", {day(1): noted[0]})  # and then it is killed
+        record_taken_files(connection, "customers", {day(1): noted[0]})  # then the run is killed
     landing.drop(1, customers=[customer(city="Houston")])
     landing.load(1)
     assert landing.platform.rows("select city from production.customers") == [("Houston",)]

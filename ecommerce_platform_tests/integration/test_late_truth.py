@@ -1,4 +1,4 @@
-"""What arrives late, is corrected or is withdrawn lands where it belongs: the cases that went wrong."""
+"""Late, corrected, and withdrawn data ends up in the right place: regression tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ecommerce_platform_tests.harness import Platform, Row, customer, line, orde
 
 
 def a_sale(**fields: str) -> dict[str, list[Row]]:
-    """The files of a first day: one customer, one product, one order of one line."""
+    """Return the files of a first day: one customer, one product, and one order of one line."""
     return {
         "customers": [customer()],
         "products": [product(**fields)],
@@ -18,14 +18,14 @@ def a_sale(**fields: str) -> dict[str, list[Row]]:
 
 
 def kept_lines(platform: Platform) -> list[tuple]:
-    """Order, line and cost of all sales."""
+    """Return order, line, and cost of all sales."""
     return platform.rows("select transaction_id, item_id, cost from warehouse.fact_sales order by 1, 2")
 
 
 def test_an_image_withdrawn_from_a_later_file_gives_the_sales_of_its_day_back_to_the_image_before(
     platform: Platform,
 ) -> None:
-    """The version stood, with another image: no row of the window told the dimension."""
+    """The version existed, but with another image: no row in the window triggered an update of the dimension."""
     platform.load(1, **a_sale())
     platform.load(3, customers=[customer(at="12:00:00", state="CA")], products=[product(at="12:00:00", cost="7.00")])
     assert platform.rows("select member from warehouse.mart_daily_breakdown where breakdown = 'state'") == [("US-CA",)]
@@ -36,7 +36,7 @@ def test_an_image_withdrawn_from_a_later_file_gives_the_sales_of_its_day_back_to
 
 
 def test_a_category_that_is_corrected_away_goes_and_its_product_stays(platform: Platform) -> None:
-    """The foreign key of the product refused it, and the day could not be loaded again."""
+    """The product's foreign key prevented the deletion, and the day could not be reloaded."""
     platform.load(1, **a_sale(category="Tyos"))
     platform.load(1, **a_sale(category="Toys"))
     assert platform.rows("select category from production.product_categories") == [("Toys",)]
@@ -70,7 +70,7 @@ def test_a_product_that_is_withdrawn_with_its_category_leaves_its_lines_as_orpha
 
 
 def test_a_line_enters_by_itself_once_its_product_has_arrived(platform: Platform) -> None:
-    """Its rejection was taken away before the lines were looked at, and nothing named its order any more."""
+    """The line's rejection was removed before the lines were processed, and then nothing referred to its order."""
     platform.load(
         1,
         customers=[customer()],
@@ -86,7 +86,7 @@ def test_a_line_enters_by_itself_once_its_product_has_arrived(platform: Platform
 def test_an_export_that_counts_once_its_customer_has_arrived_supersedes_the_lines_before_it(
     platform: Platform,
 ) -> None:
-    """The order stood, exported a third time without lines: no row of it changed when its customer came."""
+    """The order existed from a third export without lines, so no row of it changed when its customer arrived."""
     platform.load(1, **a_sale())
     platform.load(2, transactions=[order(1, 2)], transaction_items=[line(1, 2)])
     platform.load(3, transactions=[order(1)])
@@ -96,7 +96,7 @@ def test_an_export_that_counts_once_its_customer_has_arrived_supersedes_the_line
 
 
 def test_lines_that_a_withdrawn_export_had_superseded_come_back(platform: Platform) -> None:
-    """The withdrawn export had left no row of its own: its order and its line were exported again later."""
+    """The withdrawn export had left no rows, because its order and its line had been exported again later."""
     platform.load(
         1,
         customers=[customer()],
@@ -112,8 +112,8 @@ def test_lines_that_a_withdrawn_export_had_superseded_come_back(platform: Platfo
     assert [item for _, item, _ in kept_lines(platform)] == [1, 2]
 
 
-def test_the_first_customers_of_all_bring_in_the_orders_that_waited_even_when_loaded_alone(platform: Platform) -> None:
-    """An empty table is filled in bulk, without telling anybody; those who wait look for their parents themselves."""
+def test_the_very_first_customers_release_waiting_orders_even_when_loaded_alone(platform: Platform) -> None:
+    """A bulk load of an empty table logs no changes; orders that wait for a parent must find it themselves."""
     platform.load(1, products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)])
     assert kept_lines(platform) == []
     platform.export(2, customers=[customer(1, on=2)])

@@ -1,4 +1,4 @@
-"""Maintenance forgets what is old, and never what says which days are loaded or what a late row may need."""
+"""Maintenance deletes old data, but never the records of loaded days or data that late rows may need."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CHECK = AssetCheckKey(TABLE, "contract")
 
 @pytest.fixture
 def instance(database_url: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
-    """The project's own instance, its records in a database of their own on the session's server."""
+    """The project's Dagster instance, with its storage in a separate database on the session's server."""
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", database_url)
     load_settings.cache_clear()
     with DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
@@ -54,7 +54,7 @@ def instance(database_url: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 class History:
-    """Runs of a little daily job over a daily table and an extract that can be made to fail."""
+    """Runs of a small daily job over a daily table and an extract that can be made to fail."""
 
     def __init__(self, instance: DagsterInstance):
         self.instance = instance
@@ -85,7 +85,7 @@ class History:
         ).run_id
 
     def state(self) -> dict[str, object]:
-        """What must be the same before and after."""
+        """Return the state that must be the same before and after."""
         latest = self.instance.fetch_materializations(records_filter=TABLE, limit=1000).records
         by_partition: dict[str, int] = {}
         for record in latest:
@@ -133,12 +133,12 @@ def test_what_is_superseded_goes_and_what_dagster_knows_of_each_day_stays(histor
     assert not instance.all_logs(first)
     assert not instance.all_logs(second)
     assert history.state() == before
-    # A successful run keeps what an asset's page shows; a failed run keeps all that explains it.
+    # Of a successful run, the events shown on asset pages are kept; of a failed run, everything that explains it.
     kept = {entry.dagster_event_type.value for entry in instance.all_logs(again) if entry.dagster_event_type}
     assert kept == {"PIPELINE_START", "PIPELINE_SUCCESS", "ASSET_MATERIALIZATION"}
     assert len(instance.all_logs(broken)) == failed_events
     assert instance.get_run_by_id(again).status == DagsterRunStatus.SUCCESS  # type: ignore[union-attr]
-    # The second time there is nothing left, and the next run goes on as ever.
+    # The second time, nothing is left to delete, and the next run works as usual.
     assert set(forget(instance, IN_A_YEAR).values()) == {0}
     history.run(5)
     assert history.state()["partitions"] == before["partitions"]
@@ -205,7 +205,7 @@ def staging_days(platform: Platform) -> list[tuple]:
 
 
 def load(platform: Platform, late: bool) -> None:
-    """A customer on day 1, an order on day 2 that waits for a customer of day 3."""
+    """Load a customer on day 1, and an order on day 2 that waits for a customer of day 3."""
     platform.load(1, customers=[customer(1)], products=[product(1)])
     platform.load(
         2, customers=[customer(1, on=2, city="Dallas")], transactions=[order(7, 2)], transaction_items=[line(7, 71)]
@@ -217,7 +217,7 @@ def load(platform: Platform, late: bool) -> None:
 def test_a_late_parent_finds_its_order_after_staging_was_cleaned(
     instance: DagsterInstance, database_url: str, tmp_path: Path, postgres_server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two years of staging nothing that production was built from may go: the order would never come back."""
+    """Staging rows that production was built from must be kept for two years, or the order would be lost."""
     monkeypatch.setenv("ECOMMERCE_STAGING_RETENTION_DAYS", "14")
     load_settings.cache_clear()
     platform = Platform(database_url, tmp_path / "raw")
@@ -248,7 +248,7 @@ def test_a_late_parent_finds_its_order_after_staging_was_cleaned(
 def test_cleaning_a_refused_load_leaves_its_day_as_it_was(
     instance: DagsterInstance, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The slice went back to the load before, but not its moment: verify found the day different."""
+    """The slice reverted to the previous load, but kept its timestamp: verify reported the day as different."""
     monkeypatch.setenv("ECOMMERCE_STAGING_RETENTION_DAYS", "14")
     load_settings.cache_clear()
     platform = Platform(database_url, tmp_path / "raw")

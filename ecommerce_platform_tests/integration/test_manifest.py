@@ -1,4 +1,4 @@
-"""The committed manifest says what the files say, and is all that a run needs of them."""
+"""The committed manifest matches its source files, and a run needs nothing else from them."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ print(outcome.failures, [name for name in ("pandera", "ibis", "sqlglot") if name
 def test_the_manifest_says_what_the_files_say(postgres_server: EmbeddedPostgres) -> None:
     built = manifest_text(build_manifest(postgres_server.url(TEMPLATE)))
     assert json.loads(built) == json.loads(manifest.MANIFEST.read_text(encoding="utf-8")), (
-        "sql/manifest.json is not what sql/ and the schemas say: ecommerce-platform manifest"
+        "sql/manifest.json is outdated; run: ecommerce-platform manifest"
     )
     assert built == manifest.MANIFEST.read_text(encoding="utf-8")
 
 
 def test_the_manifest_is_the_same_in_every_process(postgres_server: EmbeddedPostgres) -> None:
-    """Ibis writes the values of a set in an order that depends on the hash seed of the process."""
+    """Ibis orders the values of a set by hash, which depends on the hash seed of the process."""
     program = (
         "import sys\nfrom ecommerce_platform.checks.manifest_builder import build_manifest, manifest_text\n"
         "print(manifest_text(build_manifest(sys.argv[1])), end='')"
@@ -100,12 +100,12 @@ def test_a_contract_of_the_manifest_counts_for_a_database_that_enforces_the_same
         connection.rollback()
 
 
-def test_a_table_that_the_manifest_does_not_know_is_told_with_the_remedy() -> None:
+def test_a_table_that_the_manifest_does_not_know_is_reported_with_the_remedy() -> None:
     with pytest.raises(manifest.ManifestError, match="ecommerce-platform manifest"):
         columns_of("warehouse.no_such_table")
 
 
-def test_a_manifest_that_is_none_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_manifest_is_reported_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "manifest.json"
     monkeypatch.setattr(manifest, "MANIFEST", broken)
     for text in ("", "[]", '{"warehouse.dim_date": {}}', None):

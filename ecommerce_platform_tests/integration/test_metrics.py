@@ -1,4 +1,4 @@
-"""The metrics of DESIGN 5: defined once, and defined where nothing can be divided."""
+"""The metrics in sql/ddl/070_metrics.sql: defined once, including division by zero."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ecommerce_platform_tests.harness import Platform, customer, line, order, pr
 
 EXTRACTS = sorted((SQL_DIR / "transform" / "analytics").glob("*.sql"))
 TREND = "analytics/daily_sales.sql"
-"""The mean of seven days is no metric."""
+"""The seven-day mean is not a metric."""
 
 
 def extract(platform: Platform, name: str) -> list[tuple]:
@@ -24,7 +24,7 @@ def extract(platform: Platform, name: str) -> list[tuple]:
 
 @pytest.fixture
 def small_shop(platform: Platform) -> Platform:
-    """One order, an empty day, an order that was a gift, and a customer who never bought."""
+    """One order, a day without orders, a free order, and a customer without purchases."""
     platform.load(
         1,
         customers=[customer(1), customer(2), customer(3)],
@@ -65,7 +65,7 @@ def test_a_metric_without_a_denominator_is_null(platform: Platform, metric: str,
 
 def test_a_customer_with_one_order_has_a_lifespan_of_a_month(small_shop: Platform) -> None:
     assert small_shop.rows("select lifespan_years from warehouse.agg_customer_metrics") == [(Decimal("0.0833"),)] * 2
-    # 2 orders of 2 buyers in 3 days; the customer who never bought is in no denominator.
+    # 2 orders of 2 buyers in 3 days; the customer without purchases is in no denominator.
     assert extract(small_shop, "customer_lifetime_value") == [
         ("New", 2, 2, Decimal("10.00"), Decimal("5.00"), Decimal("121.7500"), Decimal("0.0833"), Decimal("50.73"))
     ]

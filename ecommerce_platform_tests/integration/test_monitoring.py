@@ -1,4 +1,4 @@
-"""The platform's reports on itself say what is so."""
+"""The platform's monitoring reports are correct."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_loader_sees_how_long_another_session_keeps_a_transaction_open(datab
 
 
 @pytest.mark.parametrize(("rows", "is_unusual"), [(400, True), (110, False), (3, True)])
-def test_an_unusual_volume_is_told(database_url: str, rows: int, is_unusual: bool) -> None:
+def test_an_unusual_volume_is_reported(database_url: str, rows: int, is_unusual: bool) -> None:
     with psycopg.connect(database_url, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(
             "insert into production.loaded_days select 'products', %s - 7 * n, now(), 100 + n, 1000 + n"

@@ -1,8 +1,8 @@
-"""The SQL is broken on purpose, one rule at a time, and both notice: the independent model, and a check.
+"""Mutation tests: the SQL is broken one rule at a time, and both the independent model and a check must detect it.
 
-A mutation replaces a text of the very files that the platform runs. The checks asked are those that Dagster and
-``ecommerce-platform verify`` run on the tables, without ``matches_transform``, which would compute the same
-mistake again. A mutation whose text is no longer in its file fails: it must be renewed, not lost.
+A mutation replaces text in the files that the platform runs. The checks are those that Dagster and
+``ecommerce-platform verify`` run on the tables, except ``matches_transform``, which would repeat the same mistake. A
+mutation whose text is no longer in its file fails, so that it is updated, not lost.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Feeds = dict[str, list[Row]]
 
 
 def purchases(customer_id: int, first: int, count: int, price: str, on: int = 2) -> Feeds:
-    """Some orders of one customer and one day, of one line each."""
+    """Return orders of one customer on one day, with one line each."""
     numbers = range(first, first + count)
     return {
         "transactions": [order(number, customer_id, on=on, total=price) for number in numbers],
@@ -36,15 +36,15 @@ def purchases(customer_id: int, first: int, count: int, price: str, on: int = 2)
 
 
 def together(*parts: Feeds) -> Feeds:
-    """The rows of all parts, by feed."""
+    """Combine the rows of all parts, by feed."""
     return {feed: [row for part in parts for row in part.get(feed, [])] for part in parts for feed in part}
 
 
-# Customer 1 moves, product 1 changes its price and cost, both on the third day; each is sold before and after.
+# On the third day, customer 1 moves, and product 1 changes price and cost; there are sales before and after.
 SHOP: dict[int, Feeds] = {
     1: together(
         {
-            # Two images of one day, the later moment first in the file, and two of the same moment.
+            # Two images on one day, with the later timestamp first in the file, and two with the same timestamp.
             "customers": [
                 *(customer(number) for number in range(1, 7)),
                 # Customer 7 turns 35 on the third day, and buys before and after.
@@ -68,7 +68,7 @@ SHOP: dict[int, Feeds] = {
                 line(99, 1),
             ],
         },
-        # Rows at fault: pieces of none and less, a total that is none, an amount that is none, a day that is none.
+        # Invalid rows: zero and negative quantities, an invalid total, an invalid amount, and an invalid date.
         {
             "transaction_items": [
                 line(2, 2, quantity=0),
@@ -86,7 +86,7 @@ SHOP: dict[int, Feeds] = {
             "transactions": [order(1, payment_method="PayPal"), order(5, on=2)],
             "transaction_items": [line(1, 1), line(5, 1)],
         },
-        # One order, or a cent, short of each threshold, and just there.
+        # One order, or one cent, below each threshold, and exactly at it.
         purchases(2, 200, 9, "1200.00"),
         purchases(3, 300, 10, "999.99"),
         purchases(4, 400, 2, "50.00"),
@@ -98,27 +98,27 @@ SHOP: dict[int, Feeds] = {
         "customers": [customer(1, on=3, state="CA", city="Fresno")],
         "products": [product(1, on=3, price="30.00", cost="7.00")],
     },
-    # Customer 6 is a Regular from the fourth day on, and no day earlier.
+    # Customer 6 is a Regular from the fourth day, and not earlier.
     4: together(
         {"transactions": [order(7, on=4)], "transaction_items": [line(7, 1, quantity=3)]},
         purchases(6, 610, 1, "50.00", on=4),
         purchases(7, 710, 1, "50.00", on=4),
     ),
-    # Lines that come later than their order, one of them for an order that was exported twice.
+    # Lines that arrive later than their order, one of them for an order that was exported twice.
     LAST_DAY: {"transaction_items": [line(1, 3), line(5, 2)]},
 }
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A rule broken on purpose.
+    """A rule that is broken deliberately.
 
     Attributes:
-        rule: what is broken, and how.
-        file: a file of sql/transform, or a repeatable one of sql/ddl.
-        texts: what stands there, each with what is put in its place.
-        check: the check that must notice, as schema.table and name.
-        refused_by: constraints of the database that would not let the mutation write at all.
+        rule: The broken rule and the kind of mistake.
+        file: A file in sql/transform, or a repeatable file in sql/ddl.
+        texts: Pairs of original text and replacement.
+        check: The check that must detect the mutation, as schema.table and name.
+        refused_by: Database constraints that would reject the mutation's rows.
     """
 
     rule: str
@@ -128,10 +128,10 @@ class Mutation:
     refused_by: tuple[tuple[str, str], ...] = ()
 
     def text(self) -> str:
-        """The file with the mutation in it."""
+        """Return the text of the file with the mutation applied."""
         text = (SQL_DIR / self.file).read_text(encoding="utf-8")
         for old, new in self.texts:
-            assert old in text, f"{self.file} no longer says {old!r}: renew the mutation {self.rule!r}"
+            assert old in text, f"{self.file} no longer contains {old!r}: update the mutation {self.rule!r}"
             text = text.replace(old, new)
         return text
 
@@ -154,21 +154,21 @@ ON_ITS_DAY = """
 
 
 def of_today(dimension: str) -> tuple[tuple[str, str], ...]:
-    """The SCD2 join to the version of today instead of that of the day of the sale."""
+    """Mutate an SCD2 join: to the current version instead of the version on the sale date."""
     return ((ON_ITS_DAY.format(dimension), f"\n        and {dimension}.is_current"),)
 
 
 MUTATIONS = [
-    Mutation("a sale has the customer of today", FACT, of_today("customer"), VERSIONS_IN_FORCE),
-    Mutation("a sale has the product of today", FACT, of_today("product"), VERSIONS_IN_FORCE),
+    Mutation("a sale has the current customer version", FACT, of_today("customer"), VERSIONS_IN_FORCE),
+    Mutation("a sale has the current product version", FACT, of_today("product"), VERSIONS_IN_FORCE),
     Mutation(
-        "a sale has the customer as first known",
+        "a sale has the first customer version",
         FACT,
         ((ON_ITS_DAY.format("customer"), "\n        and customer.valid_from = '2000-01-01'"),),
         VERSIONS_IN_FORCE,
     ),
     Mutation(
-        "a sale costs what the product costs today",
+        "a sale has the current cost of the product",
         FACT,
         (
             (
@@ -187,19 +187,19 @@ MUTATIONS = [
         ACCOUNTED_FOR,
     ),
     Mutation(
-        "of images of one moment the first row counts",
+        "of images with equal timestamps, the first row counts",
         "transform/production/customer_versions.sql",
         (("typed.source_row desc", "typed.source_row"),),
         ACCOUNTED_FOR,
     ),
     Mutation(
-        "a customer is as first exported",
+        "a customer has the first exported image",
         "transform/production/customers.sql",
         (("typed.valid_from desc", "typed.valid_from"),),
         ("production.customer_versions", "current_row_is_latest_version"),
     ),
     Mutation(
-        "a product is as first exported",
+        "a product has the first exported image",
         "transform/production/products.sql",
         (("typed.valid_from desc", "typed.valid_from"),),
         ("production.product_versions", "current_row_is_latest_version"),
@@ -217,13 +217,13 @@ MUTATIONS = [
         ACCOUNTED_FOR,
     ),
     Mutation(
-        "lines of earlier exports are kept",
+        "superseded lines are kept",
         LINES,
         (("partition_date >= base", "true"),),
         LATEST_EXPORT,
     ),
     Mutation(
-        "lines later than the last export are left out",
+        "lines that arrive after the last export are dropped",
         LINES,
         (("partition_date >= base", "partition_date = base"),),
         ACCOUNTED_FOR,
@@ -234,7 +234,7 @@ MUTATIONS = [
     Mutation("a VIP brings more than 10,000", METRICS, (("revenue >= 10000", "revenue > 10000"),), SEGMENTS),
     Mutation("a Regular has 2 orders", METRICS, (("orders >= 3", "orders >= 2"),), SEGMENTS),
     Mutation(
-        "a segment counts all purchases, later ones too",
+        "a segment includes later purchases",
         DIM_CUSTOMER,
         (
             (
@@ -245,19 +245,19 @@ MUTATIONS = [
         SEGMENTS,
     ),
     Mutation(
-        "a birthday makes no version",
+        "a birthday creates no version",
         DIM_CUSTOMER,
         (("    from birthdays\n", "    from birthdays\n    where false\n"),),
         ("warehouse.fact_sales", "age_group_is_as_of_sale_date"),
     ),
     Mutation(
-        "a version has the age of its customer's last day",
+        "a version has the customer's age on the last day",
         DIM_CUSTOMER,
         (("greatest(filled.day, known_days.first_day)", "known_days.last_day"),),
         ("warehouse.fact_sales", "age_group_is_as_of_sale_date"),
     ),
     Mutation(
-        "pieces may be none or fewer",
+        "a quantity may be zero or negative",
         RULES,
         (
             ("platform.parse_integer(s.quantity) <= 0", "platform.parse_integer(s.quantity) < -9"),
@@ -286,26 +286,26 @@ MUTATIONS = [
         ),
     ),
     Mutation(
-        "an order needs no customer",
+        "an order does not need a customer",
         ORDERS,
         (("inner join production.customers", "left join production.customers"),),
         ACCOUNTED_FOR,
         (("production.transactions", "transactions_customer_id_fkey"),),
     ),
     Mutation(
-        "an orphan order is dropped without a word",
+        "an orphan order is dropped silently",
         REJECTS,
         (("typed.reasons <> '' or customers.customer_id is null", "typed.reasons <> ''"),),
         ACCOUNTED_FOR,
     ),
     Mutation(
-        "an orphan line is dropped without a word",
+        "an orphan line is dropped silently",
         REJECTS,
         (("or orders.transaction_id is null or products.product_id is null", "or products.product_id is null"),),
         ACCOUNTED_FOR,
     ),
     Mutation(
-        "a bad customer is dropped without a word",
+        "an invalid customer is dropped silently",
         REJECTS,
         (
             (
@@ -316,7 +316,7 @@ MUTATIONS = [
         ACCOUNTED_FOR,
     ),
     Mutation(
-        "a line of one piece is rejected",
+        "a line with quantity 1 is rejected",
         RULES,
         (
             ("platform.parse_integer(s.quantity) <= 0", "platform.parse_integer(s.quantity) <= 1"),
@@ -332,14 +332,14 @@ MUTATIONS = [
 
 @pytest.fixture
 def shop(platform: Platform) -> Platform:
-    """The files of the shop, nothing loaded."""
+    """The shop's files, with nothing loaded."""
     for number, feeds in SHOP.items():
         platform.export(number, **feeds)
     return platform
 
 
 def mutate(platform: Platform, mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the platform run the mutated file instead of its own."""
+    """Make the platform run the mutated file instead of the original."""
     text = mutation.text()
     if mutation.file.startswith("ddl/"):
         assert text.startswith("-- repeatable:")
@@ -357,14 +357,14 @@ def mutate(platform: Platform, mutation: Mutation, monkeypatch: pytest.MonkeyPat
 
 
 def load(platform: Platform) -> None:
-    """Three days at once, the others one by one, as a backfill and the schedule do."""
+    """Load three days in one run, like a backfill, and the others one at a time, like the schedule."""
     platform.run(1, 3)
     for number in range(4, LAST_DAY + 1):
         platform.run(number)
 
 
 def failed(platform: Platform, *asked: tuple[str, str]) -> dict[tuple[str, str], CheckOutcome]:
-    """The checks that stop a run with an ERROR: all of them, or those asked."""
+    """Return the failed checks with severity ERROR, among all checks or the given ones."""
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
         outcomes = {
             (check.table, check.name): check.run(connection)
@@ -381,7 +381,7 @@ FILES = {day(number): {feed: feeds.get(feed, []) for feed in harness.FEEDS} for 
 def test_without_a_mutation_model_and_checks_are_content(shop: Platform) -> None:
     load(shop)
     assert disagreements(shop, FILES) == ""
-    # The harness fills no extracts.
+    # The harness does not load the extracts.
     of_tables = {
         key: outcome.description for key, outcome in failed(shop).items() if not key[0].startswith("analytics")
     }

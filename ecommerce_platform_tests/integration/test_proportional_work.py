@@ -1,9 +1,9 @@
-"""A normal day reads and writes what the day concerns, after a short history and after a long one.
+"""A normal day reads and writes only rows that the day concerns, whether the history is short or long.
 
-PostgreSQL counts the rows that each table's scans read and the rows that are written. The shop is the same every day:
-customers come, buy for a few days, and go; each day has a new product, and the one of the day before gets dearer. So
-nobody's own history grows, and what a day reads may not either: half of a table's growth is more than any index walk
-needs, and one full scan of the table needs all of it.
+PostgreSQL counts the rows that scans read in each table and the rows that are written. The shop is the same every day:
+customers arrive, buy for a few days, and leave; each day has a new product, and yesterday's new product becomes more
+expensive. No customer's or product's history grows, so the rows that a day reads must not grow either. The limit is
+half of a table's growth: more than any index scan needs, and less than one full scan.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ecommerce_platform_tests.harness import Platform, customer, day, line, orde
 
 SHORT, LONG = 100, 400
 ORDERS = 4
-"""Orders a day: each of one of the last two days' customers, with two of the last three days' products."""
+"""Orders per day: each by a customer of the last two days, with two products of the last three days."""
 
 JUDGED_WHOLE = {
     "platform.slices",
@@ -38,15 +38,16 @@ JUDGED_WHOLE = {
     "warehouse.mart_product_daily",
     "warehouse.mart_product_monthly",
 }
-"""Small tables that a check of a day may judge or compare as a whole: versions, aggregates, a row a feed and day. Of
-mart_product_daily it wants a month, for which the planner reads so few days as there are here from end to end."""
+"""Small tables that a day's checks may read completely: versions, aggregates, and tables with one row per feed and day.
+Of mart_product_daily, a check reads one month; with so few days, the planner chooses a full scan."""
 
 REBUILT = {"warehouse.agg_product_performance", "warehouse.mart_product_monthly", "warehouse.dim_product"}
-"""agg_product_performance is made anew from these each day: a row a product, a product version, a product and month."""
+"""Tables that a day reads completely to rebuild agg_product_performance: one row per product, per product version, or
+per product and month."""
 
 
 def export(platform: Platform, number: int) -> None:
-    """The files of a normal day."""
+    """Export the files of a normal day."""
     numbers = [number * 10 + n for n in range(ORDERS)]
     platform.export(
         number,
@@ -65,8 +66,8 @@ def export(platform: Platform, number: int) -> None:
 
 
 def counters(platform: Platform) -> Counter[tuple[str, str]]:
-    """Rows read by scans and rows written, of each table since the statistics were last reset, and rows now there."""
-    close_idle_connections()  # A session tells what it has read when it ends.
+    """Return rows read and rows written per table since the last reset of statistics, and current row counts."""
+    close_idle_connections()  # A session reports its statistics when it ends.
     with psycopg.connect(platform.url, autocommit=True) as connection:
         others = (
             "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
@@ -89,7 +90,7 @@ def counters(platform: Platform) -> Counter[tuple[str, str]]:
 def measured(
     postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, dict[int, Counter[tuple[str, str]]]]]:
-    """Of the day after a short and after a long history: what its load and its checks cost, and the tables then."""
+    """The cost of a day's load and checks, and the table sizes, after a short and after a long history."""
     name = "proportional_work"
     with psycopg.connect(postgres_server.url(), autocommit=True) as admin:
         admin.execute(f"create database {name} template {TEMPLATE}")
@@ -111,7 +112,7 @@ def measured(
         after_load = counters(platform)
         with PostgresConnection(url=platform.url, role="loader").connect() as connection:
             window = Window(day(history + 1), day(history + 2))
-            # The harness fills no extracts.
+            # The harness does not load the extracts.
             outcomes = {
                 (check.table, check.name): check.run(connection, window)
                 for check in table_checks(raw_folder=lambda: platform.raw)
@@ -128,7 +129,7 @@ def measured(
 
 
 def growing(costs: dict[str, dict[int, Counter[tuple[str, str]]]], what: str) -> set[str]:
-    """The tables of which a day reads more when they have grown: by more than half of their growth."""
+    """Return the tables in which a day's reads grow by more than half of the table's growth."""
     rows, cost = costs["tables"], costs[what]
     growth = {
         table: rows[LONG][table, "rows"] - rows[SHORT][table, "rows"] for table, name in rows[LONG] if name == "rows"
@@ -155,7 +156,7 @@ def test_a_day_writes_its_own_rows_and_no_others(measured) -> None:
     assert written[SHORT] == written[LONG]
     assert written[LONG]["warehouse.fact_sales"] == written[LONG]["staging.transaction_items"] == ORDERS * 2
     assert written[LONG]["production.transactions"] == ORDERS
-    # How far each table has read its sources is noted, whatever the day holds.
+    # Watermarks are written for each table, whatever the day contains.
     assert max(n for table, n in written[LONG].items() if table != "platform.watermarks") == ORDERS * 2
     assert not any(n for cost in measured["checks"].values() for (_, name), n in cost.items() if name == "written")
 
@@ -165,7 +166,7 @@ def test_what_a_day_reads_does_not_grow_with_the_history(measured) -> None:
 
 
 def test_the_day_after_a_first_load_does_not_wait_for_statistics(platform: Platform) -> None:
-    """Autovacuum comes a minute later, if it comes: without statistics of the loaded days, a day read all staging."""
+    """Autovacuum runs a minute later, if at all: without statistics on the loaded days, a day read all of staging."""
     days, orders = 30, 500
     for number in range(1, days + 2):
         numbers = [number * orders + n for n in range(orders)]

@@ -1,4 +1,4 @@
-"""An extract's CSV and a report's JSON follow their table: never newer than it, and a lost or changed one is seen."""
+"""An extract's CSV and a report's JSON match their table: never newer, and lost or changed files are detected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXTRACT, REPORT = "analytics.top_products", "monitoring.database_health"
 
 @pytest.fixture
 def shop(database_url: str, data_dir: Path) -> Platform:
-    """A day with two products, of which the one with the greater key sells better, and its files."""
+    """A day with two products, of which the one with the greater key sells more, and its files."""
     platform = Platform(database_url, load_settings().raw)
     platform.load(
         1,
@@ -50,7 +50,7 @@ def materialize(platform: Platform, *tables: str) -> bool:
 
 
 def judged(platform: Platform, table: str) -> str | None:
-    """What verification says of a file; None where it passes."""
+    """Return the verification failure of a file, or None if it passes."""
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
         outcome = is_published(table).run(connection)
     return None if outcome.passed else outcome.description

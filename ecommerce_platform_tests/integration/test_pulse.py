@@ -1,4 +1,4 @@
-"""What Dagster does not say of itself: a code server that is dead inside, and sensors that no longer tick."""
+"""Failures that Dagster does not report: a code server that hangs, and sensors that no longer tick."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BEGIN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
 class Watched:
-    """A sensor, and what is said of it."""
+    """A sensor and the messages about it."""
 
     def __init__(self, instance: DagsterInstance):
         self.instance = instance
@@ -58,7 +58,7 @@ class Watched:
         )
 
     def look(self, minutes: float) -> list[str]:
-        """What is said at a moment that was not said before."""
+        """Return the new messages at a point in time."""
         already = len(self.said)
         self.watch.look(BEGIN + dt.timedelta(minutes=minutes))
         return self.said[already:]
@@ -76,7 +76,7 @@ def test_nothing_is_said_while_sensors_tick(watched: Watched) -> None:
         assert watched.look(minute + 1) == []
 
 
-def test_silence_is_told_once_and_its_end_once(watched: Watched) -> None:
+def test_silence_is_reported_once_and_its_end_once(watched: Watched) -> None:
     watched.tick(1)
     after = 1 + TICKS_STOP_AFTER.total_seconds() / 60
     assert watched.look(after) == []
@@ -110,8 +110,8 @@ def test_a_code_server_that_stops_to_work_is_named_and_one_that_loads_is_not() -
             Answer.WORKS,
             *[Answer.NOBODY] * 2,
             Answer.WORKS,
-            *[Answer.NOBODY] * 3,  # it worked before
-            *[Answer.BROKEN] * 3,  # the process before it runs, the one that holds the code does not
+            *[Answer.NOBODY] * 3,  # it responded before
+            *[Answer.BROKEN] * 3,  # the parent process runs, but the process with the code does not
         ]
     )
     watch = CodeServerWatch("The code server", lambda: next(answers))

@@ -1,4 +1,4 @@
-"""The queries that people run by hand run."""
+"""The queries in sql/queries, which users run by hand, work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A warning is worth reading: defects that a shop always has do not warn, a day with more of them does."""
+"""Warnings are meaningful: the shop's usual defect rate causes no warning; a day with more defects does."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ BROKEN = {
 @pytest.mark.parametrize(
     ("rows", "before", "violations", "most"),
     [
-        (1000, 0, 0, 70),  # without a history only the threshold counts: 50, give or take 3 times 6.9
-        (1000, 500, 10, 70),  # as with one that is shorter than what is judged
-        (1000, 10_000, 100, 19),  # 10 expected, give or take 3 times 3.1
-        (1000, 10_000, 0, 3),  # nothing expected: a few are no alarm
-        (1000, 10_000, 2_000, 70),  # a shop that is always bad is not usual
-        (1, 100, 0, 0),  # of one row, one is too many
+        (1000, 0, 0, 70),  # without a history, only the threshold counts: 50 plus 3 times 6.9
+        (1000, 500, 10, 70),  # likewise with a history shorter than the period under test
+        (1000, 10_000, 100, 19),  # 10 expected, plus 3 times 3.1
+        (1000, 10_000, 0, 3),  # none expected: a few cause no alarm
+        (1000, 10_000, 2_000, 70),  # a rate that is always too high does not count as usual
+        (1, 100, 0, 0),  # one of one row is too many
         (16, 1_000, 20, 3),
     ],
 )
@@ -42,7 +42,7 @@ def test_what_is_usual(rows: int, before: int, violations: int, most: int) -> No
 
 @pytest.fixture
 def copy(sales: Platform) -> Iterator[Platform]:
-    """The fourteen months of the synthetic shop, to be broken."""
+    """A copy of the fourteen months of the synthetic shop, to be broken."""
     close_idle_connections()
     server = psycopg.conninfo.make_conninfo(sales.url, dbname="postgres")
     with psycopg.connect(server, autocommit=True) as admin:

@@ -1,4 +1,4 @@
-"""Rejected rows are listed, counted and exported, and go once their cause has gone."""
+"""Rejected rows are listed, counted, and exported, and disappear when their cause is fixed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ecommerce_platform_tests.harness import Platform, customer, day, line, orde
 
 @pytest.fixture
 def platform(platform: Platform, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    """A platform that the commands look at, with three rejected rows on two days."""
+    """A platform for the commands, with three rejected rows on two days."""
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", platform.url)
-    # The commands prepare .env for Dagster; a test leaves the developer's alone.
+    # The commands prepare .env for Dagster; tests must not change the developer's file.
     monkeypatch.setattr("ecommerce_platform.instance.home.set_key", lambda *_: None)
     monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
     load_settings.cache_clear()

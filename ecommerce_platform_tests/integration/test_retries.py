@@ -1,4 +1,4 @@
-"""A step that lost its connection is tried again and ends with the right content; nothing else is tried twice."""
+"""A step that lost its connection is retried and ends with the right content; nothing else is retried."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def platform(database_url: str, data_dir: Path) -> Platform:
-    """A platform whose raw files lie where the assets look for them."""
+    """A platform whose raw files are where the assets expect them."""
     return Platform(database_url, load_settings().raw)
 
 
 def fail_once(platform: Platform, table: str, statement: str, on: str = "insert") -> None:
-    """The first write of a table runs a statement of PL/pgSQL inside its transaction; later ones do not."""
+    """Make the first write to a table run a PL/pgSQL statement inside its transaction; later writes do not."""
     name = table.replace(".", "_")
     platform.execute(f"create sequence public.{name}_writes")  # a sequence is not rolled back
     platform.execute(
@@ -67,7 +67,7 @@ def run(platform: Platform, *tables: str) -> ExecuteInProcessResult:
 
 
 def attempts(result: ExecuteInProcessResult, step: str) -> int:
-    """How often a step was begun."""
+    """Return how often a step was started."""
     begun = (DagsterEventType.STEP_START, DagsterEventType.STEP_RESTARTED)
     return sum(event.step_key == step and event.event_type in begun for event in result.all_events)
 
@@ -167,7 +167,7 @@ def test_a_slice_that_breaks_its_contract_is_refused_once(platform: Platform) ->
 def test_a_slice_staged_after_the_gate_has_judged_does_not_enter_production(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, moment: str, is_empty: bool, is_loaded_before: bool
 ) -> None:
-    """The gate judged the latest loads, and production took the latest a moment later: another run's, unjudged."""
+    """The gate checked the latest loads, but production then read the latest load of another run, unchecked."""
     a_day(platform)
     platform.run(1, only=None if is_loaded_before else [f"staging.{feed}" for feed in FEEDS])
     before = platform.rows("select feed, load_id from production.loaded_days order by feed")
@@ -262,7 +262,7 @@ def test_a_fault_of_the_code_is_not_tried_again(platform: Platform, error: Excep
 
 
 def test_a_run_that_somebody_ends_is_not_tried_again(platform: Platform) -> None:
-    """With a retry policy on the step, Dagster would begin it again."""
+    """With a retry policy on the step, Dagster would restart it."""
     asked: list[int] = []
 
     def evaluate(connection: psycopg.Connection, window: object) -> CheckOutcome:

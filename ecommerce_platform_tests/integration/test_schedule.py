@@ -1,4 +1,4 @@
-"""The schedule asks the database which days are loaded, and Dagster which are under way."""
+"""The schedule reads loaded days from the database, and days in progress from Dagster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ecommerce_platform_tests.harness import Platform, customer
 
 @pytest.fixture
 def shop(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    """The database that the settings name."""
+    """The database in the settings."""
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", platform.url)
     load_settings.cache_clear()
     yield platform
@@ -29,13 +29,13 @@ def shop(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
 
 
 def test_the_schedule_does_not_ask_again_for_a_day_that_is_under_way(shop: Platform, tmp_path: Path) -> None:
-    """A tick that asks for two weeks may find them half done a day later, when the next one looks."""
+    """Two weeks that one tick requests may be half loaded a day later, at the next tick."""
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         for status, tags in (
             (DagsterRunStatus.STARTING, {"dagster/partition": "2024-01-02"}),
             (DagsterRunStatus.STARTED, range_tags(dt.date(2024, 1, 3), dt.date(2024, 1, 4))),
             (DagsterRunStatus.FAILURE, {"dagster/partition": "2024-01-05"}),
-            # Of a terminal that was closed: no worker that the daemon could miss, so it would hold the queue for ever.
+            # The run of a closed terminal: it has no worker for the daemon to monitor, so it would block the queue.
             (DagsterRunStatus.STARTED, {"dagster/partition": "2024-01-06", PROCESS_TAG: f"{socket.gethostname()} 0 0"}),
         ):
             instance.add_run(DagsterRun(job_name=DAILY_JOB, run_id=str(uuid.uuid4()), status=status, tags=tags))
@@ -45,7 +45,7 @@ def test_the_schedule_does_not_ask_again_for_a_day_that_is_under_way(shop: Platf
 
 
 def test_the_schedule_asks_for_a_day_whose_latest_load_has_not_passed(shop: Platform, tmp_path: Path) -> None:
-    """Its sales were stored, so that Dagster's records said that it was loaded."""
+    """The day's sales were stored, so Dagster's records showed it as loaded."""
     shop.load(1, customers=[customer(1)])
     shop.load(2)
     shop.load(3)
@@ -53,7 +53,7 @@ def test_the_schedule_asks_for_a_day_whose_latest_load_has_not_passed(shop: Plat
     shop.run(2, only=["staging.customers"])
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         asked = every_day(build_schedule_context(instance, dt.datetime(2024, 1, 4, 0, 30, tzinfo=dt.UTC)))
-    # The harness fills no extracts: they are behind, and the last day is asked for to take everything in.
+    # The harness does not load the extracts: they are behind, so the last day is requested to catch up.
     assert [request.partition_key for request in asked] == ["2024-01-02", "2024-01-03"]
 
 

@@ -1,4 +1,4 @@
-"""Least privilege: who acts as which role, and what that role cannot do."""
+"""Least privilege: which process uses which role, and what the role cannot do."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_loader_writes_rows_and_nothing_else(database_url: str) -> None:
 
 @pytest.fixture
 def analyst(database_url: str) -> Iterator[str]:
-    """A login of its own that is a member of reader, as docs/operations.md tells how to make one."""
+    """A separate login that is a member of reader, created as described in docs/operations.md."""
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute("create role analyst login in role reader")
         host = owner.info.host
@@ -123,14 +123,14 @@ def test_assets_and_checks_act_as_loader(database_url: str) -> None:
     "config", [{"url": "postgresql://elsewhere/x"}, {"role": "ecommerce"}, {"database": {"url": "x"}}]
 )
 def test_a_run_does_not_say_which_database_it_uses(resource: str, config: dict[str, object]) -> None:
-    """Whoever may launch a run had its password sent to a server of his own."""
+    """Any user who could launch a run could have the password sent to a server of their choice."""
     job = build_definitions().resolve_job_def("daily")
     with pytest.raises(DagsterInvalidConfigError, match="Received unexpected config entry"):
         validate_run_config(job, {"resources": {resource: {"config": config}}})
 
 
 def test_nobody_else_may_call_what_runs_as_the_owner(database_url: str) -> None:
-    """A function that acts as its owner must not be led astray by the caller's search_path."""
+    """A SECURITY DEFINER function must not depend on the caller's search_path."""
     with psycopg.connect(database_url) as connection:
         rows = connection.execute(
             "select oid::regprocedure::text, proconfig from pg_proc where prosecdef"

@@ -1,4 +1,4 @@
-"""A database from before change logs is brought up to date in place: nothing is lost, and one run settles it."""
+"""A database from before change logs is upgraded in place: nothing is lost, and one run brings it up to date."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ecommerce_platform.tables.loaded_days import what_is_loaded
 from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product, table_assets
 
 NEW = ("055_staging.sql", "086_warehouse.sql", "095_limits.sql", "140_change_log.sql")
-"""The files that came with change logs."""
+"""The DDL files that introduced change logs."""
 
 REPEATED = ("060_rules.sql", "900_grants.sql")
-"""Views and grants that need them: a database from before had others of the same names."""
+"""Views and grants that depend on them; older databases had different ones with the same names."""
 
 STAGING = ("customers", "products", "transactions", "transaction_items")
 
@@ -56,7 +56,7 @@ def columns(url: str, table: str) -> list[str]:
 
 @pytest.fixture
 def old(platform: Platform, postgres_server: EmbeddedPostgres, tmp_path: Path) -> Platform:
-    """What ``platform`` holds, in a database that only had the DDL of before."""
+    """The data of ``platform`` in a database with only the old DDL."""
     export(platform)
     platform.run(1)
     platform.run(2)
@@ -72,7 +72,7 @@ def old(platform: Platform, postgres_server: EmbeddedPostgres, tmp_path: Path) -
         target.execute("set session_replication_role = replica")
         for table in [*(f"staging.{feed}" for feed in STAGING), *table_assets()]:
             if target.execute("select to_regclass(%s)", (table,)).fetchone() == (None,):
-                continue  # It came later.
+                continue  # added later
             names = sql.SQL(", ").join(map(sql.Identifier, columns(url, table)))
             identifier = sql.Identifier(*table.split("."))
             rows = sql.SQL("copy (select {} from {}) to stdout").format(names, identifier)
@@ -114,7 +114,7 @@ def test_an_older_database_is_upgraded_in_place_and_settled_by_one_run(platform:
     assert catalogue.passed, (catalogue.description, catalogue.samples)
     assert loaded.passed == {day(1), day(2)}
     assert "warehouse.fact_sales" in loaded.behind
-    assert loaded.days == set(), "no table has ever read a log"
+    assert loaded.days == set(), "no table has a watermark yet"
     assert loaded.to_run(day(1), day(2)) == [(day(2), day(2))]
     old.run(2)
     for table in table_assets():
@@ -124,7 +124,7 @@ def test_an_older_database_is_upgraded_in_place_and_settled_by_one_run(platform:
 
 
 def test_a_slice_that_had_not_passed_before_the_upgrade_does_not_count_as_passed(old: Platform) -> None:
-    """Its rows had taken the place of those that had: the day is missing, and is loaded again."""
+    """Its rows had replaced those that had passed: the day counts as missing and is reloaded."""
     old.execute("update staging.customers set loaded_at = now() where partition_date = %s", day(2))
     apply_ddl(old.url)
     with PostgresConnection(url=old.url, role="loader").connect() as connection:
@@ -135,7 +135,7 @@ def test_a_slice_that_had_not_passed_before_the_upgrade_does_not_count_as_passed
 
 
 def test_a_value_that_was_not_trimmed_before_is_found_by_later_runs(platform: Platform) -> None:
-    """The index on what a text means still said that it means nothing."""
+    """The expression index still contained null for values that are now parsed."""
     now = (DDL_DIR / "030_parsing.sql").read_text(encoding="utf-8")
     before = re.sub(
         r"return nullif\(\s*btrim\(.*?\),\s*''\s*\);",

@@ -1,4 +1,4 @@
-"""Whatever text a file's columns hold, its rows are kept or rejected, and no later day is harmed."""
+"""Whatever text a file contains, its rows are kept or rejected, and later days are not affected."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ecommerce_platform_tests.harness import Platform, Row, customer, day, line,
 from ecommerce_platform_tests.properties.test_order_does_not_matter import empty, examples
 
 ODD = (
-    # Blank, or invisible, or both: what a mail client, a spreadsheet or a web page leaves in a cell.
+    # Blank or invisible characters that mail clients, spreadsheets, and web pages leave in cells.
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u180e\u2000\u2003\u2009\u200a\u200b"
     "\u2028\u2029\u202f\u205f\u2060\u3000\ufeff\x01\x08\x7f\xad\u0300\u0345\u200d\u202e"
-    # Letters that change when they are upper-cased, wide digits, signs of SQL, CSV and JSON.
+    # Letters with unusual upper-case forms, full-width digits, and special characters of SQL, CSV, and JSON.
     "ßıİǆﬁΐ٣１２-+=@'\"\\;,|%_{}<>$🛒\U0010ffff"
 )
 texts = st.one_of(
@@ -32,12 +32,12 @@ texts = st.one_of(
 )
 MAKERS = {"customers": customer, "products": product, "transactions": order, "transaction_items": line}
 ROWS = 8
-"""Rows of a feed with odd text: fewer than the ten that stop a day."""
+"""Rows with odd text per feed: fewer than the ten that stop a day."""
 
 
 @st.composite
 def odd_rows(draw: st.DrawFn, feed: str) -> list[Row]:
-    """Good rows with odd text in one to three columns."""
+    """Draw valid rows with odd text in one to three columns."""
     rows: list[Row] = []
     for number in range(1, ROWS + 1):
         row = MAKERS[feed](*((100 + number, 1) if feed in ("transactions", "transaction_items") else (100 + number,)))
@@ -47,7 +47,7 @@ def odd_rows(draw: st.DrawFn, feed: str) -> list[Row]:
 
 
 def failing(platform: Platform, window: Window) -> list[str]:
-    """The checks that stop a run and do not pass. The harness fills no extracts."""
+    """Return the failed blocking checks. The harness does not load the extracts."""
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
         return [
             f"{check.table} {check.name}: {outcome.description}"

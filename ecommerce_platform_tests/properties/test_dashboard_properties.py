@@ -1,4 +1,4 @@
-"""Addresses and metrics of the dashboards, for anything that may be written."""
+"""URLs and metrics of the dashboards, for arbitrary input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, a feed file is read exactly or refused, and both readers agree."""
+"""For arbitrary bytes, a feed file is read exactly or rejected, and both readers agree."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ HEADER = ",".join(COLUMNS).encode() + b"\n"
 
 few_seconds = settings(max_examples=300, deadline=None)
 
-# Characters that matter to CSV and to readers of text come up far more often than by chance.
+# Characters with a special meaning in CSV and text readers are drawn far more often than by chance.
 characters = st.one_of(
     st.sampled_from(list(',"\n\r;\t \ufeff\u2028\x1a\x85é漢😀Nul0')),
     st.characters(exclude_characters="\0", exclude_categories=["Cs"]),
 )
 values = st.text(characters, max_size=8)
 
-# Mostly well-formed pieces, so that files get past the header and stay regular for a while.
+# Mostly well-formed pieces, so that files have a valid header and several regular rows.
 rows_good = [
     b"a,b,c,d,e,f,g\n",
     b"a,b,c,d,e,f,g\r\n",
@@ -52,7 +52,7 @@ def read(content: bytes, *, fast: bool = True, window_bytes: int = 4_000_000) ->
 
 
 def outcome(content: bytes, **how: object) -> object:
-    """What reading gives: the report and the rows, or the error's row and text."""
+    """Return the result of reading: report and rows, or the error's row and text."""
     try:
         file, table = read(content, **how)  # ty: ignore[invalid-argument-type]
     except FeedFileError as error:
@@ -78,7 +78,7 @@ def written(rows: list[list[str]], line_end: str, *, quote_all: bool) -> bytes:
 def test_any_table_that_a_csv_writer_writes_reads_back_exactly(
     rows: list[list[str]], line_end: str, quote_all: bool, window_bytes: int
 ) -> None:
-    # Python before 3.13 leaves a CR unquoted if rows end with LF: at the end of a row no reader can tell
+    # Python before 3.13 does not quote CR if rows end with LF: at the end of a row, no reader can tell
     # it from a CRLF.
     bare = any("\r" in value for row in rows for value in row) and line_end == "\n"
     content = written(rows, line_end, quote_all=quote_all or bare)

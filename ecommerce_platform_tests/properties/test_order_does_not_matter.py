@@ -1,11 +1,10 @@
-"""Any small shop, loaded in any order, in any batches, any number of times, corrected, refused, and interrupted.
+"""Any small shop, loaded in any order, in any batches, any number of times, with corrections, rejections, and crashes.
 
-Hypothesis draws the files of a few days and a plan of loads, and the real server runs it. A failure prints
-the plan as calls that can be pasted into a test. The default run takes under two minutes; a deep one is
+Hypothesis draws the files of a few days and a load plan, which runs on a real server. A failure prints the plan as
+calls that can be pasted into a test. The default run takes less than two minutes. A deep run uses a few thousand
+examples per property (an hour each on one core), and new examples each time:
 
     HYPOTHESIS_PROFILE=deep python -m pytest ecommerce_platform_tests/properties/test_order_does_not_matter.py
-
-with a few thousand examples a property (an hour each on one core), and other examples each time.
 """
 
 from __future__ import annotations
@@ -45,13 +44,13 @@ DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
 
 def examples(number: int) -> settings:
-    """A fixed number of examples, the same in every default run."""
+    """Return settings with a fixed number of examples, the same in every default run."""
     return settings(
         max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "3000")) if DEEP else number,
         derandomize=not DEEP,
         deadline=None,
         database=None,
-        # The database is emptied between the examples.
+        # The database is emptied between examples.
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,
             HealthCheck.too_slow,
@@ -61,7 +60,7 @@ def examples(number: int) -> settings:
     )
 
 
-# ---- a shop: files and a plan that can be read ---------------------------------------------------
+# ---- a shop: files and a readable plan ---------------------------------------------------
 
 BUILDERS = {"customer": customer, "product": product, "order": order, "line": line}
 FEED_OF = {
@@ -74,7 +73,7 @@ FEED_OF = {
 
 @dataclass(frozen=True)
 class Made:
-    """A row as the call of the harness that makes it, perhaps with a fault in one column."""
+    """A row as the harness call that creates it, optionally with an invalid value in one column."""
 
     name: str
     arguments: tuple[Any, ...]
@@ -88,7 +87,7 @@ class Made:
 
     @property
     def row(self) -> Mapping[str, str] | str:
-        """The row, or its text where it cannot be split."""
+        """The row, or its text if it cannot be split into columns."""
         if self.fault is not None and self.fault[0] == "malformed":
             return self.fault[1]
         row = BUILDERS[self.name](*self.arguments, **dict(self.fields))
@@ -113,12 +112,12 @@ class Load:
     """A run over a range of days.
 
     Attributes:
-        first: its first day.
-        last: its last day.
-        corrected: another content of the first day's files, exported before.
-        is_without_staging: whether it begins with production, so that what is staged passes.
-        dies_after: how many tables it writes, where it dies between two. After those of staging alone: its files
-            were refused by a check.
+        first: The first day.
+        last: The last day.
+        corrected: New contents of the first day's files, exported before the run.
+        is_without_staging: Whether the run starts with production, so that the staged loads count as passed.
+        dies_after: The number of tables written before the run dies. If these are the staging tables only, a check
+            rejected the files.
     """
 
     first: int
@@ -130,14 +129,14 @@ class Load:
 
 @dataclass
 class Shop:
-    """What is exported, and how it is loaded."""
+    """The exported files and the load plan."""
 
     days: list[Files]
     plan: list[Load] = field(default_factory=list)
     tables: int = 0
 
     def tables_in_order(self) -> list[str]:
-        """All tables in one of the orders that their dependencies allow, as Dagster may choose any."""
+        """Draw a topological order of all tables, because Dagster may choose any."""
         choose = random.Random(self.tables)
         graph = graphlib.TopologicalSorter(
             {name: set(tables_read(name)) & set(TABLES) if name in table_assets() else () for name in TABLES}
@@ -196,7 +195,7 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
 
 @st.composite
 def made(draw: st.DrawFn, name: str, arguments: tuple, **fields: Any) -> Made:
-    """A row that is mostly good. Fields that are None keep what the harness fills in."""
+    """Draw a row that is usually valid. Fields that are None keep the harness's defaults."""
     given = tuple((key, value) for key, value in fields.items() if value is not None)
     fault = draw(st.sampled_from(FAULTS[name])) if draw(st.integers(0, 14)) == 14 else None
     return Made(name, arguments, given, fault)
@@ -207,7 +206,7 @@ rarely = st.integers(0, 7).map(lambda number: number == 7)
 
 @st.composite
 def images(draw: st.DrawFn, file_day: int, busy: bool) -> Made:
-    """An image of a customer or product: of the file's day, or late, or with a clock that runs ahead."""
+    """Draw an image of a customer or product: from the file's day, late, or with a timestamp in the future."""
     on = draw(st.sampled_from([file_day, file_day, 1, 1, file_day - 1, 0, file_day + 1] if busy else [1, 1, file_day]))
     at = draw(st.sampled_from(["10:00:00", "10:00:00", "00:30:00", "23:30:00"]))
     elsewhere = f"{day(on)}T00:30:00+02:00" if draw(rarely) else None
@@ -240,7 +239,7 @@ def images(draw: st.DrawFn, file_day: int, busy: bool) -> Made:
 
 @st.composite
 def exports(draw: st.DrawFn, file_day: int) -> list[Made]:
-    """An order with its lines: new, late, corrected, without its header, without its lines."""
+    """Draw an order with its lines: new, late, corrected, without its header, or without its lines."""
     number = draw(st.integers(1, 4))
     rows = []
     if not draw(rarely):
@@ -272,7 +271,7 @@ def exports(draw: st.DrawFn, file_day: int) -> list[Made]:
 
 
 def bulk(file_day: int, count: int) -> list[Made]:
-    """Orders of one day and of customer 1: ten of them make a VIP, three a Regular."""
+    """Draw orders of customer 1 on one day: ten make a VIP, three a Regular."""
     return [
         made
         for number in range(101, 101 + count)
@@ -300,7 +299,7 @@ def files(draw: st.DrawFn, file_day: int, busy: bool) -> Files:
 
 @st.composite
 def corrected(draw: st.DrawFn, file_day: int, original: Files, busy: bool) -> Files:
-    """The file again: empty, with rows left out, with rows added, or another one altogether."""
+    """Draw a correction of a file: empty, with removed rows, with added rows, or entirely different."""
     kept = draw(st.sampled_from(["none", "some", "all"] if busy else ["none", "none", "some"]))
     rows = [] if kept == "none" else [row for row in original.made if kept == "all" or draw(st.booleans())]
     added = draw(files(file_day, busy)).made if draw(st.booleans()) else ()
@@ -309,14 +308,14 @@ def corrected(draw: st.DrawFn, file_day: int, original: Files, busy: bool) -> Fi
 
 @st.composite
 def shops(draw: st.DrawFn, corrections: bool = False, deaths: bool = False, most_loads: int = 4) -> Shop:
-    """Two to four days, and a plan that loads some of them, some of them again."""
+    """Draw two to four days, and a plan that loads some of them, and some repeatedly."""
     count = draw(st.sampled_from([3, 3, 4, 2]))
-    # In a quiet shop less happens to one customer at a time, so that what a load forgets is not mended by chance.
+    # In a quiet shop, less happens to one customer at a time, so that later changes do not hide a missed update.
     busy = draw(st.booleans())
     shop = Shop([draw(files(number, busy)) for number in range(1, count + 1)], tables=draw(st.integers(0, 50)))
     stand = list(shop.days)
     if corrections and (not busy or draw(st.booleans())):
-        # What is corrected is mostly loaded already.
+        # Most corrections concern days that are already loaded.
         shop.plan.append(Load(1, count))
         most_loads = 3 if deaths else 2
     for _ in range(draw(st.integers(1, most_loads))):
@@ -327,7 +326,7 @@ def shops(draw: st.DrawFn, corrections: bool = False, deaths: bool = False, most
             changed = stand[first - 1] = draw(corrected(first, stand[first - 1], busy))
         dies_after, is_without_staging = None, False
         if deaths and draw(st.booleans()):
-            # Refused after staging, or dead anywhere.
+            # Rejected after staging, or killed anywhere.
             dies_after = draw(st.one_of(st.just(len(STAGING)), st.integers(1, len(TABLES) - 1)))
         elif deaths and draw(rarely):
             is_without_staging = True
@@ -338,17 +337,17 @@ def shops(draw: st.DrawFn, corrections: bool = False, deaths: bool = False, most
 # ---- the platform --------------------------------------------------------------------------------
 
 STAGING = [f"staging.{feed}" for feed in FEEDS]
-# The calendar stays; everything else is emptied between examples.
+# dim_date is kept; all other tables are emptied between examples.
 TABLES = [*STAGING, *(table for table in table_assets() if table != "warehouse.dim_date")]
 
 
 def empty(platform: Platform) -> None:
-    """Take every row but the calendar's away."""
+    """Delete all rows except those of dim_date."""
     with psycopg.connect(platform.url) as connection:
         connection.execute("set session_replication_role = replica")
         for table in TABLES:
             connection.execute(f"delete from {table}")
-        # The books that tell what has been read go, too, but for the calendar's.
+        # Slices, watermarks, and change logs are deleted as well, except those of dim_date.
         connection.execute("delete from platform.slices")
         connection.execute("delete from platform.watermarks where reader <> 'warehouse.dim_date'")
         logs = "select tablename from pg_tables where schemaname = 'change_log' and tablename <> 'warehouse_dim_date'"
@@ -357,7 +356,7 @@ def empty(platform: Platform) -> None:
 
 
 def content(platform: Platform) -> dict[str, Counter[str]]:
-    """All rows of every table of production and the warehouse, as text, without the moment of their load."""
+    """Return all rows of production and the warehouse as text, without load times."""
     parts = [
         f"select '{table}', (to_jsonb(r) - 'loaded_at' - 'load_id')::text from {table} as r"
         for table in TABLES
@@ -370,7 +369,7 @@ def content(platform: Platform) -> dict[str, Counter[str]]:
 
 
 def export(platform: Platform, number: int, of_day: Files) -> None:
-    """Write the four files of a day, rows that cannot be split as they are."""
+    """Write the four files of a day; rows that cannot be split are written unchanged."""
     for feed, columns in FEEDS.items():
         header = csv_bytes(columns, ())
         lines = [
@@ -381,7 +380,7 @@ def export(platform: Platform, number: int, of_day: Files) -> None:
 
 
 Passed = dict[int, dict[str, list[Made]]]
-"""The rows of each feed of each day whose load has passed."""
+"""The rows of each feed and day whose load has passed."""
 
 
 def as_model_files(passed: Passed) -> model.Files:
@@ -393,17 +392,17 @@ def as_model_files(passed: Passed) -> model.Files:
 
 @pytest.fixture
 def shop_platform(platform: Platform) -> Platform:
-    """One database for all examples of a test, with its calendar."""
+    """One database for all examples of a test, with dim_date filled."""
     platform.export(1)
     platform.run(1)
     return platform
 
 
 def play(platform: Platform, shop: Shop, after_each: Any = None) -> dict[int, Files]:
-    """Empty the database and carry the plan out, then load what has not passed; the files as they are in the end.
+    """Empty the database, run the plan, and load the days that have not passed; return the final files.
 
-    ``after_each`` is told what has passed, after each run that gets to its end: of whatever day it is, it must have
-    made good what runs before it have left undone.
+    ``after_each`` is called with the passed loads after each run that completes: whatever its day, the run must have
+    completed the work that earlier runs left undone.
     """
     empty(platform)
     files_now = dict(enumerate(shop.days, 1))
@@ -440,7 +439,7 @@ def play(platform: Platform, shop: Shop, after_each: Any = None) -> dict[int, Fi
         if passed.get(number) != {feed: of_day.rows(feed) for feed in FEEDS}:
             carry_out(Load(number, number))
     if shop.plan[-1].dies_after is not None:
-        # The run of any day takes in what has passed.
+        # A run of any day processes all passed loads.
         carry_out(Load(1, 1))
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
         assert behind(connection) == {}
@@ -448,7 +447,7 @@ def play(platform: Platform, shop: Shop, after_each: Any = None) -> dict[int, Fi
 
 
 def load_at_once(platform: Platform, files_now: Mapping[int, Files]) -> dict[str, Counter[str]]:
-    """What one run over all days makes of an empty database."""
+    """Return the contents after one run over all days on an empty database."""
     empty(platform)
     for number, of_day in files_now.items():
         export(platform, number, of_day)
@@ -457,12 +456,12 @@ def load_at_once(platform: Platform, files_now: Mapping[int, Files]) -> dict[str
 
 
 def compare_with_model(platform: Platform, passed: Passed) -> None:
-    """Whether every table holds what the model says, and every row of every file is accounted for."""
+    """Verify that every table agrees with the model, and that every row of every file is accounted for."""
     problems = disagreements(platform, as_model_files(passed))
     assert not problems, problems
 
 
-# ---- the promises --------------------------------------------------------------------------------
+# ---- the properties --------------------------------------------------------------------------------
 
 
 @given(shop=shops(most_loads=5))
@@ -496,7 +495,7 @@ def test_after_every_load_the_tables_hold_what_the_design_says_and_every_row_is_
 @given(shop=shops(corrections=True, deaths=True, most_loads=6))
 @examples(30)
 def test_what_a_run_leaves_undone_is_made_good_by_the_next_run_of_any_day(shop_platform: Platform, shop: Shop) -> None:
-    """Runs die between two tables, files are refused, corrected, corrected again and withdrawn; other days follow."""
+    """Runs die between two tables; files are rejected, corrected repeatedly, and withdrawn; other days follow."""
     final = play(shop_platform, shop, lambda passed: compare_with_model(shop_platform, passed))
     found = content(shop_platform)
     problems = differences(found, load_at_once(shop_platform, final))

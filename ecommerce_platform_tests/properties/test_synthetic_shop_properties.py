@@ -1,4 +1,4 @@
-"""The synthetic shop, for any settings: a day is a function of (settings, day), and a clean shop is clean."""
+"""The synthetic shop, for arbitrary settings: a day is a function of (settings, day); a clean shop has no defects."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ shops = st.builds(
     orders_per_day=st.integers(0, 80),
     customers=st.integers(1, 400),
     products=st.integers(1, 120),
-    seed=st.sampled_from([0, 42, -1, 2**63]),  # few, as each fills pools of names
+    seed=st.sampled_from([0, 42, -1, 2**63]),  # few, because each fills pools of names
     defect_rate=st.sampled_from([0.0, 0.01, 0.5]),
 )
 
 
 def forget_everything() -> None:
-    """Bring the process back to where a fresh one begins, but for the pools of names."""
+    """Reset the process to its initial state, except for the pools of names."""
     for module in (catalog, customers, defects, draws, orders):
         for thing in vars(module).values():
             if hasattr(thing, "cache_clear") and thing.__module__ == module.__name__:

@@ -1,4 +1,4 @@
-"""What is told of incidents, and when."""
+"""What alerts report about incidents, and when."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def test_a_check_that_is_about_to_be_judged_keeps_its_state() -> None:
     assert not look.closed
 
 
-def test_what_came_and_went_before_anybody_heard_is_not_told() -> None:
+def test_an_incident_that_was_resolved_before_delivery_is_not_reported() -> None:
     book = compare(Book({}), [CHECK], (), NOON).book
     look = compare(book, [], (), LATER)
     assert [item.key for item in look.closed] == [CHECK.key]
     assert look.book == Book({})
 
 
-def test_a_solution_that_could_not_be_told_is_kept_until_it_is() -> None:
+def test_a_resolution_that_could_not_be_delivered_is_kept_until_it_is() -> None:
     told = Incident(**{**vars(CHECK), "told": True, "since": NOON.isoformat()})
     look = compare(Book({told.key: told}), [], (), LATER)
     again = compare(look.book, [], (), LATER)
@@ -40,7 +40,7 @@ def test_a_solution_that_could_not_be_told_is_kept_until_it_is() -> None:
     assert again.book.incidents[told.key].over
 
 
-def test_a_failed_run_that_nobody_ran_again_is_forgotten_without_a_word() -> None:
+def test_a_failed_run_that_nobody_retried_is_forgotten_silently() -> None:
     book = compare(Book({}), [RUN], (), NOON).book
     look = compare(book, [], (), NOON + FORGET_AFTER + dt.timedelta(seconds=1))
     assert look.closed == []
@@ -48,7 +48,7 @@ def test_a_failed_run_that_nobody_ran_again_is_forgotten_without_a_word() -> Non
 
 
 def test_a_failed_run_that_was_seen_late_is_forgotten_by_its_own_age() -> None:
-    """A daemon that was down for two hours saw it late, and called it solved when it left the window."""
+    """A daemon that was down for two hours saw the run late, and reported it as resolved when it left the window."""
     failed = Incident(**{**vars(RUN), "since": (NOON - dt.timedelta(hours=2)).isoformat()})
     book = compare(Book({}), [failed], (), NOON).book
     assert book.incidents[RUN.key].since == failed.since

@@ -1,4 +1,4 @@
-"""The audit of `make lint` sees where project, locks and what is installed part ways."""
+"""The audit in `make lint` finds inconsistencies between project, lock files, and installed packages."""
 
 from __future__ import annotations
 
@@ -33,11 +33,16 @@ def test_the_project_agrees_with_its_locks_and_with_what_is_installed(audit: Mod
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("pyproject.toml", '"click>=8.1"', '"click>=99"', "asks for click>=99, and the lock has click=="),
-        ("pyproject.toml", '"click>=8.1"', '"not-there>=1"', "asks for not-there>=1, and no lock has it"),
-        ("requirements-dev.lock", "\nclick==", "\nclick==0.", "installed is click"),
+        ("pyproject.toml", '"click>=8.1"', '"click>=99"', "requires click>=99, but the lock file has click=="),
+        (
+            "pyproject.toml",
+            '"click>=8.1"',
+            '"not-there>=1"',
+            "requires not-there>=1, but the lock file does not contain it",
+        ),
+        ("requirements-dev.lock", "\nclick==", "\nclick==0.", "is installed, but 0."),
         ("requirements.lock", "\nclick==", "\nclick>=", "requirements.lock: click is not pinned"),
-        ("requirements-dev.lock", "\nruff==", "\nruffs==", "ruff is installed and in no lock"),
+        ("requirements-dev.lock", "\nruff==", "\nruffs==", "ruff is installed, but no lock file contains it"),
     ],
 )
 def test_a_disagreement_is_named(audit: ModuleType, file: str, old: str, new: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""Rules that a CHECK of the database keeps, however the two are written."""
+"""Contract rules that a CHECK constraint enforces are recognized, however the two are written."""
 
 from __future__ import annotations
 

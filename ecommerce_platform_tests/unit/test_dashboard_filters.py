@@ -1,4 +1,4 @@
-"""What an address means, and what of it is dropped."""
+"""How a dashboard URL is interpreted, and which parts of it are ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The specification, the metrics that it reads, and how values are written."""
+"""The dashboard specification, its metrics, and the format of values."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_csv_file_cannot_run_in_a_spreadsheet():
 
 @pytest.mark.parametrize("text", FORMULA_STARTS)
 def test_the_dashboards_know_every_beginning_of_a_formula(text: str) -> None:
-    """They had a list of their own, without a line break and without the full-width signs."""
+    """The dashboards had their own list, without the line break and without the full-width signs."""
     answer = Answer((Column("product", "Product", "text"),), ((f"{text}1+1",),))
     (_, row) = csv.reader(io.StringIO(answer.csv(), newline=""))
     assert row == [f"'{text}1+1"]
@@ -157,7 +157,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_text_can_be_read_and_marks_can_be_seen(theme: Theme):
-    """WCAG 2.2: 4.5 for text (1.4.3), 3 for the parts of a chart that carry meaning (1.4.11) where they stand alone."""
+    """WCAG 2.2 contrast: 4.5 for text (1.4.3), and 3 for meaningful parts of a chart without a label (1.4.11)."""
     assert contrast(theme.text, theme.surface) >= 7
     assert contrast(theme.muted, theme.surface) >= 4.5
     assert contrast(theme.accent, theme.surface) >= 3

@@ -1,4 +1,4 @@
-"""Which days a run is about, and which are missing."""
+"""Which days a run covers, and which days are missing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_days_are_dagsters_own_at_every_moment() -> None:
     assert ours.get_partition_keys(moments[0]) == ["2024-02-27", "2024-02-28"]
 
 
-def test_the_days_can_be_told_to_other_processes() -> None:
+def test_the_days_can_be_passed_to_other_processes() -> None:
     days = Days(start_date="2024-02-27", timezone="UTC")
     with partition_loading_context(dt.datetime(2024, 3, 5, tzinfo=dt.UTC)):
         told = PartitionsSnap.from_def(days).get_partitions_definition()
@@ -39,7 +39,7 @@ def test_the_days_can_be_told_to_other_processes() -> None:
 
 
 def loaded(*days: dt.date, waiting: bool = False) -> Loaded:
-    """These days have passed, and are in every table unless they wait."""
+    """A state in which these days passed their checks and, unless pending, are in every table."""
     passed = frozenset(days)
     return Loaded(frozenset() if waiting else passed, passed, ["warehouse.fact_sales"] if waiting else [])
 
@@ -69,7 +69,7 @@ def test_days_that_have_passed_are_taken_in_by_one_run_and_their_files_are_not_r
     held = loaded(dt.date(2024, 3, 7), dt.date(2024, 3, 8), dt.date(2024, 3, 9), waiting=True)
     assert held.missing(dt.date(2024, 3, 7), dt.date(2024, 3, 9)) == [(dt.date(2024, 3, 7), dt.date(2024, 3, 9))]
     assert held.to_run(dt.date(2024, 3, 7), dt.date(2024, 3, 9)) == [(dt.date(2024, 3, 9), dt.date(2024, 3, 9))]
-    # A day whose file is refused, again and again, does not keep the others waiting.
+    # A day whose file is rejected repeatedly does not hold back the other days.
     assert held.to_run(dt.date(2024, 3, 6), dt.date(2024, 3, 9)) == [
         (dt.date(2024, 3, 6), dt.date(2024, 3, 6)),
         (dt.date(2024, 3, 9), dt.date(2024, 3, 9)),
@@ -77,7 +77,7 @@ def test_days_that_have_passed_are_taken_in_by_one_run_and_their_files_are_not_r
     assert held.to_run(dt.date(2024, 3, 9), dt.date(2024, 3, 10)) == [(dt.date(2024, 3, 10), dt.date(2024, 3, 10))]
 
 
-def test_missing_days_are_told_as_ranges() -> None:
+def test_missing_days_are_reported_as_ranges() -> None:
     held = loaded(dt.date(2024, 3, 3))
     assert held.missing(dt.date(2024, 3, 1), dt.date(2024, 3, 4)) == [
         (dt.date(2024, 3, 1), dt.date(2024, 3, 2)),

@@ -1,4 +1,4 @@
-"""A day's feed file is read as exact text, or refused with one line that says what to do."""
+"""A feed file is read as exact text or rejected with a one-line message that says what to do."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ Read = Callable[[bytes], tuple[FeedFile, pa.Table]]
 
 
 def line(first: str, *, width: int = len(COLUMNS), end: str = "\n") -> bytes:
-    """One CSV line whose first field is this text as it stands, the others x."""
+    """Return a CSV line with this exact text as the first field and x in the others."""
     return ",".join([first] + ["x"] * (width - 1)).encode() + end.encode()
 
 
 @pytest.fixture(params=["window of the whole file", "windows of 64 bytes", "careful reader only"])
 def read(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
-    """Read these bytes as the file of one day, by either reader and over window bounds."""
+    """Read these bytes as the file of one day, with both readers and across window boundaries."""
     if request.param == "windows of 64 bytes":
         real = feed_files._FeedText.batches
         monkeypatch.setattr(feed_files._FeedText, "batches", lambda self: real(self, window_bytes=64))
@@ -63,12 +63,12 @@ def firsts(table: pa.Table) -> list[str | None]:
 
 
 def malformed(table: pa.Table) -> dict[int, str]:
-    """The malformed texts by row number."""
+    """Return the malformed texts by row number."""
     pairs = zip(table.column("source_row").to_pylist(), table.column("malformed").to_pylist(), strict=True)
     return {row: text for row, text in pairs if text is not None}
 
 
-# What is read
+# Reading
 
 
 def test_every_value_is_the_text_that_stands_in_the_file(read: Read) -> None:
@@ -276,7 +276,7 @@ def test_a_regular_file_never_meets_the_careful_reader(tmp_path: Path, monkeypat
     assert firsts(read_feed_file(path, FEED, DAY)[1]) == ["a", 'b, "c"\r\nd\re', ""]
 
 
-# Files refused as a whole
+# Rejected files
 
 
 def test_a_missing_file_names_the_path_that_was_expected(tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ def test_a_hostile_header_makes_a_short_message_of_one_line(read: Read) -> None:
     ids=["no header", "words", "one known word", "secret", "semicolons", "a person in the header", "twice"],
 )
 def test_an_error_quotes_nothing_that_may_be_personal_or_secret(read: Read, content: bytes) -> None:
-    """A file without a header put names, mail addresses and birth dates into the record of its run."""
+    """A file without a header leaked names, e-mail addresses, and dates of birth into the run's event log."""
     with pytest.raises(FeedFileError) as caught:
         read(content)
     text = str(caught.value).replace(str(caught.value.path), "").lower()

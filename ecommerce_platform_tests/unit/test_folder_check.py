@@ -1,4 +1,4 @@
-"""What a user is told about a folder of exports before anything is loaded."""
+"""The report on a folder of exports before anything is loaded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCHEMAS = {
 
 
 def drop(folder: Path, number: int, **feeds: list[Row]) -> None:
-    """A good day, with some feeds replaced."""
+    """Write the files of a valid day, with some feeds replaced."""
     rows = {
         "customers": [customer(on=number)],
         "products": [product(on=number)],
@@ -60,7 +60,7 @@ def test_a_missing_feed_and_a_missing_day_prevent_a_load(tmp_path: Path) -> None
     assert [feed.is_missing for feed in check_folder(tmp_path).feeds] == [False, True, False, False]
 
 
-def test_other_names_are_told_and_not_read(tmp_path: Path) -> None:
+def test_other_names_are_reported_and_not_read(tmp_path: Path) -> None:
     drop(tmp_path, 1)
     for name in ("2024-1-02.csv", "2024-02-30.csv", "20240102.csv", "notes.txt"):
         (tmp_path / "customers" / name).write_text("x")
@@ -81,7 +81,7 @@ def test_other_names_are_told_and_not_read(tmp_path: Path) -> None:
         ("transactions", {**order(1), "transaction_id": "ORD-17"}, "transaction_id", "number"),
     ],
 )
-def test_an_unfit_value_is_told_with_advice(tmp_path: Path, feed: str, row: Row, column: str, advice: str) -> None:
+def test_an_unfit_value_is_reported_with_advice(tmp_path: Path, feed: str, row: Row, column: str, advice: str) -> None:
     drop(tmp_path, 1, **{feed: [row]})
     report = check_folder(tmp_path)
     (hint,) = next(checked.hints for checked in report.feeds if checked.feed == feed)
@@ -125,6 +125,6 @@ def test_up_loads_as_far_as_files_have_landed(tmp_path: Path) -> None:
     drop(tmp_path, 3)
     drop(tmp_path, 12)
     assert loading.last_landed_day(settings, day(9)) == day(3)
-    # One feed's file is enough: that the others lack it is told by the load.
+    # A file of one feed is enough: the load reports that the other feeds are missing.
     feed_file_name(tmp_path, "products", day(5)).write_bytes(b"not looked into")
     assert loading.last_landed_day(settings, day(9)) == day(5)

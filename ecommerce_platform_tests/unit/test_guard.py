@@ -1,4 +1,4 @@
-"""Which requests reach Dagster's UI and the dashboards."""
+"""Which requests are allowed to reach Dagster's UI and the dashboards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MUTATION = quote('mutation { terminateRun(runId: "x") { __typename } }')
 def status(
     method: str = "GET", path: str = "/", query: str = "", websocket: bool = False, **headers: str
 ) -> int | None:
-    """How a request is refused; None where it is let through. Header names are written with underscores."""
+    """Return how a request is rejected, or None if it is allowed. Header names are written with underscores."""
     named = {"host": "127.0.0.1:3000", **{name.replace("_", "-"): value for name, value in headers.items()}}
     found = refusal(Asked(method, path, query, named, websocket), ALLOWED)
     return None if found is None else found.status
@@ -28,7 +28,7 @@ def status(
         ("localhost", None),
         ("LOCALHOST:8050", None),
         ("[::1]:3000", None),
-        ("192.168.1.7:3000", None),  # a plain address: nobody else's page can have it
+        ("192.168.1.7:3000", None),  # an IP address: no other site's page can use it
         ("shop.example.com", None),
         ("SHOP.example.com:443", None),
         ("shop.example.com.", None),
@@ -56,7 +56,7 @@ def test_another_site_changes_nothing(method: str) -> None:
     assert status(method, "/report_asset_materialization/x", sec_fetch_site="cross-site") == 403
     assert status(method, "/graphql", sec_fetch_site="same-site") == 403
     assert status(method, "/graphql", origin="http://127.0.0.1:3000", sec_fetch_site="same-origin") is None
-    assert status(method, "/graphql") is None  # a program
+    assert status(method, "/graphql") is None  # not a browser
 
 
 def test_behind_a_proxy_with_tls_the_own_site_is_known_by_its_name() -> None:

@@ -1,4 +1,4 @@
-"""A landed file counts once it is whole."""
+"""A landed file is loaded only when it is complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REST = 30.0
 
 
 class Clock:
-    """A clock that only a wait moves; at each wait the exporter may write."""
+    """A clock that advances only on wait; the exporter can write during each wait."""
 
     def __init__(self, path: Path, begin: float):
         self.path = path
@@ -32,7 +32,7 @@ class Clock:
 
 
 def write(path: Path, content: bytes) -> None:
-    """As an exporter does: the times of the content and of its entry move together."""
+    """Write as an exporter does: the times of the content and of the directory entry change together."""
     path.unlink(missing_ok=True)
     path.write_bytes(content)
 
@@ -84,7 +84,7 @@ def test_a_file_that_was_renamed_into_place_counts_at_once(landed: Path) -> None
     elsewhere = landed.with_name(".2024-01-01.part")
     write(elsewhere, b"customer_id\n2\n")
     status = elsewhere.stat()
-    while True:  # the file system's clock may tick only some hundred times a second
+    while True:  # the file system's clock may tick only a few hundred times per second
         elsewhere.rename(landed)
         if landed.stat().st_ctime_ns > status.st_mtime_ns:
             break

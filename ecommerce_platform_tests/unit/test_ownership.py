@@ -1,4 +1,4 @@
-"""A table's files read what Dagster shows upstream of it, and write nothing: the IO manager writes the table itself."""
+"""A table's SQL files read only the assets upstream in Dagster and write nothing; the IO manager writes the table."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ VIEWS = {"staged_rows", *(f"parsed_{feed}" for feed in ("customers", "products",
 
 
 def text_of(table: str) -> str:
-    """The SQL of a table without comments and texts."""
+    """Return the SQL of a table without comments and string literals."""
     files = [transform_path(table), *filter(None, [scope_path(table)])]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     return re.sub(r"'[^']*'", "''", re.sub(r"--.*", "", text))
 
 
 def names_in(text: str) -> set[str]:
-    """The tables and views that a text names, by a reading of its own: not the parser that lineage uses."""
+    """Return the tables and views in a SQL text, found independently of the parser that lineage uses."""
     return {f"{schema or owner}.{name or changed}" for schema, name, owner, changed in NAME.findall(text)}
 
 
@@ -40,14 +40,14 @@ def is_view(name: str) -> bool:
 
 @pytest.mark.parametrize("table", transformed_tables())
 def test_dagster_shows_upstream_every_table_that_the_select_and_the_scope_read(table: str) -> None:
-    """Ten files read tables that Dagster did not show."""
+    """Ten files read tables that Dagster did not show as upstream."""
     graph = build_definitions().resolve_asset_graph()
     shown = {".".join(key.path) for key in graph.get(AssetKey(table.split("."))).parent_keys}
     named = names_in(text_of(table))
     assert named or table == "warehouse.dim_date"
     of_views = {name for name in named if is_view(name)}
     assert named - of_views - {table} <= shown
-    # A view stands for what it reads: production's for staging, and those of what has passed for loaded_days, too.
+    # A view stands for its sources: production's views for staging, and the views of passed loads also for loaded_days.
     if of_views:
         assert any(name.startswith("staging.") for name in shown)
     if any(name.startswith("production.typed_") for name in of_views):
@@ -57,13 +57,13 @@ def test_dagster_shows_upstream_every_table_that_the_select_and_the_scope_read(t
 
 @pytest.mark.parametrize("table", transformed_tables())
 def test_no_file_of_a_table_writes(table: str) -> None:
-    """Four files wrote rows of other tables."""
+    """Four files wrote to other tables."""
     assert WRITES.findall(text_of(table)) == []
     assert not (SQL_DIR / "effects").exists()
 
 
 def test_every_feed_has_rules_for_its_values_and_a_fate_for_its_rows() -> None:
-    """A feed that accounting does not know is not accounted for, and nothing says so."""
+    """A feed that row accounting does not know is silently left out of it."""
     assert set(FATES) == set(VALUE_RULES) == set(FEEDS)
 
 

@@ -1,4 +1,4 @@
-"""The files around the code: what a newcomer types, what a container gets, what Dagster reads."""
+"""Project files: make targets, documented commands, containers, and Dagster's configuration."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_example_env_file_lists_every_setting_with_its_default_and_a_reason(
 
 
 def locked(name: str) -> dict[str, tuple[str, int]]:
-    """Version and number of hashes of each package of a lock file."""
+    """Return the version and the number of hashes of each package in a lock file."""
     found = {}
     for entry in re.split(r"\n(?=\S)", (PROJECT_DIR / name).read_text().strip()):
         head = re.match(r"([A-Za-z0-9._-]+)(?:\[[a-z0-9,_-]+\])?==(\S+)", entry)
@@ -262,7 +262,7 @@ def test_the_licence_is_the_one_that_pyproject_names():
 def test_no_password_is_written_down():
     for name in ("docker-compose.yml", "Dockerfile", "dagster.yaml", "docker/workspace.yaml"):
         text = (PROJECT_DIR / name).read_text()
-        assert not re.search(r"://[^/\s:@]+:[^@\s]+@", text), f"a password in an address of {name}"
+        assert not re.search(r"://[^/\s:@]+:[^@\s]+@", text), f"a password in a URL in {name}"
         for value in re.findall(r"PASSWORD\w*\s*[:=]\s*(\S+)", text):
             assert value.startswith("/run/secrets/"), f"{name}: {value}"
 
@@ -289,7 +289,7 @@ def test_a_container_reads_the_landing_folder_that_its_settings_name(name):
     service = SERVICES[name]
     (mount,) = [volume for volume in service["volumes"] if isinstance(volume, dict)]
     assert (mount["type"], mount["target"]) == ("bind", service["environment"]["ECOMMERCE_LANDING_DIR"])
-    # Outside, the setting and its default are those of a platform without containers.
+    # On the host, the setting and its default are the same as without containers.
     default = Settings.model_fields["landing_dir"].default
     assert mount["source"] == f"${{{PREFIX}LANDING_DIR:-./{default}}}"
     assert {"data", str(default)} <= set((PROJECT_DIR / ".dockerignore").read_text().splitlines())
@@ -304,7 +304,7 @@ def test_a_server_has_a_health_check_and_comes_back(name):
 def test_only_the_own_machine_can_connect():
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
-    # The login is what may be reached from elsewhere, and is started on demand.
+    # Only the login may be reached from other machines, and it is started on demand.
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == SERVICES["login"]["ports"]
     assert SERVICES["login"]["profiles"] == ["login"]
 
@@ -323,9 +323,9 @@ def test_each_service_logs_in_as_somebody_who_can_do_no_more_than_it_needs():
     for name in OURS:
         secret = SERVICES[name]["environment"]["ECOMMERCE_DATABASE_PASSWORD_FILE"].removeprefix("/run/secrets/")
         assert secret in SERVICES[name]["secrets"]
-        assert name == "init" or SERVICES[name]["secrets"] == [secret], f"{name} holds the password of somebody else"
+        assert name == "init" or SERVICES[name]["secrets"] == [secret], f"{name} has the password of another service"
     assert SERVICES["dashboards"]["volumes"] == []
-    # An engine refuses a read-only container with a secret of another kind.
+    # Container engines reject a read-only container with any other type of secret.
     assert [name for name, secret in COMPOSE["secrets"].items() if set(secret) != {"file"}] == []
     for name in (".gitignore", ".dockerignore"):
         assert {"secrets", "deploy/login"} <= {
@@ -336,10 +336,10 @@ def test_each_service_logs_in_as_somebody_who_can_do_no_more_than_it_needs():
 def test_the_dashboards_reach_neither_the_code_server_nor_what_the_database_does_not_need():
     networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
     for name in ("dashboards", "login"):
-        assert not networks[name] & networks["code"], f"{name} reaches the port of the code server"
+        assert not networks[name] & networks["code"], f"{name} can reach the code server's port"
     assert all(COMPOSE["networks"][name]["internal"] for name in networks["postgres"])
     assert not networks["dashboards"] & networks["webserver"], (
-        "the dashboards reach Dagster, which asks for no password"
+        "the dashboards can reach Dagster, which requires no password"
     )
     assert networks["login"] == {"front_dagster", "front_dashboards"}
 

@@ -1,4 +1,4 @@
-"""What people open: scores, grades, spreadsheets, JSON."""
+"""Reports: scores, grades, spreadsheets, and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schemas say what good values are, and their names are known before pandera is."""
+"""Schemas define valid values, and their checks are known without importing pandera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong setting fails at start, with its name and an example."""
+"""An invalid setting fails at startup, with its name and an example."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fresh_settings() -> Iterator[None]:
 
 def test_the_defaults_are_the_documented_history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ECOMMERCE_DATA_DIR")
-    # Not load_settings: the developer's data folder may have a first day of its own.
+    # Not load_settings: the developer's data folder may set its own first day.
     settings = Settings()
     assert settings.first_day == dt.date(2024, 1, 1)
     assert (settings.orders_per_day, settings.customers, settings.products) == (300, 10_000, 1_000)
@@ -77,7 +77,7 @@ def test_a_wrong_setting_is_named_with_an_example(monkeypatch: pytest.MonkeyPatc
     assert f"for example {name}=" in str(caught.value)
 
 
-def test_all_wrong_settings_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_wrong_settings_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOMMERCE_SEED", "x")
     monkeypatch.setenv("ECOMMERCE_PRODUCTS", "x")
     with pytest.raises(SettingsError) as caught:
@@ -109,7 +109,9 @@ def test_a_secret_may_come_from_a_file_and_from_there_only(monkeypatch: pytest.M
     assert "another" not in str(caught.value)
 
 
-def test_a_file_with_a_wrong_url_is_told_without_what_it_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_with_a_wrong_url_is_reported_without_its_contents(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     secret = tmp_path / "database_url"
     secret.write_text("mysql://user:tell-nobody@host/db")
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL_FILE", str(secret))

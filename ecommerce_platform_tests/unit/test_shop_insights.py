@@ -1,4 +1,4 @@
-"""What a dashboard over the default history must be able to say: the shop behaves like a shop."""
+"""The default history shows the patterns of a real shop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAYS = [SHOP.first_day + dt.timedelta(days=number) for number in range(1057)]  #
 
 
 class History(NamedTuple):
-    """Flat arrays over orders, lines and days; money in dollars."""
+    """Flat arrays of orders, lines, and days; money in dollars."""
 
     orders: dict[str, np.ndarray]
     lines: dict[str, np.ndarray]
@@ -72,7 +72,7 @@ def history() -> History:
 
 
 def share_of_best(groups: np.ndarray, amounts: np.ndarray, best: float) -> float:
-    """Return the share of the amounts that the best groups bring: a number, or below 1 a share of them."""
+    """Return the share of the total from the top groups: a number of groups or, if below 1, a share of them."""
     _, group = np.unique(groups, return_inverse=True)
     sums = np.sort(np.bincount(group, amounts))[::-1]
     return float(sums[: int(best if best >= 1 else best * len(sums))].sum() / sums.sum())

@@ -1,4 +1,4 @@
-"""The synthetic shop: what its files hold, on clean days and on days with defects."""
+"""The synthetic shop: the contents of its files, with and without defects."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_all_feeds_of_a_day_are_the_feeds_made_alone():
     ],
 )
 def test_the_bytes_of_the_default_shop_are_the_same_on_every_machine(feed, number, digest):
-    """A change here changes every user's history: say so in the change log, then pin the new digests."""
+    """A change here changes every user's history: add it to the changelog, then pin the new digests."""
     assert hashlib.sha256(feed_csv(ShopSettings(), feed, day(number))).hexdigest() == digest
 
 
@@ -257,7 +257,7 @@ DAYS = range(60)
 
 @pytest.fixture(scope="module")
 def files() -> dict[tuple[bool, str], list[tuple[dt.date, Row]]]:
-    """All rows of sixty days, of the faulty shop (True) and of the same shop without faults (False)."""
+    """All rows of sixty days: from the shop with defects (True) and from the same shop without defects (False)."""
     return {(shop is FAULTY, feed): list(rows(shop, feed, DAYS)) for shop in (FAULTY, CLEAN) for feed in FEEDS}
 
 
@@ -353,5 +353,5 @@ def test_late_and_broken_images_arrive_whole_within_three_days(files):
             found.setdefault(tuple(row.values()), today)
         delays = {(found[row] - truth[row]).days for row in truth if row in found}
         assert delays == {0, 1, 2, 3}
-        # Bad e-mails and blanks around a value stay as they are; everything else comes right.
+        # Malformed e-mail addresses and surrounding blanks remain; all other values are corrected.
         assert sum(row not in found for row in truth) / len(truth) < 0.06

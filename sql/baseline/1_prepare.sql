@@ -1,5 +1,5 @@
--- Baseline of `ecommerce-platform bench`: the same tables by plain SQL in psql, without Dagster and without checks.
--- Keys and indexes are taken off the empty tables, and put back once a table is filled, as for any large load.
+-- Baseline of `ecommerce-platform bench`: loads the same tables with plain SQL in psql, without Dagster and without checks.
+-- As for any bulk load, keys and indexes are dropped from the empty tables and recreated when a table is filled.
 create table public.baseline_keys as
 select
     conrelid::regclass::text as table_name,
@@ -38,7 +38,7 @@ begin
 end
 $$;
 
--- Puts the keys and indexes of some tables back; foreign keys come last of all, in 5_keys.sql.
+-- Recreates the keys and indexes of some tables; foreign keys come last, in 5_keys.sql.
 create procedure public.baseline_put_back(tables text)
 language plpgsql as $$
 declare
@@ -56,7 +56,7 @@ begin
 end
 $$;
 
--- Each file sets the defaults of its day.
+-- Each feed file sets its own day as the column default.
 create sequence public.baseline_row;
 alter table staging.customers alter column loaded_at set default now();
 alter table staging.products alter column loaded_at set default now();

@@ -188,7 +188,7 @@ order by orders.transaction_id, orders.partition_date desc, orders.source_row de
 call public.baseline_put_back('production.transactions');
 analyze production.transactions;
 
--- Of an order whose lines came on several days, the latest day with its header and lines is the base.
+-- If an order's lines were exported on several days, its base is the latest day with both header and lines.
 create temp table strays as
 select distinct lines.transaction_id
 from typed_lines as lines

@@ -1,4 +1,4 @@
--- Baseline: the star schema, with both histories, and the aggregates and marts.
+-- Baseline: the star schema with both versioned dimensions, the aggregates, and the marts.
 truncate warehouse.dim_date,
 warehouse.dim_payment,
 warehouse.dim_customer,
@@ -60,7 +60,7 @@ inner join sums on orders.transaction_id = sums.transaction_id
 group by orders.customer_id, orders.transaction_date;
 analyze purchases;
 
--- The purchases so far decide the segment; a version begins with an image, or with a change of segment or age group.
+-- The segment depends on the purchases to date; a version starts with an image, or when segment or age group changes.
 create temp table segment_changes as
 select
     customer_id,
@@ -341,7 +341,7 @@ inner join warehouse.dim_product as products
 call public.baseline_put_back('warehouse.%');
 analyze warehouse.fact_sales;
 
--- One row an order, which has one day, one customer and one payment.
+-- One row per order, because an order has one day, one customer, and one payment.
 create temp table order_sums as
 select
     transaction_id,

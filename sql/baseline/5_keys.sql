@@ -1,4 +1,4 @@
--- Baseline: the foreign keys back onto the tables, each checked in one pass; then the statistics.
+-- Baseline: restores the foreign keys, each validated in one pass, then collects statistics.
 do $$
 declare
     item record;

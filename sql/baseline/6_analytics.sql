@@ -1,5 +1,5 @@
--- Baseline: the ten extracts, from the same SELECTs, which take a tenth of a second each.
--- Run in this folder.
+-- Baseline: the ten extracts, from the same SELECTs as the platform; each takes a tenth of a second.
+-- Run it from this folder.
 \set select `cat ../transform/analytics/top_products.sql`
 insert into analytics.top_products :select;
 \set select `cat ../transform/analytics/monthly_sales.sql`

@@ -1,4 +1,4 @@
--- What the last report says of the database and its disk, what is not healthy first.
+-- Latest health report of the database and its disk, unhealthy metrics first.
 select
     metric,
     value,

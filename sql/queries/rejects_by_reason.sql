@@ -1,4 +1,4 @@
--- Why rows are not in production: how many rows of each feed, by reason, and when it was last seen.
+-- Why rows were rejected: number of rows by feed and reason, and the last day of each.
 select
     rejected.feed,
     reason.reason,

@@ -1,4 +1,4 @@
--- Total revenue as each layer tells it; the numbers must be one and the same.
+-- Total revenue by layer; all numbers must be equal.
 select
     'production.transaction_items' as told_by,
     sum(line_total) as revenue

@@ -1,4 +1,4 @@
--- Where the bytes are: rows as the server estimates them, table and indexes.
+-- Disk space by table: estimated row counts, table size, and index size.
 select
     schemaname || '.' || relname as table_name,
     n_live_tup as live_rows,

@@ -1,4 +1,4 @@
--- What runs at this moment, the longest first, and what it waits for.
+-- Statements that are running now, longest first, and what they wait for.
 select
     pid,
     usename as login,

@@ -1,4 +1,4 @@
--- How far each table has read the changes of each table that it reads. -1 is never: it will take every row for changed.
+-- Watermarks: how far each table has read the change log of each source. -1 means never: every row counts as changed.
 select
     reader,
     source,

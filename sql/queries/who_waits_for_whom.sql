@@ -1,4 +1,4 @@
--- Sessions that wait for a lock, and the session that holds it; end the holder with pg_terminate_backend(its pid).
+-- Blocked sessions and the session that blocks each; to end the blocker, run pg_terminate_backend(holding_pid).
 select
     waiting.pid as waiting_pid,
     waiting.application_name as waiting_application,

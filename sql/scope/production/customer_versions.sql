@@ -1,4 +1,4 @@
--- The customers with an image in a load that came or went, and those who became known.
+-- The customers with an image in an added or removed load, and the customers that were themselves added or removed.
 select images.customer_id
 from production_loaded_days_changes as loads
 inner join production.parsed_customers as images

@@ -1,4 +1,4 @@
--- The ways to pay that a load brings for the first time, and those that a load that went may have been the last to hold.
+-- The payment methods that a load introduces, and those that may have lost their last load.
 with used as (
     select distinct
         orders.payment_method_id,

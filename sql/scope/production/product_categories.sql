@@ -1,4 +1,4 @@
--- The categories that a load brings for the first time, and those that a load that went may have been the last to hold.
+-- The categories that a load introduces, and those that may have lost their last load.
 with used as (
     select distinct
         images.category_id,

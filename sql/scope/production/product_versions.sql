@@ -1,4 +1,5 @@
--- The products with an image in a load that came or went or of a category that became known, and those that became known.
+-- The products with an image in an added or removed load or in a category that was added or removed, and the products that
+-- were themselves added or removed.
 select images.product_id
 from production_loaded_days_changes as loads
 inner join production.parsed_products as images

@@ -1,4 +1,4 @@
--- The products with an image in a load that came or went, and those with one of a category that became known.
+-- The products with an image in an added or removed load, and those with an image in a category that was added or removed.
 select images.product_id
 from production_loaded_days_changes as loads
 inner join production.parsed_products as images

@@ -1,4 +1,4 @@
--- The rows in a load that came or went, and those whose parent came or went.
+-- The rows of added or removed loads, and the rows whose parent was added or removed.
 select
     rows.feed,
     rows.partition_date,

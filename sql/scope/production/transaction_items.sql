@@ -1,5 +1,5 @@
--- The orders whose lines or header are in a load that came or went, and those whose header, customer or product did. Any
--- export of an order, not only the latest, may be the base of its lines.
+-- The orders whose lines or header are in an added or removed load, and those whose header, customer, or product was added or
+-- removed. Any export of an order, not only the latest, can be the base of its lines.
 select lines.transaction_id
 from production_loaded_days_changes as loads
 inner join production.parsed_transaction_items as lines

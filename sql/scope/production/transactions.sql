@@ -1,4 +1,4 @@
--- The orders in a load that came or went, and those whose customer or way to pay became known.
+-- The orders in an added or removed load, and those whose customer or payment method was added or removed.
 select orders.transaction_id
 from production_loaded_days_changes as loads
 inner join production.parsed_transactions as orders

@@ -1,3 +1,3 @@
--- The customers with a month that came, changed or went.
+-- The customers with an inserted, updated, or deleted month.
 select customer_id
 from warehouse_mart_customer_monthly_changes

@@ -1,6 +1,6 @@
--- The customers with an image or a purchase that came, changed or went. Who was a VIP, of the same age group, on the day of a
--- new purchase stays one, so that it makes no version; without this a day read all that its customers, most of them VIPs, had
--- ever bought.
+-- The customers with an inserted, updated, or deleted image or purchase. A new purchase by a VIP whose age group is unchanged
+-- on that day creates no version, so these customers are left out. Otherwise a day would read the whole purchase history of
+-- its customers, most of whom are VIPs.
 with purchases as (
     select
         customer_id,

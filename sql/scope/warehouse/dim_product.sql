@@ -1,3 +1,3 @@
--- The products with an image that came, changed or went.
+-- The products with an inserted, updated, or deleted image.
 select product_id
 from production_product_versions_changes

@@ -1,5 +1,5 @@
--- The orders whose header or lines came, changed or went, and those on a day that now belongs to another version of their
--- customer or product.
+-- The orders whose header or lines were inserted, updated, or deleted, and those on a day that now belongs to another version
+-- of their customer or product.
 select transaction_id
 from production_transactions_changes
 union

@@ -1,4 +1,4 @@
--- The months of the customers whose sales came, changed or went.
+-- The customers and months with inserted, updated, or deleted sales.
 select
     date_trunc('month', sale_date)::date as month_start,
     customer_id

@@ -1,4 +1,4 @@
--- The days of sales that came, changed or went, or whose customer or product was described otherwise.
+-- The days of inserted, updated, or deleted sales, and of sales whose customer or product version changed.
 select sale_date
 from warehouse_fact_sales_changes
 union

@@ -1,3 +1,3 @@
--- The days of sales that came, changed or went.
+-- The days of inserted, updated, or deleted sales.
 select sale_date
 from warehouse_fact_sales_changes

@@ -1,3 +1,3 @@
--- The months of days that came, changed or went.
+-- The months of inserted, updated, or deleted days.
 select date_trunc('month', sale_date)::date as month_start
 from warehouse_mart_product_daily_changes

@@ -1,4 +1,4 @@
--- analytics.category_sales: sales of each category, as of the day of the sale.
+-- analytics.category_sales: sales by the product's category on the sale date.
 select
     member as category,
     sum(orders)::bigint as orders,

@@ -1,4 +1,4 @@
--- analytics.customer_segments: customers by their current segment.
+-- analytics.customer_segments: customers by current segment.
 select
     customers.segment,
     count(*)::integer as customers,

@@ -1,4 +1,4 @@
--- analytics.daily_sales: sales of each day, with its trend.
+-- analytics.daily_sales: sales per day, with their trend.
 select
     days.sale_date,
     dates.day_name,

@@ -1,4 +1,4 @@
--- analytics.discount_impact: sales by the discount of the line.
+-- analytics.discount_impact: sales by discount band of the order line.
 select
     member as discount_band,
     sum(orders)::bigint as orders,

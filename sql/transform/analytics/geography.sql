@@ -1,4 +1,4 @@
--- analytics.geography: sales by the state where the customer lived on the day of the sale.
+-- analytics.geography: sales by the customer's state on the sale date.
 with sales as (
     select
         substr(member, 1, 2) as country,

@@ -1,4 +1,4 @@
--- analytics.monthly_sales: sales of each month.
+-- analytics.monthly_sales: sales per month.
 with months as (
     select
         dates.month_start,

@@ -1,4 +1,4 @@
--- analytics.product_profitability: each product's profit, at the cost of the day of each sale.
+-- analytics.product_profitability: profit per product, at the cost on each sale date.
 select
     sales.product_id,
     products.product_name,

@@ -1,4 +1,4 @@
--- analytics.top_products: the 100 products with the most revenue.
+-- analytics.top_products: the 100 products with the highest revenue.
 select
     row_number() over by_revenue::integer as sales_rank,
     sales.product_id,

@@ -1,4 +1,4 @@
--- production.customer_versions: what a customer was from which day on, the last image of each day.
+-- production.customer_versions: customer history, one row per customer and day of change (the last image of the day).
 select distinct on (typed.customer_id, typed.valid_from)
     typed.customer_id,
     typed.valid_from,

@@ -1,4 +1,4 @@
--- production.customers: each customer as last exported.
+-- production.customers: the latest image of each customer.
 select distinct on (typed.customer_id)
     typed.customer_id,
     typed.valid_from,

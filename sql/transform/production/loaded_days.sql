@@ -1,5 +1,5 @@
--- production.loaded_days: for each slice of the run's days, the load that production reads: the latest if it was judged to
--- keep its contract, else the one already in use. judged holds the moments at which the judged slices were written.
+-- production.loaded_days: for each slice of the run's days, the load that production reads: the latest load if it passed
+-- its contract, otherwise the one already in use. judged contains the write times of the slices that passed.
 select
     rows.feed,
     rows.partition_date,

@@ -1,4 +1,4 @@
--- production.payment_methods: the ways to pay of all good order rows.
+-- production.payment_methods: the payment methods of all valid order rows.
 select distinct
     typed.payment_method_id,
     typed.payment_method

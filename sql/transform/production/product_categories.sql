@@ -1,4 +1,4 @@
--- production.product_categories: the categories of all good product rows.
+-- production.product_categories: the categories of all valid product rows.
 select distinct
     typed.category_id,
     typed.category,

@@ -1,4 +1,4 @@
--- production.product_versions: what a product was from which day on, the last image of each day.
+-- production.product_versions: product history, one row per product and day of change (the last image of the day).
 select distinct on (typed.product_id, typed.valid_from)
     typed.product_id,
     typed.valid_from,

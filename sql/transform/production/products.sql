@@ -1,4 +1,4 @@
--- production.products: each product as last exported.
+-- production.products: the latest image of each product.
 select distinct on (typed.product_id)
     typed.product_id,
     typed.valid_from,

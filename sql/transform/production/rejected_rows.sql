@@ -1,4 +1,4 @@
--- production.rejected_rows: the rows with a fault of their own, and the good ones without their parent.
+-- production.rejected_rows: rows with invalid values, and valid rows whose parent is missing.
 with judged as (
     select
         'customers' as feed,

@@ -1,9 +1,9 @@
--- production.transaction_items: the good lines of each order whose product is known. The latest day that exports an
--- order together with lines is its base: lines of earlier days are superseded, later ones are added or replace.
+-- production.transaction_items: the valid lines of each order whose product is known. The latest day that exports an
+-- order together with lines is its base: lines of earlier days are superseded; later lines are added or replace existing ones.
 with lines as (
     select
         typed.*,
-        -- Whether a good header of the order lies in the file of the line's day, as it does for nearly every line.
+        -- Whether the order's header was exported, and valid, on the same day as the line. True for nearly every line.
         case
             when typed.partition_date = orders.partition_date then true
             else coalesce(

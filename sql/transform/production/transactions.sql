@@ -1,4 +1,4 @@
--- production.transactions: of all exports of an order, the latest good one whose customer is known.
+-- production.transactions: the latest valid export of each order whose customer is known.
 select distinct on (typed.transaction_id)
     typed.transaction_id,
     typed.customer_id,

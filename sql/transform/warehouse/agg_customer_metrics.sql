@@ -1,4 +1,4 @@
--- warehouse.agg_customer_metrics: purchases of each customer over all days.
+-- warehouse.agg_customer_metrics: one row per customer, with all purchases to date.
 select
     months.customer_id,
     min(months.first_order_date) as first_order_date,

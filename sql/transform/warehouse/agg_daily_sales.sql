@@ -1,4 +1,4 @@
--- warehouse.agg_daily_sales: sales of each day.
+-- warehouse.agg_daily_sales: one row per day with sales.
 with orders as (
     select
         facts.sale_date,

@@ -1,4 +1,4 @@
--- warehouse.agg_product_performance: sales of each product over all days.
+-- warehouse.agg_product_performance: one row per product, with all sales to date.
 select
     product_id,
     min(first_sale_date) as first_sale_date,

@@ -1,6 +1,6 @@
--- warehouse.dim_customer: a new version whenever city, state, country, age group or segment changes. A segment counts
--- the purchases of its day. The first version also covers all earlier days; key 0 is the unknown customer. Age groups are those
--- of each day from the first to the last on which the customer changed or bought.
+-- warehouse.dim_customer: a new version whenever city, state, country, age group, or segment changes. The segment includes
+-- the purchases of the same day. The first version also covers all earlier days; key 0 is the unknown member. Age groups are
+-- computed for each day between the first and the last change or purchase of the customer.
 with images as (
     select
         versions.customer_id,
@@ -21,7 +21,7 @@ with images as (
 ),
 
 orders_of_some as materialized (
-    -- In the order of the lines, so that those of neighbours are found together.
+    -- Sorted like the order lines, so that lookups of neighboring orders hit the same pages.
     select
         transaction_id,
         customer_id,

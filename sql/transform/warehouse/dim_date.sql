@@ -1,4 +1,4 @@
--- warehouse.dim_date: every day of 2000 to 2099.
+-- warehouse.dim_date: every day from 2000 to 2099.
 with days as (
     select day::date as calendar_date
     from generate_series(timestamp '2000-01-01', timestamp '2099-12-31', interval '1 day') as days (day)

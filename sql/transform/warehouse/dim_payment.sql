@@ -1,4 +1,4 @@
--- warehouse.dim_payment: ways to pay; key 0 is the unknown one.
+-- warehouse.dim_payment: one row per payment method; key 0 is the unknown member.
 select
     payment_method_id as payment_key,
     payment_method,

@@ -1,5 +1,5 @@
--- warehouse.dim_product: a new version whenever name, category, sub-category, brand, price or cost changes. The first
--- version also covers all earlier days; key 0 is the unknown product.
+-- warehouse.dim_product: a new version whenever name, category, sub-category, brand, price, or cost changes. The first
+-- version also covers all earlier days; key 0 is the unknown member.
 with images as (
     select
         versions.product_id,

@@ -1,5 +1,5 @@
--- warehouse.fact_sales: one row per order line, at the versions in force on the day of the sale; a version that is not known
--- yet is the dimension's unknown member.
+-- warehouse.fact_sales: one row per order line, at the versions valid on the sale date. A sale whose version is not known yet
+-- points to the dimension's unknown member.
 with lines as (
     select
         items.transaction_id,

@@ -1,7 +1,7 @@
--- warehouse.mart_customer_monthly: purchases of each customer in each month.
+-- warehouse.mart_customer_monthly: one row per customer and month with purchases.
 with concerned as materialized (
-    -- Of some customers: their sales are looked up, a month at a time. One table of all that is looked up by, because
-    -- PostgreSQL takes the days from the index only where they come from the same table as the customer.
+    -- For an incremental run: sales are looked up per customer and month. All lookup columns are in one table, because
+    -- PostgreSQL uses the index for the dates only if they come from the same table as the customer.
     select
         customer_id,
         month_start,

@@ -1,5 +1,5 @@
--- warehouse.mart_daily_breakdown: sales of each day by one dimension at a time, as of the day of the sale. An order has one
--- customer and one payment, so those are looked up once an order; its lines may have several categories and discounts.
+-- warehouse.mart_daily_breakdown: daily sales broken down by one dimension at a time, as of the sale date. An order has one
+-- customer and one payment, so these are looked up once per order; its lines can have several categories and discounts.
 with lines as not materialized (
     select
         facts.sale_date,

@@ -1,5 +1,5 @@
--- warehouse.mart_product_daily: sales of each product version on each day. An order counts once, on however many lines it
--- holds the product: sorting each day's lines by order is faster than adding them up by order first.
+-- warehouse.mart_product_daily: sales per product version and day. An order counts once, however many of its lines contain
+-- the product: sorting each day's lines by order is faster than aggregating them by order first.
 select
     facts.sale_date,
     facts.product_id,

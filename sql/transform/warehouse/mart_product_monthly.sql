@@ -1,4 +1,4 @@
--- warehouse.mart_product_monthly: sales of each product version in each month. An order lies on one day.
+-- warehouse.mart_product_monthly: sales per product version and month. An order falls on one day.
 select
     dates.month_start,
     days.product_id,
