@@ -1,4 +1,4 @@
-"""Runs whose process is gone. Dagster cannot tell: a run in a process of ours has no worker that its daemon watches."""
+"""Orphaned runs: their process is gone, and Dagster does not notice, because its daemon watches no worker of theirs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import psutil
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 PROCESS_TAG = "ecommerce/process"
-"""The tag of a run that says which process executes it."""
+"""The tag of a run that identifies the process that executes it."""
 
 IN_PROGRESS = [
     DagsterRunStatus.NOT_STARTED,
@@ -19,9 +19,7 @@ IN_PROGRESS = [
 
 
 def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
-    """Fail the runs of processes of ours that were killed, and free their pool slots; the next run would wait for them.
-
-    Dagster itself cannot tell: such a run has no worker that its daemon could watch.
+    """Fail the runs whose process was killed, and free their pool slots, which would otherwise block the next run.
 
     Returns:
         The ids of the runs.
@@ -40,7 +38,7 @@ def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
 
 
 def this_process() -> str:
-    """What names this process among all that ever ran on this machine: the value of :data:`PROCESS_TAG`."""
+    """The value of :data:`PROCESS_TAG` for this process, unique among all that ever ran on this machine."""
     process = psutil.Process()
     return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
 
