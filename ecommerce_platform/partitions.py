@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from dagster import BackfillPolicy, DailyPartitionsDefinition, PartitionKeyRange, partition_loading_context
+from dagster import BackfillPolicy, DailyPartitionsDefinition, partition_loading_context
 
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.settings import load_settings
@@ -40,11 +40,6 @@ daily = Days(start_date=load_settings().first_day.isoformat(), timezone="UTC")
 
 one_run = BackfillPolicy.single_run()
 """A backfill of many days is one run: the work is set-based, and starting a run costs more than loading a day."""
-
-
-def day_range(start: dt.date, end: dt.date) -> PartitionKeyRange:
-    """The partitions from ``start`` to ``end``, inclusive."""
-    return PartitionKeyRange(start.isoformat(), end.isoformat())
 
 
 def range_tags(start: dt.date, end: dt.date) -> dict[str, str]:
