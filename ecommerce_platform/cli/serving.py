@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     from ecommerce_platform.cli.supervisor import Child
 
-WATCH_SECONDS = 3
-"""Seconds between checks of the code server and the database while ``up`` serves."""
-
 
 @click.command()
 @click.option("--days", type=click.IntRange(1, 36500), help="Load this many days instead of the whole history.")
@@ -179,6 +176,7 @@ def _watches(
 ) -> Callable[[], str | None]:
     """Monitor failures that do not end a process, in the background; the result names a child to restart, if any."""
     from ecommerce_platform.automation.pulse import CodeServerWatch, TickWatch
+    from ecommerce_platform.cli.supervisor import WATCH_SECONDS
     from ecommerce_platform.instance.code_server import ask_code_server
     from ecommerce_platform.resources.database import embedded_server
 

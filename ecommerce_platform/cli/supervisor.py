@@ -25,7 +25,7 @@ GRACE_SECONDS = 5
 
 LOOK_SECONDS = 0.2
 WATCH_SECONDS = 3
-"""Seconds between calls of the watches."""
+"""Seconds between calls of the watches, and between the background checks behind them."""
 
 PAUSES = (1, 2, 4, 8, 16, 30)
 """Seconds before a process is restarted: the first time, the second time, and so on."""

@@ -110,7 +110,7 @@ def show(table: Table) -> None:
 
 
 def progress_bar() -> Progress:
-    """A progress bar with a description; without a terminal, it prints nothing but messages."""
+    """A progress bar with a description; it prints nothing if the console is not a terminal."""
     return Progress(
         SpinnerColumn(),
         BarColumn(),
