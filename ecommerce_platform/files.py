@@ -1,4 +1,4 @@
-"""Files that other people read: written whole or not at all, and safe to open."""
+"""Files for other people and programs: written completely or not at all, and safe to open."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""The last four are the full-width forms of the first four, which some spreadsheets take for them."""
+"""The last four are the full-width forms of the first four, which some spreadsheets also treat as formulas."""
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace a file, making its parent folders. ``mode`` says who may read it, as far as the umask lets them.
+    """Replace a file, creating its parent folders. ``mode`` sets its permissions, subject to the umask.
 
-    A reader, and a crash at any moment, finds the old content or the new, never a part. (A power cut may bring the old
-    one back: the folder is not synced, which would double the time that a thousand small files take.)
+    A reader, or a crash at any moment, finds either the old or the new content, never a part. A power failure may
+    restore the old file: the folder is not synced, because that would double the time for a thousand small files.
 
     Raises:
-        OSError: it cannot be written; no temporary file stays.
+        OSError: the file cannot be written; no temporary file remains.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A hidden name with another ending: *.csv never shows half a file. A sibling: a rename is atomic within one file
-    # system only.
+    # The name is hidden and has another suffix, so *.csv never matches a partial file. It is in the same folder
+    # because a rename is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -46,7 +46,7 @@ def spreadsheet_csv(frame: pd.DataFrame) -> bytes:
 
 
 def without_formula(value: Any) -> Any:
-    """The value; text that a spreadsheet would run as a formula gets a leading apostrophe.
+    """The value, with a leading apostrophe if it is text that a spreadsheet would run as a formula.
 
     Source: OWASP, CSV Injection.
     """
@@ -54,7 +54,7 @@ def without_formula(value: Any) -> Any:
 
 
 def json_rows(frame: pd.DataFrame) -> bytes:
-    """A DataFrame as JSON: a list of one object per row; dates and moments as ISO 8601 text, decimals as numbers."""
+    """A DataFrame as a JSON list of one object per row; dates and timestamps as ISO 8601 text, decimals as numbers."""
     text = frame.to_json(orient="records", date_format="iso", default_handler=str)
     rows = json.loads(text or "[]")
     return (json.dumps(rows, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,9 +1,9 @@
-"""Checks: what must hold of each table, and how Dagster and ``ecommerce-platform verify`` ask.
+"""Data quality checks of each table, run by Dagster and by ``ecommerce-platform verify``.
 
-- ``contract``: every row keeps the pandera schema of its table;
+- ``contract``: every row conforms to the pandera schema of its table;
 - ``reconciliation``: every row is accounted for, and the numbers of all layers agree;
-- ``integrity``: histories without gaps, keys that exist, parents that are still missing;
-- ``volume`` and ``freshness``: warnings about today.
+- ``integrity``: histories have no gaps, keys exist, and rejected rows wait only for missing parents;
+- ``volume`` and ``freshness``: warnings about the present day.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ __all__ = ["CheckOutcome", "TableCheck", "all_checks", "table_checks"]
 def table_checks(
     *, raw_folder: Callable[[], Path] = raw_folder_of_settings, clock: Clock = utc_now
 ) -> list[TableCheck]:
-    """Every check of every table, free of Dagster, in the order of the DDL.
+    """Every check of every table, independent of Dagster, in the order of the DDL.
 
     Args:
-        raw_folder: where the files lie that staging is compared with.
-        clock: what time it is.
+        raw_folder: returns the folder of the files that staging is compared with.
+        clock: returns the current time.
     """
     tables = committed.tables()
     checks = [

@@ -1,4 +1,4 @@
-"""Accounting: every row of every file is kept, superseded or rejected, and nothing else (promise 2)."""
+"""Accounting: every row of every file is exactly one of kept, superseded and rejected (promise 2)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ecommerce_platform.io_managers.modes import Window
 
 @dataclass(frozen=True)
 class _Fate:
-    """What becomes of a feed's rows.
+    """How to classify a feed's rows.
 
     Attributes:
-        kept: the table that names the rows which it took by partition_date and source_row.
-        columns: its columns, of the same name in the feed's typed view, that are held against what was exported, with
-            their kinds for :func:`checksum`; without kinds where they may be null.
-        superseded: an SQL condition on ``typed``, a good row that is not kept: a row that wins over it holds its key.
+        kept: the table of the kept rows, which identifies each by partition_date and source_row.
+        columns: its columns that are compared with the columns of the same name in the feed's typed view, with their
+            kinds for :func:`checksum`; the kinds are None if columns may be null.
+        superseded: an SQL condition on ``typed``, a good row that is not kept: a row that takes precedence has its key.
     """
 
     kept: str
@@ -37,7 +37,7 @@ class _Fate:
 
 
 def _a_later_image(kept: str, key: str) -> str:
-    """Another image of the same day holds the key, and was made later."""
+    """The condition that a later image of the same day has the key."""
     return f"""
         exists (
             select 1
@@ -51,9 +51,9 @@ def _a_later_image(kept: str, key: str) -> str:
     """
 
 
-# Each class is looked for on its own, none is what the others leave over. A row is kept if production names
-# it as its source, rejected if it is in rejected_rows, superseded if it is good, its parents exist, and a row
-# that wins over it holds its key; a line also if a later day exported its order again with lines.
+# Each class has its own definition; none is just the remainder. A row is kept if production names it as its source,
+# rejected if it is in rejected_rows, and superseded if it is good, its parents exist, and a row that takes precedence
+# has its key. An order line is also superseded if a later day exported its order again with lines.
 FATES: Mapping[str, _Fate] = {
     "customers": _Fate(
         "production.customer_versions",
@@ -130,14 +130,14 @@ FATES: Mapping[str, _Fate] = {
 }
 
 ONCE = "offset bigint '0'"
-"""Keeps a subquery's columns from being computed wherever they are used. Parallel workers share such a subquery only
-where the number needs no conversion."""
+"""Prevents a subquery's columns from being recomputed at each use. Parallel workers can run such a subquery only if the
+number needs no conversion."""
 
 WRONG = "(is_altered or is_kept::integer + is_superseded::integer + is_rejected::integer <> 1)"
 
 
 def rows_are_accounted_for() -> TableCheck:
-    """The conservation check of all four feeds: what was found of each, and the rows that are in no class or in two."""
+    """The conservation check of all four feeds: counts each class, and finds rows in none or in more than one."""
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         parameters = window_parameters(window)
@@ -184,7 +184,7 @@ def rows_are_accounted_for() -> TableCheck:
 
 
 def _judged(feed: str, among: str = "") -> str:
-    """A SELECT of the class of each row of the window, or of those that ``among`` names by day and number."""
+    """A SELECT of the class of each row of the window, or of the rows in ``among`` by day and source row."""
     fate = FATES[feed]
     return f"""
         select
@@ -225,10 +225,11 @@ def _checksum(of: str, feed: str) -> str:
 
 
 def _per_day(feed: str) -> str:
-    """A SELECT of the numbers of each day, and whether its rows must be looked at one by one.
+    """A SELECT of the counts of each day, and whether its rows must be checked one by one.
 
-    The rows that nobody kept are few, and judged. Of the others it is enough that the checksum of all rows as exported
-    is that of the kept ones and these: then each row that production names is there, once, and with its own values.
+    The rows that are not kept are few, and are classified one by one. For the rest, it is enough that the checksum of
+    all exported rows equals that of the kept rows and these: then each row that production names exists, once, and with
+    the exported values.
     """
     fate = FATES[feed]
     return f"""
@@ -324,7 +325,7 @@ def _wrong_rows(feed: str) -> str:
             case
                 when not (is_kept or is_superseded or is_rejected)
                     then 'neither kept, superseded nor rejected'
-                when is_altered then 'kept with other values than exported'
+                when is_altered then 'kept with values that differ from the export'
                 else concat_ws(
                     ' and ',
                     case when is_kept then 'kept' end,
@@ -342,7 +343,7 @@ def _not_passed(feed: str) -> str:
         select
             staged.partition_date,
             null as source_row,
-            'the slice that is staged has not passed its checks, or was not checked' as fault
+            'the staged slice has not passed its checks, or was not checked' as fault
         from (
             select slice as partition_date, load_id
             from platform.slices

@@ -1,7 +1,7 @@
-"""The catalogue against the DDL: tables, constraints, views, functions and rights are those that sql/ddl makes.
+"""Compares the database's catalogue with sql/ddl: tables, constraints, views, functions and privileges.
 
-What sql/ddl makes is asked of the same server: the files are applied to a scratch database beside ours, so that no
-version of PostgreSQL writes a definition differently on one side.
+The files are applied to a scratch database on the same server, so that both sides print definitions in the format of
+the same version of PostgreSQL.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.postgres.ddl import apply_ddl
 
 Catalogue = Mapping[tuple[str, str], str]
-"""The definition of each object by its kind and name."""
+"""The definition of each object, by kind and name."""
 
 MARK = "Scratch database of ecommerce-platform verify: may be dropped"
 
 MAY_BE_ADDED = {"table", "view", "function", "index", "statistics", "sequence"}
-"""Kinds of which somebody may have made more, for use of their own. A trigger or a constraint acts on our rows."""
+"""Kinds of objects that users may add for their own use. A trigger or a constraint would act on the platform's rows."""
 
 
 def catalogue_check(url: str) -> TableCheck:
-    """The check that a database is what sql/ddl makes.
+    """The check that a database matches sql/ddl.
 
     Args:
-        url: a libpq URL of the owner, who may create databases; otherwise nothing is judged.
+        url: a libpq URL of the owner, who may create databases; with another login, the check is not evaluated.
     """
 
     def evaluate(connection: ClientConnection, _: Window) -> CheckOutcome:
@@ -69,7 +69,7 @@ def catalogue_check(url: str) -> TableCheck:
 
 @contextmanager
 def _scratch_database(url: str) -> Generator[str]:
-    """A database with our tables and no rows, beside ours; one at a time."""
+    """A database with the platform's tables and no rows, on the same server; one at a time."""
     name = f"{conninfo_to_dict(url)['dbname']}_verify_{secrets.token_hex(6)}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(hashtextextended('ecommerce-platform verify', 0))")
@@ -80,7 +80,7 @@ def _scratch_database(url: str) -> Generator[str]:
             apply_ddl(scratch)
             yield scratch
         finally:
-            # Also those of a verification that was killed.
+            # Also drops those that a killed verification left.
             marked = connection.execute(
                 "select datname from pg_database where shobj_description(oid, 'pg_database') = %s", (MARK,)
             ).fetchall()
@@ -90,7 +90,7 @@ def _scratch_database(url: str) -> Generator[str]:
 
 def _catalogue(url: str) -> Catalogue:
     with psycopg.connect(url) as connection:
-        # Every name is written with its schema.
+        # With this search path, every name is printed with its schema.
         connection.execute("set local search_path = pg_catalog")
         rows = connection.execute(OBJECTS).fetchall()
     return {(kind, name): definition for kind, name, definition in rows}

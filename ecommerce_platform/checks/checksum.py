@@ -1,4 +1,4 @@
-"""A row as one number, so that many rows are compared by one."""
+"""Computes the checksum of a row, so that one number can represent many rows in a comparison."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterable
 
 HASHES = {
     "integer": "hashint8extended({value}, {seed})",
-    # PostgreSQL folds the halves of a large number into one, and takes no notice of a sign.
+    # PostgreSQL folds the halves of a large number into one, and ignores the sign.
     "id": "hashint8extended({value}, {seed} # ({value} >> 32))",
     "numeric": "hash_numeric_extended({value}, {seed} # ({value} < 0)::integer)",
-    # A numeric that a CHECK keeps from being negative: the same number, without asking for the sign.
+    # A numeric that a CHECK prevents from being negative: the same value as "numeric", without testing the sign.
     "amount": "hash_numeric_extended({value}, {seed})",
     "date": "hashint8extended({value} - date '2000-01-01', {seed})",
 }
 
 
 def checksum(columns: Iterable[tuple[str, str]]) -> str:
-    """An SQL expression of 64 bits over columns without null; null as soon as one of them is null.
+    """A 64-bit SQL expression over columns that are not null; null if any of them is null.
 
-    PostgreSQL's hash of a whole row takes nulls and any type, and half as long again.
+    PostgreSQL's hash of a whole row accepts nulls and any type, but takes half as long again.
 
     Args:
-        columns: an expression, and a key of ``HASHES``.
+        columns: pairs of an expression and a key of ``HASHES``.
     """
     chain = "0"
     for value, kind in columns:

@@ -1,8 +1,8 @@
-"""From pandera schemas to SQL: the statement that judges a table by its contract.
+"""Compiles pandera schemas to SQL: the statement that checks a table against its contract.
 
-pandera's Ibis backend gives each rule as a boolean expression over the columns. One statement counts the violations
-of all rules in one pass over the table; no row is moved. Ibis and pandera are dear to import, so this is used only
-where the manifest is written, where a database enforces something else than sql/ddl says, and to show rows that break a
+pandera's Ibis backend turns each rule into a boolean expression over the columns. One statement counts the violations
+of all rules in one pass over the table; no row leaves the database. Ibis and pandera are slow to import, so this module
+is used only to write the manifest, for a database whose constraints differ from sql/ddl, and to show rows that break a
 rule.
 """
 
@@ -23,7 +23,7 @@ from pandera.api.ibis.types import IbisData
 from pandera.ibis import DataFrameSchema
 from sqlglot import exp
 
-from ecommerce_platform.checks.constraints import kept
+from ecommerce_platform.checks.constraints import enforced_by_checks
 from ecommerce_platform.checks.outcome import SAMPLES
 from ecommerce_platform.postgres.facts import TableFacts
 from ecommerce_platform.schemas import schema_of
@@ -34,25 +34,25 @@ DAY = "partition_date"
 MONTH = "month_start"
 BUYER = "customer_id"
 CUSTOMER_HISTORY = "warehouse.dim_customer"
-"""For some days, the versions of the customers whose images, orders or lines came are judged. Those of others change
-where an order goes from one customer to another, and wait for ``verify``. The other dimensions are small."""
+"""A run over some days checks the versions of customers whose images, orders or lines arrived. Those of other customers
+change only if an order moves from one customer to another; ``verify`` checks them. The other dimensions are small."""
 PERSONAL = ("staging", "production")
-"""Schemas whose values may be personal: their failing rows are named by key only."""
+"""Schemas whose values may be personal: their failing rows are identified only by key."""
 
 ONE_TEXT = re.compile(r"'(?:[^']|'')*'")
 SET_OF_TEXTS = re.compile(r"IN \(('(?:[^']|'')*'(?:,\s*'(?:[^']|'')*')*)\)")
 
-# Ibis writes a date as a call; these two stand for the parameters of the statement.
+# Ibis writes a date as a function call; these two dates are placeholders for the statement's parameters.
 START, END = dt.date(1900, 1, 2), dt.date(1900, 1, 3)
 
 
 @lru_cache(maxsize=256)
 def compile_contract(table: str, facts: TableFacts) -> Contract:
-    """The contract of a table of which a database says these facts.
+    """The contract of a table, given the facts from a database's catalogue.
 
     Raises:
-        ValueError: the table and its schema do not have the same columns.
-        TypeError: a rule is none that can be compiled.
+        ValueError: the table and its schema have different columns.
+        TypeError: a rule cannot be compiled.
     """
     strangers = set(schema_of(table).columns) ^ set(dict(facts.columns))
     if strangers:
@@ -63,23 +63,23 @@ def compile_contract(table: str, facts: TableFacts) -> Contract:
         of_days = of_days.replace(f"MAKE_DATE({day.year}, {day.month}, {day.day})", f"%({name})s")
         if plan.has_days and f"%({name})s" not in of_days:
             raise TypeError(f"{table}: Ibis no longer writes a date as MAKE_DATE(…): {of_days[:200]}")
-    return Contract(plan.rules, plan.kept, plan.has_days, plan.count(None), of_days)
+    return Contract(plan.rules, plan.enforced, plan.has_days, plan.count(None), of_days)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The statements of a contract, as functions of the days (first included, last not) or None.
+    """The statements of a contract, as functions of the days (start included, end excluded) or None.
 
     Attributes:
         rules: the names of the rules, in the order of the counts.
-        kept: the names of the rules that constraints enforce.
-        has_days: whether the rows that the days of a run concern can be told.
-        count: one row: rows tested, then the violations of each rule.
-        show: some rows that break the rule of this number.
+        enforced: the names of the rules that constraints enforce.
+        has_days: whether the rows affected by the days of a run can be determined.
+        count: returns one row: rows tested, then the violations of each rule.
+        show: returns some rows that break the rule with the given number.
     """
 
     rules: tuple[str, ...]
-    kept: tuple[str, ...]
+    enforced: tuple[str, ...]
     has_days: bool
     count: Callable[[Any], str]
     show: Callable[[int, Any], str]
@@ -87,11 +87,11 @@ class Plan:
 
 @lru_cache(maxsize=256)
 def plan_of(table: str, facts: TableFacts) -> Plan:
-    """The statements of a contract, those that show the rows that break a rule among them."""
+    """The statements of a contract, including those that show the rows that break a rule."""
 
     @ibis.udf.scalar.builtin(name="hashtextextended")
     def hashed(text: str, seed: int) -> int:
-        """PostgreSQL's own: a number is sorted in half the time of its text."""
+        """PostgreSQL's function: sorting a number takes half the time of sorting its text."""
         raise NotImplementedError
 
     hash_of: Any = hashed
@@ -120,7 +120,7 @@ def plan_of(table: str, facts: TableFacts) -> Plan:
 
     def of_days(days: Any, rows: ir.Table = whole) -> ir.Table:
         if database == "staging":
-            # An earlier load may lie beside the latest one.
+            # Earlier loads may be stored beside the latest one.
             slices = ibis.table({"table_name": "string", "load_id": "int64"}, name="slices", database="platform")
             rows = rows.filter(rows.load_id.isin(slices.filter(slices.table_name == table).load_id))
         if days is None:
@@ -140,10 +140,10 @@ def plan_of(table: str, facts: TableFacts) -> Plan:
         return rows.filter(rows.sale_date.isin(sales.sale_date))
 
     def judged(days: Any, *extra: str) -> ir.Table:
-        # The rules are columns of an inner SELECT, because a rule may look at other rows of its file.
+        # The rules are columns of an inner SELECT, because a rule may depend on other rows of its file.
         rows = of_days(days)
         broken = {f"r{i}": ~rule.holds for i, rule in enumerate(asked(rows))}
-        # As text: Python has no date for infinity.
+        # Cast to text, because Python has no infinite date.
         return rows.select(
             *([DAY] if is_by_file else []), **broken, **{name: rows[name].cast("string") for name in extra}
         )
@@ -154,8 +154,8 @@ def plan_of(table: str, facts: TableFacts) -> Plan:
         files = rows.group_by(DAY).aggregate(rows_tested=rows.count(), **counts)
         for i, rule in enumerate(rules):
             if rule.distinct:
-                # A view of its own: what two parts of a statement share, Ibis writes as one WITH, and PostgreSQL
-                # then puts the whole table into a file.
+                # A separate view: Ibis writes an expression that two parts of a statement share as one WITH, which
+                # PostgreSQL would materialize for the whole table in a temporary file.
                 rows = of_days(days, whole.view())
                 key: Any = 0
                 for name in rule.distinct:
@@ -198,20 +198,20 @@ def plan_of(table: str, facts: TableFacts) -> Plan:
         return _text_of(rows.select(*shown).limit(SAMPLES))
 
     def asked(rows: ir.Table) -> list[Rule]:
-        return [rule for rule, is_kept in zip(rules_of(schema, rows), sees_to, strict=True) if not is_kept]
+        return [rule for rule, is_enforced in zip(rules_of(schema, rows), enforced, strict=True) if not is_enforced]
 
     all_rules = rules_of(schema, whole)
-    sees_to = _kept_by_database(all_rules, schema, whole, facts)
-    rules = [rule for rule, is_kept in zip(all_rules, sees_to, strict=True) if not is_kept]
+    enforced = _enforced_by_database(all_rules, schema, whole, facts)
+    rules = [rule for rule, is_enforced in zip(all_rules, enforced, strict=True) if not is_enforced]
     is_by_file = any(rule.several for rule in rules)
     names = tuple(rule.name for rule in rules)
-    left_out = tuple(rule.name for rule, is_kept in zip(all_rules, sees_to, strict=True) if is_kept)
+    enforced_names = tuple(rule.name for rule, is_enforced in zip(all_rules, enforced, strict=True) if is_enforced)
     has_days = DAY in types or sold is not None or is_customer_history
-    return Plan(names, left_out, has_days, count, show)
+    return Plan(names, enforced_names, has_days, count, show)
 
 
 def _text_of(rows: ir.Table) -> str:
-    """SQL that is the same in every process: Ibis writes the values of a set in an order that is not."""
+    """SQL that is the same in every process: Ibis writes the values of a set in varying order, so they are sorted."""
 
     def in_order(found: re.Match[str]) -> str:
         return f"IN ({', '.join(sorted(ONE_TEXT.findall(found[1])))})"
@@ -220,7 +220,7 @@ def _text_of(rows: ir.Table) -> str:
 
 
 def _sold_column(table: str) -> str | None:
-    """What a row of an aggregate adds up, a customer's sales or those of a day or month; None for other tables."""
+    """The column by which an aggregate sums sales: customer, day or month; None for other tables."""
     key = schema_of(table).unique or []
     columns = [name for name in (BUYER, "sale_date", MONTH) if name in key]
     return columns[0] if columns and table.startswith(("warehouse.agg_", "warehouse.mart_")) else None
@@ -231,11 +231,11 @@ class Rule:
     """One rule of a schema.
 
     Attributes:
-        name: the column, where it is about one, and what must hold.
-        holds: a boolean column over the rows; null counts as kept.
-        several: where above 0, the rows of one day's file break the rule only if at least so many do,
-        share: and more than this share of the file.
-        distinct: for a rule against repeated keys, the columns of the key.
+        name: the column, if the rule is about one, and the condition.
+        holds: a boolean column over the rows; null counts as true.
+        several: if above 0, a day's file breaks the rule only if at least this many of its rows do,
+        share: and more than this share of its rows.
+        distinct: for a rule against duplicate keys, the columns of the key.
     """
 
     name: str
@@ -246,19 +246,19 @@ class Rule:
 
 
 def rules_of(schema: DataFrameSchema, rows: ir.Table) -> list[Rule]:
-    """Every rule of a schema over ``rows``: not null, rules of a column, rules of several, the unique key.
+    """Every rule of a schema over ``rows``: not null, rules of one column, rules of several columns, the unique key.
 
     Raises:
-        TypeError: a check gives no boolean column.
+        TypeError: a check does not return a boolean column.
     """
 
     def rule(check: Any, column: str | None) -> Rule:
         result: Any = check._check_fn(IbisData(rows, column), **check._check_kwargs)
         if isinstance(result, ir.Table):
-            # pandera's own checks give a projection of one column: the expression behind it is over ``rows``.
+            # pandera's own checks return a projection of one column, whose expression is over ``rows``.
             (result,) = (value.to_expr() for value in result.op().values.values())
         if not isinstance(result, ir.BooleanColumn):
-            raise TypeError(f"{schema.name}: rule {check.error!r} gives {type(result).__name__}, not a boolean column")
+            raise TypeError(f"{schema.name}: rule {check.error!r} returns {type(result).__name__}, not a boolean")
         share, several = tolerance(check) or (0.0, 0)
         name = f"{column}: {check.error}" if column else str(check.error)
         return Rule(name, result, several, share, distinct_key(check))
@@ -284,17 +284,21 @@ def _unique(columns: Sequence[str]) -> str:
     return f"unique: {', '.join(columns)}"
 
 
-def _kept_by_database(rules: Sequence[Rule], schema: DataFrameSchema, rows: ir.Table, facts: TableFacts) -> list[bool]:
-    """Of each rule of a schema over ``rows``, whether no row breaks it because the database refuses such a row."""
+def _enforced_by_database(
+    rules: Sequence[Rule], schema: DataFrameSchema, rows: ir.Table, facts: TableFacts
+) -> list[bool]:
+    """Whether each rule of a schema over ``rows`` is enforced by a constraint."""
     names = {_not_null(name) for name in facts.required}
     if schema.unique and tuple(sorted(schema.unique)) in facts.unique:
         names.add(_unique(schema.unique))
-    is_kept = [rule.name in names for rule in rules]
-    open_ones = [i for i, rule in enumerate(rules) if not is_kept[i] and not rule.several]
+    is_enforced = [rule.name in names for rule in rules]
+    open_ones = [i for i, rule in enumerate(rules) if not is_enforced[i] and not rule.several]
     if facts.checks and open_ones:
         statement = ibis.to_sql(rows.select(**{f"r{i}": rules[i].holds for i in open_ones}), dialect="postgres")
         selected = sqlglot.parse_one(statement, dialect="postgres", into=exp.Select).selects
         conditions = [each.unalias().sql("postgres") for each in selected]
-        for i, by_check in zip(open_ones, kept(conditions, facts.checks, dict(facts.columns)), strict=True):
-            is_kept[i] = by_check
-    return is_kept
+        for i, by_check in zip(
+            open_ones, enforced_by_checks(conditions, facts.checks, dict(facts.columns)), strict=True
+        ):
+            is_enforced[i] = by_check
+    return is_enforced

@@ -1,4 +1,4 @@
-"""Files against staging: every row of a file is there, exactly as exported."""
+"""Compares files with staging: every row of a file is in staging, exactly as exported."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from ecommerce_platform.feeds.reader import lines_of_feed_file, read_feed_file
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 
-# pyarrow makes its functions when it is imported: a type checker does not see them.
+# pyarrow creates its functions at import time, so a type checker cannot see them.
 pc: Any = pyarrow.compute
 
-# The text of a whole day is put together the same way here and on the server, so that one MD5 a day is compared. The
-# marks cannot come about by chance in a row: no field holds them in any export that we have seen, and a row that did
-# would still be compared, only less strictly. Columns that the feed does not know are JSON in staging, and left out.
+# The text of a whole day is joined the same way here and on the server, so that only one MD5 per day is compared. No
+# export seen so far contains the separators in a field; such a row would still be compared, only less strictly.
+# Columns that are not part of the feed are JSON in staging, and are not compared.
 LAST_OF_FIELD, LAST_OF_ROW = "chr(31)", "chr(30)"
 
 
 def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
-    """The check that staging holds every row of the files of a feed, exactly as exported."""
+    """The check that staging has every row of a feed's files, exactly as exported."""
     table = f"staging.{feed}"
     digest_of_rows = f"md5(string_agg({_text_of_a_row(feed)}, {LAST_OF_ROW} order by source_row))"
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
-        # A run over a long history has read all its files a moment ago: it counts their rows, and verify reads them.
+        # A run over a long history has just read all its files, so it only counts their rows; verify reads them.
         is_deep = window.is_unbounded or (window.end - window.start).days <= DAYS_READ_AGAIN
         staged: dict[dt.date, tuple[int, str | None]] = {
             day: (rows, digest)
@@ -54,7 +54,7 @@ def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
                 (window.start, window.end),
             )
         }
-        # A day without rows is not in staging: of all days, those between its first and its last are looked at.
+        # A day without rows is not in staging, so an unbounded window covers the days from staging's first to its last.
         if window.is_unbounded and staged:
             window = Window(min(staged), max(staged) + dt.timedelta(days=1))
         wrong: list[dict[str, str | None]] = []

@@ -1,8 +1,8 @@
-"""Rules that the database keeps by itself: they stand in a CHECK of the table.
+"""Recognizes rules that the database enforces, because they are part of a CHECK constraint of the table.
 
-PostgreSQL says a CHECK in its own words (``((quantity)::numeric * unit_price)``) and Ibis a rule in its own
-(``"t0"."quantity" * "t0"."unit_price"``). Both are brought into one form and compared. What cannot be recognised is
-not kept: the rule is then asked, which costs time and changes no verdict.
+PostgreSQL prints a CHECK in one form (``((quantity)::numeric * unit_price)``) and Ibis a rule in another
+(``"t0"."quantity" * "t0"."unit_price"``). Both are normalized and compared. A rule that is not recognized is evaluated
+by the check, which costs time and does not change the result.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 EXACT = ("smallint", "integer", "bigint", "numeric")
-"""Types of which a cast to plain numeric changes no value."""
+"""Types whose values do not change when cast to plain numeric."""
 
 
-def kept(rules: Iterable[str], checks: Iterable[str], types: Mapping[str, str]) -> list[bool]:
-    """Of each rule, whether every row of a table keeps it because the database refuses any other.
+def enforced_by_checks(rules: Iterable[str], checks: Iterable[str], types: Mapping[str, str]) -> list[bool]:
+    """Whether each rule is enforced by a table's CHECK constraints.
 
     Args:
         rules: conditions of SQL over the columns of the table.
@@ -33,7 +33,7 @@ def kept(rules: Iterable[str], checks: Iterable[str], types: Mapping[str, str]) 
 
 
 def _conditions(text: str, types: Mapping[str, str]) -> Iterator[exp.Expr]:
-    """The parts of a condition that must all hold, each in one form; none of a text that is not understood."""
+    """The normalized conjuncts of a condition; none if the text cannot be parsed."""
     try:
         tree = sqlglot.parse_one(text, dialect="postgres")
     except SqlglotError:
@@ -51,7 +51,7 @@ def _conditions(text: str, types: Mapping[str, str]) -> Iterator[exp.Expr]:
 
 
 def _plain(node: exp.Expr, types: Mapping[str, str]) -> exp.Expr:
-    """The same expression without what changes its look alone."""
+    """The expression in normal form, without purely syntactic differences."""
     while isinstance(node, exp.Paren) or _is_idle_cast(node, types):
         node = node.this
     if isinstance(node, exp.Column):
@@ -63,7 +63,7 @@ def _plain(node: exp.Expr, types: Mapping[str, str]) -> exp.Expr:
         if isinstance(values, exp.Array):
             node = exp.In(this=node.this, expressions=values.expressions)
     if isinstance(node, exp.In):
-        # Ibis writes the values of a set in an order that differs from process to process.
+        # Ibis writes the values of a set in an order that differs between processes.
         values = [_plain(value, types) for value in node.expressions]
         return exp.In(**{**node.args, "this": _plain(node.this, types), "expressions": sorted(values, key=repr)})
 
@@ -76,7 +76,7 @@ def _plain(node: exp.Expr, types: Mapping[str, str]) -> exp.Expr:
 
 
 def _is_idle_cast(node: exp.Expr, types: Mapping[str, str]) -> bool:
-    """A cast that changes no value: a number or an exact column to plain numeric, a text to text or date."""
+    """Whether a cast changes no value: a number or an exact column to plain numeric, or a text to text or date."""
     if not isinstance(node, exp.Cast) or node.to.expressions:
         return False
     value, to = node.this.unnest(), node.to.this

@@ -1,8 +1,8 @@
-"""The contract of a table: its pandera schema as one SQL statement, evaluated where the data is.
+"""The contract of a table: its pandera schema as one SQL statement, evaluated in the database.
 
-For a run of some days it looks at their rows only, where a row has a ``partition_date``, adds up the sales of a day or
-month, or is a customer's. Only a failing rule fetches a few failing rows, by key. What constraints enforce (a key, a
-column without null, a CHECK) is not counted again.
+A run over some days checks only their rows if the table has a ``partition_date``, sums sales by day or month, or is
+about customers. A few failing rows are fetched, by key, only for a failing rule. Rules that constraints enforce (a key,
+NOT NULL, a CHECK) are not evaluated again.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ecommerce_platform.tables.manifest import Contract, entry
 
 
 def contract(table: str) -> TableCheck:
-    """The check that every row of ``table`` keeps its schema.
+    """The check that every row of ``table`` conforms to its schema.
 
-    Imports pandera only where the database is not what sql/ddl makes, or where a rule fails.
+    Imports pandera only if the database differs from sql/ddl, or if a rule fails.
     """
     return TableCheck(
         "contract",
@@ -46,7 +46,7 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
             [{"column": name, "where": "table" if name in columns else "schema"} for name in strangers],
         )
     compiled = expected.contract if facts == expected.facts else _compiled(table, facts)
-    # Staging is judged before production knows its days.
+    # Staging is checked before production has its days.
     is_whole = window.is_unbounded or (not table.startswith("staging.") and covers_all_days(connection, window))
     days = (window.start, window.end) if compiled.has_days and not is_whole else None
     cursor = (
@@ -65,9 +65,7 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
         said = "; ".join(f"{name}: {count:,} of {rows_tested:,} rows" for name, count in failed.items())
         text = f"{table} breaks its contract: {said}"
         if table.startswith("staging."):
-            text += (
-                ". Correct the files and materialize their days again; until then, production keeps its current rows"
-            )
+            text += ". Correct the files and materialize their days again; until then, production's rows stay unchanged"
     else:
         text = f"{rows_tested:,} rows follow {len(compiled.rules)} rules"
         text += f"; {len(compiled.enforced)} more are enforced by constraints" if compiled.enforced else ""
@@ -78,7 +76,7 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
 
 
 def _compiled(table: str, facts: TableFacts) -> Contract:
-    """The contract where a constraint is gone or was added: another set of rules is counted."""
+    """The contract for a database with missing or added constraints, where a different set of rules is evaluated."""
     from ecommerce_platform.checks.compiler import compile_contract
 
     return compile_contract(table, facts)

@@ -1,4 +1,4 @@
-"""Freshness: the latest expected day is there. A warning, because a backfill must not fail by it."""
+"""Freshness: the latest expected day is loaded. Only a warning, because a backfill must not fail because of it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 
 DUE = dt.time(6, 0)
-"""The time (UTC) at which the day before must have been loaded."""
+"""The time (UTC) by which the previous day must be loaded."""
 
 Clock = Callable[[], dt.datetime]
 
 
 def utc_now() -> dt.datetime:
-    """The clock of the checks, the only one."""
+    """The current time: the only clock of the checks."""
     return dt.datetime.now(dt.UTC)
 
 
 def latest_expected_day(now: dt.datetime) -> dt.date:
-    """The latest business day (UTC) that must be there: yesterday, or the day before until ``DUE``."""
+    """The latest business day (UTC) that must be loaded: yesterday, or until ``DUE`` the day before."""
     moment = now.astimezone(dt.UTC)
     return moment.date() - dt.timedelta(days=1 if moment.time() >= DUE else 2)
 
 
 def freshness_checks(clock: Clock = utc_now) -> list[TableCheck]:
-    """That the latest expected day is in production's register of loaded days, and among the sales."""
+    """The checks that the latest expected day is in production's loaded days and in the fact table."""
     return [_latest_day(table, clock) for table in ("production.loaded_days", "warehouse.fact_sales")]
 
 

@@ -1,4 +1,4 @@
-"""The gate between staging and production, for a run that does not bring staging's own checks with it."""
+"""The gate between staging and production, for runs that do not include staging's own checks."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 
 LOADS = "loads"
-"""Metadata of a staging materialization: the numbers of its loads, ``FIRST to LAST``."""
+"""Metadata of a staging materialization: the range of its load numbers, ``FIRST to LAST``."""
 
 
 def judged_slices(context: AssetExecutionContext, connection: ClientConnection, window: Window) -> Mapping[str, object]:
-    """The slices that production may take: the latest of each feed and day, if all of them keep their contracts.
+    """The slices that production may read: the latest of each feed and day, if all of them conform to their contracts.
 
-    A blocking check stops what is downstream in its own run only: somebody who materializes production alone would
-    walk past it. So the contracts are asked again, unless this very run has just done so.
+    A blocking check stops downstream assets only in its own run; a run that materializes only production would bypass
+    it. So the contracts are evaluated again, unless the same run has just done so.
 
     Returns:
         ``judged``, the parameter of sql/transform/production/loaded_days.sql: when these slices were written.
 
     Raises:
-        Failure: a slice breaks its contract; names the slice and the rule. Trying again does not help.
+        Failure: a slice breaks its contract; the message names the slice and the rule. A retry does not help.
     """
-    # Read before they are judged: one that is still the latest when production takes it was so when it was judged.
+    # Read before the checks: a slice that is still the latest when production reads it was so when it was checked.
     written_at = latest_slices(connection, window)
     for feed in FEEDS:
         if _judged_by_this_run(context, connection, feed, window):
@@ -41,7 +41,7 @@ def judged_slices(context: AssetExecutionContext, connection: ClientConnection, 
 
 
 def latest_slices(connection: ClientConnection, window: Window) -> list[dt.datetime]:
-    """When the latest slices of staging of some days were written: one moment for all slices of a write."""
+    """The times at which the latest staging slices of some days were written; slices of one write share one."""
     moments = connection.execute(
         "select distinct written_at from platform.slices where slice >= %s and slice < %s", (window.start, window.end)
     ).fetchall()
@@ -51,7 +51,7 @@ def latest_slices(connection: ClientConnection, window: Window) -> list[dt.datet
 def _judged_by_this_run(
     context: AssetExecutionContext, connection: ClientConnection, feed: str, window: Window
 ) -> bool:
-    """Whether the contract passed in this run, and the slices are still those that this run has loaded."""
+    """Whether the contract passed in this run, and the slices are still those that this run loaded."""
     key = AssetKey(["staging", feed])
     loaded = context.instance.get_latest_materialization_event(key)
     if (
@@ -64,7 +64,7 @@ def _judged_by_this_run(
     if not has_passed_in_run(context.instance, key, "contract", context.run.run_id):
         return False
     first, last = str(loaded.asset_materialization.metadata[LOADS].value).split(" to ")
-    # Of a slice without rows there is nothing to judge.
+    # A slice without rows needs no check.
     row = connection.execute(
         "select coalesce(bool_and(load_id between %s and %s), true) from platform.slices"
         " where table_name = %s and slice >= %s and slice < %s",

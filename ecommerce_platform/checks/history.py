@@ -1,16 +1,16 @@
-"""Histories: versions without gaps, the latest version in force, segments and ages of their day."""
+"""Checks of histories: versions have no gaps, and segments and age groups match their dates."""
 
 from __future__ import annotations
 
 from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 
 SEGMENT_THRESHOLDS = {"regular_orders": 3, "vip_orders": 10, "vip_revenue": 10_000}
-"""From how many orders, and how much revenue, a customer is a Regular and a VIP; said here a second time, so that a
-slip in sql/ddl/070_metrics.sql does not judge itself."""
+"""The orders and revenue from which a customer is a Regular or a VIP; repeated here on purpose, so that the check does
+not depend on sql/ddl/070_metrics.sql, which it verifies."""
 
 
 def history(of: str, bought: str | None) -> TableCheck:
-    """The versions of each customer or product cover all days from 2000-01-01 on, each day once."""
+    """The check that the versions of each customer or product cover each day from 2000-01-01 on exactly once."""
     table, ids, parents = f"warehouse.dim_{of}", f"{of}_id", f"production.{of}s"
     touched = f"select {ids} from production.{of}_versions where {IN_WINDOW}"
     if bought is not None:
@@ -83,7 +83,7 @@ def history(of: str, bought: str | None) -> TableCheck:
 
 
 def current_row_is_latest_version(of: str) -> TableCheck:
-    """The check that the current version of a dimension is the latest image of its entity."""
+    """The check that the current row of each customer or product is its latest version."""
     table, ids, versions = f"production.{of}s", f"{of}_id", f"production.{of}_versions"
     touched = f"{ids} in (select {ids} from {versions} where {IN_WINDOW})"
     return sql_check(
@@ -116,11 +116,11 @@ def current_row_is_latest_version(of: str) -> TableCheck:
 
 
 def segments_match_purchases() -> TableCheck:
-    """Purchases only ever add up, so that a segment which fits a version's first day and its last fits all between.
+    """The check of segments. Purchases only accumulate, so a segment that fits the first and last day fits all days.
 
-    It belongs to the fact, because the dimension is written before the fact: a sale carries the version of its day,
+    It belongs to the fact, because the dimension is written before the fact: a sale refers to the version of its day,
     and the sales of a customer's versions up to one are the purchases up to that version's last day. A run over some
-    days leaves out who was a VIP before them; ``verify`` judges everybody.
+    days omits customers who were already VIPs; ``verify`` checks all customers.
     """
     touched = f"""
         customer_id in (
@@ -211,7 +211,7 @@ def segments_match_purchases() -> TableCheck:
 
 
 def age_group_is_as_of_sale_date() -> TableCheck:
-    """Ages only go up: a version that is right on the first and on the last day of its sales is right in between."""
+    """The check of age groups. Ages only increase: a version that fits its first and last sale fits those between."""
     judged = """
             with bought as (
                 select

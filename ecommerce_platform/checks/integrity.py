@@ -1,4 +1,4 @@
-"""Integrity: what the database's own constraints cannot say."""
+"""Integrity: rules that the database's own constraints cannot express."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ecommerce_platform.checks.reconciliation import CUSTOMERS_WHO_BOUGHT, SALE_
 
 
 def integrity_checks() -> list[TableCheck]:
-    """All of them."""
+    """All integrity checks."""
     return [
         _emails_are_valid(),
         _order_totals(),
@@ -117,7 +117,7 @@ def _rejects_wait_for_missing_parents() -> TableCheck:
 
 
 def _rejects_break_a_rule() -> TableCheck:
-    """A row in its plainest form (staging's is_plain) needs few words to be right: no rule can be at odds with them."""
+    """The check of rejected rows in plain form (staging's is_plain), for which validity is simple to state."""
     own_fault = """
         rejected.missing_customer_id is null
         and rejected.missing_transaction_id is null

@@ -1,7 +1,7 @@
-"""What a check is, without Dagster: Dagster's checks and ``ecommerce-platform verify`` run the same objects.
+"""Checks independent of Dagster: Dagster's checks and ``ecommerce-platform verify`` run the same objects.
 
-A check answers with a :class:`CheckOutcome`. It raises ``psycopg.Error`` when the database cannot answer: an
-outage is never a verdict about the data.
+A check returns a :class:`CheckOutcome`. It raises ``psycopg.Error`` if a query fails: an outage is never a verdict
+about the data.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.tables.loaded_days import covers_all_days
 
 SAMPLES = 5
-"""Failing rows that a check shows."""
+"""The maximum number of failing rows that a check shows."""
 
 Severity = Literal["ERROR", "WARN"]
 Value = str | int | float | bool
 ALL_DAYS = Window()
 IN_WINDOW = "partition_date >= %(start)s and partition_date < %(end)s"
-"""The rows of the files of a window's days, for the parameters of :func:`window_parameters`."""
+"""The condition that a row is from the files of a window's days; uses :func:`window_parameters`."""
 
 IS_LATEST_LOAD = "load_id in (select load_id from platform.slices)"
-"""A row of staging is of the latest load of its slice, whether that has passed or not."""
+"""The condition that a staging row is from the latest load of its slice, whether that passed its checks or not."""
 
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """The verdict of one check.
+    """The result of one check.
 
     Attributes:
-        passed: the verdict.
-        rows_tested: rows (or keys, or days) that were looked at.
-        violations: how many of them break a rule, added up over the rules.
-        description: one sentence; for a failure the rule, the count and the first failing key.
-        samples: up to ``SAMPLES`` failing rows, named by their keys, as text by column.
+        passed: whether the check passed.
+        rows_tested: the number of rows (or keys, or days) that were checked.
+        violations: the number of violations, summed over the rules.
+        description: one sentence; for a failure, the rule, the count and the first failing key.
+        samples: up to ``SAMPLES`` failing rows, identified by their keys, as text by column.
         metadata: further numbers and texts, for example the totals that were compared.
-        is_judged: False where the check could not tell; then it counts neither as passed nor as failed.
+        is_judged: False if the check could not be evaluated; then it counts neither as passed nor as failed.
     """
 
     passed: bool
@@ -65,11 +65,11 @@ class TableCheck:
     Attributes:
         name: unique among the checks of the table.
         table: schema.table.
-        description: what holds when it passes.
-        evaluate: looks at the days of a window, given an autocommit connection; see :meth:`run`.
-        severity: ERROR stops what is downstream, WARN does not.
-        reads: other tables that must be written before the check runs, where lineage does not say so already.
-        is_about_now: whether it judges the present moment, not the data; left out of a verification.
+        description: the condition that holds if it passes.
+        evaluate: checks the days of a window, given an autocommit connection; see :meth:`run`.
+        severity: ERROR blocks downstream assets, WARN does not.
+        reads: other tables that must be written before the check runs, if lineage does not imply it.
+        is_about_now: whether it is about the current time, not the data; such checks are not part of ``verify``.
     """
 
     name: str
@@ -81,10 +81,10 @@ class TableCheck:
     is_about_now: bool = False
 
     def run(self, connection: ClientConnection, window: Window | None = None) -> CheckOutcome:
-        """Judge the rows of the window, or the whole table without one.
+        """Check the rows of the window, or the whole table if there is none.
 
         Raises:
-            psycopg.Error: the database cannot answer.
+            psycopg.Error: a query fails.
         """
         return self.evaluate(connection, window or ALL_DAYS)
 
@@ -101,22 +101,22 @@ def sql_check(
     values: Mapping[str, object] | None = None,
     concerned: Mapping[str, str] | None = None,
 ) -> TableCheck:
-    """A check that is a SELECT of what is wrong.
+    """A check defined by a SELECT of the violations.
 
-    Both texts may use the dates ``%(start)s`` (included) and ``%(end)s`` (excluded).
+    Both SQL texts may use the dates ``%(start)s`` (included) and ``%(end)s`` (excluded).
 
     Args:
         name: see :class:`TableCheck`.
         table: see :class:`TableCheck`.
         description: see :class:`TableCheck`.
-        broken: one row a violation. Its columns are shown, so they are keys and numbers, never personal data.
-        tested: one row: ``rows_tested``, and further numbers to show beside it. A column ``suspects`` among them is a
-            cheaper way to learn that nothing is wrong: where it is 0, ``broken`` is not asked.
+        broken: one row per violation. Its columns are shown, so they are keys and numbers, never personal data.
+        tested: one row: ``rows_tested``, and further numbers to show. If a column ``suspects`` is 0, there are no
+            violations and ``broken`` is not run.
         severity: see :class:`TableCheck`.
         reads: see :class:`TableCheck`.
         values: further bound parameters of both texts.
-        concerned: conditions by name, on the rows that the days of a run concern. A text says ``$NAME`` for one, which
-            is ``true`` where the days are all: PostgreSQL walks an index for a condition that stands alone.
+        concerned: conditions, by name, on the rows that the days of a run affect. A text refers to one as ``$NAME``,
+            which becomes ``true`` for all days, so that PostgreSQL does not scan an index for it.
     """
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
@@ -148,7 +148,7 @@ def _found(violations: int, rows_tested: int) -> str:
 def count_and_samples(
     connection: ClientConnection, select: str | sql.Composable, parameters: Mapping[str, object] | None = None
 ) -> tuple[int, list[dict[str, str | None]]]:
-    """Run a SELECT once: how many rows it gives, and the first of them as text."""
+    """Run a SELECT once; return the number of its rows, and the first of them as text."""
     body = select if isinstance(select, sql.Composable) else as_sql(select)
     cursor = connection.execute(
         sql.SQL("select count(*) over () as violations, found.* from ({}) as found limit {}").format(
@@ -163,7 +163,7 @@ def count_and_samples(
 
 
 def as_sql(text: str) -> sql.SQL:
-    """A text of this package, of sql/, or made by Ibis, as SQL. Values are never in it, they are bound."""
+    """Mark a text from this package, from sql/ or from Ibis as SQL. Values are bound, never part of the text."""
     return sql.SQL(cast("LiteralString", text))
 
 
@@ -178,7 +178,7 @@ def as_text(value: object) -> str | None:
 
 
 def plain(value: object) -> Value:
-    """A number or text as Dagster's metadata takes it."""
+    """A value as a number or text for Dagster's metadata."""
     if isinstance(value, Decimal):
         return int(value) if value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, dt.date):

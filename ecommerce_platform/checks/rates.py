@@ -1,4 +1,4 @@
-"""Checks of a rate: some rows of every real shop are odd, and a warning that always burns is soon read by nobody."""
+"""Checks of a rate: every real shop has some faulty rows, and a warning that never clears is soon ignored."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 
 MOST = 0.05
-"""Above this share of the rows, by more than chance, a check warns whatever the days before were like."""
+"""Above this share of the rows, by more than chance, a check warns regardless of the previous days."""
 
 HISTORY = dt.timedelta(days=14)
-"""The days before those that are judged that say what is usual."""
+"""The period before the checked days that determines the usual rate."""
 
 DEVIATIONS = 3
 
 
 def rate_check(check: TableCheck, rows: str) -> TableCheck:
-    """The check, passed as long as no more of its rows are violations than usual, and never more than ``MOST``.
+    """The check, changed to pass unless it finds more violations than usual, or a share above ``MOST``.
 
     Args:
         check: finds the violations of some days.
-        rows: the end of "3 of 500 ...": what the violations are.
+        rows: the end of "3 of 500 ...", which describes the violations.
     """
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
@@ -56,10 +56,10 @@ def rate_check(check: TableCheck, rows: str) -> TableCheck:
 
 
 def most_usual(rows: int, rows_before: int, violations_before: int) -> int:
-    """The most violations in ``rows`` that are not worth a warning.
+    """The most violations in ``rows`` that do not cause a warning.
 
-    The binomial mean plus three standard deviations: for the rate of the days before, as long as they hold at least as
-    many rows as are judged, and at most for ``MOST``. Three violations are no news for a rate that small.
+    It is the binomial mean plus three standard deviations, for the rate of the previous days if they have at least as
+    many rows, and at most for ``MOST``. Up to three violations never cause a warning.
     """
     above = _upper(rows, MOST)
     if rows_before < max(rows, 1):

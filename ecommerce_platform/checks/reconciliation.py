@@ -1,9 +1,9 @@
 """Reconciliation: every row is accounted for, and all layers agree to the cent.
 
-A daily run compares neighbours, on what its days touch: file with staging, staging with production,
+A daily run compares adjacent layers for the rows that its days affect: files with staging, staging with production,
 production with the fact, the fact with the aggregates, the aggregates with each other and with the extracts.
-Each link is cheap, and together they are the chain from the files to the dashboards. Without a window each
-link is compared as a whole.
+Each comparison is cheap, and together they cover the path from the files to the dashboards. Without a window, whole
+tables are compared.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ CUSTOMERS_WHO_BOUGHT = """
 
 
 def raw_folder_of_settings() -> Path:
-    """The raw folder that the settings name."""
+    """The raw folder of the settings."""
     return load_settings().raw
 
 
 def reconciliation_checks(raw_folder: Callable[[], Path] = raw_folder_of_settings) -> list[TableCheck]:
-    """All of them. ``raw_folder`` says where the files lie, FEED/YYYY-MM-DD.csv below it."""
+    """All reconciliation checks. ``raw_folder`` returns the folder of the files FEED/YYYY-MM-DD.csv."""
     return [
         *(file_is_complete(feed, raw_folder) for feed in FEEDS),
         rows_are_accounted_for(),
@@ -64,15 +64,15 @@ def agrees(
     theirs: str,
     concerned: Mapping[str, str] | None = None,
 ) -> TableCheck:
-    """A check that two SELECTs give the same ``measures`` for each ``key``, or once without one.
+    """A check that two SELECTs return the same ``measures`` for each ``key``, or in total if there is no key.
 
     Args:
-        table: whose check it is.
-        other: the table that it is held against.
-        key: columns of both SELECTs that name a row.
+        table: the table that is checked.
+        other: the table that it is compared with.
+        key: columns of both SELECTs that identify a row.
         measures: columns of both SELECTs that must be equal.
-        ours: what ``table`` says.
-        theirs: what ``other`` says.
+        ours: the SELECT from ``table``.
+        theirs: the SELECT from ``other``.
         concerned: see :func:`sql_check`.
     """
     shown = [f"coalesce(ours.{name}, theirs.{name}) as {name}" for name in key]
@@ -258,8 +258,8 @@ def _aggregates_agree() -> list[TableCheck]:
     ]
 
 
-# Extracts whose rows add up to all sales, and the measures that do. An order has one customer and one
-# payment, so orders add up over those, but not over categories or discount bands.
+# Extracts whose rows sum to all sales, and their additive measures. An order has one customer and one payment method,
+# so orders are additive over those, but not over categories or discount bands.
 WHOLE: Mapping[str, tuple[str, ...]] = {
     "category_sales": ("units", "revenue", "cost", "profit"),
     "customer_segments": ("orders", "revenue", "profit"),

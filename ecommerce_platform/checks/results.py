@@ -1,7 +1,7 @@
-"""The last results of checks, in the database: what the dashboards, ``status``, the reports and the alerts read.
+"""The last check results, in the database: read by the dashboards, ``status``, the reports and the alerts.
 
-A check writes its result as soon as it has one, so that a run that stops there does not hide why. What failed over some
-days stays, for each of them, until that day is judged again; and the last result over all days stays beside the last
+A check stores its result immediately, so that a run that it stops still shows the reason. A failure over some days
+remains, for each of them, until that day is checked again; and the last result over all days is stored beside the last
 one over some days. See sql/ddl/150_monitoring.sql.
 """
 
@@ -23,19 +23,19 @@ ALL_DAYS = "all days"
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check has said of some days: a row of monitoring.check_results.
+    """The result of a check for some days: a row of monitoring.check_results.
 
     Attributes:
         table: schema.table.
         check: the name of the check.
         severity: ERROR or WARN.
-        passed: the verdict.
-        first_day: the first day that it looked at; None for all days.
-        last_day: the last day that it looked at; None for all days.
-        rows_tested: rows, keys or days.
-        violations: how many of them break a rule, added up over the rules.
+        passed: whether the check passed.
+        first_day: the first checked day; None for all days.
+        last_day: the last checked day; None for all days.
+        rows_tested: the number of rows, keys or days.
+        violations: the number of violations, summed over the rules.
         description: one sentence.
-        checked_at: when, with its time zone.
+        checked_at: the time of the check, with its time zone.
     """
 
     table: str
@@ -78,12 +78,12 @@ class CheckResult:
 def record_results(
     connection: ClientConnection, window: Window, results: Iterable[tuple[TableCheck, CheckOutcome]]
 ) -> None:
-    """Keep the results of some checks over the days of a window, in one transaction.
+    """Store the results of some checks over the days of a window, in one transaction.
 
     Args:
         connection: as loader.
-        window: the days that were looked at. A window around every day that is stored stands for all days.
-        results: each check with its outcome. One that could not judge says nothing, and changes nothing.
+        window: the checked days. A window that includes every stored day stands for all days.
+        results: each check with its outcome. A check that was not evaluated is not stored.
     """
     rows = [
         {
@@ -105,9 +105,9 @@ def record_results(
 
 
 def last_results(connection: ClientConnection) -> list[CheckResult]:
-    """What every check has said last, failures first; a check appears once for all days, and once for some days.
+    """The last results of every check, failures first: one over all days, and one over some days.
 
-    Of days that failed and were not judged again, each has its own.
+    Failures of other days that have not been checked again are also included.
     """
     rows = connection.execute(
         """
@@ -122,11 +122,11 @@ def last_results(connection: ClientConnection) -> list[CheckResult]:
 
 
 def forget_former_checks(url: str, checks: Iterable[TableCheck]) -> None:
-    """Delete the results of checks that are no more: nobody could make them pass.
+    """Delete the results of checks that no longer exist, because they could never pass again.
 
     Args:
         url: a libpq URL of the owner.
-        checks: all that are.
+        checks: all checks that exist.
     """
     names = [(check.table, check.name) for check in checks]
     with psycopg.connect(url) as connection:
@@ -138,7 +138,7 @@ def forget_former_checks(url: str, checks: Iterable[TableCheck]) -> None:
 
 
 def worst_by_check(results: Iterable[CheckResult]) -> dict[tuple[str, str], CheckResult]:
-    """Of each check (table, name) the result that counts where there are several: a failure before a pass."""
+    """The decisive result of each check (table, name) that has several: a failure takes precedence over a pass."""
     worst: dict[tuple[str, str], CheckResult] = {}
     for result in sorted(results, key=lambda result: result.passed):
         worst.setdefault((result.table, result.check), result)
@@ -146,7 +146,7 @@ def worst_by_check(results: Iterable[CheckResult]) -> dict[tuple[str, str], Chec
 
 
 def failing_checks(results: Sequence[CheckResult]) -> list[CheckResult]:
-    """Those that failed with severity ERROR."""
+    """The results that failed with severity ERROR."""
     return [result for result in results if result.is_blocking]
 
 

@@ -1,4 +1,4 @@
-"""Sales against production: every order line is in the fact once, at the versions in force on its day."""
+"""Compares sales with production: every order line is in the fact once, at the versions valid on its date."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINE = (
     ("items.discount_amount", "amount"),
     ("items.line_total", "amount"),
 )
-"""What a sale takes over from its line and order, for :func:`checksum`; ``SALE`` is the same of the sale."""
+"""The columns that a sale takes from its line and order, for :func:`checksum`; ``SALE`` lists the sale's own."""
 
 
 SALE = (
@@ -38,7 +38,7 @@ SALE = (
 
 
 def fact_agrees_with_production() -> TableCheck:
-    """The check that the fact holds every order line of production once, with its amounts."""
+    """The check that the fact has every order line of production once, with its amounts."""
     return sql_check(
         "agrees_with_production",
         "warehouse.fact_sales",
@@ -103,7 +103,7 @@ def fact_agrees_with_production() -> TableCheck:
             full join sales on lines.transaction_id = sales.transaction_id and lines.item_id = sales.item_id
             where lines is distinct from sales
         """,
-        # A checksum of each day's rows; a day that differs is looked at row by row.
+        # Compares a checksum of each day's rows; days that differ are compared row by row.
         tested=f"""
             with concerned as (
                 select transaction_id from production.transaction_items
@@ -149,7 +149,7 @@ def fact_agrees_with_production() -> TableCheck:
 
 
 def versions_are_valid_on_sale_date() -> TableCheck:
-    """The check that each sale points at the versions in force on its day."""
+    """The check that each sale refers to the versions valid on the sale date."""
     sales = """
             from warehouse.fact_sales as facts
             left join warehouse.dim_customer as customers on facts.customer_key = customers.customer_key

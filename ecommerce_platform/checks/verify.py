@@ -1,9 +1,8 @@
 """Verification of a whole database: every promise about the data, over all days, row by row.
 
-The daily checks look at what a run touched and compare neighbours. This is the deep look that a person asks
-for after an accident, a restore or a change by hand: every table that has a SELECT is computed again and
-compared row by row, which names a row that was deleted, added or changed anywhere between staging and the
-extracts.
+The daily checks compare adjacent layers for the rows that a run affected. Verification is the thorough check after an
+accident, a restore or a manual change: every table that has a SELECT is recomputed and compared row by row, which finds
+each row that was deleted, added or changed anywhere between staging and the extracts.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from ecommerce_platform.tables.manifest import tables as every_table
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of the answer: a check, what it said of the whole table, and the seconds that it took.
+    """One line of the report: a check, its result for the whole table, and its duration in seconds.
 
     The fields are those of :class:`TableCheck` and :class:`CheckOutcome`.
     """
@@ -58,7 +57,7 @@ class Verdict:
 
 
 def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_settings) -> list[TableCheck]:
-    """What :func:`verify` asks, in flow order: all checks but those about now, and all SELECTs."""
+    """The checks of tables for :func:`verify`, in flow order: all but those about the current time, and all SELECTs."""
     tables = list(every_table())
     checks = [check for check in table_checks(raw_folder=raw_folder) if not check.is_about_now]
     checks += [matches_transform(table) for table in transformed_tables()]
@@ -66,12 +65,12 @@ def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
 
 
 def file_checks() -> list[TableCheck]:
-    """What :func:`verify` asks of the files that are written from tables."""
+    """The checks of published files for :func:`verify`."""
     return [is_published(table) for table in every_table() if file_of(table) is not None]
 
 
 def all_verification_checks(url: str) -> list[TableCheck]:
-    """Everything that the command ``verify`` asks: of the catalogue, the tables, and the files written from them.
+    """All checks of the command ``verify``: of the catalogue, the tables, and the published files.
 
     Args:
         url: a libpq URL of the owner; with another login, the catalogue is not evaluated.
@@ -80,14 +79,14 @@ def all_verification_checks(url: str) -> list[TableCheck]:
 
 
 def verify(connection: ClientConnection, checks: Iterable[TableCheck]) -> Iterator[Verdict]:
-    """Judge the whole database, a check at a time, and keep each result for those who look.
+    """Check the whole database, one check at a time, and store each result.
 
     Args:
-        connection: autocommit, as loader: reads all layers, and makes temporary tables, which it drops.
-        checks: what is asked, as :func:`all_verification_checks`.
+        connection: in autocommit mode, as loader; all layers are read, and temporary tables are created and dropped.
+        checks: the checks, such as :func:`all_verification_checks`.
 
     Raises:
-        psycopg.Error: the database cannot answer.
+        psycopg.Error: a query fails.
     """
     for check in checks:
         begin = time.monotonic()
@@ -108,7 +107,7 @@ def verify(connection: ClientConnection, checks: Iterable[TableCheck]) -> Iterat
 
 
 def matches_transform(table: str) -> TableCheck:
-    """The check that a table holds exactly what sql/transform/SCHEMA/TABLE.sql gives over all days."""
+    """The check that a table holds exactly the result of sql/transform/SCHEMA/TABLE.sql over all days."""
     return TableCheck(
         "matches_transform",
         table,
@@ -118,13 +117,13 @@ def matches_transform(table: str) -> TableCheck:
 
 
 def is_published(table: str) -> TableCheck:
-    """The check that a table's file holds the table's rows, and that a report has any."""
+    """The check that a table's file has the table's rows, and that a report is not empty."""
 
     def evaluate(connection: ClientConnection, _: Window) -> CheckOutcome:
         counted = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(*table.split("."))))
         rows = int((counted.fetchone() or (0,))[0])
         is_loaded = connection.execute("select exists (select 1 from production.loaded_days)").fetchone()
-        # A shop without sales has extracts without rows; a report says something of any shop.
+        # Without sales, extracts are empty, but reports never are.
         if not rows and table.startswith("monitoring.") and is_loaded and is_loaded[0]:
             return CheckOutcome(False, 0, 1, f"{table} is empty: materialize it again.")
         if not (is_loaded and is_loaded[0]) and not rows:
@@ -153,7 +152,7 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
             """
             select {keys},
                 case when held.{first} is null then 'missing from the table'
-                    when expected.{first} is null then 'not given by the SELECT'
+                    when expected.{first} is null then 'not returned by the SELECT'
                     else 'different in ' || concat_ws(', ', {differences}) end as fault
             from {table} as held
             full join expected on {same_key}
@@ -179,7 +178,7 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
         counts = sql.SQL("select (select count(*) from {}), (select count(*) from expected)").format(this)
         rows_tested, rows_expected = connection.execute(counts).fetchone() or (0, 0)
     if not violations and rows_tested != rows_expected:
-        # Only without its primary key can a table hold a row twice.
+        # A table can have duplicate rows only if its primary key is missing.
         violations = abs(rows_tested - rows_expected)
         text = f"the table has {rows_tested:,} rows but the SELECT returns {rows_expected:,}: some rows are duplicated"
     elif violations:
@@ -190,21 +189,21 @@ def _compare(table: str, connection: ClientConnection, _: Window) -> CheckOutcom
 
 
 def _compute_again(connection: ClientConnection, table: str) -> list[str]:
-    """Fill the temporary table ``expected``, with the types of the table; the names of its columns."""
+    """Create the temporary table ``expected`` with the types of the table; return the names of its columns."""
     parameters: dict[str, object] = {
         "window_start": Window().start,
         "window_end": Window().end,
-        "judged": [],  # A slice that no run has judged yet is in no table.
+        "judged": [],  # A slice that no run has checked yet is in no table.
         "is_full_refresh": True,
     }
     scope = scope_path(table)
     if scope is not None:
-        # The SELECT names it, and does not read it where it computes all rows.
+        # The SELECT refers to the scope, but does not read it when it computes all rows.
         make_empty_scope(connection, table, scope.read_text(encoding="utf-8"))
     select = as_sql(transform_path(table).read_text(encoding="utf-8"))
     given = connection.execute(sql.SQL("select * from ({}) as given limit 0").format(select), parameters)
     names = [column.name for column in given.description or ()]
-    # CREATE TABLE AS may use parallel workers, INSERT may not; the casts round as storing in the table does.
+    # Unlike INSERT, CREATE TABLE AS can use parallel workers; the casts round as storing in the table does.
     types = columns_of(connection, table)
     columns = sql.SQL(", ").join(
         sql.SQL("given.{name}::{type} as {name}").format(name=sql.Identifier(name), type=as_sql(types[name]))
@@ -219,7 +218,7 @@ def _compute_again(connection: ClientConnection, table: str) -> list[str]:
 
 
 def make_empty_scope(connection: ClientConnection, table: str, scope: str) -> None:
-    """Make the temporary table ``scope`` with the columns of a table's scope, and without rows."""
+    """Create the temporary table ``scope`` with the columns of a table's scope, without rows."""
     unread = [Source(log, NEVER, 0, True) for log in logs_of(connection, tables_read(table))]
     nothing = sql.SQL("with {}").format(changes(unread, Window(), None)) if unread else sql.SQL("")
     connection.execute(

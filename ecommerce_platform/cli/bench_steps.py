@@ -1,4 +1,4 @@
-"""The steps of the benchmark that run in processes of their own, with its settings in their environment."""
+"""The steps of the benchmark that run in separate processes, with its settings in their environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def generate(first: str, last: str) -> dict[str, Any]:
-    """Make and write the files of some days; rows, orders and seconds."""
+    """Generate and write the files of some days; return rows, orders and seconds."""
     from ecommerce_platform.feeds.columns import FEEDS
     from ecommerce_platform.resources.source import Source
 
@@ -28,7 +28,7 @@ def generate(first: str, last: str) -> dict[str, Any]:
 
 
 def prepare() -> dict[str, Any]:
-    """Make the tables; the URL of the database."""
+    """Create the tables; return the URL of the database."""
     from ecommerce_platform.postgres.ddl import apply_ddl
     from ecommerce_platform.resources.database import database_url
     from ecommerce_platform.settings import load_settings
@@ -40,7 +40,7 @@ def prepare() -> dict[str, Any]:
 
 
 def load(first: str, last: str, answer: str, select: str | None = None) -> dict[str, Any]:
-    """Load some days in one run; its id."""
+    """Load some days in one run; return its id."""
     from dagster import DagsterInstance
 
     from ecommerce_platform.automation.runner import run_days
@@ -55,7 +55,7 @@ def load(first: str, last: str, answer: str, select: str | None = None) -> dict[
 
 
 def steps(run_id: str) -> dict[str, Any]:
-    """What the steps of a run took, in seconds."""
+    """Return the durations of the steps of a run, in seconds."""
     from dagster import DagsterEventType, DagsterInstance
 
     with DagsterInstance.get() as instance:
@@ -75,7 +75,7 @@ def steps(run_id: str) -> dict[str, Any]:
 
 
 def stop() -> dict[str, Any]:
-    """Stop the server."""
+    """Stop the embedded server."""
     from ecommerce_platform.resources.database import embedded_server
     from ecommerce_platform.settings import load_settings
 

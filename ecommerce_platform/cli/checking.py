@@ -66,7 +66,7 @@ def status(as_json: bool) -> None:
 
 
 def tell_missing(missing: Sequence[tuple[dt.date, dt.date]], settings: Settings) -> None:
-    """Name the days that are not loaded, and what to do."""
+    """Print the days that are not loaded, and how to load them."""
     if missing:
         spans = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in missing)
         drop = f"Drop their files into {settings.landing}, then load" if settings.source == "landing" else "Load"
@@ -74,7 +74,7 @@ def tell_missing(missing: Sequence[tuple[dt.date, dt.date]], settings: Settings)
 
 
 def tell_failing_checks(failing: Sequence[CheckResult]) -> bool:
-    """Name the checks that fail, with what to do; whether there are any."""
+    """Print the failing checks and what to do; return whether there are any."""
     for result in failing:
         told = f"{result.table} {result.check} failed over {result.days}: {result.description}"
         console.print(told, style="red", markup=False)

@@ -1,4 +1,4 @@
-"""``db``: the embedded server, or the one that ECOMMERCE_DATABASE_URL names."""
+"""``db``: manages the database on the embedded server, or on the one in ECOMMERCE_DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,13 +14,10 @@ from ecommerce_platform.cli.preparation import prepare
 from ecommerce_platform.cli.terminal import console, one_clear_error
 from ecommerce_platform.settings import load_settings
 
-if TYPE_CHECKING:
-    pass
-
 
 @click.group()
 def db() -> None:
-    """The database: the embedded server, or the one that ECOMMERCE_DATABASE_URL names."""
+    """Manage the database on the embedded server, or on the one in ECOMMERCE_DATABASE_URL."""
 
 
 @db.command("start")
@@ -38,7 +35,7 @@ class LoginOption(click.ParamType):
     name = "login"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Parse it, and read the password."""
+        """Parse the option, and read the password."""
         from ecommerce_platform.resources.database import Login
 
         parts = str(value).split(":", 2)
@@ -80,10 +77,10 @@ def db_prepare(logins: tuple[Any, ...]) -> None:
 @db.command("stop")
 @one_clear_error
 def db_stop() -> None:
-    """Stop the embedded server; the data stays."""
+    """Stop the embedded server. The data is not deleted."""
     settings = load_settings()
     if settings.database_url is not None:
-        raise click.UsageError("ECOMMERCE_DATABASE_URL points at a server that is not ours: stop it where it runs.")
+        raise click.UsageError("ECOMMERCE_DATABASE_URL is not the embedded server: stop that server where it runs.")
     from ecommerce_platform.resources.database import embedded_server
 
     console.print("PostgreSQL has stopped." if embedded_server(settings).stop() else "PostgreSQL was not running.")
@@ -123,9 +120,9 @@ def db_restore(arguments: tuple[str, ...]) -> None:
 
 
 def _run_client(name: str, arguments: tuple[str, ...]) -> None:
-    """Become a client program of PostgreSQL, connected to the database.
+    """Replace this process with a client program of PostgreSQL, connected to the database.
 
-    The embedded server's own programs are its version; for another server those of the machine are the likelier.
+    For another server than the embedded one, the programs installed on the machine more likely match its version.
     """
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -134,7 +131,7 @@ def _run_client(name: str, arguments: tuple[str, ...]) -> None:
     settings = load_settings()
     theirs = shutil.which(name) if settings.database_url is not None else None
     program = theirs or str(embedded_server(settings).binary(name))
-    # A password on the command line would show in every list of processes.
+    # A password on the command line would appear in process lists.
     parts: dict[str, Any] = dict(conninfo_to_dict(database_url(settings)))
     password = parts.pop("password", None)
     environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
@@ -145,7 +142,7 @@ def _run_client(name: str, arguments: tuple[str, ...]) -> None:
 @click.confirmation_option(prompt="This deletes every table and Dagster's history. Continue?")
 @one_clear_error
 def db_reset() -> None:
-    """Delete the platform's and Dagster's databases, and create them again, empty."""
+    """Delete the platform's and Dagster's databases, and recreate them empty."""
     settings = load_settings()
     from ecommerce_platform.resources.database import drop_databases
 

@@ -1,11 +1,10 @@
-"""``export`` and ``source``: the dashboards for other tools, and a check of a user's own files."""
+"""``export`` and ``source``: exports the dashboards to other tools, and checks a user's own files."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -14,13 +13,10 @@ from ecommerce_platform.cli.preparation import require_running
 from ecommerce_platform.cli.terminal import EXIT_FAILED, console, one_clear_error, progress_bar
 from ecommerce_platform.settings import load_settings
 
-if TYPE_CHECKING:
-    pass
-
 
 @click.group()
 def export() -> None:
-    """The dashboards' specification and data for other tools."""
+    """Export the dashboards' specification and data for other tools."""
 
 
 @export.command("powerbi")
@@ -50,7 +46,7 @@ def export_tableau(file: Path) -> None:
 
 @click.group()
 def source() -> None:
-    """Your own exports, for ECOMMERCE_SOURCE=landing."""
+    """Check your own exports, for ECOMMERCE_SOURCE=landing."""
 
 
 @source.command("check")
@@ -60,8 +56,8 @@ def source_check(folder: Path, as_json: bool) -> None:
     """Check the files in FOLDER/FEED/YYYY-MM-DD.csv before anything is loaded.
 
     Exits with status 1 if something prevents the load of a day: a feed or a day without a file, a file that cannot be
-    read, or so many invalid values that the staging check stops the day. A few invalid rows prevent nothing: they are
-    rejected one by one (ecommerce-platform rejects).
+    read, or so many invalid values that the staging check blocks the day. A few invalid rows do not prevent a load:
+    they are rejected one by one (ecommerce-platform rejects).
     """
     from ecommerce_platform.feeds.columns import FEEDS
     from ecommerce_platform.feeds.folder_check import check_folder, days_of_feed

@@ -1,4 +1,4 @@
-"""``materialize``, and the part of ``up`` that loads what is missing."""
+"""``materialize``, and the part of ``up`` that loads missing days."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ if TYPE_CHECKING:
     from ecommerce_platform.automation.runner import RunOutcome
 
 LOADING = "hashtextextended('ecommerce-platform up', 0)"
-"""The advisory lock of whoever loads what is missing."""
+"""The advisory lock of an `up` that loads missing days."""
 
 
 MOST_REFUSED = 10
-"""So many days whose files break the contract of staging are found one by one; then ``up`` gives up."""
+"""The number of refused days after which ``up`` stops searching for more."""
 
 
 @click.command()
 @click.option("--start", type=Day(), required=True, help="First business day, YYYY-MM-DD.")
-@click.option("--end", type=Day(), required=True, help="Last business day, included.")
+@click.option("--end", type=Day(), required=True, help="Last business day (inclusive).")
 @click.option("--select", help="Assets, as Dagster selects them: 'group:warehouse', 'key:\"staging/customers\"+'.")
 @one_clear_error
 def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
-    """Materialize assets for a range of days in one run, which the Dagster UI shows."""
+    """Materialize assets for a range of days, in one run that is visible in the Dagster UI."""
     settings = load_settings()
     if end < start:
         raise click.UsageError(f"--end {end} is before --start {start}")
     if not settings.first_day <= start <= end <= yesterday():
         raise click.UsageError(
-            f"--start {start} --end {end}: days go from {settings.first_day} (ECOMMERCE_FIRST_DAY) to {yesterday()}"
+            f"--start {start} --end {end}: days must be from {settings.first_day} (ECOMMERCE_FIRST_DAY)"
+            f" to {yesterday()}"
         )
     prepare(settings)
     with dagster_instance() as instance:
@@ -52,7 +53,7 @@ def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
 
 @contextmanager
 def alone(settings: Settings) -> Generator[None]:
-    """Nobody else prepares the database and loads what is missing meanwhile: a second `up` waits for the first."""
+    """Hold the lock of `up`: a second `up` waits for the first to prepare the database and load missing days."""
     import psycopg
 
     from ecommerce_platform.resources.database import database_url, require_database
@@ -68,7 +69,7 @@ def alone(settings: Settings) -> Generator[None]:
 
 
 def somebody_loads(url: str) -> bool:
-    """Whether an `up` or a run of ours is at work on the database."""
+    """Whether an `up` or a run of the platform is using the database."""
     import psycopg
 
     with suppress(psycopg.OperationalError), closing(psycopg.connect(url, autocommit=True)) as connection:
@@ -82,10 +83,10 @@ def somebody_loads(url: str) -> bool:
 
 
 def load_what_is_missing(settings: Settings, end: dt.date) -> bool:
-    """Prepare the database, load the days up to ``end``, and say what is missing or fails.
+    """Prepare the database, load the days up to ``end``, and print missing days and failing checks.
 
     Returns:
-        Whether nothing is missing, and nothing fails.
+        Whether nothing is missing and nothing fails.
     """
     prepare(settings)
     with dagster_instance() as instance:
@@ -93,12 +94,12 @@ def load_what_is_missing(settings: Settings, end: dt.date) -> bool:
         from ecommerce_platform.instance.orphaned_runs import fail_orphaned_runs
         from ecommerce_platform.reports.status import failing_checks_now
 
-        # Also where nothing is to be loaded: the daemon's queue would wait for them.
+        # Required even if there is nothing to load: the daemon's queue would wait for these runs.
         fail_orphaned_runs(instance)
         ranges = what_is_loaded_now().to_run(settings.first_day, end)
         if not ranges:
             console.print(f"All days from {settings.first_day} to {end} are loaded.")
-        # What is refused does not keep the other days waiting, nor those who want to look at them.
+        # Refused days do not block the other days or the services.
         has_succeeded = _load(instance, ranges)
         missing = what_is_loaded_now().missing(settings.first_day, end)
         tell_missing(missing, settings)
@@ -107,16 +108,16 @@ def load_what_is_missing(settings: Settings, end: dt.date) -> bool:
 
 
 def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) -> bool:
-    """Load ranges of days, each in one run; where files are refused, what is left without their days.
+    """Load ranges of days, each in one run; if files are refused, load the range without their days.
 
-    Which day of a range breaks the contract of staging is not known: it is found by halves.
+    If a range breaks the contract of staging, bisection finds the day that does.
 
     Returns:
-        Whether nothing was refused, and nothing else has failed.
+        Whether nothing was refused and nothing else failed.
     """
     from ecommerce_platform.feeds.folder_check import spans_of
 
-    # The large parts first: what is good among them is loaded before the last bad day is found.
+    # Large parts first, so that good days are loaded before the last bad day is found.
     waiting, refused, has_succeeded = deque(ranges), 0, True
     while waiting and refused < MOST_REFUSED:
         first, last = waiting.popleft()
@@ -140,7 +141,7 @@ def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) 
 
 
 def last_landed_day(settings: Settings, end: dt.date) -> dt.date:
-    """The last day up to ``end`` that has a file in the landing folder: a user's own exports may end before today."""
+    """The last day up to ``end`` that has a file in the landing folder: a user's own exports may end earlier."""
     from ecommerce_platform.feeds.columns import FEEDS
     from ecommerce_platform.feeds.folder_check import days_of_feed
 
@@ -149,14 +150,14 @@ def last_landed_day(settings: Settings, end: dt.date) -> dt.date:
     ]
     if not landed:
         raise SettingsError(
-            f"ECOMMERCE_LANDING_DIR: {settings.landing} holds no file FEED/YYYY-MM-DD.csv from {settings.first_day}"
+            f"ECOMMERCE_LANDING_DIR: {settings.landing} has no file FEED/YYYY-MM-DD.csv from {settings.first_day}"
             f" (ECOMMERCE_FIRST_DAY) to {end}; for example {settings.landing}/customers/{settings.first_day}.csv"
         )
     return max(landed)
 
 
 def remember_first_day(days: int | None) -> dt.date:
-    """The last day to load. A first day that follows from --days is kept in the data folder, for later commands."""
+    """Return the last day to load; store a first day that follows from --days in the data folder for later commands."""
     settings = load_settings()
     if days is None:
         return yesterday()
@@ -175,7 +176,7 @@ def remember_first_day(days: int | None) -> dt.date:
 
 
 def run_with_progress(instance: DagsterInstance, start: dt.date, end: dt.date, select: str | None) -> RunOutcome:
-    """One run with a progress bar; says what it warned of, and what failed."""
+    """Run a load with a progress bar, and print its warnings and failures."""
     from ecommerce_platform.automation.runner import SelectionError, run_days, step_count
     from ecommerce_platform.definitions import defs
 
@@ -204,5 +205,5 @@ def run_with_progress(instance: DagsterInstance, start: dt.date, end: dt.date, s
     else:
         for failure in outcome.failures:
             console.print(failure, style="red", markup=False)
-        console.print(f"Run {outcome.run_id} failed. Committed data is kept, and nothing is half-written.")
+        console.print(f"Run {outcome.run_id} failed. Committed data is safe, and nothing is half-written.")
     return outcome

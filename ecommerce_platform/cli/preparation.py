@@ -1,4 +1,4 @@
-"""What a command needs before it can work: the server, the tables, Dagster's instance."""
+"""Prepares what commands need: the server, the tables and Dagster's instance."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def prepare(settings: Settings) -> None:
-    """Make everything ready for a run: folders, Dagster's home, server, tables.
+    """Prepare everything for a run: folders, Dagster's home, server, tables.
 
-    A login that does not own the tables, as that of a service, finds them made, and makes nothing.
+    For a login that does not own the tables, such as a service's, only check that the tables exist.
     """
     from ecommerce_platform.checks import table_checks
     from ecommerce_platform.checks.results import forget_former_checks
@@ -40,7 +40,7 @@ def prepare(settings: Settings) -> None:
 
 
 def require_running(settings: Settings) -> None:
-    """As :func:`prepare`, for commands that only look: a server that is down is started, tables stay as they are."""
+    """Prepare a read-only command: start the embedded server if it is down, but leave the tables unchanged."""
     from ecommerce_platform.instance.home import prepare_dagster_home
     from ecommerce_platform.resources.database import database_url, require_database, require_tables
 
@@ -52,7 +52,7 @@ def require_running(settings: Settings) -> None:
 
 @contextmanager
 def dagster_instance() -> Generator[DagsterInstance]:
-    """The platform's Dagster instance, open."""
+    """Open the platform's Dagster instance."""
     from dagster import DagsterInstance
 
     with DagsterInstance.get() as instance:

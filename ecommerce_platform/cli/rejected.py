@@ -1,4 +1,4 @@
-"""``rejects``: rows of the files that production does not take."""
+"""``rejects``: lists the rows that production rejected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.table import Table
@@ -17,13 +17,10 @@ from ecommerce_platform.cli.preparation import require_running
 from ecommerce_platform.cli.terminal import Day, ListByDefault, console, one_clear_error, show
 from ecommerce_platform.settings import load_settings
 
-if TYPE_CHECKING:
-    pass
-
 
 @click.group(cls=ListByDefault)
 def rejects() -> None:
-    """Rows that production rejected, with every reason.
+    """Show rows that production rejected, with every reason.
 
     \b
     To load a rejected row:
@@ -31,19 +28,19 @@ def rejects() -> None:
       2. ecommerce-platform materialize --start DAY --end DAY
       3. the rejected rows of that day are gone, and its rows are in production
 
-    A row that waits for its parent (an order for its customer, an order line for its order or product) needs nothing:
-    it is accepted once the parent arrives.
+    A row that is waiting for its parent (an order for its customer, an order line for its order or product) needs no
+    action: it is accepted once the parent arrives.
     """
 
 
 def _which_rejects(command: Callable) -> Callable:
-    """The options that say which rejected rows; the command gets a RejectFilter and a connection."""
+    """Add the options that filter rejected rows; the command receives a connection and a RejectFilter."""
     from ecommerce_platform.feeds.columns import FEEDS
 
     @click.option("--feed", type=click.Choice(list(FEEDS)), help="Only this feed.")
     @click.option("--day", type=Day(), help="Only this business day.")
     @click.option("--start", type=Day(), help="From this business day on.")
-    @click.option("--end", type=Day(), help="Up to this business day, included.")
+    @click.option("--end", type=Day(), help="Up to this business day (inclusive).")
     @click.option("--reason", metavar="TEXT", help="Only reasons that contain this text (case-insensitive).")
     @one_clear_error
     @wraps(command)
@@ -80,7 +77,7 @@ def rejects_list(connection: Any, wanted: Any, limit: int, as_json: bool) -> Non
         click.echo(json.dumps([row.to_json() for row in rows], indent=2, ensure_ascii=False))
         return
     table = Table("file", "row", "reasons", "waits for", title="Rejected rows")
-    table.columns[0].overflow = "fold"  # a narrow terminal must not cut the day off
+    table.columns[0].overflow = "fold"  # a narrow terminal must not truncate the day
     for row in rows:
         reasons = Text("\n".join(row.explained_reasons()))
         table.add_row(Text(row.source_file), str(row.source_row), reasons, row.waits_for())
@@ -93,7 +90,7 @@ def rejects_list(connection: Any, wanted: Any, limit: int, as_json: bool) -> Non
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @_which_rejects
 def rejects_count(connection: Any, wanted: Any, as_json: bool) -> None:
-    """Count rejected rows by feed and reason; a row with two reasons counts under both."""
+    """Count rejected rows by feed and reason; a row with two reasons counts for both."""
     from ecommerce_platform.reports.rejects import count_rejects
 
     counts = count_rejects(connection, wanted)

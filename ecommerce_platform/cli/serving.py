@@ -1,4 +1,4 @@
-"""``up`` and ``dashboard``: the processes that serve Dagster and the dashboards, and what watches them."""
+"""``up`` and ``dashboard``: start and monitor the processes that serve Dagster and the dashboards."""
 
 from __future__ import annotations
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     from ecommerce_platform.cli.supervisor import Child
 
-WATCH_SECONDS = 3
-"""How often the serving ``up`` asks the code server and the database whether they are at work."""
-
 
 @click.command()
 @click.option("--days", type=click.IntRange(1, 36500), help="Load this many days instead of the whole history.")
@@ -40,9 +37,9 @@ WATCH_SECONDS = 3
 def up(days: int | None, serve: bool) -> None:
     """Start everything: the database, its tables and history, then the Dagster UI and the dashboards.
 
-    Loads the days that are missing, so that a second call has little to do. With --days, a new platform begins that
-    many days ago; where ECOMMERCE_FIRST_DAY is set, the days count from there. With ECOMMERCE_SOURCE=landing, the last
-    day is the last that has a file.
+    Loads only missing days, so a second call has little to do. With --days, a new platform begins that many days ago,
+    or, if ECOMMERCE_FIRST_DAY is set, loads that many days from there. With ECOMMERCE_SOURCE=landing, the last day is
+    the last one with a file.
     """
     end = remember_first_day(days)
     settings = load_settings()
@@ -53,24 +50,24 @@ def up(days: int | None, serve: bool) -> None:
     with alone(settings):
         is_whole = load_what_is_missing(settings, end)
     if serve:
-        # What is missing or fails is said above, and on every page.
+        # Missing days and failures are printed above, and shown on every page.
         serve_until_stopped(settings)
     elif not is_whole:
         sys.exit(EXIT_FAILED)
 
 
 @click.command()
-@click.option("--quiet", is_flag=True, hidden=True, help="Do not print the address: `up` does, once it answers.")
+@click.option("--quiet", is_flag=True, hidden=True, help="Do not print the address: `up` prints it later.")
 @one_clear_error
 def dashboard(quiet: bool) -> None:
-    """Serve the dashboards alone, until Ctrl-C. They read the database as the role reader."""
+    """Serve only the dashboards, until Ctrl-C. They read the database as the role reader."""
     settings = load_settings()
     _require_free_port(settings, "dashboard_port")
     prepare(settings)
     from dashboards.app.server import create_app, serve
     from ecommerce_platform.resources.database import Database
 
-    # Whoever started us in the background may have told us to ignore Ctrl-C.
+    # A parent that started this process in the background may have made it ignore Ctrl-C.
     end_when_told()
     database = Database(role="reader")
     app = create_app(database, dagster_port=settings.dagster_port, dagster_url=settings.dagster_url)
@@ -99,13 +96,13 @@ def _address(settings: Settings, port: int) -> str:
 
 
 def serve_until_stopped(settings: Settings) -> None:
-    """Dagster's code server, webserver and daemon, and the dashboards, until Ctrl-C."""
+    """Run Dagster's code server, webserver and daemon, and the dashboards, until Ctrl-C."""
     from ecommerce_platform.cli.supervisor import FolderLock, Supervisor
     from ecommerce_platform.instance.orphaned_runs import code_server_folder
 
     if settings.dagster_port == settings.dashboard_port:
         raise SettingsError(
-            f"ECOMMERCE_DASHBOARD_PORT: {settings.dashboard_port} is Dagster's port too;"
+            f"ECOMMERCE_DASHBOARD_PORT: {settings.dashboard_port} is also Dagster's port;"
             f" for example ECOMMERCE_DASHBOARD_PORT={settings.dashboard_port + 1}"
         )
     address = _address(settings, settings.dagster_port)
@@ -146,9 +143,9 @@ def _wait_for_code(socket_path: Path, answers: threading.Event) -> None:
 
 
 def _children(settings: Settings, socket_path: Path, workspace: Path, code_answers: Callable[[], bool]) -> list[Child]:
-    """What is served. The code server listens on a socket in a folder of its own, which nobody else may enter.
+    """The processes to run. The code server listens on a socket in a folder that other users cannot enter.
 
-    The webserver and the daemon load the code's description when they start, so they wait until it can be had.
+    The webserver and the daemon load the code location when they start, so they wait until the code server responds.
     """
     from ecommerce_platform.cli.supervisor import Child
 
@@ -177,8 +174,9 @@ def _children(settings: Settings, socket_path: Path, workspace: Path, code_answe
 def _watches(
     settings: Settings, instance: DagsterInstance, socket_path: Path, code_server: str, say: Callable[[str], None]
 ) -> Callable[[], str | None]:
-    """Look, in the background, after what a living process does not tell; gives the child to start again, if any."""
+    """Monitor failures that do not end a process, in the background; the result names a child to restart, if any."""
     from ecommerce_platform.automation.pulse import CodeServerWatch, TickWatch
+    from ecommerce_platform.cli.supervisor import WATCH_SECONDS
     from ecommerce_platform.instance.code_server import ask_code_server
     from ecommerce_platform.resources.database import embedded_server
 
@@ -212,7 +210,7 @@ def _watches(
 
 
 def _in_background(what: Callable[[], None], every: float | None = None) -> None:
-    """Call it in a thread that ends with us, once or every so many seconds; what goes wrong is said."""
+    """Call a function in a daemon thread, once or every ``every`` seconds; print its errors."""
 
     def call() -> None:
         while True:
@@ -232,8 +230,8 @@ def _say_what_goes_wrong(what: Callable[[], None]) -> None:
 
 
 def _tell_when_it_answers(settings: Settings, address: str) -> None:
-    """Print the links once something is behind them."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is this machine
+    """Print the links once the servers respond."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for this machine
     while True:
         try:
             opener.open(f"{address}/server_info", timeout=5).close()

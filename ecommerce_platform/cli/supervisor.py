@@ -1,8 +1,8 @@
-"""The processes behind ``up``: started together, looked after, started again, and ended together.
+"""Supervises the processes behind ``up``: starts, restarts and stops them together.
 
-Each runs in a session of its own, so that a Ctrl-C in the terminal reaches us alone and we end them in good order. One
-more process, the keeper, does nothing but wait for our end: when we are killed, it ends what we have started. It also
-holds the lock of the data folder until that is done.
+Each runs in its own session, so that Ctrl-C in the terminal reaches only the supervisor, which stops them in order. One
+more process, the keeper, only waits for the supervisor's end: if the supervisor is killed, the keeper ends the
+processes, and holds the lock of the data folder until that is done.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 GRACE_SECONDS = 5
-"""What a process gets to end once it is told to; then it and all below it are killed."""
+"""Seconds for a process to end after SIGTERM; then it and its descendants are killed."""
 
 LOOK_SECONDS = 0.2
 WATCH_SECONDS = 3
-"""How often the watches are asked."""
+"""Seconds between calls of the watches, and between the background checks behind them."""
 
 PAUSES = (1, 2, 4, 8, 16, 30)
-"""Seconds before a process that has ended is started again: the first time, the second time, and so on."""
+"""Seconds before a process is restarted: the first time, the second time, and so on."""
 
 MOST_ENDS = 5
 WITHIN_SECONDS = 180
-"""A process that ends more often than so in so many seconds is not worth another try."""
+"""A process that ends more than ``MOST_ENDS`` times within this many seconds is not restarted."""
 
 Say = Callable[[str], None]
 
@@ -68,7 +68,7 @@ told(signal.SIGKILL)
 
 
 class SupervisorError(RuntimeError):
-    """The processes cannot be served: somebody serves this data folder already, or one of them keeps ending."""
+    """Another `up` is already serving this data folder, or one of the processes keeps ending."""
 
 
 @dataclass
@@ -76,10 +76,10 @@ class Child:
     """One process.
 
     Attributes:
-        name: what people call it.
-        command: what is run.
-        is_needed: whether the others ask it for something: it ends after them.
-        can_start: whether what it asks for at its start answers; until then it waits.
+        name: its name in messages.
+        command: the command to run.
+        is_needed: whether other processes depend on it, so that it is stopped after them.
+        can_start: whether the process that it depends on is ready; until then, it is not started.
     """
 
     name: str
@@ -92,22 +92,22 @@ class Child:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it was started and runs no more."""
+        """Whether it was started and is no longer running."""
         return self.process is not None and self.process.poll() is not None
 
 
 class FolderLock:
-    """Held by whoever serves a data folder, and by the keeper until the last process is gone."""
+    """The lock of a served data folder, held by the supervisor, and by the keeper until the last process is gone."""
 
     def __init__(self, path: Path):
         self._path = path
         self._file = path.open("a+", encoding="utf-8")
 
     def take(self, about: Mapping[str, object], patience: float = 2 * GRACE_SECONDS) -> None:
-        """Take it, and write down who we are.
+        """Take the lock, and record the holder.
 
         Raises:
-            SupervisorError: somebody else has it.
+            SupervisorError: another process holds the lock.
         """
         deadline = time.monotonic() + patience
         while True:
@@ -116,7 +116,7 @@ class FolderLock:
                 break
             except OSError:
                 holder = self._holder()
-                # Of one that was killed only the keeper is left, and ends what it had started.
+                # If the holder was killed, its keeper is still ending the processes: wait.
                 if _is_alive(holder.get("process")) or time.monotonic() > deadline:
                     said = ", ".join(f"{name} {value}" for name, value in holder.items()) or "unknown"
                     raise SupervisorError(
@@ -129,11 +129,11 @@ class FolderLock:
         self._file.flush()
 
     def fileno(self) -> int:
-        """The open file, for a child that shall hold the lock, too."""
+        """The descriptor of the open file, for a child that also holds the lock."""
         return self._file.fileno()
 
     def give_back(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         self._file.truncate(0)
         self._file.close()
 
@@ -154,15 +154,15 @@ def _is_alive(pid: object) -> bool:
 
 
 class Supervisor:
-    """Runs the children until somebody ends it.
+    """Runs the children until it is stopped.
 
     Args:
         children: the processes.
-        lock: of the data folder, taken.
-        cwd: the folder in which they run.
-        environment: their variables.
-        say: tells a person something in one line.
-        watches: asked every few seconds; one may name a child that is alive and does not work, to be started again.
+        lock: the lock of the data folder, already taken.
+        cwd: the working directory of the processes.
+        environment: their environment variables.
+        say: prints one line for the user.
+        watches: called every few seconds; each may return the name of a child that does not respond, to restart it.
     """
 
     def __init__(
@@ -189,18 +189,18 @@ class Supervisor:
         )
 
     def stop(self, *_: object) -> None:
-        """Begin to end; called a second time, without grace. Fit for a signal handler: it takes no lock."""
+        """Begin to stop; a second call skips the grace period. Safe in a signal handler: it takes no lock."""
         self._asked_to_stop += 1
 
     def run(self) -> None:
         """Start the children, and return once they have ended because :meth:`stop` was called.
 
         Raises:
-            SupervisorError: one of them keeps ending; all have been ended.
+            SupervisorError: one of them keeps ending; all have been stopped.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.stop)
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means it
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # respect nohup
             signal.signal(signal.SIGHUP, self.stop)
         looked_at = time.monotonic()
         try:
@@ -219,7 +219,7 @@ class Supervisor:
         now = time.monotonic()
         if child.has_ended:
             assert child.process is not None
-            # What it has started, such as a run of Dagster, is nobody's now.
+            # Kill its orphaned descendants, such as a Dagster run.
             _signal_group(child.process.pid, signal.SIGKILL)
             child.ends.append(now)
             while child.ends[0] < now - WITHIN_SECONDS:
@@ -242,13 +242,13 @@ class Supervisor:
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                # Whoever started us may ignore Ctrl-C, and Dagster waits for it all the same.
+                # The parent may have made this process ignore SIGINT, but Dagster relies on it.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
             self._tell_keeper(str(child.process.pid))
 
     def _replace(self, name: str | None) -> None:
-        """End a child that is alive and does not work; it is started again like one that has ended."""
+        """Kill a child that does not respond; it is then restarted like one that has ended."""
         for child in self._children:
             if child.name == name and child.process is not None:
                 self._say(f"{child.name} does not respond. Restarting it.")
@@ -277,7 +277,7 @@ class Supervisor:
 
     def _tell_keeper(self, word: str) -> None:
         assert self._keeper.stdin is not None
-        with suppress(BrokenPipeError):  # somebody has killed it: then nobody ends them when we are killed, too
+        with suppress(BrokenPipeError):  # the keeper was killed: nothing ends the children if we are killed, too
             self._keeper.stdin.write(f"{word}\n".encode())
             self._keeper.stdin.flush()
 

@@ -1,4 +1,4 @@
-"""What the commands have in common: the console, tables, progress, errors that a user can fix, days."""
+"""Shared by the commands: the console, tables, progress bars, error messages and days."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
@@ -15,9 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from ecommerce_platform.settings import SettingsError
-
-if TYPE_CHECKING:
-    pass
 
 console = Console(stderr=True, highlight=False, emoji=False)
 
@@ -32,7 +29,7 @@ EXIT_INTERRUPTED = 130
 
 
 PIPE_WIDTH = 500
-"""Characters of a line that no terminal breaks."""
+"""The line width for output that does not go to a terminal."""
 
 
 class Day(click.ParamType):
@@ -41,7 +38,7 @@ class Day(click.ParamType):
     name = "day"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
-        """Parse a day; fails with an example."""
+        """Parse a day; the error message has an example."""
         if isinstance(value, dt.date):
             return value
         if value == "yesterday":
@@ -58,17 +55,17 @@ def yesterday() -> dt.date:
 
 
 def one_clear_error(command: Callable) -> Callable:
-    """Turn the errors that a user can mend into one message, without a traceback."""
+    """Print errors that a user can fix as one message, without a traceback."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
-            console.print("Stopped. Committed data is kept, and nothing is half-written.")
+            console.print("Stopped. Committed data is safe, and nothing is half-written.")
             sys.exit(EXIT_INTERRUPTED)
         except SettingsError as error:
-            console.print(f"Wrong setting.\n{error}", style="red", markup=False)
+            console.print(f"Invalid setting.\n{error}", style="red", markup=False)
             sys.exit(EXIT_USAGE)
         except Exception as error:
             ours = type(error).__module__.startswith(("ecommerce_platform.", "dashboards."))
@@ -79,17 +76,17 @@ def one_clear_error(command: Callable) -> Callable:
             if said is None:
                 raise
             console.print(f"PostgreSQL failed: {said}", style="red", markup=False)
-            console.print("Committed data is kept, and nothing is half-written. See docs/operations.md.")
+            console.print("Committed data is safe, and nothing is half-written. See docs/operations.md.")
             sys.exit(EXIT_FAILED)
 
     return wrapped
 
 
 def _outage(error: BaseException | None) -> str | None:
-    """What the server said when it went away, was full or refused; None for a fault of another kind."""
+    """The server's message if it disappeared, was full or refused a connection; None for any other error."""
     while error is not None:
         module = type(error).__module__.split(".")[0]
-        # Both drivers have a class for each SQLSTATE; those of an outage descend from OperationalError.
+        # Both drivers have a class for each SQLSTATE; those of an outage derive from OperationalError.
         ancestry = [ancestor.__name__ for ancestor in type(error).__mro__]
         if module in ("psycopg", "psycopg2") and "OperationalError" in ancestry:
             return " ".join(str(error).split())
@@ -98,22 +95,22 @@ def _outage(error: BaseException | None) -> str | None:
 
 
 class ListByDefault(click.Group):
-    """A group whose name alone, or with options only, means its command ``list``."""
+    """A group that runs its command ``list`` if no command is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put ``list`` in front where no command is named."""
+        """Prepend ``list`` if no command is given."""
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["list", *args]
         return super().parse_args(ctx, args)
 
 
 def show(table: Table) -> None:
-    """Print a table. Whoever reads it through a pipe gets whole names, however long."""
+    """Print a table; through a pipe, names are never truncated."""
     Console(emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
 def progress_bar() -> Progress:
-    """A bar that says what it is at; where no terminal is, only its end stays."""
+    """A progress bar with a description; it prints nothing if the console is not a terminal."""
     return Progress(
         SpinnerColumn(),
         BarColumn(),
@@ -126,7 +123,7 @@ def progress_bar() -> Progress:
 
 
 def end_when_told() -> None:
-    """End on Ctrl-C and SIGTERM, whatever whoever started us has told us to ignore; and on SIGHUP, but for nohup."""
+    """Exit on Ctrl-C and SIGTERM, even if the parent ignores them, and on SIGHUP, except under nohup."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit())
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:

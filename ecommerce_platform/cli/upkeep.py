@@ -1,4 +1,4 @@
-"""``maintenance``, ``clean-data``, ``watch`` and ``alert-test``: what keeps the platform in order."""
+"""``maintenance``, ``clean-data``, ``watch`` and ``alert-test``: upkeep of the platform."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
@@ -19,15 +18,12 @@ from ecommerce_platform.cli.preparation import dagster_instance, require_running
 from ecommerce_platform.cli.terminal import console, end_when_told, one_clear_error, show
 from ecommerce_platform.settings import SettingsError, load_settings
 
-if TYPE_CHECKING:
-    pass
-
 WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench", "first_day", "up.lock")
-"""What the platform makes in the data folder, and what ``clean-data`` may delete with it."""
+"""The entries that the platform creates in the data folder, which ``clean-data`` may delete."""
 
 
 TICK_SECONDS = 60
-"""How often ``up`` and ``watch`` look whether sensors tick."""
+"""Seconds between checks by ``up`` and ``watch`` that sensors tick."""
 
 
 @click.command()
@@ -35,10 +31,10 @@ TICK_SECONDS = 60
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @one_clear_error
 def maintenance(dry_run: bool, as_json: bool) -> None:
-    """Delete what is older than ECOMMERCE_RETENTION_DAYS and no longer needed, as the weekly job does.
+    """Delete records older than ECOMMERCE_RETENTION_DAYS that are no longer needed, as the weekly job does.
 
-    Runs of Dagster, their events, ticks and logs, and files that a crash left. What says which days are loaded stays,
-    and so do the last result of every check and every staging slice that production was built from.
+    These are Dagster's runs, events, ticks and logs, and files that a crash left. The record of loaded days, the last
+    result of every check and every staging slice that production was built from are retained.
     """
     settings = load_settings()
     require_running(settings)
@@ -61,7 +57,8 @@ def maintenance(dry_run: bool, as_json: bool) -> None:
         table.add_row(str(row["what"]), f"{row['count']:,}", f"{row['bytes']:,}")
     show(table)
     console.print(
-        f"Kept: everything younger than {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), and what is needed."
+        f"Retained: everything from the last {settings.retention_days} days (ECOMMERCE_RETENTION_DAYS), and older"
+        " records that are still needed."
     )
 
 
@@ -103,7 +100,7 @@ def alert_test() -> None:
 def clean_data() -> None:
     """Stop the embedded server and delete the data folder: the files, and the embedded database.
 
-    A database that ECOMMERCE_DATABASE_URL names stays; db reset empties it.
+    A database in ECOMMERCE_DATABASE_URL is not deleted; db reset empties it.
     """
     from ecommerce_platform.cli.supervisor import FolderLock
     from ecommerce_platform.resources.database import EMBEDDED_DATABASE, embedded_server
@@ -116,7 +113,7 @@ def clean_data() -> None:
             f" ({', '.join(strangers[:5])}): move them away, or delete the folder yourself"
         )
     if settings.data.exists():
-        # Nothing may serve from what is about to go.
+        # No `up` may be serving from the folder.
         lock = FolderLock(settings.data / "up.lock")
         lock.take({}, patience=0)
         lock.give_back()

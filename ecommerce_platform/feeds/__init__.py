@@ -1,1 +1,1 @@
-"""Feeds: what an exported file is: its columns, its reader, what is wrong with a folder. No Dagster, no database."""
+"""Feeds: the columns of an exported file, its reader, and the check of a folder. No Dagster, no database."""

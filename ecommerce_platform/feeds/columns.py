@@ -1,4 +1,4 @@
-"""The four feeds: their names, in flow order, and their columns, in file order."""
+"""The four feeds, in flow order, and their columns, in file order."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ BLANKS = (
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
-"""What a value is trimmed of, and a blank one consists of: white space of Unicode and Python, and zero-width spaces.
+"""The characters that are trimmed from a value: white space of Unicode and Python, and zero-width spaces.
 
-The same for ``platform.clean`` in the database, the contracts and ``source check``. Not ``\\S``, whose meaning depends
-on the locale of the database.
+A value of only these is blank. ``platform.clean`` in the database, the contracts and ``source check`` use the same
+list. It is not ``\\S``, whose meaning depends on the locale of the database.
 """
 
 PADDING = f"[{BLANKS}]*"
-"""A regular expression, for PostgreSQL, Python and RE2, of what may stand around a value."""
+"""A regular expression, for PostgreSQL, Python and RE2, that matches the padding around a value."""
 
 FILLED = f"[^{BLANKS}]"
-"""A regular expression, for PostgreSQL, Python and RE2, that a value matches unless it is blank."""
+"""A regular expression, for PostgreSQL, Python and RE2, that matches any value that is not blank."""
 
-# What most values of a day look like, or staging's contract stops it: for PostgreSQL and RE2.
+# For PostgreSQL and RE2. Most values of a day must match, or staging's contract blocks the day.
 ID = rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$"
 AMOUNT = rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$"
 NUMBER = rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$"
@@ -81,7 +81,7 @@ def feed_columns(feed: str) -> tuple[str, ...]:
     """The columns of a feed, in order.
 
     Raises:
-        ValueError: there is no such feed.
+        ValueError: the feed does not exist.
     """
     if feed not in FEEDS:
         raise ValueError(f"unknown feed {feed!r}; the feeds are {', '.join(FEEDS)}")

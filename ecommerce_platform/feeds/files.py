@@ -1,4 +1,4 @@
-"""Feed files: where they lie, what is known of one, and how one is written."""
+"""Feed files: their paths, their properties, and how to write one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ecommerce_platform.files import write_atomically
 
 
 class FeedFileError(ValueError):
-    """A feed file that cannot be read as a whole; trying again does not help until somebody changes the file.
+    """A feed file that cannot be read; a retry does not help until the file changes.
 
-    ``str()`` is one line: feed, day, file, row where one is known, what was wrong, what to do next.
-    ``row`` is the 1-based data row, None for the header and for the file as a whole.
+    ``str()`` is one line: feed, day, file, row if known, the problem, and what to do next.
+    ``row`` is the 1-based data row, or None for the header and for the file as a whole.
     """
 
     def __init__(self, feed: str, day: dt.date, path: Path, problem: str, remedy: str, row: int | None = None) -> None:
@@ -37,7 +37,7 @@ class FeedFileError(ValueError):
 
 @dataclass(frozen=True)
 class FeedFile:
-    """What one file held when it was read; ``sha256`` and ``bytes`` describe the very bytes parsed."""
+    """The properties of a file as it was read; ``sha256`` and ``bytes`` describe exactly the bytes that were parsed."""
 
     feed: str
     day: dt.date
@@ -45,22 +45,22 @@ class FeedFile:
     sha256: str
     bytes: int
     rows: int
-    """Data rows, malformed rows included: ``source_row`` runs from 1 to this number."""
+    """Data rows, including malformed ones: ``source_row`` runs from 1 to this number."""
     extra_columns: tuple[str, ...]
-    """Header columns that the feed does not know, stripped and lower-cased, in file order."""
+    """Header columns that are not part of the feed, stripped and lower-cased, in file order."""
     malformed_rows: int
 
 
 def feed_file_name(root: Path, feed: str, day: dt.date) -> Path:
-    """Return the path of one feed's file of one day: ``root/feed/YYYY-MM-DD.csv``."""
+    """Return the path of a feed's file for a day: ``root/feed/YYYY-MM-DD.csv``."""
     feed_columns(feed)
     return root / feed / f"{day:%Y-%m-%d}.csv"
 
 
 def write_feed_file(path: Path, content: bytes) -> tuple[str, int]:
-    """Put ``content`` at ``path`` atomically, making parent folders; return its SHA-256 (hex) and its bytes.
+    """Write ``content`` to ``path`` atomically, creating parent folders; return its SHA-256 (hex) and size in bytes.
 
-    A file that holds these bytes already is left alone, its time of change too. See :func:`write_atomically`.
+    A file with the same content is left unchanged, including its modification time. See :func:`write_atomically`.
     """
     digest = hashlib.sha256(content).hexdigest()
     if _holds(path, content):

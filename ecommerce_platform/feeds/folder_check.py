@@ -1,7 +1,7 @@
-"""A folder of a user's own exports, looked at before anything is loaded: what fits, and what does not.
+"""Checks a folder of a user's own exports before anything is loaded, and reports what prevents a load.
 
-What belongs here: pure functions from a folder to a report. What does not: the database, and what the platform
-makes of a row in the end (sql/ddl/060_rules.sql); the value rules here are those that the text alone decides.
+What belongs here: pure functions from a folder to a report. What does not: the database, and the final decision about
+a row (sql/ddl/060_rules.sql); the value rules here need only the text of a value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_na
 from ecommerce_platform.feeds.reader import read_feed_file
 from ecommerce_platform.feeds.values import SEVERAL, SHARE, VALUE_RULES, ValueRule
 
-# pyarrow makes its functions when it is imported: a type checker does not see them.
+# pyarrow creates its functions at import time, so a type checker cannot see them.
 pc: Any = pyarrow.compute
 
 
@@ -37,16 +37,16 @@ class ValueHint:
     fault: str
     rows: int
     share: float
-    """Of the rows that could be split into columns, 0 to 1."""
+    """Share of the rows that could be split into columns, 0 to 1."""
     example: str
-    """One such value, cut to 40 characters."""
+    """One such value, truncated to 40 characters."""
     advice: str
-    """What the most frequent likely cause asks for; empty where none is known."""
+    """The fix for the most frequent likely cause; empty if none is known."""
 
 
 @dataclass(frozen=True)
 class FileCheck:
-    """One file of a day: what it held, or the error that prevents its load."""
+    """One file of a day: its properties, or the error that prevents its load."""
 
     feed: str
     day: dt.date
@@ -55,7 +55,7 @@ class FileCheck:
     error: str | None
     hints: tuple[ValueHint, ...] = ()
     stopped_by: tuple[str, ...] = ()
-    """Columns of which so many values are unfit that staging's check stops the day; ``malformed`` for the rows."""
+    """Columns with too many invalid values for staging's check, which blocks the day; ``malformed`` for the rows."""
 
 
 @dataclass(frozen=True)
@@ -64,25 +64,25 @@ class FeedCheck:
 
     feed: str
     is_missing: bool
-    """Whether the folder of the feed is not there."""
+    """Whether the feed's folder is missing."""
     days: tuple[dt.date, ...]
     missing_days: tuple[dt.date, ...]
-    """Days of the whole folder's range, from the first day of any feed to the last, without a file of this feed."""
+    """Days without a file of this feed, between the first and the last day of any feed."""
     ignored: tuple[str, ...]
-    """Names that are no day, such as ``2024-1-31.csv``: not read."""
+    """File names that are not a day, such as ``2024-1-31.csv``; these files are not read."""
     rows: int
     malformed_rows: int
     malformed_days: tuple[dt.date, ...]
     extra_columns: tuple[str, ...]
     errors: tuple[str, ...]
-    """One line a file that cannot be loaded: feed, day, file, what is wrong, what to do."""
+    """One line per file that cannot be loaded: feed, day, file, the problem, and what to do."""
     hints: tuple[ValueHint, ...]
     stopped_days: dict[str, tuple[dt.date, ...]]
-    """By column (or ``malformed``): the days that staging's check will stop because of it."""
+    """For each column (or ``malformed``), the days that staging's check will block because of it."""
 
     @property
     def prevents_a_load(self) -> bool:
-        """Whether some day of the range cannot be loaded with this feed as it is."""
+        """Whether this feed prevents the load of any day of the range."""
         return self.is_missing or not self.days or bool(self.missing_days or self.errors or self.stopped_days)
 
     def to_json(self) -> dict[str, object]:
@@ -114,27 +114,27 @@ class FolderCheck:
     feeds: tuple[FeedCheck, ...]
     """The four feeds, in flow order."""
     ignored: tuple[str, ...]
-    """Entries of the folder that are no feed."""
+    """Entries of the folder that are not a feed."""
 
     @property
     def prevents_a_load(self) -> bool:
-        """Whether some day of the range cannot be loaded."""
+        """Whether any day of the range cannot be loaded."""
         return any(feed.prevents_a_load for feed in self.feeds)
 
     @property
     def days(self) -> tuple[dt.date, ...]:
-        """Every day from the first of any feed to the last of any feed."""
+        """Every day from the first to the last day of any feed."""
         return _range_of(day for feed in self.feeds for day in feed.days)
 
     def lines(self) -> list[str]:
         """The report as text for a terminal."""
         lines = [line for feed in self.feeds for line in _lines_of(feed)]
-        lines += [f"{name!r} in the folder is no feed: ignored" for name in self.ignored]
+        lines += [f"{name!r} in the folder is not a feed and is ignored" for name in self.ignored]
         if self.prevents_a_load:
-            return [*lines, "Something prevents a load: see the lines marked with !"]
+            return [*lines, "The folder cannot be loaded as it is: fix the lines marked with !"]
         first = self.days[0]
         settings = f"ECOMMERCE_SOURCE=landing ECOMMERCE_LANDING_DIR={self.folder} ECOMMERCE_FIRST_DAY={first}"
-        return [*lines, f"Nothing prevents a load. Settings: {settings}"]
+        return [*lines, f"The folder can be loaded. Settings: {settings}"]
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON."""
@@ -147,10 +147,10 @@ class FolderCheck:
 
 
 def days_of_feed(folder: Path, feed: str) -> tuple[list[dt.date], list[str]]:
-    """The days that ``folder/feed`` has a file of, in order, and the other names in it; hidden names are left out.
+    """The days that have a file in ``folder/feed``, in order, and the other names in it, except hidden ones.
 
     Raises:
-        OSError: the folder cannot be read; a folder that is not there has no days.
+        OSError: the folder cannot be read; a missing folder has no days.
     """
     days, others = [], []
     for name in _names(folder / feed):
@@ -163,7 +163,7 @@ def days_of_feed(folder: Path, feed: str) -> tuple[list[dt.date], list[str]]:
 
 
 def check_day(folder: Path, feed: str, day: dt.date) -> FileCheck:
-    """Read one file and judge its values."""
+    """Read one file and check its values."""
     path = feed_file_name(folder, feed, day)
     try:
         file, rows = read_feed_file(path, feed, day)
@@ -173,12 +173,12 @@ def check_day(folder: Path, feed: str, day: dt.date) -> FileCheck:
 
 
 def check_folder(folder: Path, follow: Callable[[FileCheck], None] = lambda _: None) -> FolderCheck:
-    """Read every file of a day of the four feeds below ``folder``; ``follow`` is told of each, in flow order.
+    """Check the files of the four feeds below ``folder``; call ``follow`` after each, in flow order.
 
-    One file at a time is in memory.
+    Only one file at a time is in memory.
 
     Raises:
-        OSError: a folder or a file cannot be read for now.
+        OSError: a folder or a file cannot be read at the moment.
     """
     listed = {feed: days_of_feed(folder, feed) for feed in FEEDS}
     span = _range_of(day for days, _ in listed.values() for day in days)
@@ -194,7 +194,7 @@ def check_folder(folder: Path, follow: Callable[[FileCheck], None] = lambda _: N
 
 
 def spans_of(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
-    """Sorted days as ranges without a gap, each with its first and its last day."""
+    """Sorted days as contiguous ranges, each with its first and last day."""
     spans: list[tuple[dt.date, dt.date]] = []
     for day in days:
         if spans and day - spans[-1][1] == dt.timedelta(days=1):
@@ -227,7 +227,7 @@ def _range_of(days: Iterable[dt.date]) -> tuple[dt.date, ...]:
 
 
 def _stopped_by(rows: pa.Table, feed: str) -> Iterable[str]:
-    """The columns that break staging's contract. Keys that repeat too often are not looked for."""
+    """The columns that violate staging's contract. Duplicate keys are not checked."""
     unfit = {"malformed": len(rows) - rows["malformed"].null_count}
     for column, rule in VALUE_RULES[feed].items():
         if rule.contract is not None:
@@ -262,7 +262,7 @@ def _hints_of(rows: pa.Table, feed: str) -> Iterable[ValueHint]:
 
 
 def _advice(unfit: pa.ChunkedArray, rule: ValueRule) -> str:
-    """The advice whose cause most of the values have, if at least half of them have it."""
+    """The advice for the most frequent cause, if it applies to at least half of the values."""
     found = Counter(
         {
             advice: pc.sum(pc.match_substring_regex(unfit, rf"\A(?:{pattern})\z")).as_py()
@@ -323,19 +323,19 @@ def _lines_of(feed: FeedCheck) -> Iterable[str]:
     span = f", {feed.days[0]} to {feed.days[-1]}" if feed.days else ""
     yield f"{feed.feed}: {len(feed.days):,} files, {feed.rows:,} rows, {feed.malformed_rows:,} malformed{span}"
     if not feed.days:
-        yield "  ! no file is named YYYY-MM-DD.csv"
+        yield "  ! there is no file named YYYY-MM-DD.csv"
     if feed.missing_days:
         yield f"  ! days without a file: {_shown_days(feed.missing_days)}"
     yield from (f"  ! {error}" for error in feed.errors)
     for name, days in feed.stopped_days.items():
-        yield f"  ! {name}: so many are unfit that staging's check will stop {_shown_days(days)}"
+        yield f"  ! {name}: too many invalid values; staging's check will block {_shown_days(days)}"
     if feed.malformed_days:
-        yield f"  malformed rows, which will be rejected: {_shown_days(feed.malformed_days)}"
+        yield f"  days with malformed rows, which will be rejected: {_shown_days(feed.malformed_days)}"
     if feed.extra_columns:
         names = ", ".join(repr(name) for name in feed.extra_columns)
-        yield f"  extra columns, kept in staging.{feed.feed}.extra_columns: {names}"
+        yield f"  extra columns, stored in staging.{feed.feed}.extra_columns: {names}"
     if feed.ignored:
-        yield f"  ignored, because the name is no day: {', '.join(repr(name) for name in feed.ignored)}"
+        yield f"  ignored, because the name is not a day: {', '.join(repr(name) for name in feed.ignored)}"
     for hint in feed.hints:
         advice = f"; {hint.advice}" if hint.advice else ""
         yield f"  {hint.column}: {hint.rows:,} rows ({hint.share:.1%}) {hint.fault}, such as {hint.example!r}{advice}"

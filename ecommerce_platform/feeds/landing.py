@@ -1,12 +1,12 @@
-"""The landing folder: when a file that somebody puts there is whole, and whether it is another one than before.
+"""The landing folder: whether a file in it is complete, and whether it has changed since it was loaded.
 
-A file counts once
+A file is complete when one of these is true:
 
-- ``DAY.csv.done`` or ``DAY.done`` lies beside it, and is not older than it;
-- or it was renamed into place: a rename changes the file's entry, not its content, and a write changes both;
-- or neither its size nor its time of change has moved for some seconds.
+- ``DAY.csv.done`` or ``DAY.done`` is beside it and is not older;
+- it was renamed into place, which changes the file's ctime but not its mtime, whereas a write changes both;
+- neither its size nor its modification time has changed for some seconds.
 
-A file that was read too early all the same is not lost: it differs from what was taken, and its day is due again.
+A file that is nevertheless read too early is not lost: it differs from what was loaded, so its day is loaded again.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from pathlib import Path
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at a file that may still be written."""
+"""Seconds between two checks of a file that may still be being written."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A file as it was when it was taken last: its SHA-256 (hex), its bytes, its time of change in nanoseconds."""
+    """A file as it was last loaded: its SHA-256 (hex), size in bytes, and modification time in nanoseconds."""
 
     sha256: str
     bytes: int
     modified_ns: int
 
     def is_of(self, path: Path) -> bool:
-        """Whether the file at ``path`` is the one that was taken. It is read only where size or time have changed."""
+        """Whether the file at ``path`` is the one that was loaded; read only if the modification time differs."""
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) == (self.bytes, self.modified_ns):
             return True
@@ -50,18 +50,18 @@ def wait_until_whole(
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return once the file is whole, after ``rest`` seconds at the latest.
+    """Return once the file is complete, after ``rest`` seconds at the latest.
 
     Args:
-        path: the file; one that is not there is left to whoever reads it.
+        path: the file; a missing file is left to its reader to report.
         feed: the feed, for the error.
-        day: its day.
-        rest: seconds for which a file must lie still.
+        day: the file's day, for the error.
+        rest: seconds for which the file must not change.
         now: the clock, in seconds since 1970.
-        sleep: waits for some seconds.
+        sleep: waits for a number of seconds.
 
     Raises:
-        FeedFileError: it changed meanwhile.
+        FeedFileError: the file changed while waiting.
     """
     try:
         first = path.stat()
@@ -75,8 +75,8 @@ def wait_until_whole(
                     feed,
                     day,
                     path,
-                    f"the file is still being written: it went from {first.st_size:,} to {status.st_size:,} bytes",
-                    f"load the day again once it is whole (rename it into place, or put {path.name}.done beside it)",
+                    f"the file is still being written: it grew from {first.st_size:,} to {status.st_size:,} bytes",
+                    f"load the day again once it is complete (rename it into place, or add {path.name}.done beside it)",
                 )
     except OSError:
         return
@@ -97,13 +97,13 @@ def _is_whole(path: Path, status: os.stat_result, resting_since: float) -> bool:
 def days_landed_again(
     landing: Path, raw: Path, taken: Mapping[tuple[str, dt.date], Taken], days: Iterable[tuple[str, dt.date]]
 ) -> set[dt.date]:
-    """The days whose landed file is another one than was taken last.
+    """The days whose landed file differs from the one that was last loaded.
 
     Args:
         landing: the landing folder.
-        raw: the raw folder; where nothing is known of a file, the raw one is what was taken.
-        taken: what is known, by feed and day.
-        days: the feeds and days to look at. A file that is not there is not another one.
+        raw: the raw folder; its file is compared if ``taken`` has no entry.
+        taken: the files that were last loaded, by feed and day.
+        days: the feeds and days to check. A missing file counts as unchanged.
     """
     changed = set()
     for feed, day in days:

@@ -1,24 +1,24 @@
-"""Feed files: one day's CSV export of one feed, read as exact text and written atomically.
+"""Reads feed files: one day's CSV export of one feed, as exact text.
 
-What belongs here: bytes on disk to an Arrow table of text and back. What does not: types, trimming, and
-what a good value is (production), and where files lie (settings).
+What belongs here: bytes on disk to an Arrow table of text. What does not: types, trimming and the validity of values
+(production), and the location of files (settings).
 
-A file is hostile until parsed. The grammar is RFC 4180, read like this:
+A file is untrusted until parsed. The grammar is RFC 4180, interpreted as follows:
 
 - The text is UTF-8, with or without a byte order mark. The delimiter is a comma, the quote is ``"``.
-- A row ends at LF or CRLF outside quotes, the last row too. Line ends and lone CRs inside quotes are kept
-  as they are; a lone CR outside quotes is an ordinary character of its value.
+- Every row, including the last, ends at LF or CRLF outside quotes. Line ends and lone CRs inside quotes are
+  preserved; a lone CR outside quotes is an ordinary character of its value.
 - A quote opens a quoted field only as the first character of the field, and is written ``""`` inside.
-  Elsewhere in an unquoted field it is an ordinary character (``24" screen``).
-- A row is malformed, and kept as one piece of text, if text follows a closing quote, if it has not as many
-  fields as the header (a blank line, too), if it holds a NUL byte, or if a value is longer than
-  ``MAX_FIELD_BYTES``. It ends where it would end without the fault, so that its neighbours keep their values
-  and their row numbers.
+  Elsewhere in an unquoted field, it is an ordinary character (``24" screen``).
+- A row is malformed, and stored as one piece of text, if text follows a closing quote, if its number of fields differs
+  from the header's (as in a blank line), if it contains a NUL byte, or if a value is longer than
+  ``MAX_FIELD_BYTES``. It ends where it would end without the fault, so the values and numbers of other rows are
+  unaffected.
 - Blank lines at the end of the file are not rows.
-- The file as a whole is refused where its rows cannot be told apart or trusted: see ``FeedFileError``.
+- The whole file is refused if its rows cannot be separated or trusted: see ``FeedFileError``.
 
-Two readers share the work, window by window. pyarrow takes a window that is proven regular; everything else
-goes through a careful splitter, which defines the grammar. A property test holds the two together.
+Two readers share the work, window by window. pyarrow reads a window that is proven regular; everything else goes
+through a careful splitter, which defines the grammar. A property test checks that the two agree.
 """
 
 from __future__ import annotations
@@ -43,28 +43,28 @@ from ecommerce_platform.feeds.files import FeedFile, FeedFileError
 from ecommerce_platform.feeds.records import BOM, CR, MAX_FIELD_BYTES, TruncatedError, regular_length, split_record
 
 MAX_FILE_BYTES = 1_000_000_000
-"""A larger file is refused: it is held in memory as a whole, and Arrow's text offsets have 32 bits."""
+"""A larger file is refused: the whole file is held in memory, and Arrow's text offsets have 32 bits."""
 
 
 MAX_MALFORMED_CHARACTERS = 10_000
-"""The kept text of a malformed row is cut to this length, plus a note that says so."""
+"""The text of a malformed row is truncated to this length, and a note is appended."""
 
 WINDOW_BYTES = 500_000
-"""The step of reading: large enough for speed, small enough that one odd row slows few others, and that three times the
-rows a day take no more memory (20 MB less than with 4 MB)."""
+"""The bytes read at a time: enough for speed, but few enough that an irregular row slows few others, and that three
+times as many rows per day take no more memory (20 MB less than with 4 MB)."""
 
 MAX_COLUMNS = 1_000
-"""A header with more names is refused: it is no header of a feed."""
+"""A header with more names is refused: it cannot be the header of a feed."""
 
 _WIDE_BOMS = {b"\xff\xfe": "UTF-16 or UTF-32", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
 
 
 def feed_file_schema(feed: str) -> pa.Schema:
-    """Return the schema that ``read_feed_file`` gives: the feed's columns as text, then three of our own.
+    """Return the schema of ``read_feed_file``: the feed's columns as text, then three added columns.
 
-    ``source_row`` is the 1-based data row; ``extra_columns`` a JSON object of unknown columns' values, null
-    when the file has none; ``malformed`` the text of a row that could not be split, null for a good row. In a
-    malformed row all columns but ``source_row`` and ``malformed`` are null; in a good row no feed column is.
+    ``source_row`` is the 1-based data row; ``extra_columns`` is a JSON object of unknown columns' values, null
+    if the file has none; ``malformed`` is the text of a row that could not be split, null for a good row. In a
+    malformed row, all columns but ``source_row`` and ``malformed`` are null; in a good row, no feed column is null.
     """
     columns = [pa.field(name, pa.string()) for name in feed_columns(feed)]
     columns += [
@@ -76,7 +76,7 @@ def feed_file_schema(feed: str) -> pa.Schema:
 
 
 def read_feed_file(path: Path, feed: str, day: dt.date) -> tuple[FeedFile, pa.Table]:
-    """Read one file into an exact text replica: one table row a data row, in file order.
+    """Read one file into an exact text replica: one table row per data row, in file order.
 
     The table has ``feed_file_schema(feed)``, in chunks of some megabytes: ``table.to_batches()`` streams it.
     Nothing is stripped, typed or turned into null: an empty field is ``''`` and ``NA`` is ``NA``.
@@ -90,13 +90,13 @@ def read_feed_file(path: Path, feed: str, day: dt.date) -> tuple[FeedFile, pa.Ta
 
 
 def check_feed_file(path: Path, feed: str, day: dt.date) -> FeedFile:
-    """Read all of one file and report it without keeping its rows. Raises what ``read_feed_file`` raises."""
+    """Read all of one file and describe it without storing its rows. Raises the same as ``read_feed_file``."""
     text = _FeedText(feed, day, path, _read_bytes(path, feed, day))
     return text.summary(text.batches())
 
 
 def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
-    """How many lines end after a file's header: as many as there are rows, where no field holds a line break.
+    """Count the line ends after a file's header: the number of rows if no field contains a line break.
 
     Raises FeedFileError if the file is missing, not a regular file, empty, or too large, or if its header is wrong.
     """
@@ -105,43 +105,43 @@ def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
 
 
 def _read_bytes(path: Path, feed: str, day: dt.date) -> bytes:
-    """Return the file's bytes. Raises FeedFileError; other errors of the disk stay OSError: they may pass."""
+    """Return the file's bytes. Raises FeedFileError; other disk errors stay OSError, as they may be transient."""
 
     def error(problem: str, remedy: str) -> FeedFileError:
         return FeedFileError(feed, day, path, problem, remedy)
 
     folder = path.parent.parent
     try:
-        # A link could lead to any file that this user may read, and an error would quote it.
+        # A link could point to any file that this user may read, and an error message would quote its content.
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
             raise error(
-                f"a symbolic link leads out of {folder}", f"put the file itself there, or link {folder} as a whole"
+                f"a symbolic link points outside {folder}", f"put the file itself there, or link the whole of {folder}"
             )
         status = path.stat()
-        # Looked at before opening: opening a pipe would wait for its writer.
+        # Checked before opening, because opening a pipe would wait for its writer.
         if not stat.S_ISREG(status.st_mode):
             raise error("this is not a regular file", "put the day's CSV file there")
         if status.st_size > MAX_FILE_BYTES:
             raise error(
-                f"the file has {status.st_size:,} bytes, and one day may have {MAX_FILE_BYTES:,}",
-                "check that it holds one day only",
+                f"the file has {status.st_size:,} bytes; the limit for one day is {MAX_FILE_BYTES:,}",
+                "check that it contains only one day",
             )
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as missing:
         raise error("the file is missing", "export the day again to this path") from missing
     except PermissionError as denied:
-        raise error("the file may not be read", "give this user the right to read it") from denied
+        raise error("permission to read the file is denied", "give this user read permission") from denied
     except OSError as failed:
         if failed.errno != errno.ELOOP:
             raise
         raise error("symbolic links form a loop", "put the file itself there") from failed
     if not data:
-        raise error("the file is empty, it has not even a header", "export the day again")
+        raise error("the file is empty, without even a header", "export the day again")
     return data
 
 
 def _shown(text: str, limit: int = 60) -> str:
-    """Return hostile text fit for one line of a message."""
+    """Return untrusted text in a form that is safe for one line of a message."""
     return ascii(text if len(text) <= limit else text[:limit] + "…")
 
 
@@ -155,7 +155,7 @@ _KNOWN = frozenset(name for columns in FEEDS.values() for name in columns)
 
 
 def _shown_names(header: Sequence[str], names: Sequence[str]) -> str:
-    """Return those names that look like a column's, if the header is one; others may be personal data."""
+    """Return the names that look like column names if the header looks like one; others may be personal data."""
     is_header = 2 * len(_KNOWN.intersection(header)) >= len(header)
     fit = [name for name in names if name in _KNOWN or (is_header and _NAME.fullmatch(name))]
     hidden = len(names) - len(fit)
@@ -165,8 +165,8 @@ def _shown_names(header: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _kept_text(raw: bytes) -> str:
-    """Return the text of a malformed row (valid UTF-8) as PostgreSQL can hold it: no NUL, not too long."""
-    # A character has four bytes at most: this never decodes a huge row, and drops a character cut in two.
+    """Return the text of a malformed row (valid UTF-8) as PostgreSQL can store it: without NUL, and not too long."""
+    # A character has at most four bytes: this never decodes a huge row, and drops a character that was cut in two.
     text = raw[: 4 * MAX_MALFORMED_CHARACTERS + 4].decode("utf-8", errors="ignore").replace("\0", "\ufffd")
     if len(text) <= MAX_MALFORMED_CHARACTERS:
         return text
@@ -174,7 +174,7 @@ def _kept_text(raw: bytes) -> str:
 
 
 class _FeedText:
-    """The bytes of one file, its header understood, its rows to be read once in windows."""
+    """The bytes of one file with its header parsed; its rows are read once, in windows."""
 
     def __init__(self, feed: str, day: dt.date, path: Path, data: bytes) -> None:
         columns = feed_columns(feed)
@@ -183,7 +183,7 @@ class _FeedText:
         self.path = path
         self.whole = data
         end = len(data)
-        # No quoted field can close behind trailing blank lines, so cutting them never changes a row.
+        # No quoted field can close after trailing blank lines, so removing them never changes a row.
         while data.endswith((b"\n\n", b"\n\r\n"), 0, end):
             end -= 2 if data[end - 2] == CR else 1
         self.data = data[:end]
@@ -212,7 +212,7 @@ class _FeedText:
         )
 
     def batches(self, *, window_bytes: int = WINDOW_BYTES, fast: bool = True) -> Iterator[pa.RecordBatch]:
-        """Yield all rows in file order, one batch a window. Raises FeedFileError at the first bad row."""
+        """Yield all rows in file order, one batch per window. Raises FeedFileError at the first unreadable row."""
         position = self.first_record
         rows = 0
         while position < len(self.data):
@@ -252,7 +252,7 @@ class _FeedText:
         if not text.strip(BLANKS):
             raise self._error("the first line is blank, not a header", "export the day again, header first")
         if "\0" in text:
-            raise self._error("the header holds a NUL byte", "export the file as UTF-8 text")
+            raise self._error("the header contains a NUL byte", "export the file as UTF-8 text")
         if values is None:
             raise self._error("in the header, text follows a closing quote", "export the day again")
         if len(values) > MAX_COLUMNS:
@@ -260,7 +260,7 @@ class _FeedText:
         return [value.decode("utf-8").strip(BLANKS).lower() for value in values], first_record
 
     def _feed_positions(self, header: list[str], columns: tuple[str, ...]) -> list[int]:
-        """Return where in the header each column of the feed stands. Raises FeedFileError."""
+        """Return the position in the header of each column of the feed. Raises FeedFileError."""
         position_of = {name: index for index, name in enumerate(header)}
         missing = [name for name in columns if name not in position_of]
         if missing:
@@ -303,7 +303,7 @@ class _FeedText:
             ) from None
 
     def _read_regular(self, start: int, length: int) -> list[pa.Array] | None:
-        """Return the columns in header order as pyarrow reads them, or None if any row is not a good one."""
+        """Return the columns in header order as pyarrow reads them, or None if any row is irregular."""
         names = [str(index) for index in range(self.width)]
         try:
             table = pyarrow.csv.read_csv(
@@ -317,7 +317,7 @@ class _FeedText:
                 ),
             )
         except pa.ArrowInvalid:
-            # A row with another number of fields, or not UTF-8: the careful reader finds out which.
+            # A row with a different number of fields, or not UTF-8: the careful reader determines which.
             return None
         columns = [_one_chunk(column) for column in table.columns]
         if length > MAX_FIELD_BYTES:
@@ -357,7 +357,7 @@ class _FeedText:
         return columns, pa.array(malformed, pa.string()), position
 
     def _batch(self, columns: list[pa.Array], malformed: pa.Array, first_row: int, count: int) -> pa.RecordBatch:
-        """Put columns in header order into the feed's order and add our own."""
+        """Reorder the columns from header order to the feed's order, and add the three added columns."""
         source_row = pa.array(np.arange(first_row, first_row + count, dtype=np.int64))
         extra = self._extra_json([columns[index] for index in self.extra_positions], malformed, count)
         feed_columns = [columns[index] for index in self.feed_positions]

@@ -1,4 +1,4 @@
-"""The records of a feed file, byte by byte: where each begins and ends, and whether it can be split into fields."""
+"""Splits a feed file into records, byte by byte, and each record into fields if possible."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class TruncatedError(Exception):
 
 
 def split_record(data: bytes, start: int, width: int) -> tuple[list[bytes] | None, int, int]:
-    """Split the record that begins at ``start``: its values, where its text ends, where the next one begins.
+    """Split the record that begins at ``start``: return its values, the end of its text, and the start of the next.
 
-    The values are None if text follows a closing quote. Of more than ``width`` values not all are given, but
-    more than ``width`` are. Raises TruncatedError if the text ends before the record does.
+    The values are None if text follows a closing quote. If there are more than ``width`` values, not all are
+    returned, but more than ``width`` are. Raises TruncatedError if the text ends before the record does.
     """
     line_end = data.find(b"\n", start)
     if line_end >= 0 and data.find(b'"', start, line_end) < 0:
@@ -53,14 +53,14 @@ def split_record(data: bytes, start: int, width: int) -> tuple[list[bytes] | Non
                     return values if certain else None, position, line_end + 1
                 position += 1
                 continue
-            # Text after the closing quote: go on as in an unquoted field, so that the record ends where it
+            # Text after the closing quote: continue as in an unquoted field, so that the record ends where it
             # should.
             certain = False
         field_end = _FIELD_END.search(data, position)
         if field_end is None:
             raise TruncatedError(
                 "the last line has no line end, so the file looks truncated",
-                "export the day again, or add a newline at its end if the file is whole",
+                "export the day again, or add a newline at its end if the file is complete",
             )
         position = field_end.end()
         is_last = field_end.group() == b"\n"
@@ -74,17 +74,17 @@ def split_record(data: bytes, start: int, width: int) -> tuple[list[bytes] | Non
 
 
 def _before_carriage_return(data: bytes, start: int, line_end: int) -> int:
-    """Return where the text of a line ends whose LF is at ``line_end``: the CR of a CRLF is not text."""
+    """Return the end of the text of a line whose LF is at ``line_end``: the CR of a CRLF is not text."""
     return line_end - 1 if line_end > start and data[line_end - 1] == CR else line_end
 
 
 def _closing_quote(data: bytes, position: int) -> int:
-    """Return where the quoted field closes whose text begins at ``position``; a doubled quote closes none."""
+    """Return the closing quote of the field whose text begins at ``position``; a doubled quote does not close it."""
     while True:
         quote = data.find(b'"', position)
         if quote < 0:
             raise TruncatedError(
-                "a quote opens here that never closes, so the file is truncated or the quote is a stray one",
+                "a quote opens here and never closes, so the file is truncated or the quote is stray",
                 "export the day again, or close the quote",
             )
         if data[quote + 1 : quote + 2] != b'"':
@@ -93,21 +93,21 @@ def _closing_quote(data: bytes, position: int) -> int:
 
 
 def regular_length(data: bytes, start: int, stop: int) -> int:
-    """Return how many bytes from ``start`` are records that pyarrow surely splits as this module does, or 0.
+    """Return the number of bytes from ``start`` that pyarrow certainly splits as this module does, or 0.
 
-    ``start`` is the beginning of a record, and the length ends with one. The number of fields, UTF-8 and the
-    size of values are not looked at.
+    ``start`` is the beginning of a record, and the length ends with a record. The number of fields, UTF-8 and the
+    size of values are not checked.
     """
-    # pyarrow drops a byte order mark, which is part of the first value here, and takes a blank line for a row
-    # of empty values.
+    # pyarrow drops a byte order mark, which is part of the first value here, and treats a blank line as a row of
+    # empty values.
     if data.startswith((BOM, b"\n", b"\r\n"), start):
         return 0
     if any(data.find(oddity, start, stop) >= 0 for oddity in (b"\0", b"\n\n", b"\n\r\n")):
         return 0
     window = np.frombuffer(data, np.uint8, stop - start, start)
     quotes = np.flatnonzero(window == QUOTE)
-    # If every quote opens or closes a field, or is one of a double, then those at even indexes open, and text
-    # behind an even number of quotes is outside quotes.
+    # If every quote opens or closes a field, or is part of a doubled quote, then those at even indexes open, and text
+    # after an even number of quotes is outside quotes.
     if len(quotes):
         line_ends = np.flatnonzero(window == LF)
         outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
@@ -122,7 +122,7 @@ def regular_length(data: bytes, start: int, stop: int) -> int:
     before = window[opening - 1]
     if not ((opening == 0) | (before == COMMA) | (before == LF) | (before == QUOTE)).all():
         return 0
-    # The last quote closes before the line end, so no index is out of bounds. A CR that belongs to no CRLF is
+    # The last quote closes before the line end, so no index is out of bounds. A CR that is not part of a CRLF is
     # found below.
     behind = window[closing + 1]
     if not ((behind == COMMA) | (behind == LF) | (behind == CR) | (behind == QUOTE)).all():

@@ -1,4 +1,4 @@
-"""Which values of a feed file production takes, with the likely cause of those that it does not."""
+"""The values of a feed file that production accepts, and likely causes of those that it rejects."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ecommerce_platform.feeds.columns import AMOUNT, DAY, FILLED, ID, MOMENT, NUMBER
 
-# Staging's blocking check, as schemas.rules has it; a test holds the two together. Imported from
-# there, it would bring pandera and Ibis into a command that only reads files.
+# The limits of staging's blocking check, the same as in schemas.rules; a test checks that they agree. Importing them
+# would load pandera and Ibis in a command that only reads files.
 SHARE = 0.2
 
 
@@ -16,17 +16,17 @@ SEVERAL = 10
 
 @dataclass(frozen=True)
 class ValueRule:
-    """What the text of one column must look like."""
+    """The required form of the text of one column."""
 
     pattern: str
-    """RE2, matched against the whole value, spaces around it aside."""
+    """An RE2 pattern, matched against the whole trimmed value."""
     fault: str
-    """What a value is that does not match."""
+    """A description of values that do not match."""
     may_be_blank: bool = False
     contract: str | None = None
-    """What most values of a day must match, or staging's check stops the day."""
+    """A pattern that most values of a day must match, or staging's check blocks the day."""
     causes: tuple[tuple[str, str], ...] = ()
-    """Pattern and advice of the likely causes, looked for in the values that do not match."""
+    """The pattern and the advice of each likely cause, applied to the values that do not match."""
 
 
 _OTHER_DATES = (
@@ -37,7 +37,7 @@ _OTHER_DATES = (
 
 _AMOUNT_CAUSES = (
     (r"-?[0-9. ]*[0-9],[0-9]{1,2}", "write decimals with a point: 12.50"),
-    (r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", "leave out the separators of thousands"),
+    (r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", "leave out the thousands separators"),
     (r"-?[0-9]+\.[0-9]{3,}", "round amounts to 2 decimals"),
     (r"[^0-9-]+[0-9.,]+|[0-9.,]+ ?[^0-9]+", "leave out the currency"),
 )
@@ -55,7 +55,7 @@ _MOMENT = _DAY + rf"([T ]{_CLOCK}(:[0-5][0-9](\.[0-9]{{1,6}})?)?(Z|[+-](0[0-9]|1
 _ID_CAUSES = (
     (r"[0-9]+\.0+", "write whole numbers without decimals"),
     (r"0[0-9]+", "write numbers without leading zeros"),
-    (r".*[A-Za-z].*", "the platform knows rows by number: give each id a number of its own"),
+    (r".*[A-Za-z].*", "ids must be numbers: assign each id a unique number"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Dagster's own records: where they are stored, how long they are kept, and runs whose process is gone.
+"""Dagster's own records: their storage, their retention, and orphaned runs.
 
-The only room beside ``io_managers`` that uses what Dagster does not publish (``dagster._core``).
+Besides ``io_managers``, this is the only package that uses Dagster's private API (``dagster._core``).
 """

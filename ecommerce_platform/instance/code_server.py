@@ -1,4 +1,4 @@
-"""Whether a code server works. As a program (``python -m``), the health check of its container."""
+"""Checks whether a code server works. Run with ``python -m``, it is the health check of the server's container."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Answer(Enum):
 
 
 def ask_code_server(*, socket: str | None = None, host: str = "localhost", port: int | None = None) -> Answer:
-    """Ask the process that holds the code, and not only the one before it."""
+    """Query the process that has loaded the code, not only the proxy in front of it."""
     client = DagsterGrpcClient(socket=socket, host=host) if socket else DagsterGrpcClient(port=port, host=host)
     try:
         return Answer.WORKS if client.ping("alive")["echo"] == "alive" else Answer.BROKEN
@@ -32,7 +32,7 @@ def ask_code_server(*, socket: str | None = None, host: str = "localhost", port:
 @click.option("--host", default="localhost", show_default=True)
 @click.option("--port", type=int, required=True)
 def main(host: str, port: int) -> None:
-    """End with 0 when the code server answers, for the health check of a container."""
+    """Exit with 0 if the code server answers, for the health check of a container."""
     sys.exit(0 if ask_code_server(host=host, port=port) == Answer.WORKS else 1)
 
 

@@ -1,4 +1,4 @@
-"""Makes plain ``dagster`` and ``dg`` commands in the project folder find the platform's instance."""
+"""Lets plain ``dagster`` and ``dg`` commands in the project folder find the platform's instance."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ecommerce_platform.settings import PROJECT_DIR, Settings
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only its owner may enter, because the exports in it name people; an older one is narrowed.
+    """Create a folder that only its owner may enter, or restrict an existing one: exports contain personal data.
 
-    A folder that belongs to somebody else, such as a volume, keeps the rights that it has.
+    The permissions of a folder with another owner, such as a volume, are left unchanged.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(PermissionError):
@@ -22,12 +22,11 @@ def make_private(folder: Path) -> None:
 
 
 def prepare_dagster_home(settings: Settings, project: Path = PROJECT_DIR) -> dict[str, str]:
-    """Tell Dagster through the project's ``.env`` where its home is, and make the folder of its files.
+    """Set Dagster's home in the project's ``.env``, and create the folder for its files. Idempotent.
 
-    Every dagster command reads ``.env`` in the folder where it is run before it looks for its instance. The
-    home is the project itself, because ``dagster.yaml`` lies there; that file sends everything to the data
-    folder. The telemetry variable keeps Dagster from making two empty log folders in its home. Other lines of
-    ``.env`` stay as they are, and the second time changes nothing.
+    Every dagster command reads ``.env`` in its working directory before it looks for its instance. The home is the
+    project folder, because ``dagster.yaml`` is there; that file stores everything in the data folder. The telemetry
+    variable keeps Dagster from creating two empty log folders in its home. Other lines of ``.env`` are left unchanged.
 
     Returns:
         The variables, for the environment of child processes.
@@ -37,7 +36,7 @@ def prepare_dagster_home(settings: Settings, project: Path = PROJECT_DIR) -> dic
     variables = {"DAGSTER_HOME": str(project), "DAGSTER_DISABLE_TELEMETRY": "1"}
     env_file = project / ".env"
     known = dotenv_values(env_file, interpolate=False)
-    # A container's project folder is read-only; its image sets the variables.
+    # In a container, the project folder is read-only and the image sets the variables.
     with contextlib.suppress(OSError):
         for name, value in variables.items():
             if known.get(name) != value:

@@ -1,7 +1,7 @@
-"""Dagster's records through an outage: a server that died is started again, and an operation that it cut is repeated.
+"""Makes Dagster's storage survive an outage: restarts a dead server, and repeats operations that it interrupted.
 
-Dagster itself tries for ten seconds to connect, but an operation whose connection breaks under it fails, and with it
-the run that wanted to note down a step.
+Dagster itself retries connecting for ten seconds, but an operation whose connection breaks fails, and so does the run
+that was recording a step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 Store = TypeVar("Store", bound=type)
 
 WAITS = (0.1, 1.0)
-"""Seconds before an operation is repeated: a server that recovers may cut the first new connection, too."""
+"""Seconds before each retry of an operation: a recovering server may cut the first new connection, too."""
 
 READS = ("get_", "has_", "fetch_", "check_")
 REPEATABLE = {
@@ -28,17 +28,17 @@ REPEATABLE = {
     "handle_run_event",
     "add_run_tags",
     "add_daemon_heartbeat",
-    "claim_concurrency_slot",  # looks first whether the step has one
+    "claim_concurrency_slot",  # first checks whether the step has one
     "free_concurrency_slot_for_step",
     "initialize_concurrency_limit_to_default",
     "update_tick",
     "update_instigator_state",
 }
-"""Writes that may be done twice: where the answer was lost after the commit, an event is there twice at worst."""
+"""Writes that may be repeated: if the answer was lost after the commit, the worst outcome is a duplicate event."""
 
 
 def survives_an_outage(store: Store) -> Store:
-    """Class decorator of a store: reads, and writes that may be repeated, are repeated on a new connection."""
+    """Decorate a store class so that reads and repeatable writes are retried on a new connection."""
     for name in dir(store):
         function = inspect.getattr_static(store, name, None)
         is_wanted = name.startswith(READS) or name in REPEATABLE
@@ -63,11 +63,11 @@ def _repeated(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def start_before_connecting(engine: Engine, start: Callable[[], object]) -> None:
-    """Where a new connection is refused, call ``start`` and try once more.
+    """If a new connection is refused, call ``start`` and try once more.
 
     Args:
-        engine: whose connections.
-        start: brings the server up, if it is one that we start; does nothing where it runs.
+        engine: the engine that opens the connections.
+        start: starts the server if it is embedded and not running.
     """
 
     def connect(dialect: Any, record: Any, arguments: list[Any], named: dict[str, Any]) -> Any:

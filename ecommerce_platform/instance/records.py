@@ -1,4 +1,4 @@
-"""What Dagster has recorded of runs, checks, freshness and ticks, in plain terms."""
+"""Queries of Dagster's records of runs, checks, freshness and ticks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 FAILED_CHECK = DagsterAssetCheckFailedError.__name__
-"""The class of the error of a step whose blocking check has failed."""
+"""The error class of a step whose blocking check failed."""
 
 
 def has_passed_in_run(instance: DagsterInstance, asset: AssetKey, check: str, run_id: str) -> bool:
-    """Whether the latest result of a check is that of a run, and it passed."""
+    """Whether the latest result of a check is from the given run and passed."""
     records = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(asset, check), limit=1)
     return (
         bool(records) and records[0].run_id == run_id and records[0].status == AssetCheckExecutionRecordStatus.SUCCEEDED
@@ -26,12 +26,12 @@ def has_passed_in_run(instance: DagsterInstance, asset: AssetKey, check: str, ru
 
 
 def is_retried_automatically(run: DagsterRun) -> bool:
-    """Whether Dagster runs a failed run again by itself."""
+    """Whether Dagster retries a failed run automatically."""
     return run.tags.get(WILL_RETRY_TAG) == "true"
 
 
 def stale_assets(instance: DagsterInstance, assets: Sequence[AssetKey]) -> dict[AssetKey, dt.datetime]:
-    """The assets whose freshness policy fails, and since when, in the order of their keys."""
+    """The assets whose freshness policy fails, with the time since when, ordered by key."""
     return {
         key: record.updated_at
         for key, record in sorted(instance.get_freshness_state_records(assets).items())
@@ -40,7 +40,7 @@ def stale_assets(instance: DagsterInstance, assets: Sequence[AssetKey]) -> dict[
 
 
 def last_tick(instance: DagsterInstance, since: dt.datetime) -> dt.datetime | None:
-    """When a sensor last ticked, at least ``since``; None where somebody has stopped all of them."""
+    """The time of the last sensor tick, at least ``since``; None if all sensors are stopped."""
     states = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
     running = [state for state in states if state.status != InstigatorStatus.STOPPED]
     if states and not running:

@@ -1,15 +1,15 @@
-"""What the platform may forget, and what it must not: ``ecommerce-platform maintenance`` and the weekly job.
+"""What the platform may delete, and what it must retain: ``ecommerce-platform maintenance`` and the weekly job.
 
-Kept whatever its age:
+Retained regardless of age:
 
 - the last materialization of every partition, with its run: the UI shows it;
-- the last verdict of every check, with its run;
-- every staging slice that production was built from. A later image of a customer, a re-sent order and a late parent
-  make production look at the old rows again, and no day can be known to have seen its last: dropping one would make
-  the tables depend on the order of loads. One that never passed its checks, or that another load took the place of,
-  has no such reader.
+- the last result of every check, with its run;
+- every staging slice that production was built from. A later image of a customer, a re-sent order or a late parent
+  makes production read the old rows again, which can happen for any day: deleting a slice would make the tables depend
+  on the order of loads. A slice that never passed its checks, or that another load superseded, has no such reader.
 
-Of an old successful run that must stay, what only its own page shows goes: step events, log lines and plans.
+Of an old successful run that is retained, the records that only its own page shows are deleted: step events, log lines
+and plans.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from ecommerce_platform.settings import Settings
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 LOADED_DAYS = "production.loaded_days"
-"""What says which loads of staging are read: nobody may change it while others are deleted."""
+"""The table of the loads that production reads: it must not change while other loads are deleted."""
 
 UNFINISHED = dt.timedelta(days=1)
-"""What is younger may be on its way; what is older and not finished was left by a crash."""
+"""Something younger may be in progress; something older and unfinished was left by a crash."""
 
 Events = SqlEventLogStorageTable.c
 Checks = AssetCheckExecutionsTable.c
@@ -75,13 +75,13 @@ ONLY_ON_THE_RUNS_PAGE = [
 
 @dataclass(frozen=True)
 class Task:
-    """Something that may go.
+    """A set of things that may be deleted.
 
     Attributes:
-        name: what.
-        count: how many.
-        size: bytes, as far as they are known: of the texts, not of the indexes.
-        delete: does it.
+        name: what they are.
+        count: their number.
+        size: their bytes, as far as known: of the texts, not of the indexes.
+        delete: deletes them.
     """
 
     name: str
@@ -93,13 +93,13 @@ class Task:
 def plan(
     instance: DagsterInstance, database: PostgresConnection, settings: Settings, now: dt.datetime
 ) -> Iterator[Task]:
-    """Everything that may go, one thing at a time: delete a task before asking for the next, or delete none.
+    """The deletions that are due, one at a time: run each before asking for the next, or run none.
 
     Args:
-        instance: with its storage in a SQL database.
-        database: the platform's, as a role that may delete in staging.
-        settings: how long things are kept, and where files lie.
-        now: the moment, with its time zone.
+        instance: the instance, with its storage in a SQL database.
+        database: the platform's database, as a role that may delete from staging.
+        settings: the retention periods and the folders.
+        now: the current time, with its time zone.
     """
     cutoff = now - dt.timedelta(days=settings.retention_days)
     events, ticks = instance.event_log_storage, instance.schedule_storage
@@ -114,7 +114,7 @@ def plan(
         if run.dagster_run.run_id in kept and run.dagster_run.status == DagsterRunStatus.SUCCESS
     ]
     yield _rows(
-        "events of older runs that are kept",
+        "events of older runs that are retained",
         events.index_connection,
         SqlEventLogStorageTable,
         Events.event,
@@ -122,7 +122,7 @@ def plan(
         & (Events.dagster_event_type.is_(None) | Events.dagster_event_type.in_(ONLY_ON_THE_RUNS_PAGE)),
     )
     yield _rows(
-        "older results of checks",
+        "older check results",
         events.index_connection,
         AssetCheckExecutionsTable,
         Checks.evaluation_event,
@@ -133,12 +133,12 @@ def plan(
         ticks.connect,
         JobTickTable,
         Ticks.tick_body,
-        # A schedule goes on from its last tick.
+        # A schedule continues from its last tick.
         (Ticks.timestamp < _naive(cutoff))
         & Ticks.id.not_in(sa.select(sa.func.max(Ticks.id)).group_by(Ticks.selector_id)),
     )
-    yield _files("logs of runs that are gone, and older logs", _logs(instance, settings, cutoff, now))
-    yield _files("temporary files of a crash", _temporary_files(settings, now))
+    yield _files("logs of deleted runs, and older logs", _logs(instance, settings, cutoff, now))
+    yield _files("temporary files left by a crash", _temporary_files(settings, now))
     if settings.staging_retention_days is not None:
         last = now.date() - dt.timedelta(days=settings.staging_retention_days)
         for feed in FEEDS:
@@ -146,7 +146,7 @@ def plan(
 
 
 def _needed_runs(instance: DagsterInstance, events: SqlEventLogStorage, old: Sequence[RunRecord]) -> set[str]:
-    """Ids of the runs that hold a last word, and of those that they are re-executions of."""
+    """Ids of the runs that hold a latest record, and of the runs that they re-execute."""
     last = (
         sa.select(sa.func.max(Events.id))
         .where(
@@ -174,7 +174,7 @@ def _needed_runs(instance: DagsterInstance, events: SqlEventLogStorage, old: Seq
 
 
 def _last_results() -> sa.Select:
-    """Ids of the last verdict of every check, and of its last record of any kind."""
+    """Ids of the last result of every check, and of its last record in any state."""
     verdicts = [AssetCheckExecutionRecordStatus.SUCCEEDED.value, AssetCheckExecutionRecordStatus.FAILED.value]
     last = sa.select(sa.func.max(Checks.id)).group_by(Checks.asset_key, Checks.check_name)
     return sa.select(sa.union(last, last.where(Checks.execution_status.in_(verdicts))).subquery().c[0])
@@ -190,11 +190,11 @@ def _runs(instance: DagsterInstance, events: SqlEventLogStorage, runs: Sequence[
     def delete() -> None:
         for run_id in ids:
             instance.delete_run(run_id)
-        # Dagster leaves these behind.
+        # Dagster does not delete these.
         with events.index_connection() as connection:
             connection.execute(sa.delete(AssetCheckExecutionsTable).where(Checks.run_id.in_(ids)))
 
-    return Task("runs of which nothing is the last word", len(ids), int(size), delete)
+    return Task("runs that hold no latest record", len(ids), int(size), delete)
 
 
 def _rows(
@@ -212,7 +212,7 @@ def _rows(
 
 
 def _naive(moment: dt.datetime) -> dt.datetime:
-    """As Dagster stores moments: UTC without saying so."""
+    """A timestamp as Dagster stores it: in UTC, without a time zone."""
     return moment.astimezone(dt.UTC).replace(tzinfo=None)
 
 
@@ -238,7 +238,7 @@ def _below(path: Path) -> Iterator[Path]:
 
 
 def _logs(instance: DagsterInstance, settings: Settings, cutoff: dt.datetime, now: dt.datetime) -> Iterator[Path]:
-    """Folders of runs that Dagster does not know any more, and whatever was last written before the cutoff."""
+    """Log folders of runs that Dagster no longer has, and logs that were last written before the cutoff."""
     for path in sorted((settings.dagster_home / "storage").glob("*")):
         written = max((file.stat().st_mtime for file in [path, *_below(path)]), default=0.0)
         is_recent = written > (now - UNFINISHED).timestamp()
@@ -246,7 +246,7 @@ def _logs(instance: DagsterInstance, settings: Settings, cutoff: dt.datetime, no
             if written < cutoff.timestamp() or not (is_recent or instance.has_run(path.name)):
                 yield path
         elif path.is_dir():
-            # A sensor's or schedule's folder goes on; its ticks come and go.
+            # The folder of a sensor or schedule stays; only old files in it are deleted.
             yield from (file for file in sorted(_below(path)) if file.stat().st_mtime < cutoff.timestamp())
 
 
@@ -258,7 +258,7 @@ def _is_run_id(name: str) -> bool:
 
 
 def _temporary_files(settings: Settings, now: dt.datetime) -> Iterator[Path]:
-    """What an interrupted write left beside the file that it was to replace: hidden, and with a longer name."""
+    """Files that an interrupted write left beside its target: hidden, and with a longer name."""
     before = (now - UNFINISHED).timestamp()
     for folder in (settings.raw, settings.extracts, settings.reports):
         for pattern in (".*.csv.*", ".*.json.*"):
@@ -266,10 +266,10 @@ def _temporary_files(settings: Settings, now: dt.datetime) -> Iterator[Path]:
 
 
 def _staging(database: PostgresConnection, feed: str, last: dt.date, moment: dt.datetime) -> Task:
-    """Slices of a feed before a day that production does not read: they never passed, or gave way to others that did.
+    """Slices of a feed before a day that production does not read: they never passed, or were superseded.
 
-    One that was staged after ``moment`` may be on its way, and one that the log of the loaded days names may have left
-    rows that some table has still to take back.
+    A slice that was staged after ``moment`` may be in progress, and one in the change log of the loaded days may have
+    rows that some table has yet to remove. Both are left unchanged.
     """
     table = sql.Identifier("staging", feed)
     condition = sql.SQL(
@@ -289,7 +289,7 @@ def _staging(database: PostgresConnection, feed: str, last: dt.date, moment: dt.
         name = f"staging.{feed}"
         with database.connect() as connection, locked(connection, [name, LOADED_DAYS]), transaction(connection):
             connection.execute(sql.SQL("delete from {} where {}").format(table, condition))
-            # Where the latest load of a day was one of them, the day has the load again that passed before, or none.
+            # If the latest load of a day was deleted, the day reverts to the load that passed before, if any.
             gone = sql.SQL(
                 "slices.table_name = {} and slices.slice < {} and slices.load_id is not null"
                 " and not exists (select 1 from {} as rows"
@@ -305,4 +305,4 @@ def _staging(database: PostgresConnection, feed: str, last: dt.date, moment: dt.
             )
             connection.execute(sql.SQL("delete from platform.slices as slices where {}").format(gone))
 
-    return Task(f"days of staging.{feed} with a load that production does not read", days, int(size), delete)
+    return Task(f"days of staging.{feed} with a load that production does not use", days, int(size), delete)

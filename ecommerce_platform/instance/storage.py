@@ -1,12 +1,11 @@
 """Dagster's own storage: runs, events and schedules in PostgreSQL, files under the data folder.
 
-``dagster.yaml`` names three classes of this module. They take no configuration: where things lie follows from
-:mod:`ecommerce_platform.settings`, so no password stands in a file, an argument list or a serialized
-instance.
+``dagster.yaml`` names three classes of this module. They take no configuration: locations follow from
+:mod:`ecommerce_platform.settings`, so no password appears in a file, an argument list or a serialized instance.
 
-Dagster's stock PostgreSQL storage opens a fresh connection for every statement and commits each event alone.
-A run over a range of daily partitions writes two events an asset and day, so that price dominates. Here
-connections are pooled, one idle connection a store and process, and events are written in batches.
+Dagster's stock PostgreSQL storage opens a new connection for every statement and commits each event on its own.
+A run over a range of daily partitions writes two events per asset and day, so that overhead dominates. Here,
+connections are pooled, with one idle connection per store and process, and events are written in batches.
 """
 
 from __future__ import annotations
@@ -50,24 +49,24 @@ if TYPE_CHECKING:
 
 EMBEDDED_DATABASE = "ecommerce_dagster"
 EVENT_BATCH_SIZE = 1000
-"""Events a batch, unless ``DAGSTER_EVENT_BATCH_SIZE`` says otherwise."""
+"""Events per batch, unless ``DAGSTER_EVENT_BATCH_SIZE`` is set."""
 
 PATIENCE = 5.0
 """Seconds to wait for a server that is starting or failing over before giving up."""
 
 
 class StorageUnavailableError(click.ClickException):
-    """Dagster's database cannot be reached or made. Dagster's commands print it as one line."""
+    """Dagster's database cannot be reached or created. Dagster's commands print this error as one line."""
 
 
 IN_FAILED_TRANSACTION = "25P02"
 
 
 def storage_url(settings: Settings) -> str:
-    """The SQLAlchemy URL of Dagster's database, which exists and answers when this returns.
+    """The SQLAlchemy URL of Dagster's database, which exists and accepts connections when this returns.
 
-    With ``ECOMMERCE_DATABASE_URL`` it lies on the same server and is called ``<name>_dagster``. Without, it
-    is ``ecommerce_dagster`` on the embedded server, which is started if it does not run.
+    With ``ECOMMERCE_DATABASE_URL``, it is ``<name>_dagster`` on the same server. Otherwise it is
+    ``ecommerce_dagster`` on the embedded server, which is started if it is not running.
 
     Raises:
         StorageUnavailableError: the server does not answer, or the user may not create the database.
@@ -88,9 +87,9 @@ def storage_url(settings: Settings) -> str:
 
 
 def sqlalchemy_url(conninfo: str, database: str) -> str:
-    """A libpq URI or connection string as a SQLAlchemy URL of another database on the same server.
+    """Convert a libpq URI or connection string to a SQLAlchemy URL of another database on the same server.
 
-    The driver is psycopg2: dagster-postgres breaks on psycopg 3, which SQLAlchemy 2.1 takes by default.
+    The driver is psycopg2: dagster-postgres fails with psycopg 3, which SQLAlchemy 2.1 uses by default.
     """
     parts: dict[str, Any] = {
         "connect_timeout": "10",
@@ -98,27 +97,27 @@ def sqlalchemy_url(conninfo: str, database: str) -> str:
         **conninfo_to_dict(conninfo),
     }
     parts.pop("dbname", None)
-    # A run commits some four hundred events one by one. They share the write-ahead log of the tables, so that after a
-    # crash of the server the latest events may be missing, never the rows that they tell of: the days are loaded again.
+    # A run commits about four hundred events one by one. They share the tables' write-ahead log, so a server crash can
+    # lose the latest events, but never the rows that they report; those days are loaded again.
     parts["options"] = f"{parts.get('options') or ''} -c synchronous_commit=off".strip()
     url = URL.create(
         "postgresql+psycopg2",
         username=parts.pop("user", None),
         password=parts.pop("password", None),
         database=database,
-        # Host and port go in the query, where libpq's forms (sockets, several hosts, IPv6) pass unchanged.
+        # Host and port go in the query, which passes libpq's forms (sockets, several hosts, IPv6) unchanged.
         query={key: str(value) for key, value in parts.items() if value not in (None, "")},
     )
     return url.render_as_string(hide_password=False)
 
 
 def ensure_database(conninfo: str, name: str, patience: float = PATIENCE) -> None:
-    """Create the database ``name`` on the server of ``conninfo`` unless it exists; many may do so at once.
+    """Create the database ``name`` on the server of ``conninfo`` unless it exists; safe to run concurrently.
 
     Args:
-        conninfo: libpq URI of any database on that server; if that one is shut, others are tried.
-        name: the database to have.
-        patience: seconds to go on trying to connect.
+        conninfo: libpq URI of any database on that server; if that one refuses connections, others are tried.
+        name: the database to create.
+        patience: seconds to keep trying to connect.
 
     Raises:
         StorageUnavailableError: the server does not answer, or the user may not create the database.
@@ -132,7 +131,7 @@ def ensure_database(conninfo: str, name: str, patience: float = PATIENCE) -> Non
             pass  # another process was faster
         except psycopg.errors.InsufficientPrivilege:
             raise StorageUnavailableError(
-                f"Dagster needs the database {name!r} and user {connection.info.user!r} may not create it: "
+                f"Dagster needs the database {name!r}, but user {connection.info.user!r} may not create it: "
                 f"create it with that owner, or grant CREATEDB."
             ) from None
 
@@ -155,10 +154,11 @@ def _maintenance_connection(conninfo: str, name: str, patience: float) -> psycop
 
 
 def _keep_sound(engine: Engine) -> None:
-    """Hand out no connection of another process, and none that a server restart cut while it rested.
+    """Never hand out a connection of another process, or one that a server restart cut while it was idle.
 
-    A run uses its connections two thousand times, mostly within a millisecond: only one that has rested is tried out.
-    Where one breaks within that time, what may be repeated is (see :mod:`.storage_outage`), and the rest fails.
+    A run uses its connections two thousand times, mostly within a millisecond, so only one that was idle for longer is
+    tested. If a connection breaks within that time, repeatable operations are repeated (see :mod:`.outage`), and
+    others fail.
     """
 
     def remember(_: Any, record: Any) -> None:
@@ -185,7 +185,7 @@ def _keep_sound(engine: Engine) -> None:
 
 
 class _Pooled:
-    """Mixed into a stock store: connections come from a pool, whoever sets its limits."""
+    """A mixin for a stock store: its connections come from a pool."""
 
     _engine: Engine
 
@@ -202,7 +202,7 @@ class _Pooled:
 @survives_an_outage
 class _Runs(_Pooled, PostgresRunStorage):
     def has_execution_plan_snapshot(self, execution_plan_snapshot_id: str) -> bool:
-        """Whether a plan is kept; the base reads and decodes all of it to say so."""
+        """Whether a plan is stored; unlike the base, without reading and decoding it."""
         return self._has_snapshot_id(execution_plan_snapshot_id)
 
 
@@ -214,14 +214,14 @@ class _Schedules(_Pooled, PostgresScheduleStorage):
 @survives_an_outage
 class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-method-override]
     _seen: frozenset[str] = frozenset()
-    """Tables, and columns of asset_keys, that are there. Dagster looks them up at every event; none ever goes away."""
+    """Known tables and columns of asset_keys. Dagster looks them up for every event; none is ever dropped."""
 
     def has_table(self, table_name: str) -> bool:
-        """Whether Dagster's database has a table; asks only until it is there."""
+        """Whether Dagster's database has a table; cached once it exists."""
         return self._has(table_name, lambda: super(_Events, self).has_table(table_name))
 
     def has_asset_key_col(self, column_name: str) -> bool:
-        """Whether asset_keys has a column; asks only until it is there."""
+        """Whether asset_keys has a column; cached once it exists."""
         return self._has(f"asset_keys.{column_name}", lambda: super(_Events, self).has_asset_key_col(column_name))
 
     def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
@@ -231,7 +231,7 @@ class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         )
 
     def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
-        """As Dagster's, which goes on in its transaction after another process was faster to insert the row."""
+        """Like the base, which fails in its aborted transaction if another process inserts the row first."""
         try:
             return super().initialize_concurrency_limit_to_default(concurrency_key)
         except InternalError as error:
@@ -245,9 +245,9 @@ class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         return name in self._seen
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Also writes planned materializations in one statement; the base commits each of them three times.
+        """Write planned materializations in one statement, too; the base commits each of them three times.
 
-        They are half of a range run's events, and mixed with the planned checks, which stay single.
+        They are half of a range run's events, mixed with planned checks, which are still written one by one.
         """
         planned = [
             event for event in events if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED
@@ -257,8 +257,8 @@ class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         with self._connect() as connection:
             statement = self.prepare_insert_event_batch(planned).returning(SqlEventLogStorageTable.c.id)
             ids = [int(row[0]) for row in connection.execute(statement)]
-        # An asset's row keeps its latest event only. The batch comes sorted by asset, so that two runs that
-        # write the same rows lock them in one order.
+        # An asset's row stores only its latest event. The batch is sorted by asset, so that two runs that write the
+        # same rows lock them in the same order.
         latest = {event.get_dagster_event().asset_key: (event, key) for event, key in zip(planned, ids, strict=True)}
         with self.index_transaction() as connection:
             for event, key in latest.values():
@@ -270,11 +270,11 @@ class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
-    """``storage: custom:`` of dagster.yaml. Pools connections and batches events; finds its database itself.
+    """``storage: custom:`` in dagster.yaml. Pools connections, batches events, and finds its database itself.
 
     Args:
         postgres_url: a SQLAlchemy URL with the psycopg2 driver.
-        should_autocreate_tables: make Dagster's tables in an empty database.
+        should_autocreate_tables: whether to create Dagster's tables in an empty database.
         inst_data: what Dagster needs to build the same storage in another process.
     """
 
@@ -284,7 +284,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         should_autocreate_tables: bool = True,
         inst_data: ConfigurableClassData | None = None,
     ):
-        # Not the base's __init__: it would build, and connect, the three stock stores.
+        # Do not call the base's __init__: it would build and connect the three stock stores.
         DagsterStorage.__init__(self)
         self.postgres_url = postgres_url
         self.should_autocreate_tables = should_autocreate_tables
@@ -305,13 +305,13 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> PooledPostgresStorage:
         """Called by Dagster in every process that has an instance, so each of them batches its events."""
-        # Dagster has no other way to set this, and reads it at each event.
+        # Dagster has no other way to set this, and reads it for each event.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENT_BATCH_SIZE))
         return cls(storage_url(_settings()), inst_data=inst_data)
 
 
 class DataFolderArtifacts(LocalArtifactStorage):
-    """``local_artifact_storage:`` of dagster.yaml: Dagster's files lie in the data folder."""
+    """``local_artifact_storage:`` in dagster.yaml: stores Dagster's files in the data folder."""
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
@@ -327,14 +327,14 @@ class DataFolderArtifacts(LocalArtifactStorage):
 
 
 class DataFolderComputeLogs(LocalComputeLogManager):
-    """``compute_logs:`` of dagster.yaml: what steps print lies in the data folder."""
+    """``compute_logs:`` in dagster.yaml: stores the output of steps in the data folder."""
 
     is_captured = True
-    """Whether processes beside ours copy what is printed. A terminal shows it anyway, and its Ctrl-C reaches them."""
+    """Whether helper processes capture the output. In a terminal, it is visible anyway, and Ctrl-C would reach them."""
 
     @contextmanager
     def capture_logs(self, log_key: Sequence[str]) -> Generator[CapturedLogContext]:
-        """As the base, where it is captured."""
+        """Same as the base, if capturing is on."""
         if self.is_captured:
             with super().capture_logs(log_key) as captured:
                 yield captured

@@ -1,4 +1,4 @@
-"""A PostgreSQL IO manager for Dagster. Knows nothing of shops: it could be lifted out and published."""
+"""A PostgreSQL IO manager for Dagster. It knows nothing about shops and could be published on its own."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Whoever only connects, as the command line does, does not wait for pandas."""
+    """Import the IO manager lazily: code that only connects, such as the command line, does not load pandas."""
     if name in ("PostgresIOManager", "TableReference"):
         from ecommerce_platform.io_managers import postgres
 

@@ -1,15 +1,15 @@
-"""What a table's writes have changed, and how far each reader of it has read.
+"""The change log of each table, and the watermark of each of its readers.
 
-A writer writes its own table and, in the same transaction, the table's log ``change_log.SCHEMA_TABLE``: one entry per
-change, with the columns that readers route by. ``platform.watermarks`` says up to which entry each reader has read.
-A reader asks what lies after its watermark, computes again what that concerns, and moves the watermark in the same
-commit: a run that dies leaves it where it was, and the next run makes good what is missing.
+A writer writes its table and, in the same transaction, the table's log ``change_log.SCHEMA_TABLE``: one entry per
+change, with the columns that readers route by. ``platform.watermarks`` stores the last entry that each reader has read.
+A reader takes the entries after its watermark, recomputes the rows they affect, and moves the watermark in the same
+commit. A run that dies leaves the watermark unchanged, and the next run catches up.
 
 An entry is one image of a row: I after an insert, D before a delete, U before and after an update. ``*`` stands for all
-rows. Positions come from one sequence while the writer holds the table's lock, which outlives the commit: within a log,
-entries are in commit order.
+rows. Positions come from one sequence while the writer holds the table's lock until after the commit, so the entries of
+a log are in commit order.
 
-Which tables have a log is declared in the DDL, with ``platform.log_changes``.
+The DDL declares which tables have a log, with ``platform.log_changes``.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from ecommerce_platform.io_managers.modes import Merge, Table, Window, columns_o
 SCHEMA = "change_log"
 EVERYTHING = "*"
 NEVER = -1
-"""The watermark of a reader that is about to read a log for the first time: nobody may prune what it has not seen."""
+"""The watermark of a reader that is about to read a log for the first time; it prevents pruning of that log."""
 
 ENTRIES_WORTH_KEEPING = 1_000
-"""A log with more entries than this, and than its table has rows, collapses into one entry that says everything."""
+"""A log with more entries than this, and more than its table has rows, collapses into one entry for all rows."""
 
 
 @dataclass(frozen=True)
 class Log:
-    """The log of ``table`` (schema.table), and the columns of the table that it keeps."""
+    """The log of ``table`` (schema.table), and the table's columns that it records."""
 
     table: str
     columns: tuple[str, ...]
@@ -45,11 +45,11 @@ class Log:
 
     @property
     def relation(self) -> str:
-        """The name under which a scope reads what has changed."""
+        """The name under which a scope reads the changes."""
         return relation_of(self.table)
 
     def further_columns(self, prefix: str = "") -> sql.Composed:
-        """The columns as the rest of a list, each after a comma; a prefix makes ``order_id`` ``old_order_id``."""
+        """The columns as the rest of a list, each after a comma; the prefix ``old_`` gives ``old_order_id``."""
         return sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(prefix + name)) for name in self.columns)
 
 
@@ -58,8 +58,8 @@ class Source:
     """A log as one reader sees it in one snapshot.
 
     Attributes:
-        log: what is read.
-        since: the reader's watermark; ``NEVER`` where it has never read the log.
+        log: the log.
+        since: the reader's watermark; ``NEVER`` if it has never read the log.
         end: the position of the last entry.
         says_everything: whether an entry after the watermark stands for all rows.
     """
@@ -71,7 +71,7 @@ class Source:
 
     @property
     def is_everything(self) -> bool:
-        """Whether the reader must take every row for changed."""
+        """Whether the reader must treat every row as changed."""
         return self.since == NEVER or self.says_everything
 
 
@@ -81,7 +81,7 @@ def relation_of(table: str) -> str:
 
 
 def logs_of(connection: ClientConnection, tables: Iterable[str]) -> list[Log]:
-    """The logs of those of the tables (schema.table) that have one, in their order."""
+    """The logs of those tables (schema.table) that have one, in the given order."""
     wanted = list(dict.fromkeys(tables))
     rows = connection.execute(
         """
@@ -99,7 +99,7 @@ def logs_of(connection: ClientConnection, tables: Iterable[str]) -> list[Log]:
 
 
 def sources_of(connection: ClientConnection, reader: str, logs: Sequence[Log]) -> list[Source]:
-    """What a reader (schema.table) has not read yet of some logs."""
+    """The unread part of some logs, for one reader (schema.table)."""
     if not logs:
         return []
     asked = sql.SQL(" union all ").join(
@@ -125,11 +125,11 @@ def sources_of(connection: ClientConnection, reader: str, logs: Sequence[Log]) -
 
 
 def changes(sources: Iterable[Source], window: Window, day_column: str | None) -> sql.Composed:
-    """The relations that a scope reads, as the list of a WITH: one ``SCHEMA_TABLE_changes`` per source.
+    """The relations that a scope reads, as the list of a WITH clause: one ``SCHEMA_TABLE_changes`` per source.
 
-    Its columns are ``operation`` and those of the log; it holds the images after the watermark. A run over some days
-    may be meant to mend them: their rows are offered, too, where the log keeps ``day_column``, with the operation R: to
-    be looked at again, whether changed or not.
+    Each has the columns ``operation`` and those of the log, and holds the images after the watermark. A run over some
+    days may be a repair: where the log has ``day_column``, the rows of those days are included with the operation R
+    (recompute), whether they changed or not.
     """
     return sql.SQL(",\n").join(_changes(source, window, day_column) for source in sources)
 
@@ -147,7 +147,7 @@ def _changes(source: Source, window: Window, day_column: str | None) -> sql.Comp
 
 
 def inside(column: sql.Composable, window: Window) -> sql.Composable:
-    """A condition: the column lies in the window."""
+    """The condition that a column lies in the window."""
     if window.is_unbounded:
         return sql.SQL("true")
     return sql.SQL("{column} >= {start} and {column} < {end}").format(
@@ -155,7 +155,7 @@ def inside(column: sql.Composable, window: Window) -> sql.Composable:
     )
 
 
-# ---- what a writer does with its own log ---------------------------------------------------------
+# ---- a writer's own log --------------------------------------------------------------------------
 
 
 def record(connection: ClientConnection, log: Log, mode: Merge) -> None:
@@ -184,11 +184,12 @@ def _insert(connection: ClientConnection, log: Log, images: sql.Composable) -> N
 
 
 def prune(connection: ClientConnection, log: Log, *, is_root: bool) -> None:
-    """Delete the entries that every reader has read. Where there is no reader, all: one that comes registers before it
-    begins, and begins with every row. The caller writes the log's table, and nobody else does now.
+    """Delete the entries that every reader has read; without readers, all of them.
 
-    The log of a table that reads none itself says what the readers of its readers wait for, too: it is pruned once all
-    of them are up to date.
+    A new reader registers before it begins, and begins with every row. The caller holds the lock of the log's table.
+
+    The log of a table that itself reads no log also shows what indirect readers still wait for, so it is pruned only
+    once all tables are up to date.
     """
     has_entries = connection.execute(sql.SQL("select exists (select 1 from {})").format(log.identifier)).fetchone()
     if not (has_entries and has_entries[0]) or (is_root and behind(connection)):
@@ -202,9 +203,9 @@ def prune(connection: ClientConnection, log: Log, *, is_root: bool) -> None:
 
 
 def collapse(connection: ClientConnection, log: Log, before: int, rows: Callable[[], float]) -> None:
-    """Let one entry stand for those up to the position ``before`` if the log has more entries than its table ``rows``.
+    """Replace the entries up to the position ``before`` by one for all rows if the log outgrew its table's ``rows``.
 
-    A reader that has read them all is spared; one that has not takes every row for changed.
+    A reader that has read them all is unaffected; any other treats every row as changed.
     """
 
     def has_more_than(most: int) -> bool:
@@ -222,7 +223,7 @@ def collapse(connection: ClientConnection, log: Log, before: int, rows: Callable
 
 
 def last_position(connection: ClientConnection, log: Log) -> int:
-    """The position of the last entry; 0 without entries."""
+    """The position of the last entry; 0 if there are none."""
     row = connection.execute(sql.SQL("select coalesce(max(position), 0) from {}").format(log.identifier)).fetchone()
     return int(row[0]) if row else 0
 
@@ -231,7 +232,7 @@ def last_position(connection: ClientConnection, log: Log) -> int:
 
 
 def register(connection: ClientConnection, reader: str, logs: Iterable[Log]) -> None:
-    """Note that a reader is about to read some logs. Call it before the snapshot that it reads them at."""
+    """Register a reader of some logs. Call it before taking the snapshot in which they are read."""
     connection.execute(
         """
         insert into platform.watermarks (reader, source, position)
@@ -243,22 +244,22 @@ def register(connection: ClientConnection, reader: str, logs: Iterable[Log]) -> 
 
 
 def watermarks_of(connection: ClientConnection, reader: str) -> dict[str, int]:
-    """Up to which position a reader has read each of its sources."""
+    """A reader's watermark for each of its sources."""
     known = connection.execute("select source, position from platform.watermarks where reader = %s", (reader,))
     return {source: int(position) for source, position in known.fetchall()}
 
 
 def read_up_to(connection: ClientConnection, reader: str, tables: Iterable[str]) -> dict[str, int]:
-    """Where the logs of some tables end now. Ask before reading the tables: what comes in between is read again."""
+    """The current end of some tables' logs. Call it before reading the tables: changes in between are read again."""
     logs = logs_of(connection, tables)
     register(connection, reader, logs)
-    # The end of a log that was pruned is where its readers stand.
+    # A pruned log ends at its readers' watermarks.
     known = watermarks_of(connection, reader)
     return {log.table: max(last_position(connection, log), known[log.table], 0) for log in logs}
 
 
 def move_watermarks(connection: ClientConnection, reader: str, positions: Mapping[str, int]) -> None:
-    """Note up to which position a reader (schema.table) has read the log of each source; it never moves back."""
+    """Move a reader's (schema.table) watermark for each source; a watermark never moves back."""
     if positions:
         connection.execute(
             """
@@ -272,13 +273,13 @@ def move_watermarks(connection: ClientConnection, reader: str, positions: Mappin
 
 
 def forget_other_readers(connection: ClientConnection, sources: Mapping[str, Sequence[str]]) -> None:
-    """Delete the watermarks of tables that are gone or read something else: they would hold logs back forever.
+    """Delete the watermarks of tables that are gone or no longer read a source: they would block pruning forever.
 
     A table that reads a source again begins with every row, like a new one.
 
     Args:
-        connection: as a role that may write the platform's books.
-        sources: what each table (schema.table) reads.
+        connection: as a role that may write to the schema platform.
+        sources: the tables that each table (schema.table) reads.
     """
     pairs = [(reader, source) for reader, names in sources.items() for source in names]
     connection.execute(
@@ -288,11 +289,11 @@ def forget_other_readers(connection: ClientConnection, sources: Mapping[str, Seq
 
 
 def behind(connection: ClientConnection, expected: Mapping[str, Sequence[str]] | None = None) -> dict[str, bool]:
-    """The tables (schema.table) that are not up to date, and whether they have never read one of their sources.
+    """The tables (schema.table) that are behind, and whether they have never read one of their sources.
 
     Args:
         connection: autocommit or in a transaction.
-        expected: the sources of each table. Without it, those that each table has read before.
+        expected: the sources of each table; by default, those that each table has read before.
     """
     known = {
         (reader, source): int(position)
@@ -310,17 +311,17 @@ def behind(connection: ClientConnection, expected: Mapping[str, Sequence[str]] |
     return late
 
 
-# ---- rows that go or change with rows of other tables --------------------------------------------
+# ---- foreign keys that delete or change rows of other tables --------------------------------------
 
 
 @dataclass(frozen=True)
 class Consequence:
-    """A foreign key that acts when a row of ``parent`` is deleted: on ``child``, both schema.table.
+    """A foreign key that changes rows of ``child`` when a row of ``parent`` is deleted; both are schema.table.
 
     Attributes:
-        columns: of the child, in the order of
-        referenced: those of the parent.
-        takes: whether the child's row goes, too; else its columns are set.
+        columns: the child's columns.
+        referenced: the parent's columns, in the same order.
+        takes: whether the child's row is deleted; otherwise its columns are set.
     """
 
     parent: str
@@ -331,7 +332,7 @@ class Consequence:
 
 
 def consequences(connection: ClientConnection, table: Table) -> list[Consequence]:
-    """All foreign keys that a deletion from ``table`` can set off, directly or through rows that go with it."""
+    """All foreign keys that act on a deletion from ``table``, directly or through rows deleted with it."""
     rows = connection.execute(
         """
         with recursive acting as (
@@ -367,9 +368,10 @@ def consequences(connection: ClientConnection, table: Table) -> list[Consequence
 def record_consequences(
     connection: ClientConnection, table: Table, gone: sql.Composable, consequences: Sequence[Consequence]
 ) -> None:
-    """Log what other tables lose or change when the rows of ``table`` that ``gone`` selects go. Call it before they do.
+    """Log the rows of other tables that change when the rows of ``table`` that ``gone`` selects are deleted.
 
-    Their images before are logged. Each of these tables reads its own log, and computes such rows again.
+    Call it before the deletion: the before images are logged. Each of these tables reads its own log and recomputes
+    such rows.
     """
     logs = {log.table: log for log in logs_of(connection, {each.child for each in consequences})}
     waiting = [(table.full_name, gone)]

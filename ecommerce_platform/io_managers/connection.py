@@ -1,4 +1,4 @@
-"""How a Dagster process reaches PostgreSQL."""
+"""PostgreSQL connections of a Dagster process."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ ClientConnection = psycopg.Connection[tuple]
 class PostgresConnection(ConfigurableResource):
     """Opens connections that act under one role.
 
-    The login of ``url`` may be the owner; the connection then acts as ``role`` and has that role's rights only.
+    The login of ``url`` may be the owner; the connection still acts as ``role``, with only that role's rights.
     """
 
     url: str = Field(description="A libpq URL: postgresql://user:password@host:5432/database")
-    role: str | None = Field(None, description="The role to act under, for example loader.")
+    role: str | None = Field(None, description="The role to act as, for example loader.")
 
     def resolve_url(self) -> str:
         """The libpq URL to connect to."""
@@ -41,14 +41,14 @@ class PostgresConnection(ConfigurableResource):
 
     @contextmanager
     def connect(self) -> Generator[ClientConnection]:
-        """One connection in autocommit, given back on the way out; a server that is down raises OperationalError.
+        """A connection in autocommit mode, returned to the pool on exit, or closed after an error.
 
-        It is used again: leave no setting, temporary table or lock of the session behind. After an error it is closed.
-
-        Values are bound on the client, because PostgreSQL takes no parameters in CREATE TABLE AS.
+        It is reused: leave no session setting, temporary table or lock behind. Values are bound on the client, because
+        PostgreSQL takes no parameters in CREATE TABLE AS.
 
         Raises:
-            RetryRequested: in a Dagster step, for a failure that passes by itself; see :mod:`.failures`.
+            OperationalError: outside a Dagster step, if the server is down.
+            RetryRequested: in a Dagster step, for a transient error; see :mod:`.failures`.
         """
         try:
             with self._open() as connection:
@@ -88,13 +88,13 @@ def _new(url: str, role: str | None) -> ClientConnection:
 
 
 RESTED = 0.1
-"""Seconds without use after which a server restart may have cut a connection: it is tried out before its next use."""
+"""A connection that was idle for more seconds than this is tested before reuse: a server restart may have cut it."""
 
 
 class _Idle:
-    """Connections between two uses: a new one costs its process on the server and all that this has to look up again.
+    """Idle connections. A new one costs a server process, whose catalogue caches start empty.
 
-    Only those of the latest address and role are kept, at most ``AT_MOST``, and none that was in an error.
+    The pool holds only connections of the latest address and role, at most ``AT_MOST``, and none that had an error.
     """
 
     AT_MOST = 2
@@ -105,7 +105,7 @@ class _Idle:
         self._connections: list[tuple[float, ClientConnection]] = []
 
     def take(self, opening: Opening) -> ClientConnection | None:
-        """A connection that works, if one is idle."""
+        """An idle connection that works, if there is one."""
         while True:
             with self._lock:
                 if self._opening != opening or not self._connections:
@@ -123,7 +123,7 @@ class _Idle:
             each.close()
 
     def give_back(self, opening: Opening, connection: ClientConnection) -> None:
-        """Keep a connection, or close it."""
+        """Return a connection to the pool, or close it."""
         closing: list[ClientConnection] = []
         with self._lock:
             if self._opening != opening:
@@ -150,10 +150,11 @@ Opening = tuple[str, str | None]
 """Address and role."""
 
 _idle = _Idle()
-# A child forgets what its parent has open, and who held the lock; psycopg closes a connection in its own process only.
+# A forked child forgets its parent's connections and lock; psycopg closes a connection only in the process that opened
+# it.
 os.register_at_fork(after_in_child=_idle.__init__)
 
 
 def close_idle_connections() -> None:
-    """Close what this process keeps for later: nobody may copy or drop a database that somebody is connected to."""
+    """Close this process's idle connections: a database with open connections cannot be copied or dropped."""
     _idle.close()

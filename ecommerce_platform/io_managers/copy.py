@@ -1,4 +1,4 @@
-"""Arrow rows into a table, streamed with COPY."""
+"""Streams Arrow rows into a table with COPY."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def columns_in_order(table: Table, names: Sequence[str]) -> list[str]:
     """The names, which must be exactly the table's columns, in any order.
 
     Raises:
-        WriteError: one is missing, unknown or there twice.
+        WriteError: a name is missing, unknown or duplicated.
     """
     missing = [name for name in table.columns if name not in names]
     unknown = [name for name in names if name not in table.columns]
     if missing or unknown or len(set(names)) != len(names):
         raise WriteError(
-            f"{table.full_name}: the rows' columns are not the table's"
+            f"{table.full_name}: the rows' columns do not match the table's"
             f" (missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}); nothing was written"
         )
     return list(names)
@@ -36,12 +36,12 @@ def copy_rows(
     *,
     freeze: bool = False,
 ) -> int:
-    """Append rows to ``target``; how many there were.
+    """Append rows to ``target`` and return their number.
 
-    Rows of a table that was truncated in this transaction can be written as visible to all (``freeze``): whoever reads
-    them first need not look up, and write down, that their transaction has been committed.
+    If the table was truncated in this transaction, the rows can be written as visible to all (``freeze``): the first
+    reader then need not look up, and record, that their transaction was committed.
     """
-    # Every value is quoted and a null is not, so that COPY tells an empty text from a null.
+    # Every value is quoted and a null is not, so that COPY can distinguish an empty string from a null.
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
     statement = sql.SQL("copy {} ({}) from stdin (format csv, freeze {})").format(
         target, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Literal(freeze)
@@ -59,7 +59,7 @@ def copy_rows(
 
 
 def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Types that Arrow's CSV writer does not print are cast to text first."""
+    """Cast the types that Arrow's CSV writer does not support to text."""
     columns = [
         column if pa.types.is_string(column.type) or pa.types.is_integer(column.type) else column.cast(pa.string())
         for column in batch.columns

@@ -1,6 +1,7 @@
-"""Merging by key: what the rows should be is compared with what they are, and only the difference is written.
+"""Merges rows by key: compares the new rows with the table's, and writes only the difference.
 
-Which rows are looked at follows from the changes of the sources: the scope. The difference goes into the table's log.
+The scope, the rows that are compared, follows from the changes of the sources. The difference also goes into the
+table's change log.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from ecommerce_platform.io_managers.copy import columns_in_order, copy_rows
 from ecommerce_platform.io_managers.modes import Merge, Query, Table, Window, WriteError, columns_of, trusted
 
 FEW_ROWS = 100
-"""Fewer rows of a temporary table are not worth statistics."""
+"""A temporary table with fewer rows is not analyzed."""
 
 DAY_COLUMN = "partition_date"
-"""The column by which a run's own days are found in the tables that it reads."""
+"""The column that identifies a run's own days in the tables that it reads."""
 
 Counts = Mapping[str, int]
 """Rows inserted (I), updated (U) and deleted (D), and rows that arrived (A)."""
@@ -34,12 +35,12 @@ class Merging:
     """One merge into a table, in a transaction that holds the locks of the table and of those that ``acting`` names.
 
     Attributes:
-        connection: in the transaction.
-        table: what is written.
+        connection: the connection, in the transaction.
+        table: the table to write.
         mode: its keys.
         window: the days of the run.
-        acting: what a deletion sets off in other tables.
-        own: the table's log, if it has one.
+        acting: the foreign keys that act when rows are deleted.
+        own: the table's change log, if it has one.
     """
 
     connection: ClientConnection
@@ -53,14 +54,14 @@ class Merging:
         self.own = next(iter(change_log.logs_of(self.connection, [self.table.full_name])), None)
 
     def of_query(self, rows: Query, logs: Sequence[Log]) -> Counts:
-        """Compute the rows that the changes of the sources concern, write what differs, and move the watermarks.
+        """Compute the rows affected by changes of the sources, write the difference, and move the watermarks.
 
         Args:
             rows: the SELECT.
             logs: those of :func:`sources_read`, registered before the transaction.
 
         Raises:
-            WriteError: the columns are not the table's, or a key comes twice.
+            WriteError: the columns do not match the table's, or a key is duplicated.
         """
         reader = self.table.full_name
         sources = change_log.sources_of(self.connection, reader, logs)
@@ -75,10 +76,10 @@ class Merging:
         return counts
 
     def of_stream(self, rows: pa.RecordBatchReader) -> Counts:
-        """Write what differs between the table, or its slice of the window, and the rows.
+        """Write the difference between the rows and the table, or its slice in the window.
 
         Raises:
-            WriteError: the columns are not the table's, or a key comes twice.
+            WriteError: the columns do not match the table's, or a key is duplicated.
         """
         self._run("create temp table incoming (like {table}) on commit drop")
         columns = columns_in_order(self.table, rows.schema.names)
@@ -88,10 +89,10 @@ class Merging:
         return counts
 
     def _compute(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> tuple[Counts, bool]:
-        """Write what differs; whether an empty table was filled is told beside the counts."""
+        """Write the difference; return the counts, and whether an empty table was filled in bulk."""
         if self.mode.scope and not self._make_scope(rows, sources, is_whole):
             return {}, False
-        # CREATE TABLE AS may use parallel workers, INSERT may not: that pays for writing the rows twice.
+        # Unlike INSERT, CREATE TABLE AS can use parallel workers: that outweighs writing the rows twice.
         arrived = self.connection.execute(
             sql.SQL("create temp table incoming on commit drop as {}").format(trusted(rows.select)),
             {**rows.parameters, "is_full_refresh": is_whole},
@@ -112,7 +113,7 @@ class Merging:
         return self._write_difference(columns, concerned, arrived), False
 
     def _make_scope(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> bool:
-        """Make the temporary table ``scope``: the keys that are computed again; empty, and not read, where all are.
+        """Create the temporary table ``scope`` with the keys to recompute; empty and unused if all are recomputed.
 
         Returns:
             Whether there is anything to compute.
@@ -122,7 +123,7 @@ class Merging:
             self._run(
                 "create temp table scope on commit drop as select {columns} from {table} with no data", columns=columns
             )
-            # With a key, PostgreSQL drops the join to the empty table from the plan.
+            # With a unique index, PostgreSQL removes the join to the empty table from the plan.
             self._run("create unique index on scope ({columns})", columns=columns)
             return True
         asked = [sql.SQL("select distinct {} from ({}) as asked").format(columns, trusted(rows.scope or ""))]
@@ -142,14 +143,14 @@ class Merging:
         return found > 0
 
     def _rows_of_slice(self, columns: sql.Composable) -> sql.Composable:
-        """A SELECT of the table's rows in the window; of all its rows where it has no slice."""
+        """A SELECT of the table's rows in the window, or of all its rows if it has no slice column."""
         rows = sql.SQL("select {} from {}").format(columns, self.table.identifier)
         if self.mode.slice is None:
             return rows
         return rows + sql.SQL(" where ") + inside(sql.Identifier(self.mode.slice), self.window)
 
     def _write_difference(self, columns: Sequence[str], concerned: sql.Composable, arrived: int) -> Counts:
-        """Compare ``incoming`` with the rows that are concerned, and write what differs."""
+        """Compare ``incoming`` with the rows in scope, and write the difference."""
         if arrived >= FEW_ROWS:
             self.connection.execute("analyze incoming")
         self._refuse_duplicates()
@@ -185,10 +186,10 @@ class Merging:
         found = sql.SQL("select {}, count(*) from incoming group by {} having count(*) > 1 limit 1")
         row = self.connection.execute(found.format(names, names)).fetchone()
         if row is not None:
-            raise WriteError(f"{self.table.full_name}: key {row[:-1]} comes {row[-1]} times; nothing was written")
+            raise WriteError(f"{self.table.full_name}: key {row[:-1]} occurs {row[-1]} times; nothing was written")
 
     def _find_changes(self, columns: Sequence[str], concerned: sql.Composable) -> None:
-        """Fill the temporary table ``changes``: key, operation, and the columns of the table's log before and after."""
+        """Create the temporary table ``changes``: key, operation, and the log's columns before and after."""
 
         def differ(names: Sequence[str]) -> sql.Composed:
             sides = [sql.SQL("row({})").format(columns_of(names, side)) for side in ("before", "incoming")]
@@ -218,7 +219,7 @@ class Merging:
         )
 
     def _log(self, counts: Counts, *, is_bulk: bool, is_root: bool) -> None:
-        """Delete what every reader has read from the table's log, and add what this write has changed."""
+        """Prune the table's log, and add the changes of this write."""
         if self.own is None:
             return
         change_log.prune(self.connection, self.own, is_root=is_root)
@@ -238,7 +239,7 @@ class Merging:
         return sql.SQL(" and ").join(sql.SQL("{} = {}").format(*pair) for pair in pairs)
 
     def _run(self, statement: str, **parts: sql.Composable) -> None:
-        """Run a statement with the table's name, its keys compared, and further parts in it."""
+        """Run a statement, filling in the table's name, its key comparisons, and further parts."""
         self.connection.execute(
             trusted(statement).format(
                 table=self.table.identifier,
@@ -250,13 +251,13 @@ class Merging:
 
 
 def sources_read(table: Table, mode: Merge, rows: Query) -> list[str]:
-    """The tables whose changes concern this one: its sources, and itself, where a foreign key may take rows from it."""
+    """The tables whose changes affect this one: its sources, and itself if a foreign key may delete rows from it."""
     names = [name for name in rows.reads if name != table.full_name]
     return [*names, table.full_name] if mode.scope else names
 
 
 def estimated_rows(connection: ClientConnection, table: Table) -> float:
-    """How many rows the planner assumes that the table has; counted where it has no statistics."""
+    """The planner's estimate of the table's rows, or their count if there are no statistics."""
     row = connection.execute(
         "select reltuples from pg_catalog.pg_class where oid = %s::regclass", (table.full_name,)
     ).fetchone()

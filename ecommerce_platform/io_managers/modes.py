@@ -1,4 +1,4 @@
-"""What is written and how: the words that assets and the IO manager share. No SQL runs here."""
+"""The types by which an asset tells the IO manager what to write, and how. No SQL runs here."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from psycopg import sql
 
 
 class WriteError(ValueError):
-    """What was to be written does not fit the table. Nothing was written; trying again will not help."""
+    """The rows do not fit the table. Nothing was written; a retry will not help."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The days that a write is about: ``start`` included, ``end`` not."""
+    """The days that a write covers: from ``start`` up to, but not including, ``end``."""
 
     start: dt.date = dt.date.min
     end: dt.date = dt.date.max
 
     @property
     def is_unbounded(self) -> bool:
-        """Whether the window holds every day."""
+        """Whether the window covers every day."""
         return self == Window()
 
     @property
     def days(self) -> list[dt.date]:
-        """Its days, in order; none of a window that holds every day."""
+        """Its days, in order; an empty list if the window is unbounded."""
         if self.is_unbounded:
             return []
         return [self.start + dt.timedelta(days=number) for number in range((self.end - self.start).days)]
@@ -39,15 +39,14 @@ class Query:
     """Rows as SQL: they never leave the database.
 
     Attributes:
-        select: one SELECT whose columns carry the names of the table's: what the table holds. Where the write has a
-            scope, it joins the temporary table ``scope`` and keeps a row where
-            ``%(is_full_refresh)s or scope.KEY is not null``.
+        select: one SELECT of the table's content, with the table's column names. If the write has a scope, it joins
+            the temporary table ``scope`` and returns the rows where ``%(is_full_refresh)s or scope.KEY is not null``.
         parameters: values of the ``%(name)s`` placeholders. ``is_full_refresh`` is added.
-        scope: one SELECT of the keys that some changes concern. It reads, for each source, the relation
+        scope: one SELECT of the keys that some changes affect. For each source, it reads the relation
             ``SCHEMA_TABLE_changes``; see :mod:`.change_log`.
         reads: the tables that ``select`` and ``scope`` read, as schema.table: the sources of this table.
-        window: the days that the write is about, for an asset without partitions in a run over some days.
-        is_full_refresh: compute the whole table again, whatever has changed.
+        window: the days that the write covers, for an unpartitioned asset in a run over some days.
+        is_full_refresh: recompute the whole table, whatever has changed.
     """
 
     select: str
@@ -60,14 +59,14 @@ class Query:
 
 @dataclass(frozen=True)
 class ReplaceSlice:
-    """Delete the rows whose ``column`` lies in the window, insert the new ones.
+    """Delete the rows whose ``column`` lies in the window, then insert the new ones.
 
     Attributes:
-        column: the column of the slice.
-        load: a column with the number of the load that brought a row; no two slices share one. With it,
-            ``platform.slices`` records the latest load of each slice, and a slice that a reader still needs stays
-            beside the new one.
-        pinned_by: the table, as schema.table, whose column of the same name says which loads its readers use.
+        column: the column that defines the slice.
+        load: a column with the number of the load that wrote a row; no two slices share one. With it,
+            ``platform.slices`` records the latest load of each slice, and a load that a reader still needs is not
+            deleted.
+        pinned_by: the table, as schema.table, whose column of the same name lists the loads that its readers use.
     """
 
     column: str
@@ -81,15 +80,15 @@ class ReplaceSlice:
 
 @dataclass(frozen=True)
 class Merge:
-    """Insert what is new, update what changed, delete what is gone, compared by ``key``.
+    """Insert new rows, update changed ones, and delete missing ones, compared by ``key``.
 
     Attributes:
         key: the table's key columns.
-        slice: rows whose value lies in the window of the run are always computed again.
-        scope: the columns of the scope: rows whose values are in it are computed again. With neither ``slice`` nor
+        slice: a column; rows whose value lies in the window of the run are always recomputed.
+        scope: the columns of the scope; rows whose values are in it are recomputed. With neither ``slice`` nor
             ``scope``, all rows are.
-        derived: columns that follow from the table's other rows, such as the end of a version. A change of these alone
-            is not logged, because it comes with a change of another row that is.
+        derived: columns that follow from the table's other rows, such as the end of a version. A change of only these
+            is not logged, because it always accompanies a logged change of another row.
     """
 
     key: tuple[str, ...]
@@ -112,19 +111,19 @@ def write_mode(metadata: Mapping[str, Any]) -> ReplaceSlice | Merge:
     """The write mode that an asset's ``write`` metadata names.
 
     Raises:
-        WriteError: the metadata names none.
+        WriteError: the metadata does not name one.
     """
     if metadata.get("mode") == "replace slice":
         return ReplaceSlice(str(metadata["column"]), metadata.get("load"), metadata.get("pinned_by"))
     if metadata.get("mode") == "merge":
         names = {name: tuple(metadata.get(name) or ()) for name in ("key", "scope", "derived")}
         return Merge(slice=metadata.get("slice"), **names)
-    raise WriteError(f"no write mode in {dict(metadata)!r}: give the asset ReplaceSlice(…) or Merge(…) metadata")
+    raise WriteError(f"no write mode in {dict(metadata)!r}: add ReplaceSlice(…) or Merge(…) to the asset's metadata")
 
 
 @dataclass(frozen=True)
 class WriteResult:
-    """Rows inserted, updated, deleted and left as they were; seconds that the transaction took."""
+    """The number of rows inserted, updated, deleted and unchanged, and the duration of the transaction in seconds."""
 
     inserted: int
     updated: int
@@ -153,12 +152,12 @@ class Table:
 
 
 def trusted(text: str) -> sql.SQL:
-    """SQL that comes from a file or from the server's catalogue, never from a value."""
+    """Mark text as SQL; only for text from a file or the server's catalogue, never for a value."""
     return sql.SQL(cast(LiteralString, text))
 
 
 def columns_of(names: Sequence[str], of: str | None = None) -> sql.Composed:
-    """Quoted column names with commas between, each of the relation ``of`` where that is named."""
+    """Quoted column names, separated by commas and qualified by the relation ``of`` if given."""
     columns = [sql.Identifier(name) if of is None else sql.Identifier(of, name) for name in names]
     return sql.SQL(", ").join(columns)
 

@@ -1,4 +1,4 @@
-"""Replacing a slice: the rows of some days go, those that a load brings come."""
+"""Replaces a slice: deletes the rows of some days and inserts those of a load."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ecommerce_platform.io_managers.copy import columns_in_order, copy_rows
 from ecommerce_platform.io_managers.modes import ReplaceSlice, Table, Window, WriteError, identifier
 
 Loads = Counter[tuple[dt.date, int | None]]
-"""Rows of each slice and load."""
+"""The number of rows of each slice and load."""
 
 
 def replace_slice(
@@ -27,10 +27,10 @@ def replace_slice(
     rows: pa.RecordBatchReader,
     window: Window,
 ) -> tuple[int, int]:
-    """Replace the rows of the window; how many came and how many went.
+    """Replace the rows of the window; return the number of rows inserted and deleted.
 
     Raises:
-        WriteError: the columns are not the table's, or a row lies outside the window.
+        WriteError: the columns do not match the table's, or a row lies outside the window.
     """
     columns = columns_in_order(table, rows.schema.names)
     deleted = _delete(connection, table, mode, window)
@@ -47,7 +47,7 @@ def replace_slice(
 
 
 def _delete(connection: ClientConnection, table: Table, mode: ReplaceSlice, window: Window) -> int:
-    """Take the window's rows away, but for loads that readers still need; and earlier loads that they need no more."""
+    """Delete the window's rows, except loads that readers still need, and superseded loads no longer needed."""
     gone = inside(sql.Identifier("rows", mode.column), window)
     if mode.load is None or mode.pinned_by is None:
         return connection.execute(sql.SQL("delete from {} as rows where {}").format(table.identifier, gone)).rowcount
@@ -55,7 +55,7 @@ def _delete(connection: ClientConnection, table: Table, mode: ReplaceSlice, wind
     is_needed = sql.SQL("exists (select 1 from {} as pinned where pinned.{} = rows.{})").format(
         identifier(mode.pinned_by), load, load
     )
-    # The entry that says that a load gave way leads readers to its rows: they have to be there until all have read it.
+    # A log entry for a superseded load leads readers to its rows: the rows must exist until all readers have read it.
     for log in logs_of(connection, [mode.pinned_by]):
         is_needed += sql.SQL(
             " or rows.{} in (select {} from {} where {} is not null and position >"
@@ -75,7 +75,7 @@ def _delete(connection: ClientConnection, table: Table, mode: ReplaceSlice, wind
 
 
 def _note_loads(connection: ClientConnection, table: Table, mode: ReplaceSlice, window: Window, loads: Loads) -> None:
-    """Note the latest load of each slice, and which earlier ones still have rows."""
+    """Record the latest load of each slice, and the superseded loads that still have rows."""
     latest: Mapping[dt.date, tuple[int | None, int]] = {
         **dict.fromkeys(window.days, (None, 0)),
         **{day: (load, count) for (day, load), count in loads.items()},

@@ -1,8 +1,8 @@
-"""A write: one transaction that replaces a slice or merges by key, and in which nobody else writes the same tables.
+"""Writes a table: one transaction that replaces a slice or merges by key, without concurrent writers.
 
-It creates, alters and guesses nothing: the table stands, with its columns and constraints, and the rows must fit.
-(Filling an empty table takes its indexes off and puts them back: see :mod:`.bulk`.) Readers see the old content until
-the commit.
+A write creates and alters nothing: the table exists, with its columns and constraints, and the rows must fit. (The
+exception is filling an empty table, which drops and restores its indexes: see :mod:`.bulk`.) Readers see the old
+content until the commit.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from ecommerce_platform.io_managers.modes import Merge, Query, ReplaceSlice, Tab
 from ecommerce_platform.io_managers.slices import replace_slice
 
 ANALYZE_FROM_ROWS = 100
-"""A write that changes this many rows, or all, and a tenth of the table, refreshes the planner's statistics.
+"""A write that changes at least this many rows, or all, and a tenth of the table, refreshes the planner's statistics.
 
-Without statistics of the 244 rows of loaded days of two months, each day read all staging: 4.2 s instead of 2.0.
+Without statistics on the 244 rows of loaded days of two months, each day read all of staging: 4.2 s instead of 2.0.
 """
 
 
@@ -40,7 +40,7 @@ def describe(connection: ClientConnection, schema: str, name: str) -> Table:
     """Look a table up.
 
     Raises:
-        WriteError: there is no such table; the DDL creates tables, a write never does.
+        WriteError: the table does not exist; only the DDL creates tables.
     """
     rows = connection.execute(
         """
@@ -61,10 +61,10 @@ def describe(connection: ClientConnection, schema: str, name: str) -> Table:
 
 @contextmanager
 def locked(connection: ClientConnection, tables: Sequence[str]) -> Generator[None]:
-    """No other writer of these tables goes on until the end. All take locks in one order: nobody waits in a circle.
+    """Block other writers of these tables. All writers take the locks in the same order, so they cannot deadlock.
 
-    They are taken before a transaction begins, so that its snapshot holds what the writer before it left, and given
-    back after its commit, so that the entries of a log are committed in the order of their positions.
+    The locks are taken before the transaction begins, so that its snapshot includes the previous writer's commit, and
+    released after its commit, so that the entries of a log are committed in the order of their positions.
     """
     with ExitStack() as stack:
         for table in sorted(set(tables)):
@@ -77,7 +77,7 @@ def locked(connection: ClientConnection, tables: Sequence[str]) -> Generator[Non
 def transaction(
     connection: ClientConnection, level: IsolationLevel = IsolationLevel.REPEATABLE_READ
 ) -> Generator[None]:
-    """One transaction, repeatable-read unless told otherwise, whose keys are checked at its end."""
+    """A transaction, repeatable read by default, with deferred constraints."""
     connection.isolation_level = level
     with connection.transaction():
         connection.execute("set constraints all deferred")
@@ -85,7 +85,7 @@ def transaction(
 
 
 def _unlock(connection: ClientConnection, table: str) -> None:
-    # A connection that is gone holds no lock.
+    # A closed connection holds no lock.
     if not connection.closed and not connection.broken:
         connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (f"write {table}",))
 
@@ -101,17 +101,17 @@ def write(
     """Write rows into a table, in one transaction.
 
     Args:
-        connection: in autocommit, as :class:`PostgresConnection` opens it.
+        connection: in autocommit mode, as :class:`PostgresConnection` opens it.
         table: from :func:`describe`.
-        mode: how.
-        rows: what; the column names must be the table's, in any order.
-        window: the days that the rows are about, unless a query names its own.
-        read_up_to: for rows that were read from other tables before: up to which position of the log of each
-            (schema.table) they tell; see :func:`.change_log.read_up_to`.
+        mode: how to write.
+        rows: the rows; their column names must be the table's, in any order.
+        window: the days that the rows cover, unless a query has its own window.
+        read_up_to: for rows computed from other tables (schema.table): the position of each table's log up to which
+            they were read; see :func:`.change_log.read_up_to`.
 
     Raises:
-        WriteError: the columns differ from the table's, a key comes twice, or a row lies outside the window.
-        psycopg.Error: what the database says, for example of a violated constraint.
+        WriteError: the columns differ from the table's, a key is duplicated, or a row lies outside the window.
+        psycopg.Error: the database rejects the write, for example because a constraint is violated.
     """
     begin = time.monotonic()
     if isinstance(rows, Query) and rows.window is not None:
@@ -119,16 +119,16 @@ def write(
     name = table.full_name
     if isinstance(mode, ReplaceSlice):
         if isinstance(rows, Query):
-            raise WriteError(f"{name}: a slice is replaced by rows that are streamed, not by a query")
-        # Nobody moves the pins while what they do not hold is deleted. A slice is replaced by what one statement
-        # brings, and COPY … FREEZE wants no snapshot from before.
+            raise WriteError(f"{name}: a slice can be replaced only by streamed rows, not by a query")
+        # The lock on pinned_by keeps its pins from moving while unpinned loads are deleted. Read committed is enough
+        # for one COPY, and COPY … FREEZE does not allow an earlier snapshot.
         with locked(connection, [name, *filter(None, [mode.pinned_by])]):
             with transaction(connection, IsolationLevel.READ_COMMITTED):
                 inserted, deleted = replace_slice(connection, table, mode, rows, window)
             counts = {"I": inserted, "D": deleted, "A": inserted}
             _refresh_statistics(connection, table, counts)
     else:
-        # Rows that go may take or change rows of other tables: they are written, too.
+        # Deleting rows may also delete or change rows of other tables, so those are locked, too.
         acting = consequences(connection, table)
         with locked(connection, [name, *(each.child for each in acting)]):
             logs = logs_of(connection, sources_read(table, mode, rows)) if isinstance(rows, Query) else []
@@ -146,14 +146,14 @@ def write(
 
 
 def _require_newer(connection: ClientConnection, name: str, read_up_to: Mapping[str, int]) -> None:
-    """Refuse rows that were read before what the table holds already; the step reads them again.
+    """Refuse rows that are older than the table's content; the step then reads them again.
 
     Raises:
-        psycopg.errors.SerializationFailure: as the server would, had it seen the read.
+        psycopg.errors.SerializationFailure: as the server would if the read were part of the transaction.
     """
     known = watermarks_of(connection, name)
     if any(position < known.get(source, NEVER) for source, position in read_up_to.items()):
-        raise SerializationFailure(f"{name}: another writer has stored what was read later; read again")
+        raise SerializationFailure(f"{name}: another writer has stored newer rows; read again")
 
 
 def _refresh_statistics(connection: ClientConnection, table: Table, counts: Mapping[str, int]) -> None:
@@ -163,6 +163,6 @@ def _refresh_statistics(connection: ClientConnection, table: Table, counts: Mapp
     rows = estimated_rows(connection, table)
     if changed * 10 < rows or changed < min(rows, ANALYZE_FROM_ROWS):
         return
-    # Only an owner may ANALYZE before PostgreSQL 17. The end of the transaction gives the role back whatever happens.
+    # Before PostgreSQL 17, only the owner may ANALYZE. The end of the transaction always restores the role.
     with connection.transaction(), as_owner(connection):
         connection.execute(sql.SQL("analyze {}").format(table.identifier))

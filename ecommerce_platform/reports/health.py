@@ -1,4 +1,4 @@
-"""How the database and its disk are, for ``monitoring.database_health``. Cheap: catalogues and counters only."""
+"""The health of the database and its disk, for ``monitoring.database_health``. Reads only catalogues and counters."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Metric:
         metric: its name.
         value: in ``unit``: bytes, count, percent or seconds.
         unit: see ``value``.
-        least: healthy from here on, or no such limit.
-        most: healthy up to here, or no such limit.
+        least: the lowest healthy value, if any.
+        most: the highest healthy value, if any.
         description: what it means, and what to do.
     """
 
@@ -36,7 +36,7 @@ class Metric:
         return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
 
 
-# name, unit, least, most, what it means and what to do
+# name, unit, least, most, description
 DATABASE = (
     ("database_bytes", "bytes", None, None, "Size of the platform's database on disk."),
     (
@@ -44,44 +44,50 @@ DATABASE = (
         "percent",
         None,
         80,
-        "Open connections of max_connections. Above: end idle clients, or raise max_connections.",
+        "Open connections as a share of max_connections. Above: end idle clients, or raise max_connections.",
     ),
     (
         "cache_hit_percent",
         "percent",
         80,
         None,
-        "Blocks found in shared_buffers since the counters began. Below: give the server more shared_buffers.",
+        "Blocks found in shared_buffers since the statistics were reset. Below: increase shared_buffers.",
     ),
     (
         "dead_rows_percent",
         "percent",
         None,
         20,
-        "Rows of the platform's tables that wait for VACUUM. Above: look for old transactions, then VACUUM.",
+        "Dead rows in the platform's tables. Above: look for old transactions, then run VACUUM.",
     ),
     (
         "longest_transaction_seconds",
         "seconds",
         None,
         3600,
-        "Age of the oldest other transaction. Above: it keeps VACUUM from its work; end it if nobody needs it.",
+        "Age of the oldest other transaction. Above: it prevents VACUUM from removing rows; end it if possible.",
     ),
     (
         "waiting_locks",
         "count",
         None,
         10,
-        "Locks that somebody waits for. Above: sql/queries/who_waits_for_whom.sql tells who.",
+        "Locks that are waited for. Above: sql/queries/who_waits_for_whom.sql shows which sessions wait.",
     ),
-    ("deadlocks", "count", None, None, "Deadlocks since the counters began. Each was tried again."),
-    ("temporary_bytes", "bytes", None, None, "Written to temporary files since the counters began: more work_mem?"),
+    ("deadlocks", "count", None, None, "Deadlocks since the statistics were reset. Each was retried."),
+    (
+        "temporary_bytes",
+        "bytes",
+        None,
+        None,
+        "Written to temporary files since the statistics were reset. If large, increase work_mem.",
+    ),
     (
         "transaction_ids_percent",
         "percent",
         None,
         50,
-        "Transaction ids used up before wraparound. Above: autovacuum does not keep up; VACUUM FREEZE.",
+        "Transaction ids used before wraparound. Above: autovacuum does not keep up; run VACUUM FREEZE.",
     ),
 )
 
@@ -105,14 +111,14 @@ where stats.datname = current_database()
 
 
 def database_health(connection: ClientConnection, folder: Path) -> list[Metric]:
-    """Measure now.
+    """Measure the current health.
 
     Args:
         connection: to the platform's database, as any role that may use the schema platform.
         folder: the data folder, whose disk is measured.
 
     Raises:
-        psycopg.Error: the database cannot answer.
+        psycopg.Error: the query fails.
     """
     values = connection.execute(MEASURE).fetchone() or ()
     metrics = [
@@ -121,7 +127,7 @@ def database_health(connection: ClientConnection, folder: Path) -> list[Metric]:
     ]
     disk = shutil.disk_usage(folder)
     free = round(Decimal(100 * disk.free) / disk.total, 2)
-    text = "Free on the disk of the data folder. Below: ecommerce-platform maintenance, then a larger disk."
+    text = "Free space on the data folder's disk. Below: run ecommerce-platform maintenance, then use a larger disk."
     return [*metrics, Metric("disk_free_percent", free, "percent", Decimal(10), None, text)]
 
 

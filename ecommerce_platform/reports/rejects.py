@@ -1,4 +1,4 @@
-"""Rejected rows: which exported rows production does not take, why, and their original text.
+"""Rejected rows: the exported rows that production does not accept, the reasons, and their original text.
 
 What belongs here: reading ``production.rejected_rows`` for a person. What does not: deciding what is rejected
 (sql/ddl/060_rules.sql and sql/transform/production/rejected_rows.sql).
@@ -22,9 +22,9 @@ EXPORT_COLUMNS = ("feed", "partition_date", "source_file", "source_row", "reason
 
 @dataclass(frozen=True)
 class RejectFilter:
-    """Which rejected rows to read; None takes all.
+    """Which rejected rows to read; None means all.
 
-    ``start`` and ``end`` are business days, both included; ``reason`` is a part of a reason, in any case.
+    ``start`` and ``end`` are business days, inclusive; ``reason`` is part of a reason, case-insensitive.
     """
 
     feed: str | None = None
@@ -35,14 +35,14 @@ class RejectFilter:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """One row of a file that production does not take."""
+    """One row of a file that production does not accept."""
 
     feed: str
     partition_date: dt.date
     source_file: str
-    """Path below the raw folder."""
+    """Path relative to the raw folder."""
     source_row: int
-    """1-based data row of the file, the header not counted."""
+    """1-based data row of the file, not counting the header."""
     reasons: list[str]
     """Every reason, as ``column: fault``."""
     original: dict[str, Any]
@@ -52,7 +52,7 @@ class RejectedRow:
     missing_product_id: int | None
 
     def waits_for(self) -> str:
-        """The parents that a row without a fault of its own waits for, such as ``customer 7``; empty for others."""
+        """The parents that a row without a fault of its own is waiting for, such as ``customer 7``; else empty."""
         parents = {
             "customer": self.missing_customer_id,
             "order": self.missing_transaction_id,
@@ -61,7 +61,7 @@ class RejectedRow:
         return ", ".join(f"{name} {key}" for name, key in parents.items() if key is not None)
 
     def explained_reasons(self, limit: int = 40) -> list[str]:
-        """Each reason with the value that it is about, cut to ``limit`` characters and fit for a terminal."""
+        """Each reason with its value, truncated to ``limit`` characters and safe for a terminal."""
         return [f"{reason} ({_shown(self._value_of(reason), limit)})" for reason in self.reasons]
 
     def _value_of(self, reason: str) -> str:
@@ -75,7 +75,7 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class ReasonCount:
-    """How many rows of a feed are rejected for a reason; a row with two reasons counts under both."""
+    """The number of rows of a feed rejected for a reason; a row with two reasons counts for both."""
 
     feed: str
     reason: str
@@ -89,7 +89,7 @@ class ReasonCount:
 
 
 def list_rejects(connection: ClientConnection, wanted: RejectFilter, limit: int | None = None) -> list[RejectedRow]:
-    """The rejected rows, newest day first, then by feed and row; at most ``limit`` of them, None for all."""
+    """The rejected rows, newest day first, then by feed and row; at most ``limit`` of them, or all if None."""
     with connection.cursor(row_factory=class_row(RejectedRow)) as cursor:
         return cursor.execute(
             """
@@ -123,7 +123,7 @@ def list_rejects(connection: ClientConnection, wanted: RejectFilter, limit: int 
 
 
 def count_rejects(connection: ClientConnection, wanted: RejectFilter) -> list[ReasonCount]:
-    """Rejected rows by feed and reason, the most frequent first; of ``reason``, only those that hold it."""
+    """Counts of rejected rows by feed and reason, most frequent first; only reasons that contain ``reason``."""
     with connection.cursor(row_factory=class_row(ReasonCount)) as cursor:
         return cursor.execute(
             """
@@ -167,5 +167,5 @@ def rejects_csv(rows: list[RejectedRow]) -> bytes:
 
 
 def _shown(text: str, limit: int) -> str:
-    """Hostile text as a quoted literal: letters of any script stay, whatever a terminal would obey does not."""
+    """Untrusted text as a quoted literal: letters of any script are preserved, control characters are escaped."""
     return repr(text if len(text) <= limit else text[:limit] + "…")

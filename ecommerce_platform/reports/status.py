@@ -1,4 +1,4 @@
-"""What each table holds now, for ``ecommerce-platform status`` and ``monitoring.pipeline_report``."""
+"""The state of each table, for ``ecommerce-platform status`` and ``monitoring.pipeline_report``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ecommerce_platform.tables.manifest import tables
 
 DAY_COLUMNS = ("partition_date", "sale_date")
 COUNTED_UP_TO = 100_000
-"""Tables that the server takes for larger are not counted; its estimate is taken."""
+"""Tables with more rows by the server's estimate are not counted; the estimate is reported."""
 
 
 @dataclass(frozen=True)
 class TableState:
-    """A table: its rows, its bytes with indexes, its latest day, and how and when Dagster last stored it."""
+    """A table: its rows, bytes including indexes, latest day, and Dagster's last materialization."""
 
     table: str
     rows: int
@@ -44,24 +44,24 @@ class TableState:
 
 
 def table_keys() -> list[AssetKey]:
-    """The assets that are tables, in the order of their names: every table of the layers is one."""
+    """The assets that are tables, ordered by name: every table of the layers is an asset."""
     return sorted(AssetKey(table.split(".")) for table in tables())
 
 
 def table_states(instance: DagsterInstance) -> list[TableState]:
-    """The state of every table, as the platform's database and Dagster's records say."""
+    """The state of every table, from the platform's database and Dagster's records."""
     with Database(role="loader").connect() as connection:
         return states_of(instance, connection, table_keys())
 
 
 def failing_checks_now() -> list[CheckResult]:
-    """The last results that failed with severity ERROR, as the platform's database says."""
+    """The last check results that failed with severity ERROR, from the platform's database."""
     with Database(role="loader").connect() as connection:
         return failing_checks(last_results(connection))
 
 
 def states_of(instance: DagsterInstance, connection: ClientConnection, keys: list[AssetKey]) -> list[TableState]:
-    """The state of some tables."""
+    """The state of the given tables."""
     records = {record.asset_entry.asset_key: record.asset_entry for record in instance.get_asset_records(keys)}
     return [_state(connection, key, records.get(key)) for key in keys]
 

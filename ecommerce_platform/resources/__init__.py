@@ -1,1 +1,1 @@
-"""The database, the embedded server behind it, and where Dagster keeps its own state."""
+"""Dagster resources: the database, the source of the exports, and the published files."""

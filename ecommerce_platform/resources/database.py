@@ -1,4 +1,4 @@
-"""The platform's database: the server that ECOMMERCE_DATABASE_URL names, or the embedded one."""
+"""The platform's database: on the server in ECOMMERCE_DATABASE_URL, or on the embedded one."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ EMBEDDED_DATABASE = "ecommerce"
 
 
 class DatabaseDownError(RuntimeError):
-    """The server cannot be reached; one line says which and why, without its password."""
+    """The database cannot be used. The message is one line, without the password."""
 
 
 def embedded_server(settings: Settings) -> EmbeddedPostgres:
@@ -30,7 +30,7 @@ def embedded_server(settings: Settings) -> EmbeddedPostgres:
 def database_url(settings: Settings) -> str:
     """The libpq URL of the platform's database.
 
-    Without ECOMMERCE_DATABASE_URL, starts the embedded server if it does not run, and makes the database.
+    Without ECOMMERCE_DATABASE_URL, starts the embedded server if it is not running, and creates the database.
     """
     if settings.database_url is not None:
         return settings.database_url
@@ -56,10 +56,10 @@ def require_database(url: str) -> None:
 
 
 def require_tables(url: str) -> None:
-    """Look whether the DDL was applied, and all of it.
+    """Check that all of the DDL is applied.
 
     Raises:
-        DatabaseDownError: there are no tables yet, or those of an earlier version.
+        DatabaseDownError: there are no tables, or those of an earlier version.
     """
     with psycopg.connect(url) as connection:
         try:
@@ -68,16 +68,16 @@ def require_tables(url: str) -> None:
                 raise DatabaseDownError("Nothing is loaded yet. Begin with: ecommerce-platform up")
             missing = not_applied(connection)
         except psycopg.errors.InsufficientPrivilege:
-            return  # a reader may not see the platform's books, and is told by the first table that it lacks
+            return  # a reader may not read the schema platform; a missing table fails when it is read
     if missing:
         raise DatabaseDownError(
-            f"The tables are those of an earlier version (not applied from sql/ddl: {', '.join(missing)})."
-            " Bring them up to date with: ecommerce-platform up --no-serve"
+            f"The tables are from an earlier version (not applied from sql/ddl: {', '.join(missing)})."
+            " Update them with: ecommerce-platform up --no-serve"
         )
 
 
 def owns_tables(url: str) -> bool:
-    """Whether this login may change tables: services log in as somebody who may not, and find them made."""
+    """Whether this login may change tables. The logins of services may not; their tables already exist."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "select coalesce((select pg_has_role(current_user, nspowner, 'member') from pg_namespace"
@@ -96,13 +96,16 @@ class Login:
 
 
 def make_logins(url: str, logins: Sequence[Login]) -> None:
-    """Make logins for the services, or give those that are there their password, and shut both databases to others.
+    """Create the services' logins, or update their passwords, and close both databases to other logins.
 
-    One that acts as ``loader`` gets Dagster's database, which runs write to.
+    A login that acts as ``loader`` becomes the owner of Dagster's database, which runs write to.
 
     Args:
         url: a libpq URL of the owner, who may create roles and databases.
         logins: the logins.
+
+    Raises:
+        DatabaseDownError: a name is reserved.
     """
     name = str(conninfo_to_dict(url)["dbname"])
     dagster = f"{name}_dagster"
@@ -111,10 +114,10 @@ def make_logins(url: str, logins: Sequence[Login]) -> None:
         (owner_name,) = connection.execute("select current_user").fetchone() or ("",)
         for login in logins:
             if login.name in (owner_name, "loader", "reader"):
-                raise DatabaseDownError(f"{login.name} is no name for a login of a service: it is taken")
+                raise DatabaseDownError(f"{login.name} cannot be the login of a service: the name is reserved")
         for login in logins:
             who = sql.Identifier(login.name)
-            # The server, its log included, sees no password.
+            # The server and its log never see the password.
             secret = connection.pgconn.encrypt_password(
                 login.password.encode(), login.name.encode(), b"scram-sha-256"
             ).decode()
@@ -140,7 +143,7 @@ def make_logins(url: str, logins: Sequence[Login]) -> None:
         )
         connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(dagster)))
     with psycopg.connect(url, dbname=dagster, autocommit=True) as connection:
-        # Made by the owner, before there were logins.
+        # These tables were created by the owner, before there were logins.
         tables = connection.execute(
             "select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
         ).fetchall()
@@ -149,7 +152,7 @@ def make_logins(url: str, logins: Sequence[Login]) -> None:
 
 
 def drop_databases(settings: Settings) -> None:
-    """Drop the platform's database and Dagster's, with everybody in them."""
+    """Drop the platform's database and Dagster's, ending all connections, and recreate the former empty."""
     url = database_url(settings)
     name = conninfo_to_dict(url)["dbname"]
     with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
@@ -159,16 +162,16 @@ def drop_databases(settings: Settings) -> None:
 
 
 _answered: dict[Settings, str] = {}
-"""Where this process found its database. Looking after the server costs as much as a small statement."""
+"""The URLs that this process has resolved. Checking the server costs as much as a small statement."""
 
 
 class Database(PostgresConnection):
-    """The platform's database as a Dagster resource. An empty ``url`` means: what the settings say."""
+    """The platform's database as a Dagster resource. An empty ``url`` means the database of the settings."""
 
     url: str = ""
 
     def resolve_url(self) -> str:
-        """The libpq URL; starts the embedded server, the first time in a process, where there is no other."""
+        """The libpq URL; on first use in a process, starts the embedded server if no other is configured."""
         if self.url:
             return self.url
         settings = load_settings()
@@ -178,12 +181,12 @@ class Database(PostgresConnection):
 
     @contextmanager
     def connect(self) -> Generator[ClientConnection]:
-        """As the base; before a step is tried again, the embedded server runs again."""
+        """Same as the base, but restart the embedded server before a step is retried."""
         try:
             with super().connect() as connection:
                 yield connection
         except RetryRequested:
-            # Dagster's own records lie on that server, too: it writes the retry there before the step would connect.
+            # Dagster's records are on the same server: it records the retry there before the step connects again.
             _answered.clear()
             self.resolve_url()
             raise

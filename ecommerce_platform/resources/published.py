@@ -1,7 +1,7 @@
-"""Tables that are files, too: the extracts as CSV, the reports as JSON.
+"""Publishes tables as files: the extracts as CSV, the reports as JSON.
 
-A file follows its table: it is written once the table is committed, from what was committed. A run that dies in between
-leaves the older file; ``verify`` sees that, and the next run writes it.
+A file is written from the committed rows, after its table is committed. A run that dies in between leaves the old file;
+``verify`` reports that, and the next run writes the file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ecommerce_platform.settings import load_settings
 
 
 def file_of(table: str) -> Path | None:
-    """The file that a table (schema.table) is published as; None for a table that is none."""
+    """The file that a table (schema.table) is published as; None for a table that is not published."""
     schema, name = table.split(".")
     settings = load_settings()
     if schema == "analytics":
@@ -35,16 +35,16 @@ def file_of(table: str) -> Path | None:
 
 
 def publish(connection: ClientConnection, table: str, order: Sequence[tuple], key: Sequence[str]) -> Path:
-    """Write the file of a table from its rows, and give its path.
+    """Write the file of a table from its rows, and return its path.
 
     Args:
-        connection: in autocommit; what is not committed is not seen.
-        table: schema.table, one that is published.
-        order: the keys of its rows in the order that the file shall have. Rows with other keys come last.
+        connection: in autocommit mode; uncommitted rows are not visible.
+        table: a published table, as schema.table.
+        order: the keys of its rows in the order of the file. Rows with other keys come last.
         key: the columns of the key.
     """
     path = file_of(table)
-    assert path is not None, f"{table} is no file"
+    assert path is not None, f"{table} is not published"
     rows = _rows(connection, table)
     place = {values: number for number, values in enumerate(order)}
     places = [place.get(values, len(place)) for values in keys_of(rows, key)]
@@ -58,9 +58,9 @@ def keys_of(rows: pd.DataFrame, key: Sequence[str]) -> list[tuple]:
 
 
 def difference(connection: ClientConnection, table: str) -> str | None:
-    """What is wrong with the file of a table, in words; None where it holds the table's rows, in any order."""
+    """A description of the problem with a table's file; None if it holds the table's rows, in any order."""
     path = file_of(table)
-    assert path is not None, f"{table} is no file"
+    assert path is not None, f"{table} is not published"
     try:
         held = path.read_bytes()
     except FileNotFoundError:
@@ -95,7 +95,7 @@ def _records(path: Path, content: bytes) -> Counter[str]:
 
 
 class PublishingIOManager(IOManager):
-    """Stores a DataFrame by another IO manager; what is committed is then published as the table's file."""
+    """Stores a DataFrame with another IO manager, then publishes the committed rows as the table's file."""
 
     def __init__(self, tables: IOManager, database: PostgresConnection):
         self._tables = tables
@@ -111,5 +111,5 @@ class PublishingIOManager(IOManager):
         context.add_output_metadata({"path": str(path)})
 
     def load_input(self, context: InputContext) -> Any:
-        """As the other one."""
+        """Load with the other IO manager."""
         return self._tables.load_input(context)

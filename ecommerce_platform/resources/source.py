@@ -1,4 +1,4 @@
-"""Where a day's files come from, as a Dagster resource: the synthetic shop, or a folder with a user's own exports."""
+"""The source of a day's files, as a Dagster resource: the synthetic shop, or a folder with a user's own exports."""
 
 import datetime as dt
 import hashlib
@@ -30,12 +30,12 @@ def shop_settings(settings: Settings) -> ShopSettings:
 
 @dataclass(frozen=True)
 class Export:
-    """What became of one file.
+    """The result of exporting one file.
 
     Attributes:
-        file: what the raw folder holds now.
-        taken: what the source gave.
-        is_kept: whether the raw folder keeps another file, because somebody has changed it.
+        file: the file that is now in the raw folder.
+        taken: the file that the source provided.
+        is_kept: whether the raw folder's file was left unchanged, because it was edited by hand.
     """
 
     file: FeedFile
@@ -47,7 +47,7 @@ class Source(ConfigurableResource):
     """Puts a day's file of a feed into the raw folder."""
 
     def raw_folder(self) -> Path:
-        """Where the raw files lie: FEED/YYYY-MM-DD.csv below it."""
+        """The folder of the raw files, which are FEED/YYYY-MM-DD.csv below it."""
         return load_settings().raw
 
     def export(
@@ -57,19 +57,19 @@ class Source(ConfigurableResource):
         known: Collection[str | None] = (),
         replacing: Callable[[Taken], None] = lambda _: None,
     ) -> Export:
-        """Write one file atomically, and say what it holds.
+        """Write one file atomically, and describe it.
 
-        A raw file that is neither what the source gave lately nor what it gives now was changed by somebody, and is
-        kept. Where nothing is known of a landed one, the delivery counts.
+        A raw file that matches neither the source's recent files nor its current one was edited by hand, and is left
+        unchanged. If no recent files of a landing folder are known, the landed file replaces the raw one.
 
         Args:
             feed: the feed.
             day: the day.
-            known: the SHA-256 of what the source gave lately.
-            replacing: called before a file takes the place of another one.
+            known: the SHA-256 of the files that the source recently provided.
+            replacing: called before a file replaces another one.
 
         Raises:
-            FeedFileError: a landed file is missing, still being written, or has a fault; the raw folder stays as it is.
+            FeedFileError: a landed file is missing, still being written, or faulty; the raw folder is left unchanged.
         """
         settings = load_settings()
         path = feed_file_name(settings.raw, feed, day)
@@ -93,7 +93,9 @@ class Source(ConfigurableResource):
         status = landed.stat()
         content = landed.read_bytes()
         if hashlib.sha256(content).hexdigest() != checked.sha256:
-            raise FeedFileError(feed, day, landed, "the file changed while it was read", "try again once it is whole")
+            raise FeedFileError(
+                feed, day, landed, "the file changed while it was read", "try again once it is complete"
+            )
         return checked, content, status.st_mtime_ns
 
     @staticmethod

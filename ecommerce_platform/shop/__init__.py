@@ -1,1 +1,1 @@
-"""The synthetic shop: any day's four feeds as a pure function of seed, day and settings. No Dagster, no database."""
+"""The synthetic shop: the four feeds of any day as a pure function of settings and day. No Dagster, no database."""

@@ -1,4 +1,4 @@
-"""What the shop sells: categories, sub-categories, brands and words for names. All brands are made up."""
+"""What the shop sells: categories, sub-categories, brands and words for product names. All brands are invented."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class SubCategory(NamedTuple):
-    """A shelf: its name, the lowest and highest usual price in dollars, and what its products are called."""
+    """A shelf: its name, its lowest and highest usual price in dollars, and the nouns of its product names."""
 
     name: str
     lowest: int
@@ -15,7 +15,7 @@ class SubCategory(NamedTuple):
 
 
 class Category(NamedTuple):
-    """A department: its share of the products, list-price margin in thousandths, words, shelves."""
+    """A department: its share of the products, list-price margin in thousandths, words for names, and shelves."""
 
     name: str
     share: int

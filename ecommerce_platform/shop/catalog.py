@@ -1,7 +1,7 @@
-"""Products: what exists on a day, at which price and cost, and the images that the shop exports of them.
+"""Products: which exist on a day, at which price and cost, and the images of them that the shop exports.
 
 Products are numbered in the order of their launch, so "launched by that day" is a prefix. Nothing is
-replayed: the history is cut into periods of 91 days, in each of which a product changes its price at most
+replayed: the history is divided into periods of 91 days, in each of which a product's price changes at most
 once, and a price is a function of (product, number of the last period that changed it).
 """
 
@@ -35,8 +35,7 @@ _FIRST_SHELF = np.array([rows[0] for rows in _SHELVES_OF])
 _SHELF_COUNT = np.array([len(rows) for rows in _SHELVES_OF])
 _CATEGORY_TABLE = draws.cumulative([category.share for category in CATEGORIES])
 _MARGINS = np.array([category.margin for category in CATEGORIES])
-# Prices spread evenly on a log scale. Rounding to whole cents hides the last bit, which may differ between
-# machines.
+# Prices are spread evenly on a log scale. Rounding to cents hides the last bit, which may differ between machines.
 _PRICE_TABLE = np.array(
     [
         [
@@ -49,7 +48,7 @@ _PRICE_TABLE = np.array(
 
 
 class _Words(NamedTuple):
-    """Word lists of different lengths laid end to end: entry i of list k stands at starts[k] + i."""
+    """Word lists of different lengths, concatenated: entry i of list k is at starts[k] + i."""
 
     words: pa.Array
     starts: np.ndarray
@@ -73,7 +72,7 @@ _SHELF_NAMES = pa.array([shelf.name for _, shelf in _SHELVES])
 
 
 class _Catalog(NamedTuple):
-    """What never changes of each product, by product_id - 1; prices and costs in cents."""
+    """The constant attributes of each product, by product_id - 1; prices and costs in cents."""
 
     launched: I64  # days since the first day
     category: I64
@@ -84,12 +83,12 @@ class _Catalog(NamedTuple):
 
 
 class _Period(NamedTuple):
-    """What a period does to each product: the day of its change, and what holds before and after."""
+    """The changes of a period for each product: the day, and the values before and after."""
 
     changed: np.ndarray  # days since the first day, _NEVER where nothing changes
     price: tuple[I64, I64]
     cost: tuple[I64, I64]
-    epoch: tuple[np.ndarray, np.ndarray]  # number of the period that made the price
+    epoch: tuple[np.ndarray, np.ndarray]  # number of the period that set the price
     identity: tuple[np.ndarray, np.ndarray]  # number of the period that last renamed or moved the product
 
 
@@ -110,8 +109,8 @@ def _catalog(shop: ShopSettings) -> _Catalog:
     cost = price * (1000 - margin) // 1000
 
     # Zipf's law, flattened at the head: the r-th most popular product sells in proportion to 1 / (r + c).
-    # Dear products sell fewer pieces than cheap ones of the same rank, so that no single television makes the
-    # year.
+    # Expensive products sell fewer units than cheap ones of the same rank, so that no single television dominates
+    # a year.
     rank = np.empty(shop.products, dtype=np.int64)
     rank[np.argsort(draws.hashed(shop.seed, "popularity", ids), kind="stable")] = np.arange(shop.products)
     head = max(1, shop.products * 7 // 1000)
@@ -143,23 +142,23 @@ def _period(shop: ShopSettings, number: int) -> _Period:
 
 
 def _price_and_cost(shop: ShopSettings, ids: I64, epochs: np.ndarray) -> tuple[I64, I64]:
-    """Prices and costs drift up about two percent a year, and each change adds its own bit of chance."""
+    """Return prices and costs: they drift up about two percent per year, with a random part in each change."""
     catalog = _catalog(shop)
     bits = draws.hashed(shop.seed, "price", ids, epochs)
     price = catalog.price * (1000 + 5 * epochs + draws.below(bits, 121) - 60) // 1000
     cost = catalog.cost * (1000 + 5 * epochs + draws.below(bits, 41, 32) - 20) // 1000
-    whole = 10_000  # from here on up a price ends in .99 only
+    whole = 10_000  # from this price up, prices end only in .99
     price = np.where(price < whole, (price + 25) // 50 * 50 - 1, (price + 50) // 100 * 100 - 1)
     return np.maximum(price, 99), np.maximum(cost, 10)
 
 
 def launched_by(shop: ShopSettings, day: dt.date) -> int:
-    """Return how many products exist on a day; their ids are 1 to that number."""
+    """Return the number of products that exist on a day; their ids are 1 to that number."""
     return int(np.searchsorted(_catalog(shop).launched, (day - shop.first_day).days, side="right"))
 
 
 def draw_products(shop: ShopSettings, day: dt.date, bits: U64) -> I64:
-    """Return a product_id for each number, each product as often as it is popular on that day."""
+    """Return a product_id for each number, drawn in proportion to the products' popularity on that day."""
     return draws.choose(_catalog(shop).popularity[: launched_by(shop, day)], bits) + 1
 
 
@@ -204,12 +203,12 @@ def images_of(shop: ShopSettings, day: dt.date) -> dict[str, np.ndarray]:
 
 
 def image_columns(shop: ShopSettings, images: dict[str, np.ndarray]) -> list[pa.Array]:
-    """Return the columns of the products feed, as text, of images as `images_of` gives them."""
+    """Return the columns of the products feed as text, for images from `images_of`."""
     catalog = _catalog(shop)
     ids, identity = images["product_id"], images["identity"]
     category, shelf = catalog.category[ids - 1], catalog.shelf[ids - 1]
     original = draws.hashed(shop.seed, "product words", ids)
-    # A later identity changes one thing: the adjective, the brand, or the shelf the product stands on.
+    # A later identity changes one thing: the adjective, the brand, or the shelf.
     current = draws.hashed(shop.seed, "product words", ids, identity)
     what = np.where(identity > 0, draws.below(current, 3, 48), -1)
     moved = _FIRST_SHELF[category] + draws.below(current, 1 << 12) % _SHELF_COUNT[category]

@@ -1,9 +1,9 @@
-"""Customers: who exists on a day, where they live, how much they buy, and the images exported of them.
+"""Customers: who exists on a day, where they live, how much they buy, and their exported images.
 
 Customers are numbered in the order of their registration, so "registered by that day" is a prefix. Nothing is
-replayed: in each calendar year at most one thing happens to a customer (a move, a new e-mail address, a new
-phone), and what holds on a day is a function of (customer, the last year in which that thing happened),
-called its epoch; 0 is the beginning.
+replayed: in each calendar year, a customer has at most one event (a move, a new e-mail address, a new phone), and an
+attribute on a day is a function of (customer, the last year with an event that changed it). That year is the
+attribute's epoch; 0 is the beginning.
 """
 
 from __future__ import annotations
@@ -30,14 +30,13 @@ if TYPE_CHECKING:
     from ecommerce_platform.shop.settings import ShopSettings
 
 UNIX_EPOCH = dt.date(1970, 1, 1)
-GROWTH_DAYS = 1095  # all of ShopSettings.customers have registered after three years; then half as many a year
+GROWTH_DAYS = 1095  # all of ShopSettings.customers have registered after three years; then half as many per year
 _REGISTERED_AT_FIRST = 35  # percent
 _BASE_AGE_DAYS = 1825  # the first file's customers registered up to five years before
 _NEVER = np.iinfo(np.int32).max
 
 STATE, PLACE, EMAIL, PHONE = range(4)
-# Out of a thousand customers in a year: move to another state, move nearby, change the e-mail address, the
-# phone.
+# Events per thousand customers and year: move to another state, move nearby, new e-mail address, new phone.
 _EVENTS = np.cumsum([30, 50, 40, 30])
 _AFFECTS = np.array(
     [
@@ -51,13 +50,13 @@ _AFFECTS = np.array(
 
 
 class _Year(NamedTuple):
-    """What happens to the customers of a year, by customer_id - 1."""
+    """The events of a year, by customer_id - 1."""
 
     happens: np.ndarray  # days since the first day, _NEVER where nothing happens
     event: np.ndarray  # row of _AFFECTS
     before: np.ndarray  # (4, customers) epochs at the beginning of the year
     after: np.ndarray  # and at its end
-    by_day: I64  # rows of the customers to whom something happens, ordered by day and id
+    by_day: I64  # rows of the customers with an event, ordered by day and id
 
 
 class _Buyers(NamedTuple):
@@ -66,11 +65,11 @@ class _Buyers(NamedTuple):
     activity: U64  # cumulative weights
     arrives: I64  # days since the first day
     leaves: I64  # the day after the last on which the customer may buy
-    taste: np.ndarray  # 1 prefers dear products, -1 cheap ones, 0 has no preference
+    taste: np.ndarray  # 1 prefers expensive products, -1 cheap ones, 0 has no preference
 
 
 def registered_by(shop: ShopSettings, day: dt.date) -> int:
-    """Return how many customers exist at the end of a day; their ids are 1 to that number."""
+    """Return the number of customers that exist at the end of a day; their ids are 1 to that number."""
     elapsed = (day - shop.first_day).days
     return int(_registered(shop, np.array([elapsed]))[0]) if elapsed >= 0 else 0
 
@@ -82,7 +81,7 @@ def _registered(shop: ShopSettings, elapsed: I64) -> I64:
 
 
 def _arrivals(shop: ShopSettings, ids: I64) -> I64:
-    """Return how many days after the first each customer registered; 0 for all of the first file."""
+    """Return the number of days from the first day to each customer's registration; 0 for all in the first file."""
     days, most = GROWTH_DAYS, int(ids.max(initial=0))
     while registered_by(shop, shop.first_day + dt.timedelta(days=days)) < most:
         days += GROWTH_DAYS
@@ -115,14 +114,13 @@ def _year(shop: ShopSettings, year: int) -> _Year:
 @lru_cache(maxsize=4)
 def _buyers(shop: ShopSettings, year: int) -> _Buyers:
     ids = _ids_of_year(shop, year)
-    standing = draws.high(draws.hashed(shop.seed, "activity", ids))  # from 0, the keenest, to 2**32 - 1
-    # Pareto's law with exponent 1, cut at both ends: a customer at quantile x buys in proportion to 1 / (x +
-    # 0.2) - 0.75.
+    standing = draws.high(draws.hashed(shop.seed, "activity", ids))  # from 0, the most active, to 2**32 - 1
+    # A Pareto distribution with exponent 1, truncated at both ends: a customer at quantile x buys in proportion to
+    # 1 / (x + 0.2) - 0.75.
     activity = (1 << 38) // (standing + (1 << 32) * 20 // 100) - 48
-    # The time a customer stays follows a hyperbolic law, P(stays longer than t) = scale / (scale + t), whose
-    # retention falls fast at first and then ever more slowly. The keenest stay longest. Customers of the
-    # first file have stayed since they registered, years before, so the rest of their time is drawn on that
-    # condition.
+    # The time a customer stays is hyperbolic, P(stays longer than t) = scale / (scale + t): retention falls fast at
+    # first and then ever more slowly. The most active stay longest. Customers in the first file have stayed since
+    # they registered, years before, so their remaining time is drawn on that condition.
     arrives = _arrivals(shop, ids)
     scale = 150 + (1 << 32) * 40 // (standing + (1 << 32) * 4 // 100)
     chance = draws.high(draws.hashed(shop.seed, "lifetime", ids)) + 1
@@ -134,15 +132,15 @@ def _buyers(shop: ShopSettings, year: int) -> _Buyers:
 
 
 def _days_before_first(shop: ShopSettings, ids: I64, arrives: I64) -> I64:
-    """Return how many days before the first day a customer of its file registered; 0 for others."""
+    """Return the number of days before the first day that customers in the first file registered; 0 for others."""
     days = draws.below(draws.hashed(shop.seed, "registered", ids), _BASE_AGE_DAYS)
-    return np.where(arrives == 0, days * days // _BASE_AGE_DAYS, 0)  # the square: more of them lately
+    return np.where(arrives == 0, days * days // _BASE_AGE_DAYS, 0)  # the square: more of them recently
 
 
 def draw_buyers(shop: ShopSettings, day: dt.date, rows: int) -> I64:
-    """Return the customer_ids of a day's orders: active customers only, each as often as they use to buy.
+    """Return the customer_ids of a day's orders: only active customers, in proportion to their activity.
 
-    Whoever registered within a month buys twice as often as later: most people open an account to order.
+    A customer buys twice as often in the first month after registration: most people open an account to order.
     """
     buyers = _buyers(shop, day.year)
     table = buyers.activity[: registered_by(shop, day)]
@@ -157,13 +155,13 @@ def draw_buyers(shop: ShopSettings, day: dt.date, rows: int) -> I64:
         missing -= len(accepted[-1])
         if missing == 0:
             break
-    else:  # nearly everybody has left, as happens in a shop of a few customers: somebody comes back
+    else:  # nearly all have left, as can happen with few customers: some come back
         accepted.append(np.resize(who, missing))
     return np.concatenate(accepted) + 1
 
 
 def tastes(shop: ShopSettings, day: dt.date, ids: I64) -> np.ndarray:
-    """Return 1 for customers who prefer dear products, -1 for cheap ones, 0 for the rest."""
+    """Return 1 for customers who prefer expensive products, -1 for cheap ones, 0 for the rest."""
     return _buyers(shop, day.year).taste[ids - 1]
 
 
@@ -175,7 +173,7 @@ def _epochs(shop: ShopSettings, ids: I64, day: dt.date) -> np.ndarray:
 
 
 def places(shop: ShopSettings, ids: I64, day: dt.date) -> dict[str, np.ndarray]:
-    """Return where customers live on a day: positions of city and state, and the bits of their address."""
+    """Return where customers live on a day: positions of city and state, and the random bits of their address."""
     epochs = _epochs(shop, ids, day)
     state = draws.choose(STATE_WEIGHTS, draws.hashed(shop.seed, "state", ids, epochs[STATE]))
     bits = draws.hashed(shop.seed, "place", ids, epochs[PLACE])
@@ -184,7 +182,7 @@ def places(shop: ShopSettings, ids: I64, day: dt.date) -> dict[str, np.ndarray]:
 
 
 def street_address(shop: ShopSettings, bits: U64) -> pa.Array:
-    """Return number, street and unit of places."""
+    """Return the house number, street and unit of places."""
     streets = pools(shop.seed).streets
     return text.join(
         text.number(1 + draws.below(bits, 9_900, 8)),
@@ -201,7 +199,7 @@ def city(shop: ShopSettings, positions: I64) -> pa.Array:
 
 @lru_cache(maxsize=8)
 def images_of(shop: ShopSettings, day: dt.date) -> dict[str, np.ndarray]:
-    """Return the customers changed, then those registered on a day, as numbers, each part by id."""
+    """Return the customers changed on a day, then those registered on it, as numbers; each part by id."""
     elapsed = (day - shop.first_day).days
     known, registered = registered_by(shop, day - dt.timedelta(days=1)), registered_by(shop, day)
     year = _year(shop, day.year)
@@ -219,20 +217,19 @@ def images_of(shop: ShopSettings, day: dt.date) -> dict[str, np.ndarray]:
 
 
 def image_columns(shop: ShopSettings, images: dict[str, np.ndarray]) -> list[pa.Array]:
-    """Return the columns of the customers feed, as text, of images as `images_of` gives them."""
+    """Return the columns of the customers feed as text, for images from `images_of`."""
     ids, pool = images["customer_id"], pools(shop.seed)
     bits = draws.hashed(shop.seed, "person", ids)
     first = draws.below(bits, 1 << 20) % len(pool.first_names)
     last = draws.below(bits, 1 << 20, 20) % len(pool.last_names)
     arrives = _arrivals(shop, ids)
     registered = (shop.first_day - UNIX_EPOCH).days + arrives - _days_before_first(shop, ids, arrives)
-    # Nineteen to eighty when they registered; the minimum of two draws makes the young more numerous.
+    # Age 19 to 80 at registration; the minimum of two draws makes young customers more numerous.
     years = np.minimum(draws.below(bits, 62, 40), draws.below(bits, 75, 46))
     born = registered - 6_940 - 365 * years - draws.below(bits, 365, 54)
     mail = draws.hashed(shop.seed, "email", ids, images["email_epoch"])
     phone = draws.hashed(shop.seed, "phone", ids, images["phone_epoch"])
-    # The customer's id in it keeps an e-mail address unique; a new address has another domain or another
-    # mark.
+    # The customer's id makes an e-mail address unique; a new address has a different domain or mark.
     address = cities(shop.seed)
     return [
         text.number(ids),
@@ -264,5 +261,5 @@ def image_columns(shop: ShopSettings, images: dict[str, np.ndarray]) -> list[pa.
     ]
 
 
-# What an e-mail address of a later epoch ends in, so that a change always shows.
+# The mark in an e-mail address of a later epoch, so that a change is always visible.
 _MARKS = pa.array(["", *(f".{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")])

@@ -1,8 +1,7 @@
-"""What goes wrong in the exports: rows that come twice, late, changed, or never, and values that are none.
+"""Defects of the exports: duplicate, late, changed and lost rows, and invalid values.
 
-A row has at most one fate. It is drawn for the day on which the row belongs, so a day's file is that day's
-rows, less those that stay away, plus those that earlier days sent on: at most LONGEST_DELAY days of looking
-back.
+A row has at most one defect. It is drawn for the day to which the row belongs, so a day's file holds that day's
+rows, minus withheld ones, plus delayed ones from at most LONGEST_DELAY earlier days.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ import pyarrow as pa
 from ecommerce_platform.shop import draws, text
 from ecommerce_platform.shop.draws import I64
 
-Spoil = Callable[[pa.Array, I64], pa.Array]  # from the texts and the numbers of their rows to the faulty texts
+Spoil = Callable[[pa.Array, I64], pa.Array]  # from the texts and their row numbers to the faulty texts
 
 
 @dataclass(frozen=True)
 class Kind:
     """One way for a row to go wrong.
 
-    weight: its part among the kinds of its feed. days: the row, without the fault, comes in the file of one
-    of these days later; empty for never. withheld: it is missing from its own day's file. twice: its own
-    day's file holds it twice. column and spoil: the text of that column is changed in its own day's file.
+    weight: its share among the kinds of its feed. days: the row, without the fault, appears in the file of one of
+    these days later; empty for never. withheld: it is missing from its own day's file. twice: it appears twice in its
+    own day's file. column and spoil: the text of that column is changed in its own day's file.
     """
 
     weight: int
@@ -69,8 +68,8 @@ _no_product = _one_of("999999001", "999999002", "999999003")
 
 SOON = (1, 2, 3)
 
-# A broken image of a customer or product is corrected within three days, as its fault would otherwise keep
-# all its orders out for months.
+# A broken image of a customer or product is corrected within three days; otherwise all its orders would be rejected
+# for months.
 CUSTOMERS = {
     "duplicate": Kind(20, twice=True),
     "late": Kind(25, days=SOON, withheld=True),
@@ -86,7 +85,7 @@ PRODUCTS = {
     "unknown number": Kind(20, days=SOON, column="price", spoil=_with_comma),
     "whitespace": Kind(20, column="brand", spoil=_padded),
 }
-# These befall an order: the header and its lines share the fate, except where the header alone is named.
+# Defects of an order apply to the header and its lines, except where only the header is named.
 ORDERS = {
     "re-sent": Kind(25, days=(1, 2, 3, 4, 5)),
     "re-sent with a correction": Kind(20, days=(1, 2, 3, 4, 5)),
@@ -122,7 +121,7 @@ KINDS = {
 LONGEST_DELAY = max(day for kinds in KINDS.values() for kind in kinds.values() for day in kind.days)
 
 _WEIGHTS = {stream: draws.cumulative([kind.weight for kind in kinds.values()]) for stream, kinds in KINDS.items()}
-# Sixty is a multiple of every number of days that a kind has, so one draw below sixty serves them all.
+# Sixty is a multiple of every kind's number of days, so one draw below sixty works for all.
 _DELAYS = {
     stream: np.array([(kind.days or (0,)) * (60 // len(kind.days or (0,))) for kind in kinds.values()])
     for stream, kinds in KINDS.items()
@@ -130,15 +129,15 @@ _DELAYS = {
 
 
 class Fates(NamedTuple):
-    """The rows of a day that something happens to, ascending; what; and the delay in days."""
+    """The rows of a day that have a defect, ascending; the kind; and the delay in days."""
 
     kinds: dict[str, Kind]
     rows: I64
     which: I64  # position in kinds
-    delays: I64  # 0 where the row does not come again
+    delays: I64  # 0 if the row does not appear again
 
     def of(self, *names: str) -> I64:
-        """Return the rows with one of these fates."""
+        """Return the rows with one of these defects."""
         return self.rows[np.array([name in names for name in self.kinds])[self.which]]
 
     def withheld(self) -> I64:
@@ -146,18 +145,18 @@ class Fates(NamedTuple):
         return self.rows[np.array([kind.withheld for kind in self.kinds.values()])[self.which]]
 
     def twice(self) -> I64:
-        """Return the rows that their own day's file holds twice."""
+        """Return the rows that appear twice in their own day's file."""
         return self.rows[np.array([kind.twice for kind in self.kinds.values()])[self.which]]
 
     def after(self, delay: int) -> Fates:
-        """Return only what comes again that many days later."""
+        """Return only the rows that appear again that many days later."""
         due = self.delays == delay
         return Fates(self.kinds, self.rows[due], self.which[due], self.delays[due])
 
 
 @lru_cache(maxsize=64)
 def fates(seed: int, stream: str, day: int, rows: int, rate: float) -> Fates:
-    """Draw what happens to the rows of a day (an ordinal) in a stream of KINDS; `rate` of them are hit."""
+    """Draw the defects of the rows of a day (an ordinal) for a stream of KINDS; `rate` is their share."""
     kinds = KINDS[stream]
     if rate <= 0:
         none = np.zeros(0, dtype=np.int64)
@@ -169,7 +168,7 @@ def fates(seed: int, stream: str, day: int, rows: int, rate: float) -> Fates:
 
 
 def spoil(columns: dict[str, pa.Array], kept: I64, faults: Fates) -> dict[str, pa.Array]:
-    """Change the text of rows; `kept` says, ascending, with which rows of the day the columns begin."""
+    """Change the text of faulty rows; `kept` lists, ascending, the day's rows with which the columns begin."""
     for name, kind in faults.kinds.items():
         if kind.spoil is None:
             continue
@@ -183,7 +182,7 @@ def spoil(columns: dict[str, pa.Array], kept: I64, faults: Fates) -> dict[str, p
 
 
 def among(rows: I64, some: I64) -> np.ndarray:
-    """Tell for each of `rows`, ascending, whether it is one of `some`, also ascending."""
+    """Return for each of `rows`, ascending, whether it is one of `some`, also ascending."""
     if not len(some):
         return np.zeros(len(rows), dtype=bool)
     return some[np.minimum(np.searchsorted(some, rows), len(some) - 1)] == rows

@@ -1,14 +1,13 @@
-"""Random numbers that are a function of what they are for, never of what was drawn before.
+"""Random numbers that depend only on their purpose, never on earlier draws.
 
-Two sources, both whole 64-bit numbers, so that every machine gets the same bits:
+Two sources, both of 64-bit integers, so that every machine gets the same bits:
 
-- `drawn`: a fresh stream for one day, from NumPy's Philox keyed by (seed, stream, day);
-- `hashed`: one number an id, from SplitMix64, so that a customer's attributes need no walk through the
-  others.
+- `drawn`: a new stream for one day, from NumPy's Philox keyed by (seed, stream, day);
+- `hashed`: one number per id, from SplitMix64, so that a customer's attributes do not depend on other customers.
 
-Only `random_raw` of Philox is used: NumPy keeps that stream for ever, which it does not promise for the
-methods of `Generator`, and those go through libm, whose last bit differs between CPUs. For the same reason a
-distribution is a table of whole-number weights, never a formula over floats.
+Only `random_raw` of Philox is used: NumPy guarantees that this stream never changes, but not the methods of
+`Generator`, which also use libm, whose last bit differs between CPUs. For the same reason, a distribution is a table
+of integer weights, never a formula over floats.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ _EPOCH_STEP = 0xD1342543DE82EF95  # any odd constant far from _GOLDEN keeps (id,
 
 
 def drawn(seed: int, stream: str, day: int, fields: int, rows: int) -> U64:
-    """Return an array (fields, rows) of uniform 64-bit numbers: the beginning of that stream and day."""
+    """Return an array (fields, rows) of uniform 64-bit numbers: the beginning of the stream of that day."""
     key = np.array([seed & _MASK, (crc32(stream.encode()) << 32) | (day & 0xFFFFFFFF)], dtype=np.uint64)
     return np.random.Philox(key=key).random_raw(fields * rows).reshape(fields, rows)
 
 
 def hashed(seed: int, stream: str, ids: I64, epochs: I64 | int = 0) -> U64:
-    """Return one uniform 64-bit number for each id and epoch, either one for all or one an id."""
+    """Return one uniform 64-bit number per id; `epochs` is one number for all ids, or one per id."""
     if isinstance(epochs, int):
         offset: U64 | np.uint64 = np.uint64((_stream_key(seed, stream) + epochs * _EPOCH_STEP) & _MASK)
     else:
@@ -54,7 +53,7 @@ def hashed(seed: int, stream: str, ids: I64, epochs: I64 | int = 0) -> U64:
 
 
 def below(bits: U64, limit: int, skip: int = 0) -> I64:
-    """Return whole numbers from 0 to limit - 1, after dropping the `skip` low bits.
+    """Return integers from 0 to limit - 1, after dropping the `skip` low bits.
 
     `skip` lets one 64-bit number feed several small fields. The bias of the remainder is under limit / 2**40.
     """
@@ -67,12 +66,12 @@ def high(bits: U64) -> I64:
 
 
 def cumulative(weights: Sequence[int] | NDArray[np.integer]) -> U64:
-    """Return the running sum of whole-number weights, the table that `choose` draws from."""
+    """Return the running sum of integer weights, the table that `choose` draws from."""
     return np.cumsum(np.asarray(weights, dtype=np.uint64), dtype=np.uint64)
 
 
 def choose(table: U64, bits: U64) -> I64:
-    """Return positions in `table` (see `cumulative`), each as often as its weight says."""
+    """Return positions in `table` (see `cumulative`), in proportion to their weights."""
     return np.searchsorted(table, bits % table[-1], side="right")
 
 

@@ -1,4 +1,4 @@
-"""The synthetic shop: any day's four feeds, made alone, in any order and process, byte for byte the same."""
+"""The exports of the synthetic shop: the four feeds of any day, byte for byte the same in any order and process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ecommerce_platform.shop.settings import ShopSettings
 
 
 def day_tables(shop: ShopSettings, day: dt.date) -> dict[str, pa.Table]:
-    """Return the four feeds of a day: string columns in file order, a blank as null, defects included.
+    """Return the four feeds of a day: string columns in file order, with blanks as null, including defects.
 
     Raises ValueError for a day before the shop's first.
     """
@@ -28,7 +28,7 @@ def feed_table(shop: ShopSettings, feed: str, day: dt.date) -> pa.Table:
     if day < shop.first_day:
         raise ValueError(f"the shop opens on {shop.first_day}; it exported nothing for {day}")
     if feed not in _MAKERS:
-        raise ValueError(f"there is no feed {feed!r}; the feeds are {', '.join(FEEDS)}")
+        raise ValueError(f"unknown feed {feed!r}; the feeds are {', '.join(FEEDS)}")
     columns, kept, faults = _MAKERS[feed](shop, day)
     named = dict(zip(FEEDS[feed], columns, strict=True))
     return pa.table(defects.spoil(named, kept, faults))
@@ -41,14 +41,14 @@ def feed_csv(shop: ShopSettings, feed: str, day: dt.date) -> bytes:
 
 def table_csv(feed: str, table: pa.Table) -> bytes:
     """Return the rows of a feed as a file: RFC 4180, `\\n` line ends, UTF-8, a header, quotes where needed."""
-    # pyarrow's own writer puts quotes around all text, or around none. Joined lines lie end to end in the
-    # buffer of their array, which therefore is the body of the file.
+    # pyarrow's own writer quotes either all text or none. Joined lines are contiguous in the buffer of their array,
+    # which is therefore the body of the file.
     *columns, last = [text.quoted(column.chunk(0)) for column in table.columns]
     lines = text.join_with(",", *columns, text.join(last, "\n"))
     return (",".join(FEEDS[feed]) + "\n").encode() + text.bytes_of(lines)
 
 
-Made = tuple[list[pa.Array], np.ndarray, Fates]  # columns, which of the day's rows they begin with, their faults
+Made = tuple[list[pa.Array], np.ndarray, Fates]  # columns, the day's rows with which they begin, their defects
 
 
 def _customers(shop: ShopSettings, day: dt.date) -> Made:
@@ -126,7 +126,7 @@ _MAKERS: dict[str, Callable[[ShopSettings, dt.date], Made]] = {
 
 
 def _fates(shop: ShopSettings, stream: str, day: dt.date, rows: int, half: bool = False) -> Fates:
-    """Half the rate falls on whole orders, see `_order_fates`, half on headers and lines one by one."""
+    """Draw defects; half of the rate applies to whole orders (see `_order_fates`), half to single rows."""
     rate = shop.defect_rate / 2 if half else shop.defect_rate
     return defects.fates(shop.seed, stream, day.toordinal(), rows, rate)
 
@@ -136,7 +136,7 @@ def _order_fates(shop: ShopSettings, day: dt.date) -> Fates:
 
 
 def _earlier(shop: ShopSettings, day: dt.date) -> Iterator[tuple[int, dt.date]]:
-    """Yield the days that may have sent rows on to this day, with their distance."""
+    """Yield the earlier days that may have delayed rows to this day, with their distance."""
     if shop.defect_rate > 0:
         for delay in range(1, LONGEST_DELAY + 1):
             earlier = day - dt.timedelta(days=delay)
@@ -151,7 +151,7 @@ def _lines_of(shop: ShopSettings, day: dt.date, order_rows: np.ndarray) -> np.nd
 
 
 def _one_more(shop: ShopSettings, day: dt.date, order_rows: np.ndarray) -> np.ndarray:
-    """Return the unit price of each order's first line: a correction makes its quantity one more."""
+    """Return the unit price of each order's first line, whose quantity a correction increases by one."""
     lines = orders.of_day(shop, day).lines
     return lines["price"][np.searchsorted(lines["order"], order_rows)]
 

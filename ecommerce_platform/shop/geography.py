@@ -1,4 +1,4 @@
-"""The places of the shop: the fifty states and DC with their weight, region, postal codes and cities.
+"""The places of the shop: the fifty states and DC with their weights, regions, postal codes and cities.
 
 Populations are thousands of residents (U.S. Census Bureau, estimates of 2023), regions its four census
 regions, postal prefixes the three-digit ZIP ranges of the U.S. Postal Service, area codes those of the North
@@ -28,7 +28,7 @@ class State(NamedTuple):
     first_zip: int
     last_zip: int
     area_codes: tuple[int, ...]
-    cities: tuple[str, ...]  # the biggest first
+    cities: tuple[str, ...]  # the largest first
 
 
 NORTHEAST, SOUTH, MIDWEST, WEST = range(4)
@@ -105,8 +105,7 @@ STATES = (
 SLOTS = 32  # a city is drawn as one of 32 slots of its state, so that the biggest cities can own several
 _SLOTS_OF_THE_BIGGEST = (8, 5, 3, 2, 1, 1)
 
-# Big markets order on-line a little more than their share of people: one more order in 60 million residents'
-# worth.
+# Large markets order online a little more than their share of the population.
 STATE_WEIGHTS = draws.cumulative([state.thousands + state.thousands * state.thousands // 60_000 for state in STATES])
 STATE_CODES = pa.array([state.code for state in STATES])
 REGION_OF_STATE = np.array([state.region for state in STATES])
@@ -114,7 +113,7 @@ AREA_CODES = np.array([[(state.area_codes * 12)[slot] for slot in range(12)] for
 
 
 class Cities(NamedTuple):
-    """The cities of all states, flat, with the slots that lead to them."""
+    """The cities of all states in one list, with the slots that refer to them."""
 
     names: pa.Array
     of_slot: np.ndarray  # (states, SLOTS) -> position in names
@@ -124,7 +123,7 @@ class Cities(NamedTuple):
 
 @lru_cache(maxsize=8)
 def cities(seed: int) -> Cities:
-    """Return every state's big cities, and small towns from the pool for the slots that are left."""
+    """Return every state's large cities, and small towns from the pool for the remaining slots."""
     towns = pools(seed).towns.to_pylist()
     names: list[str] = []
     states: list[int] = []

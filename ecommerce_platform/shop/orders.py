@@ -1,4 +1,4 @@
-"""Orders: how many a day brings, who buys what, and the transactions and lines that come of it."""
+"""Orders: how many a day has, who buys what, and the resulting transactions and lines."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _HOLIDAY = {-1: 1150, 0: 1250, 1: 2300, 2: 1650, 3: 1600, 4: 2400, 5: 1500, 6: 1
 _DISCOUNT_SEASON = range(-4, 12)
 _NOISE = 80  # thousandths up or down, at most
 
-# Customers shop in the evening; hours are UTC, so the evening of both coasts falls behind midnight.
+# Customers shop in the evening; hours are UTC, so the evening of both coasts is after midnight.
 _HOURS = draws.cumulative([70, 75, 72, 60, 45, 30, 18, 12, 8, 6, 6, 8, 14, 22, 30, 36, 42, 46, 48, 48, 48, 50, 55, 62])
 _LINES = draws.cumulative([20, 25, 22, 14, 9, 5, 3, 2])  # 1 to 8, three on average
 _QUANTITIES = draws.cumulative([800, 130, 45, 15, 6, 4])
 _DISCOUNTS = np.array([5, 10, 15, 20, 30])  # percent
 _DISCOUNT_TABLE = draws.cumulative([25, 32, 20, 15, 8])
 _DISCOUNTED, _DISCOUNTED_IN_SEASON = 25, 42  # percent of the lines
-_GIFTS = 6  # percent of the orders go to somebody else
+_GIFTS = 6  # percent of the orders go to another person
 
 PAYMENT_METHODS = (
     "Credit Card", "Debit Card", "PayPal", "Apple Pay", "Google Pay", "Bank Transfer", "Gift Card",
 )  # fmt: skip
 _PAYMENT_NAMES = pa.array(PAYMENT_METHODS)
-_PAYMENT_TABLES = np.stack(  # one row a region: Northeast, South, Midwest, West; each row sums to 100
+_PAYMENT_TABLES = np.stack(  # one row per region: Northeast, South, Midwest, West; each row sums to 100
     [
         draws.cumulative([41, 16, 17, 13, 6, 3, 4]),
         draws.cumulative([33, 29, 16, 8, 7, 3, 4]),
@@ -50,7 +50,7 @@ _PAYMENT_TABLES = np.stack(  # one row a region: Northeast, South, Midwest, West
 
 
 class Orders(NamedTuple):
-    """Orders and their lines as numbers; `order` of a line is the row of its order. Money is in cents."""
+    """Orders and their lines as numbers; `order` of a line is its order's row. Money is in cents."""
 
     headers: Columns
     lines: Columns
@@ -58,7 +58,7 @@ class Orders(NamedTuple):
 
 def _busyness(shop: ShopSettings, day: dt.date) -> int:
     """Return how busy a day is, by growth, season, holiday and weekday; a plain first day has 10**6."""
-    # Rounded to millionths, so that the last bit of the power, which differs between machines, never shows.
+    # Rounded to millionths, so that the last bit of the power, which differs between machines, has no effect.
     growth = round(1_000_000 * _YEARLY_GROWTH ** ((day - shop.first_day).days / 365.25))
     month = day.month - 1 if day.day >= 15 else (day.month - 2) % 12
     passed = (day.day - 15) % 30  # days since the middle of that month; months of 30 days are near enough
@@ -83,32 +83,32 @@ def _calibration(shop: ShopSettings) -> int:
 
 @lru_cache(maxsize=64)
 def count(shop: ShopSettings, day: dt.date) -> int:
-    """Return how many orders a day brings."""
+    """Return the number of orders of a day."""
     noise, fraction = draws.drawn(shop.seed, "order count", day.toordinal(), 1, 3)[0, :2].tolist()
     swing = 1000 - _NOISE + noise % (_NOISE + 1) + (noise >> 32) % (_NOISE + 1)
     exact = shop.orders_per_day * _busyness(shop, day) * CALIBRATION_DAYS * swing
     whole, rest = divmod(exact, _calibration(shop) * 1000)
-    # The fraction of an order becomes an order that often, so that a shop of one order a week has one a week.
+    # A fraction of an order becomes an order with that probability, so a shop can have one order per week.
     return whole + (fraction % (_calibration(shop) * 1000) < rest)
 
 
 @lru_cache(maxsize=8)
 def of_day(shop: ShopSettings, day: dt.date) -> Orders:
-    """Return the orders placed on a day, without any defect, in order of time.
+    """Return the orders placed on a day, without defects, ordered by time.
 
-    transaction_id is the day as YYYYMMDD and a number within it, item_id the transaction_id and two digits of
-    line: unique for ever, known without any other day, and below 2**53, so that no reader loses a digit.
-    Raises ValueError for a million orders, which a shop of 100,000 a day reaches on its tenth Cyber Monday.
+    transaction_id is the day as YYYYMMDD and a number within the day; item_id is the transaction_id and two digits for
+    the line. Both are unique, independent of other days, and below 2**53, so that no reader loses a digit.
+    Raises ValueError for a million orders, which a shop of 100,000 per day reaches on its tenth Cyber Monday.
     """
     orders, ordinal = count(shop, day), day.toordinal()
     if orders > 999_999:
-        raise ValueError(f"{day} would bring {orders} orders; the number of an order within its day has six digits")
+        raise ValueError(f"{day} would have {orders} orders, but an order's number within its day has six digits")
     bits = draws.drawn(shop.seed, "transactions", ordinal, 4, orders)
     buyer = customers.draw_buyers(shop, day, orders)
     gift = draws.below(bits[0], 100) < _GIFTS
     anybody = draws.below(bits[1], customers.registered_by(shop, day)) + 1
     where = customers.places(shop, np.where(gift, anybody, buyer), day)
-    # The buyer's region, not the parcel's, decides how it is paid; they differ in a few gifts only.
+    # The buyer's region, not the recipient's, determines the payment method; they differ only for a few gifts.
     payment = (bits[2] % np.uint64(100))[:, None] >= _PAYMENT_TABLES[REGION_OF_STATE[where["state"]]]
     second = draws.choose(_HOURS, bits[3]) * 3600 + draws.below(bits[0], 3600, 32)
     headers: Columns = {
@@ -129,8 +129,7 @@ def _lines(shop: ShopSettings, day: dt.date, headers: Columns) -> Columns:
     ordinal, orders = day.toordinal(), len(headers["transaction_id"])
     wanted = draws.choose(_LINES, draws.drawn(shop.seed, "line count", ordinal, 1, orders)[0]) + 1
     order = np.repeat(np.arange(orders), wanted)
-    # Two products come to the buyer's mind; a taste for dear or cheap ones decides, otherwise the first is
-    # taken.
+    # The buyer considers two products; a taste for expensive or cheap ones decides, otherwise the first is chosen.
     bits = draws.drawn(shop.seed, "line products", ordinal, 2, len(order))
     product = catalog.draw_products(shop, day, bits[0])
     taste = customers.tastes(shop, day, headers["customer_id"])[order]
@@ -139,7 +138,7 @@ def _lines(shop: ShopSettings, day: dt.date, headers: Columns) -> Columns:
     prices = catalog.prices(shop, day)
     difference = prices[other - 1] - prices[product[choosy] - 1]
     product[choosy] = np.where(difference * taste[choosy] > 0, other, product[choosy])
-    # A product stands on one line of an order: the second mention is dropped.
+    # A product appears on one line of an order: a second occurrence is dropped.
     pairs = np.sort(order << 32 | product)
     pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])] if orders else pairs
     order, product = pairs >> 32, pairs & 0xFFFFFFFF

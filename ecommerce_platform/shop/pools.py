@@ -1,4 +1,4 @@
-"""The pools that rows are drawn from: names, streets and small towns, filled once a seed by Faker."""
+"""The pools that rows are drawn from: names, streets and small towns, filled once per seed by Faker."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from unicodedata import normalize
 import pyarrow as pa
 from faker import Faker
 
-# Faker's American names are plain ASCII words. Real exports are not, and each of these has broken a CSV
-# reader.
+# Faker's American names are plain ASCII words. Real exports are not, and each of these names has broken a CSV reader.
 _AWKWARD_FIRST_NAMES = (
     "José",
     "Zoë",
@@ -26,9 +25,9 @@ _AWKWARD_LAST_NAMES = (
     *("O'Connor", "D'Angelo", "O'Neill", "Núñez", "Müller", "García Márquez", "St. John", "Smith-Jones"),
     *("Davis, Jr.", "King, III", "van der Berg", "Nguyễn", "Sørensen", "de la Cruz"),
 )
-_SPELLED_OUT = str.maketrans({"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d"})  # NFKD leaves these alone
+_SPELLED_OUT = str.maketrans({"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d"})  # NFKD leaves these unchanged
 
-# RFC 2606 keeps these names free for ever: no generated address is anybody's.
+# RFC 2606 reserves these names: no generated address belongs to a real person.
 EMAIL_DOMAINS = pa.array(
     ["example.com", "example.org", "example.net", "mail.example.com", "post.example.net", "inbox.example.org"]
 )
@@ -39,7 +38,7 @@ UNITS = pa.array(
 
 
 class Pools(NamedTuple):
-    """String arrays; `first_slugs` and `last_slugs` are the names as they stand in an e-mail address."""
+    """String arrays; `first_slugs` and `last_slugs` are the names as they appear in an e-mail address."""
 
     first_names: pa.Array
     first_slugs: pa.Array
@@ -54,7 +53,7 @@ def pools(seed: int) -> Pools:
     """Return the pools of a seed. Common names repeat, so that a uniform draw keeps Faker's frequencies."""
     fake = Faker("en_US")
     fake.seed_instance(seed)
-    # The same draws as so many calls of first_name() and last_name(), without adding up the weights at each.
+    # The same draws as repeated calls of first_name() and last_name(), without summing the weights each time.
     people: Any = fake.provider("faker.providers.person")
     first = [*fake.random_elements(people.first_names, length=400), *_AWKWARD_FIRST_NAMES]
     last = [*fake.random_elements(people.last_names, length=800), *_AWKWARD_LAST_NAMES]

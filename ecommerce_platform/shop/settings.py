@@ -1,4 +1,4 @@
-"""What makes a shop."""
+"""The settings of the synthetic shop."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ShopSettings:
-    """What makes a shop: two shops with equal settings export equal bytes.
+    """The settings of a shop: two shops with equal settings export equal bytes.
 
-    first_day: the day of the first export, which holds all customers and products there are by then.
-    orders_per_day: mean over the first 1057 days; a day brings more or fewer by growth, season and weekday.
-    customers: how many have registered after three years. products: how many were ever launched.
-    defect_rate: the share of rows, from 0 to 0.5, that something is wrong with; 0 makes clean files.
-    Raises ValueError for a shop that cannot be.
+    first_day: the day of the first export, which holds all customers and products that exist by then.
+    orders_per_day: mean over the first 1057 days; the number varies with growth, season and weekday.
+    customers: the number registered after three years. products: the number ever launched.
+    defect_rate: the share of rows with a defect, from 0 to 0.5; 0 produces clean files.
+    Raises ValueError for a value out of range.
     """
 
     first_day: dt.date = dt.date(2024, 1, 1)
@@ -33,4 +33,4 @@ class ShopSettings:
         }
         for name, (value, least, most) in limits.items():
             if not least <= value <= most:
-                raise ValueError(f"{name} is {value}; the synthetic shop takes {least} to {most}")
+                raise ValueError(f"{name} is {value}; it must be from {least} to {most}")

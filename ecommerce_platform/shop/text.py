@@ -1,4 +1,4 @@
-"""From whole numbers to the text of a CSV column, a column at a time."""
+"""Formats integers as the text of CSV columns, one column at a time."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.integer]
 
-pc: Any = pyarrow.compute  # most of its functions are made at import, where no type checker sees them
+pc: Any = pyarrow.compute  # most of its functions are created at import time, so a type checker cannot see them
 
 
-_POOLED = 100_000  # numbers below this have their texts ready, as most have in a shop: five times faster
+_POOLED = 100_000  # the texts of numbers below this are cached; most of a shop's numbers are: five times faster
 
 
 def number(values: Ints) -> pa.Array:
-    """Return whole numbers as decimal digits."""
+    """Return integers as decimal digits."""
     if len(values) and values.min() >= 0 and values.max() < _POOLED:
         return pick(_small_numbers(), values)
     return pa.array(values).cast(pa.string())
 
 
 def money(cents: Ints) -> pa.Array:
-    """Return whole cents as an amount with a point and two decimals: 1999 is `19.99`."""
+    """Return cents as amounts with a point and two decimals: 1999 is `19.99`."""
     large = np.flatnonzero((cents < 0) | (cents >= _POOLED))
     amounts = pick(_small_amounts(), np.clip(cents, 0, _POOLED - 1))
     return replaced(amounts, large, _amounts(cents[large]))
@@ -61,7 +61,7 @@ def time(seconds: Ints) -> pa.Array:
 
 
 def instant(days: Ints, seconds: Ints) -> pa.Array:
-    """Return a day and a second of it as YYYY-MM-DDTHH:MM:SSZ."""
+    """Return days and seconds within them as YYYY-MM-DDTHH:MM:SSZ."""
     return join(date(days), "T", time(seconds), "Z")
 
 
@@ -71,20 +71,19 @@ def pick(pool: pa.Array, positions: Ints) -> pa.Array:
 
 
 def padded(values: Ints, width: int) -> pa.Array:
-    """Return whole numbers with leading zeros to the given width."""
+    """Return integers with leading zeros to the given width."""
     return pc.utf8_lpad(number(values), width, "0")
 
 
 def replaced(values: pa.Array, rows: Ints, texts: pa.Array) -> pa.Array:
-    """Return the values with other texts in the given rows, which ascend."""
+    """Return the values with other texts in the given rows, which are ascending."""
     if not len(rows):
         return values
     if len(rows) * 32 > len(values):
         mask = np.zeros(len(values), dtype=bool)
         mask[rows] = True
         return pc.replace_with_mask(values, mask, texts)
-    # The kernel above visits every row; for a few replacements it is faster to lay the stretches between end
-    # to end.
+    # The kernel above visits every row; for few replacements, concatenating the unchanged parts is faster.
     parts, begin = [], 0
     for position, row in enumerate(rows.tolist()):
         parts += (values.slice(begin, row - begin), texts.slice(position, 1))
@@ -93,37 +92,37 @@ def replaced(values: pa.Array, rows: Ints, texts: pa.Array) -> pa.Array:
 
 
 def substituted(values: pa.Array, old: str, new: str) -> pa.Array:
-    """Return the values with every `old` in them made `new`."""
+    """Return the values with every `old` replaced by `new`."""
     return pc.replace_substring(values, old, new)
 
 
 def join(*parts: pa.Array | str) -> pa.Array:
-    """Return the parts put together row by row; a plain string repeats, a null counts as empty."""
+    """Return the parts joined row by row; a plain string repeats, a null counts as empty."""
     return join_with("", *parts)
 
 
 def join_with(separator: str, *parts: pa.Array | str) -> pa.Array:
-    """Return the parts put together row by row with a separator between them."""
+    """Return the parts joined row by row with a separator."""
     return pc.binary_join_element_wise(*parts, separator, null_handling="replace")
 
 
 def bytes_of(values: pa.Array) -> bytes:
-    """Return all values of a string array end to end, in UTF-8, as they lie in memory."""
+    """Return all values of a string array, concatenated in UTF-8."""
     ends = _ends(values)
     return values.buffers()[2][int(ends[0]) : int(ends[-1])].to_pybytes() if ends[-1] > ends[0] else b""
 
 
 def _ends(values: pa.Array) -> Ints:
-    """Return where in memory the values end, after where the first begins."""
+    """Return the offset where the first value begins, then the offsets where the values end."""
     if not len(values):
         return np.zeros(1, dtype=np.int32)
     return np.frombuffer(values.buffers()[1], dtype=np.int32)[values.offset : values.offset + len(values) + 1]
 
 
 def quoted(values: pa.Array) -> pa.Array:
-    """Return CSV fields (RFC 4180): in quotes, its own doubled, what has a comma, a quote or a line end."""
+    """Return CSV fields (RFC 4180): a value with a comma, a quote or a line end is quoted, its quotes doubled."""
     data = bytes_of(values)
-    if not any(mark in data for mark in _MARKS):  # most columns end here, at the price of a few memchr
+    if not any(mark in data for mark in _MARKS):  # most columns need no quotes, and this check is cheap
         return values
     ends = _ends(values)
     marks = np.flatnonzero(_IS_MARK[np.frombuffer(data, dtype=np.uint8)])

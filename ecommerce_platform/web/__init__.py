@@ -1,1 +1,1 @@
-"""What stands before the two web servers: the guard, and Dagster's webserver behind it."""
+"""The guard in front of the two web servers, and Dagster's webserver behind it."""

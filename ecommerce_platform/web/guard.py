@@ -1,12 +1,12 @@
-"""Who may ask our web servers: a check of Host, Origin and Sec-Fetch-Site before Dagster's UI and the dashboards.
+"""Guards Dagster's UI and the dashboards: checks Host, Origin and Sec-Fetch-Site before a request reaches them.
 
-Neither asks for a password. On a loopback address that leaves the browser of the same user: any page that it shows
-could send requests here, or reach us under a name of its own (DNS rebinding). So a request must be addressed to a name
-that we know, and one that changes something must not come from another site. Programs send no such headers and are let
-through.
+Neither server asks for a password. On a loopback address, the remaining risk is the user's own browser: any page in it
+could send requests here, or reach the server under a name of its own (DNS rebinding). So a request must be addressed to
+a known name, and one that changes something must not come from another site. Programs other than browsers send no
+Origin or Sec-Fetch-Site and pass.
 
-The rules are those of the OWASP cheat sheet "Cross-Site Request Forgery Prevention": Fetch Metadata, and the standard
-headers where a browser sends none.
+The rules are those of the OWASP cheat sheet "Cross-Site Request Forgery Prevention": Fetch Metadata, or the standard
+headers if a browser does not send it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GRAPHQL = "/graphql"
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as far as it matters here; header names in lower case, each header once."""
+    """The parts of a request that the guard checks; header names in lower case, each header once."""
 
     method: str
     path: str
@@ -38,34 +38,34 @@ class Asked:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An HTTP status, and one line that says why."""
+    """An HTTP status, and the reason in one line."""
 
     status: int
     reason: str
 
 
 def refusal(asked: Asked, allowed_hosts: Collection[str]) -> Refusal | None:
-    """Why a request is not let through; None for one that is.
+    """The refusal of a request, or None if it is allowed.
 
     Args:
         asked: the request.
-        allowed_hosts: names, without a port, under which we may be addressed besides loopback and plain addresses.
+        allowed_hosts: names of this server, without a port, in addition to loopback names and IP addresses.
     """
     host = asked.headers.get("host", "")
     if not _is_known(_name_of(host), allowed_hosts):
         return Refusal(
-            403, f"{host!r} is not a name of this server: add it to ECOMMERCE_ALLOWED_HOSTS if it should be one."
+            403, f"{host!r} is not a name of this server: if it should be, add it to ECOMMERCE_ALLOWED_HOSTS."
         )
     changes = asked.is_websocket or asked.method not in SAFE_METHODS
     if not changes and asked.path.rstrip("/").endswith(GRAPHQL) and _is_mutation(asked.query):
-        return Refusal(405, "Only queries are sent by GET: mutations, and what cannot be read, go by POST.")
+        return Refusal(405, "GET allows only queries: send mutations, and documents that cannot be parsed, with POST.")
     if changes and _is_from_elsewhere(asked.headers, host):
-        return Refusal(403, "Another site may not change anything here.")
+        return Refusal(403, "Requests from another site may not change anything here.")
     return None
 
 
 def _name_of(host: str) -> str:
-    """The name in a Host header, without its port, in lower case; empty for one that is not well formed."""
+    """The name in a Host header, without its port, in lower case; empty if the header is malformed."""
     try:
         parts = urlsplit(f"//{host}")
         name = (parts.hostname or "").rstrip(".")
@@ -79,7 +79,7 @@ def _is_known(name: str, allowed_hosts: Collection[str]) -> bool:
     if name in LOOPBACK or name in allowed_hosts:
         return True
     try:
-        # Nobody else's page has an address of ours: a name of somebody's own that leads here is what is dangerous.
+        # An IP address is safe: DNS rebinding needs a name that the attacker controls.
         ipaddress.ip_address(name)
     except ValueError:
         return False
@@ -101,7 +101,7 @@ def _is_mutation(query: str) -> bool:
         try:
             definitions = parse(text).definitions
         except (GraphQLError, RecursionError):
-            return True  # what cannot be read here is not let through
+            return True  # refuse what cannot be parsed
         if any(
             isinstance(node, OperationDefinitionNode) and node.operation != OperationType.QUERY for node in definitions
         ):
@@ -115,14 +115,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class GuardedAsgi:
-    """An ASGI application behind the check."""
+    """An ASGI application behind the guard."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], allowed_hosts: Collection[str]):
         self._app = app
         self._allowed_hosts = allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or hand the request on."""
+        """Refuse the request, or pass it on."""
         if scope["type"] in ("http", "websocket"):
             asked = Asked(
                 scope.get("method", "GET"),
@@ -148,14 +148,14 @@ async def _answer(scope: Scope, send: Send, refused: Refusal) -> None:
 
 
 class GuardedWsgi:
-    """A WSGI application behind the check."""
+    """A WSGI application behind the guard."""
 
     def __init__(self, app: WSGIApplication, allowed_hosts: Collection[str]):
         self._app = app
         self._allowed_hosts = allowed_hosts
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer, or hand the request on."""
+        """Refuse the request, or pass it on."""
         asked = Asked(
             environ["REQUEST_METHOD"],
             environ.get("PATH_INFO", ""),

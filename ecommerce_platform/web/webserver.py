@@ -1,4 +1,4 @@
-"""Dagster's webserver behind our guard: ``python -m ecommerce_platform.web.webserver``, with its own options."""
+"""Dagster's webserver behind the guard: ``python -m ecommerce_platform.web.webserver``, with Dagster's options."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ecommerce_platform.web.guard import GuardedAsgi
 
 
 def main() -> None:
-    """Run ``dagster-webserver``; what it serves is guarded.
+    """Run ``dagster-webserver`` behind the guard.
 
-    Its command offers no way to put something before the application, so the function by which it makes the
-    application is replaced. dagster-webserver is pinned, and a test asks the running server.
+    Its command has no option for middleware, so the function that creates the application is replaced.
+    dagster-webserver is pinned, and a test queries the running server.
     """
     make = cli.create_app_from_workspace_process_context
 

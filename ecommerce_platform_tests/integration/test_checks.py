@@ -211,13 +211,17 @@ BROKEN = [
         "production.rejected_rows",
         "rows_are_accounted_for",
         "update production.transaction_items set unit_price = 13, line_total = 26 where item_id = 6",
-        {"feed": "transaction_items", "fault": "kept with other values than exported"},
+        {"feed": "transaction_items", "fault": "kept with values that differ from the export"},
     ),
     (
         "production.rejected_rows",
         "rows_are_accounted_for",
         "update production.transactions set customer_id = 2 where transaction_id = 4",
-        {"feed": "transactions", "partition_date": "2024-01-02", "fault": "kept with other values than exported"},
+        {
+            "feed": "transactions",
+            "partition_date": "2024-01-02",
+            "fault": "kept with values that differ from the export",
+        },
     ),
     (
         "production.rejected_rows",
@@ -260,14 +264,14 @@ BROKEN = [
         "rows_are_accounted_for",
         "update production.customer_versions set city = 'Elsewhere'"
         " where customer_id = 1 and partition_date = '2024-01-01'",
-        {"feed": "customers", "partition_date": "2024-01-01", "fault": "kept with other values than exported"},
+        {"feed": "customers", "partition_date": "2024-01-01", "fault": "kept with values that differ from the export"},
     ),
     (
         "production.rejected_rows",
         "rows_are_accounted_for",
         "update production.product_versions set cost = cost + 0.01"
         " where product_id = 1 and partition_date = '2024-01-01'",
-        {"feed": "products", "partition_date": "2024-01-01", "fault": "kept with other values than exported"},
+        {"feed": "products", "partition_date": "2024-01-01", "fault": "kept with values that differ from the export"},
     ),
     (
         "production.rejected_rows",
@@ -567,7 +571,7 @@ BROKEN = [
         "matches_transform",
         "update warehouse.mart_daily_breakdown set member = 'US-WY'"
         " where member = 'US-CA' and sale_date = '2024-01-02'",
-        {"sale_date": "2024-01-02", "member": "US-WY", "fault": "not given by the SELECT"},
+        {"sale_date": "2024-01-02", "member": "US-WY", "fault": "not returned by the SELECT"},
     ),
     (
         "analytics.geography",

@@ -203,7 +203,7 @@ def test_one_port_for_both_servers_is_refused(data_dir: Path, monkeypatch: pytes
 
     monkeypatch.setenv("ECOMMERCE_DASHBOARD_PORT", "3000")
     load_settings.cache_clear()
-    with pytest.raises(SettingsError, match="ECOMMERCE_DASHBOARD_PORT: 3000 is Dagster's port too"):
+    with pytest.raises(SettingsError, match="ECOMMERCE_DASHBOARD_PORT: 3000 is also Dagster's port"):
         serve_until_stopped(load_settings())
 
 

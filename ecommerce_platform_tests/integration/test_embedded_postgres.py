@@ -486,7 +486,7 @@ def test_root_runs_the_server_as_nobody_from_a_private_folder_and_back(
         assert copied.exists(), "a copy with a missing file was not recreated"
         server.stop()
         copied.parents[3].chmod(0o777)
-        with pytest.raises(EmbeddedPostgresError, match="not root's alone"):
+        with pytest.raises(EmbeddedPostgresError, match="not private to root"):
             server.start()
     server.start()
     if make_a_user_namespace() == 0:

@@ -58,7 +58,7 @@ def test_an_empty_frame_empties_the_table(database_url: str) -> None:
     [
         (rows("A").drop(["cost"]), "missing: cost"),
         (rows("A").append_column("tax", [["1"]]), "unknown: tax"),
-        (rows("A", "A"), "comes 2 times"),
+        (rows("A", "A"), "occurs 2 times"),
         (rows("A").set_column(1, "orders", [["many"]]), "invalid input syntax"),
         (rows("A").set_column(1, "orders", pa.array([None], pa.int64())), "null value"),
     ],

@@ -128,7 +128,7 @@ def test_what_is_superseded_goes_and_what_dagster_knows_of_each_day_stays(histor
     assert before["partitions"] == {str(day(number)) for number in (1, 2, 3, 5, 6)}
     failed_events = len(instance.all_logs(broken))
     done = forget(instance, IN_A_YEAR)
-    assert done["runs of which nothing is the last word"] == 2
+    assert done["runs that hold no latest record"] == 2
     assert {run.run_id for run in instance.get_runs()} == {again, broken, only_here}
     assert not instance.all_logs(first)
     assert not instance.all_logs(second)
@@ -167,11 +167,11 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert told["dry_run"] is True
-    assert {"what": "temporary files of a crash", "count": 1, "bytes": 11} in told["deleted"]
+    assert {"what": "temporary files left by a crash", "count": 1, "bytes": 11} in told["deleted"]
     assert left.exists()
     result = CliRunner().invoke(cli.main, ["maintenance"])
     assert result.exit_code == 0, result.output
-    assert "temporary files of a crash" in result.stdout
+    assert "temporary files left by a crash" in result.stdout
     assert not left.exists()
 
 
@@ -231,7 +231,7 @@ def test_a_late_parent_finds_its_order_after_staging_was_cleaned(
     )
     assert [str(date) for (date,) in staging_days(platform)] == [str(day(1)), str(day(2)), str(failed)]
     done = forget(instance, NOW)
-    assert done["days of staging.customers with a load that production does not read"] == 1
+    assert done["days of staging.customers with a load that production does not use"] == 1
     assert [str(date) for (date,) in staging_days(platform)] == [str(day(1)), str(day(2))]
     platform.load(3, customers=[customer(2, on=3)])
     postgres_server.create_database("untouched")
@@ -256,7 +256,7 @@ def test_cleaning_a_refused_load_leaves_its_day_as_it_was(
     before = platform.rows("select * from production.loaded_days order by load_id")
     platform.run(2, only=["staging.customers"])
     done = forget(instance, dt.datetime(2031, 1, 1, tzinfo=dt.UTC))
-    assert done["days of staging.customers with a load that production does not read"] == 1
+    assert done["days of staging.customers with a load that production does not use"] == 1
     with PostgresConnection(url=database_url, role="loader").connect() as connection:
         outcome = matches_transform("production.loaded_days").run(connection)
     assert outcome.passed, outcome.description

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecommerce_platform.checks.constraints import kept
+from ecommerce_platform.checks.constraints import enforced_by_checks
 
 CHECKS = (
     "(revenue = (((quantity)::numeric * unit_price) - discount_amount))",
@@ -33,8 +33,8 @@ TYPES = {"quantity": "integer", "unit_price": "numeric(12,2)", "share": "double 
         '"t0"."unit_price" >= 0',
     ],
 )
-def test_a_rule_that_a_check_states_is_kept(rule: str) -> None:
-    assert kept([rule], CHECKS, TYPES) == [True]
+def test_a_rule_that_a_check_states_is_recognized(rule: str) -> None:
+    assert enforced_by_checks([rule], CHECKS, TYPES) == [True]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_a_rule_that_a_check_states_is_kept(rule: str) -> None:
     ],
 )
 def test_a_rule_that_no_check_states_is_not(rule: str) -> None:
-    assert kept([rule], CHECKS, TYPES) == [False]
+    assert enforced_by_checks([rule], CHECKS, TYPES) == [False]
 
 
-def test_nothing_is_kept_by_a_table_without_checks() -> None:
-    assert kept(['"t0"."unit_price" >= 0'], (), TYPES) == [False]
+def test_nothing_is_enforced_by_a_table_without_checks() -> None:
+    assert enforced_by_checks(['"t0"."unit_price" >= 0'], (), TYPES) == [False]

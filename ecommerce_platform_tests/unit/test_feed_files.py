@@ -409,7 +409,7 @@ def test_a_link_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path, lin
     path = feed_file_name(folder, FEED, DAY)
     (folder if linked == "folder" else path.parent).mkdir(parents=True)
     (path.parent if linked == "folder" else path).symlink_to(secret.parent if linked == "folder" else secret)
-    with pytest.raises(FeedFileError, match="leads out of"):
+    with pytest.raises(FeedFileError, match="points outside"):
         check_feed_file(path, FEED, DAY)
     inside = folder / "elsewhere" / f"{DAY}.csv"
     write_feed_file(inside, HEADER)

@@ -120,7 +120,7 @@ def test_the_command_tells_the_error_and_exits_with_1(tmp_path: Path) -> None:
 def test_up_loads_as_far_as_files_have_landed(tmp_path: Path) -> None:
     settings = Settings(landing_dir=tmp_path, source="landing", first_day=day(2))  # ty: ignore[missing-argument]
     drop(tmp_path, 1)
-    with pytest.raises(SettingsError, match=r"holds no file FEED/YYYY-MM-DD\.csv from 2024-01-02 .* to 2024-01-09"):
+    with pytest.raises(SettingsError, match=r"has no file FEED/YYYY-MM-DD\.csv from 2024-01-02 .* to 2024-01-09"):
         loading.last_landed_day(settings, day(9))
     drop(tmp_path, 3)
     drop(tmp_path, 12)

@@ -75,7 +75,7 @@ def test_a_file_that_still_grows_is_refused_and_says_how_to_do_better(landed: Pa
     with pytest.raises(FeedFileError) as caught:
         wait(landed, clock)
     said = str(caught.value)
-    assert "is still being written: it went from 14 to 16 bytes" in said
+    assert "is still being written: it grew from 14 to 16 bytes" in said
     assert "2024-01-01.csv.done" in said
     assert clock.waits == 7
 
