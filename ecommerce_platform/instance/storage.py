@@ -39,7 +39,8 @@ from sqlalchemy.exc import DisconnectionError, InternalError
 
 from ecommerce_platform.instance.outage import start_before_connecting, survives_an_outage
 from ecommerce_platform.io_managers.connection import RESTED
-from ecommerce_platform.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
+from ecommerce_platform.postgres.server_user import EmbeddedPostgresError
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:

