@@ -30,7 +30,7 @@ from ecommerce_platform.checks.results import record_results
 from ecommerce_platform.io_managers.change_log import NEVER, Source, changes, logs_of
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.postgres.facts import columns_of
+from ecommerce_platform.postgres.facts import column_types
 from ecommerce_platform.resources.published import difference, file_of
 from ecommerce_platform.tables.lineage import scope_path, tables_read, transform_path, transformed_tables
 from ecommerce_platform.tables.manifest import entry
@@ -204,7 +204,7 @@ def _compute_again(connection: ClientConnection, table: str) -> list[str]:
     given = connection.execute(sql.SQL("select * from ({}) as given limit 0").format(select), parameters)
     names = [column.name for column in given.description or ()]
     # Unlike INSERT, CREATE TABLE AS can use parallel workers; the casts round as storing in the table does.
-    types = columns_of(connection, table)
+    types = column_types(connection, table)
     columns = sql.SQL(", ").join(
         sql.SQL("given.{name}::{type} as {name}").format(name=sql.Identifier(name), type=as_sql(types[name]))
         for name in names

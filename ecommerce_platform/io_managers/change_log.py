@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.modes import Merge, Table, Window, columns_of, identifier
+from ecommerce_platform.io_managers.modes import Merge, Table, Window, column_list, identifier
 
 SCHEMA = "change_log"
 EVERYTHING = "*"
@@ -381,7 +381,7 @@ def record_consequences(
             if each.parent != parent:
                 continue
             touched = sql.SQL("select target.* from {} as target where ({}) in (select {} from ({}) as gone)").format(
-                identifier(each.child), columns_of(each.columns, "target"), columns_of(each.referenced), rows
+                identifier(each.child), column_list(each.columns, "target"), column_list(each.referenced), rows
             )
             if each.child in logs:
                 log = logs[each.child]

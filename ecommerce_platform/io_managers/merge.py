@@ -18,7 +18,7 @@ from ecommerce_platform.io_managers.bulk import filled_in_bulk, is_empty
 from ecommerce_platform.io_managers.change_log import Consequence, Log, Source, inside
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.copy import columns_in_order, copy_rows
-from ecommerce_platform.io_managers.modes import Merge, Query, Table, Window, WriteError, columns_of, trusted
+from ecommerce_platform.io_managers.modes import Merge, Query, Table, Window, WriteError, column_list, trusted
 
 FEW_ROWS = 100
 """A temporary table with fewer rows is not analyzed."""
@@ -101,12 +101,12 @@ class Merging:
         columns = columns_in_order(self.table, [column.name for column in described])
         if is_whole and arrived and is_empty(self.connection, self.table):
             with filled_in_bulk(self.connection, self.table):
-                self._run("insert into {table} ({names}) select {names} from incoming", names=columns_of(columns))
+                self._run("insert into {table} ({names}) select {names} from incoming", names=column_list(columns))
             return {"I": arrived, "A": arrived}, True
         concerned = sql.SQL("select target.* from {} as target").format(self.table.identifier)
         if not is_whole and self.mode.scope:
             concerned += sql.SQL(" where ({}) in (select {} from scope)").format(
-                columns_of(self.mode.scope, "target"), columns_of(self.mode.scope)
+                column_list(self.mode.scope, "target"), column_list(self.mode.scope)
             )
         elif not is_whole:
             concerned = self._rows_of_slice(sql.SQL("*"))
@@ -118,7 +118,7 @@ class Merging:
         Returns:
             Whether there is anything to compute.
         """
-        columns = columns_of(self.mode.scope)
+        columns = column_list(self.mode.scope)
         if is_whole:
             self._run(
                 "create temp table scope on commit drop as select {columns} from {table} with no data", columns=columns
@@ -176,13 +176,13 @@ class Merging:
             self._run(
                 "insert into {table} ({names}) select {values} from incoming join changes on {incoming_key}"
                 " where operation = 'I'",
-                names=columns_of(columns),
-                values=columns_of(columns, "incoming"),
+                names=column_list(columns),
+                values=column_list(columns, "incoming"),
             )
         return {**counts, "A": arrived}
 
     def _refuse_duplicates(self) -> None:
-        names = columns_of(self.mode.key)
+        names = column_list(self.mode.key)
         found = sql.SQL("select {}, count(*) from incoming group by {} having count(*) > 1 limit 1")
         row = self.connection.execute(found.format(names, names)).fetchone()
         if row is not None:
@@ -192,7 +192,7 @@ class Merging:
         """Create the temporary table ``changes``: key, operation, and the log's columns before and after."""
 
         def differ(names: Sequence[str]) -> sql.Composed:
-            sides = [sql.SQL("row({})").format(columns_of(names, side)) for side in ("before", "incoming")]
+            sides = [sql.SQL("row({})").format(column_list(names, side)) for side in ("before", "incoming")]
             return sql.SQL(" is distinct from ").join(sides)
 
         given = [sql.SQL("coalesce(before.{0}, incoming.{0}) as {0}").format(sql.Identifier(k)) for k in self.mode.key]

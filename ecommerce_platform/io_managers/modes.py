@@ -156,7 +156,7 @@ def trusted(text: str) -> sql.SQL:
     return sql.SQL(cast(LiteralString, text))
 
 
-def columns_of(names: Sequence[str], of: str | None = None) -> sql.Composed:
+def column_list(names: Sequence[str], of: str | None = None) -> sql.Composed:
     """Quoted column names, separated by commas and qualified by the relation ``of`` if given."""
     columns = [sql.Identifier(name) if of is None else sql.Identifier(of, name) for name in names]
     return sql.SQL(", ").join(columns)

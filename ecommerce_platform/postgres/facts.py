@@ -106,7 +106,7 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
     }
 
 
-def columns_of(connection: ClientConnection, table: str) -> dict[str, str]:
+def column_types(connection: ClientConnection, table: str) -> dict[str, str]:
     """All columns of a table and their types as PostgreSQL prints them; nothing where there is no table."""
     facts = catalogue(connection, [table]).get(table)
     return dict(facts.columns) if facts else {}

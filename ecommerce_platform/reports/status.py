@@ -11,7 +11,7 @@ from psycopg import sql
 from ecommerce_platform.checks.results import CheckResult, failing_checks, last_results
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.resources.database import Database
-from ecommerce_platform.tables.manifest import tables
+from ecommerce_platform.tables.manifest import entry, tables
 
 DAY_COLUMNS = ("partition_date", "sale_date")
 COUNTED_UP_TO = 100_000
@@ -66,20 +66,14 @@ def states_of(instance: DagsterInstance, connection: ClientConnection, keys: lis
     return [_state(connection, key, records.get(key)) for key in keys]
 
 
-def _state(connection: ClientConnection, key: AssetKey, entry) -> TableState:
+def _state(connection: ClientConnection, key: AssetKey, record) -> TableState:
     table = sql.Identifier(*key.path)
     name = ".".join(key.path)
-    size, estimate, column = connection.execute(
-        """
-        select pg_total_relation_size(class.oid), class.reltuples::bigint, (
-            select min(attribute.attname) from pg_catalog.pg_attribute as attribute
-            where attribute.attrelid = class.oid and attribute.attname = any(%s)
-        )
-        from pg_catalog.pg_class as class
-        where class.oid = %s::regclass
-        """,
-        (list(DAY_COLUMNS), name),
-    ).fetchone() or (0, 0, None)
+    size, estimate = connection.execute(
+        "select pg_total_relation_size(oid), reltuples::bigint from pg_catalog.pg_class where oid = %s::regclass",
+        (name,),
+    ).fetchone() or (0, 0)
+    column = min((column.name for column in entry(name).columns if column.name in DAY_COLUMNS), default=None)
     rows = estimate
     if estimate <= COUNTED_UP_TO:
         (rows,) = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() or (0,)
@@ -87,7 +81,7 @@ def _state(connection: ClientConnection, key: AssetKey, entry) -> TableState:
     if column is not None:
         query = sql.SQL("select max({}) from {}").format(sql.Identifier(column), table)
         (latest,) = connection.execute(query).fetchone() or (None,)
-    stored = entry.last_materialization_record if entry else None
+    stored = record.last_materialization_record if record else None
     metadata = stored.asset_materialization.metadata if stored and stored.asset_materialization else {}
     seconds = metadata.get("seconds")
     return TableState(
@@ -96,6 +90,6 @@ def _state(connection: ClientConnection, key: AssetKey, entry) -> TableState:
         size,
         latest,
         dt.datetime.fromtimestamp(stored.timestamp, dt.UTC) if stored else None,
-        entry.last_run_id if entry else None,
+        record.last_run_id if record else None,
         float(seconds.value) if isinstance(seconds, FloatMetadataValue) and seconds.value is not None else None,
     )

@@ -19,7 +19,7 @@ from ecommerce_platform.checks.verify import make_empty_scope
 from ecommerce_platform.feeds.columns import BLANKS, FILLED
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
-from ecommerce_platform.postgres.facts import catalogue, columns_of
+from ecommerce_platform.postgres.facts import catalogue, column_types
 from ecommerce_platform.schemas import schema_of
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform.tables.manifest import tables
@@ -51,7 +51,7 @@ def test_every_table_of_the_database_has_a_schema_and_every_schema_a_table(
 
 @pytest.mark.parametrize("table", tables())
 def test_a_schema_has_exactly_the_columns_of_its_table(connection: ClientConnection, table: str) -> None:
-    assert set(schema_of(table).columns) == set(columns_of(connection, table))
+    assert set(schema_of(table).columns) == set(column_types(connection, table))
 
 
 @pytest.mark.parametrize("table", tables())
@@ -120,7 +120,7 @@ def test_a_select_gives_exactly_the_columns_of_its_table(connection: ClientConne
             make_empty_scope(connection, table, scope)
         cursor = connection.execute(text("transform") or "", parameters)  # type: ignore[arg-type]
         given = {column.name for column in cursor.description or ()}
-    assert given == set(columns_of(connection, table)) - {name for (name,) in generated}
+    assert given == set(column_types(connection, table)) - {name for (name,) in generated}
 
 
 def test_a_blank_is_the_same_for_the_database_its_contracts_and_the_readers_of_files(
