@@ -52,6 +52,8 @@ class Entry:
         key: the columns of its primary key.
         reads: the tables that its SELECT and its scope read; None where it has no transformation.
         contract: what its rows are judged by, where a database says the same of it.
+        lineage: for each column, the columns (schema.table, column) that it is computed from; None where it has no
+            transformation.
     """
 
     columns: tuple[Column, ...]
@@ -59,6 +61,7 @@ class Entry:
     key: tuple[str, ...]
     reads: tuple[str, ...] | None
     contract: Contract
+    lineage: Mapping[str, tuple[tuple[str, str], ...]] | None = None
 
 
 def entry(table: str) -> Entry:
@@ -102,6 +105,9 @@ def to_json(entry: Entry) -> dict[str, Any]:
         "unique": [list(names) for names in entry.facts.unique],
         "checks": list(entry.facts.checks),
         "reads": None if entry.reads is None else list(entry.reads),
+        "lineage": None
+        if entry.lineage is None
+        else {column: [f"{table}.{name}" for table, name in sources] for column, sources in entry.lineage.items()},
         "contract": {
             "rules": list(contract.rules),
             "enforced": list(contract.enforced),
@@ -133,4 +139,12 @@ def from_json(held: Mapping[str, Any]) -> Entry:
             "\n".join(contract["whole"]),
             "\n".join(contract["of_days"]),
         ),
+        _lineage(held["lineage"]),
     )
+
+
+def _lineage(held: Mapping[str, list[str]] | None) -> Mapping[str, tuple[tuple[str, str], ...]] | None:
+    if held is None:
+        return None
+    pairs = {column: [source.rpartition(".") for source in sources] for column, sources in held.items()}
+    return {column: tuple((table, name) for table, _, name in sources) for column, sources in pairs.items()}
