@@ -124,13 +124,25 @@ def write_mode(metadata: Mapping[str, Any]) -> ReplaceSlice | Merge:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """Rows inserted, updated, deleted and left as they were; seconds that the transaction took."""
+    """What a write did.
+
+    Attributes:
+        inserted: rows inserted.
+        updated: rows updated.
+        deleted: rows deleted.
+        unchanged: rows that were looked at and left as they were.
+        seconds: how long the transaction took.
+        total: rows of the whole table after the write; None where the write looked at a part of it only.
+        by_day: rows of each day of the window after the write, for a table with a slice; empty without a window.
+    """
 
     inserted: int
     updated: int
     deleted: int
     unchanged: int
     seconds: float
+    total: int | None = None
+    by_day: Mapping[dt.date, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
