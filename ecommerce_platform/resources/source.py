@@ -44,7 +44,7 @@ class Export:
 
 
 class Source(ConfigurableResource):
-    """Puts a day's file of a feed into the raw folder."""
+    """Writes a day's file of a feed to the raw folder: from the synthetic shop, or from the landing folder."""
 
     def raw_folder(self) -> Path:
         """Where the raw files lie: FEED/YYYY-MM-DD.csv below it."""

@@ -19,6 +19,10 @@ from ecommerce_platform.settings import SQL_DIR
 MANIFEST = SQL_DIR / "manifest.json"
 
 
+Lineage = Mapping[str, tuple[tuple[str, str], ...]]
+"""For each column of a table, the columns (schema.table, column) that it is computed from."""
+
+
 class ManifestError(RuntimeError):
     """The manifest does not know a table, or cannot be read."""
 
@@ -52,8 +56,7 @@ class Entry:
         key: the columns of its primary key.
         reads: the tables that its SELECT and its scope read; None where it has no transformation.
         contract: what its rows are judged by, where a database says the same of it.
-        lineage: for each column, the columns (schema.table, column) that it is computed from; None where it has no
-            transformation.
+        lineage: the sources of its columns; None where it has no transformation.
     """
 
     columns: tuple[Column, ...]
@@ -61,7 +64,7 @@ class Entry:
     key: tuple[str, ...]
     reads: tuple[str, ...] | None
     contract: Contract
-    lineage: Mapping[str, tuple[tuple[str, str], ...]] | None = None
+    lineage: Lineage | None = None
 
 
 def entry(table: str) -> Entry:
@@ -143,7 +146,7 @@ def from_json(held: Mapping[str, Any]) -> Entry:
     )
 
 
-def _lineage(held: Mapping[str, list[str]] | None) -> Mapping[str, tuple[tuple[str, str], ...]] | None:
+def _lineage(held: Mapping[str, list[str]] | None) -> Lineage | None:
     if held is None:
         return None
     pairs = {column: [source.rpartition(".") for source in sources] for column, sources in held.items()}
