@@ -6,6 +6,7 @@ from typing import Any
 
 from dagster import (
     AssetKey,
+    AssetsDefinition,
     AssetSpec,
     Definitions,
     FreshnessPolicy,
@@ -18,6 +19,7 @@ from dagster import (
 )
 
 from ecommerce_platform.assets import analytics, monitoring, production, raw, staging, warehouse
+from ecommerce_platform.assets.external import external_assets
 from ecommerce_platform.automation.daily import daily_job, every_day
 from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.automation.weekly import every_week, maintenance_job
@@ -27,6 +29,7 @@ from ecommerce_platform.layers import LATE_AFTER, STALE_AFTER
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.published import PublishingIOManager
 from ecommerce_platform.resources.source import Source
+from ecommerce_platform.tables.repository import linked
 
 FRESHNESS = FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=STALE_AFTER)
 NEVER_STALE = {AssetKey(["warehouse", "dim_date"])}
@@ -42,14 +45,28 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
     overrides = dict(overrides or {})
     database = overrides.pop("database", None) or Database(role="loader")
     tables = postgres_io_manager(database)
+    loaded = load_assets_from_modules([raw, staging, production, warehouse, analytics, monitoring])
+    tables_and_files = [each.map_asset_specs(_with_freshness) for each in loaded if isinstance(each, AssetsDefinition)]
     resources = {
-        "database": ResourceDefinition(_always(database), config_schema={}),
-        "io_manager": IOManagerDefinition(_always(tables), config_schema={}),
-        "publisher": IOManagerDefinition(_always(PublishingIOManager(tables, database)), config_schema={}),
+        "database": ResourceDefinition(
+            _always(database),
+            config_schema={},
+            description="The platform's PostgreSQL database: ECOMMERCE_DATABASE_URL, or the embedded server.",
+        ),
+        "io_manager": IOManagerDefinition(
+            _always(tables),
+            config_schema={},
+            description="Writes each table in one transaction: replaces a slice, or merges by key.",
+        ),
+        "publisher": IOManagerDefinition(
+            _always(PublishingIOManager(tables, database)),
+            config_schema={},
+            description="Writes a table, then publishes it as a file: analytics as CSV, monitoring as JSON.",
+        ),
         "source": Source(),
     }
     return Definitions(
-        assets=load_assets_from_modules([raw, staging, production, warehouse, analytics, monitoring]),
+        assets=[*linked(tables_and_files), *external_assets],
         asset_checks=all_checks(),
         jobs=[daily_job, maintenance_job],
         schedules=[every_day, every_week],
@@ -57,7 +74,7 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
         resources={**resources, **overrides},
         # The work is done in the database; a process a step would only cost its start.
         executor=in_process_executor,
-    ).map_asset_specs(func=_with_freshness)
+    )
 
 
 def _always(value: Any) -> Callable[[InitResourceContext], Any]:

@@ -15,6 +15,7 @@ from ecommerce_platform.settings import load_settings
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 PARTITION_TAG = "dagster/partition"
+DAYS_TAG = "ecommerce/days"
 
 
 class Days(DailyPartitionsDefinition):
@@ -44,7 +45,12 @@ one_run = BackfillPolicy.single_run()
 
 def range_tags(start: dt.date, end: dt.date) -> dict[str, str]:
     """Tags of a run over the days from ``start`` to ``end``, inclusive."""
-    return {RANGE_START_TAG: start.isoformat(), RANGE_END_TAG: end.isoformat()}
+    return {RANGE_START_TAG: start.isoformat(), RANGE_END_TAG: end.isoformat(), **days_tag(start, end)}
+
+
+def days_tag(start: dt.date, end: dt.date) -> dict[str, str]:
+    """The tag by which the list of runs says what a run is about; Dagster hides its own."""
+    return {DAYS_TAG: " to ".join(dict.fromkeys([start.isoformat(), end.isoformat()]))}
 
 
 def days_of_run(tags: Mapping[str, str]) -> tuple[dt.date, dt.date] | None:

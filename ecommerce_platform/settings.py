@@ -157,6 +157,12 @@ class Settings(BaseSettings):
     alert_webhook_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(_web_url)] = Field(
         None, examples=["https://hooks.example.com/services/T/B/x"], repr=False, validate_default=True
     )
+    repository_url: Annotated[str | None, AfterValidator(_web_url)] = Field(
+        None, examples=["https://github.com/example/shop"]
+    )
+    repository_branch: str = Field(
+        "main", min_length=1, max_length=250, pattern=r"^[0-9A-Za-z][0-9A-Za-z._/-]*$", examples=["main"]
+    )
     dagster_url: Annotated[str | None, AfterValidator(_web_url)] = Field(None, examples=["https://dagster.example.com"])
 
     @model_validator(mode="after")

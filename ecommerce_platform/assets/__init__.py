@@ -1,1 +1,1 @@
-"""The assets: one module a layer, in flow order. Each module is a table of contents."""
+"""The assets: one module per layer, in flow order. Each module is a table of contents."""

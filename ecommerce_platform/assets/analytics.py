@@ -24,7 +24,7 @@ PANDAS_TYPES = {"integer": "Int64", "bigint": "Int64", "smallint": "Int64", "boo
 
 
 def frame_type(table: str):
-    """The dagster-pandas type of a table's DataFrame: its columns in order, their types, and which allow no null."""
+    """The dagster-pandas type of a table's DataFrame: its columns in order, their types, and which are required."""
     columns = columns_of(table)
     return create_dagster_pandas_dataframe_type(
         name="".join(part.capitalize() for part in table.replace(".", "_").split("_")),
@@ -47,12 +47,15 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
     """An extract: sql/transform/analytics/NAME.sql as a DataFrame, stored in analytics.NAME and as a CSV file."""
     table = f"analytics.{name}"
     select = transform_path(table)
-    spec = spec_of(table, description, Merge(key=key), select, Path(__file__), is_daily=False)
+    files = {"Transform": select, "Asset": Path(__file__)}
+    spec = spec_of(table, description, Merge(key=key), files, is_daily=False)
 
     @asset(
         key=spec.key,
         description=spec.description,
         group_name=spec.group_name,
+        tags=spec.tags,
+        code_version=spec.code_version,
         owners=spec.owners,
         kinds=spec.kinds,
         metadata=spec.metadata,
@@ -66,28 +69,42 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
         with database.connect() as connection:
             text = select.read_text(encoding="utf-8")
             frame = read_frame(connection, text, reader=table, reads=tables_read(table))
-        return Output(frame, metadata={"rows": len(frame)})
+        return Output(frame)
 
     return build
 
 
 extracts = [
-    extract_asset("top_products", key=("product_id",), description="The 100 products with the most revenue."),
-    extract_asset("monthly_sales", key=("month_start",), description="One row per month."),
-    extract_asset("customer_segments", key=("segment",), description="One row per current customer segment."),
-    extract_asset("category_sales", key=("category",), description="One row per category, as of the day of sale."),
-    extract_asset("payment_methods", key=("payment_method",), description="One row per payment method."),
+    extract_asset(
+        "top_products", key=("product_id",), description="One row per product: the 100 best sellers by revenue."
+    ),
+    extract_asset(
+        "monthly_sales",
+        key=("month_start",),
+        description="One row per month: sales, profit margin and change in revenue.",
+    ),
+    extract_asset(
+        "customer_segments", key=("segment",), description="One row per current customer segment: size and sales."
+    ),
+    extract_asset(
+        "category_sales", key=("category",), description="One row per category, as it was on the day of each sale."
+    ),
+    extract_asset(
+        "payment_methods", key=("payment_method",), description="One row per payment method: orders and revenue."
+    ),
     extract_asset(
         "geography",
         key=("country", "state"),
-        description="One row per state, where the customer lived on the day of sale.",
+        description="One row per state in which customers lived on the day of the sale.",
     ),
     extract_asset(
         "customer_lifetime_value",
         key=("segment",),
-        description="One row per current customer segment: its lifetime value.",
+        description="One row per current customer segment: lifetime value and what it is made of.",
     ),
-    extract_asset("product_profitability", key=("product_id",), description="One row per product, by profit."),
-    extract_asset("daily_sales", key=("sale_date",), description="One row per day, with its trend."),
-    extract_asset("discount_impact", key=("discount_band",), description="One row per discount band."),
+    extract_asset("product_profitability", key=("product_id",), description="One row per product, ranked by profit."),
+    extract_asset("daily_sales", key=("sale_date",), description="One row per day of sales, with a seven-day average."),
+    extract_asset(
+        "discount_impact", key=("discount_band",), description="One row per discount band: sales and profit margin."
+    ),
 ]

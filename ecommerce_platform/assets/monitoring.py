@@ -1,4 +1,4 @@
-"""Monitoring: what the platform says of itself. Reads Dagster's records and the server's catalogue, read by people."""
+"""Monitoring: the platform reports on itself. Reads Dagster's records and the server's catalogue, read by people."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable
@@ -68,12 +68,13 @@ def report_asset(
         summary: what a person should see of it first, in Markdown; it is kept with each event, so it is short.
     """
     table = f"monitoring.{name}"
-    spec = spec_of(table, description, Merge(key=key), Path(__file__), is_daily=False)
+    spec = spec_of(table, description, Merge(key=key), {"Asset": Path(__file__)}, is_daily=False)
 
     @asset(
         key=spec.key,
         description=spec.description,
         group_name=spec.group_name,
+        tags=spec.tags,
         owners=spec.owners,
         kinds=spec.kinds,
         metadata=spec.metadata,
@@ -86,8 +87,7 @@ def report_asset(
     def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:
         with database.connect() as connection:
             frame = rows(context, connection)
-        metadata = {"rows": len(frame), "report": MetadataValue.md(summary(frame))}
-        return Output(frame, metadata=metadata)
+        return Output(frame, metadata={"report": MetadataValue.md(summary(frame))})
 
     return build
 
@@ -103,7 +103,7 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 
 def quality_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
-    """A row for every check that has run: its last result, or where several count, a failure before a pass."""
+    """One row per check that has run: its last result, or a failure where several results count."""
     rows = []
     for (table, check), result in sorted(worst_by_check(last_results(connection)).items()):
         score = score_of(result.passed, result.rows_tested, result.violations)
@@ -150,7 +150,7 @@ def quality_summary(frame: pd.DataFrame) -> str:
 
 
 def pipeline_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
-    """A row a table: size, last materialization and its run, latest day, lag behind the run's days, and volume."""
+    """One row per table: size, last materialization and its run, latest day, lag behind the run's days, and volume."""
     window = window_of_run(context.run.tags)
     last_day = dt.date.fromisoformat(daily.get_last_partition_key() or "")
     asked = last_day if window.is_unbounded else window.end - dt.timedelta(days=1)
@@ -209,7 +209,7 @@ def _volume(connection: ClientConnection, state: TableState) -> dict[str, object
 
 
 def pipeline_summary(frame: pd.DataFrame) -> str:
-    """A line a layer, a line a run that stored something, and the days with an unusual volume."""
+    """One line per layer, one per run that stored something, and the days with an unusual volume."""
     by_layer = (
         frame.assign(write_seconds=frame["write_seconds"].astype(float))
         .groupby("layer", sort=False)
@@ -232,7 +232,7 @@ def pipeline_summary(frame: pd.DataFrame) -> str:
 
 
 def health_rows(context: AssetExecutionContext, connection: ClientConnection) -> pd.DataFrame:
-    """A row a measurement of the database and its disk."""
+    """One row per measurement of the database and its disk."""
     now = dt.datetime.now(dt.UTC)
     rows = [
         {**asdict(metric), "is_healthy": metric.is_healthy, "measured_at": now}
@@ -242,7 +242,7 @@ def health_rows(context: AssetExecutionContext, connection: ClientConnection) ->
 
 
 def health_summary(frame: pd.DataFrame) -> str:
-    """All of it, what is not healthy first."""
+    """All measurements, unhealthy ones first."""
     return _markdown(
         frame.sort_values(["is_healthy", "metric"])[["metric", "value", "unit", "is_healthy", "description"]]
     )
@@ -257,7 +257,7 @@ def _typed(table: str, rows: list[dict]) -> pd.DataFrame:
 quality_report = report_asset(
     "quality_report",
     key=("table_name", "check_name"),
-    description="One row per check: its last result, a failure first, with a score and a grade.",
+    description="One row per check: its last result, with a score and a grade.",
     rows=quality_rows,
     summary=quality_summary,
 )
@@ -265,7 +265,7 @@ quality_report = report_asset(
 pipeline_report = report_asset(
     "pipeline_report",
     key=("table_name",),
-    description="One row per table: size, last run, latest day, lag, and whether the latest day's volume is usual.",
+    description="One row per table: size, last run, latest day, lag, and whether that day's volume is unusual.",
     rows=pipeline_rows,
     summary=pipeline_summary,
 )
@@ -273,7 +273,7 @@ pipeline_report = report_asset(
 health_report = report_asset(
     "database_health",
     key=("metric",),
-    description="One row per measurement of the database and its disk, with the limits within which it is healthy.",
+    description="One row per measurement of the database and its disk, with its healthy range.",
     rows=health_rows,
     summary=health_summary,
 )

@@ -7,7 +7,7 @@ from ecommerce_platform.tables.asset import table_asset
 loaded_days = table_asset(
     "production.loaded_days",
     write=Merge(key=("feed", "partition_date"), slice="partition_date"),
-    description="One row per feed and day whose staging slice passed its checks: production reads no others.",
+    description="One row per feed and day whose staging slice has passed its checks. Production reads only these.",
     extra_parameters=judged_slices,
 )
 
@@ -20,7 +20,7 @@ customers = table_asset(
 customer_versions = table_asset(
     "production.customer_versions",
     write=Merge(key=("customer_id", "valid_from"), slice="partition_date", scope=("customer_id",)),
-    description="One row per customer and day of change: the last image of that day.",
+    description="One row per customer and day of change: the last version exported for that day.",
 )
 
 product_categories = table_asset(
@@ -38,7 +38,7 @@ products = table_asset(
 product_versions = table_asset(
     "production.product_versions",
     write=Merge(key=("product_id", "valid_from"), slice="partition_date", scope=("product_id",)),
-    description="One row per product and day of change: the last image of that day.",
+    description="One row per product and day of change: the last version exported for that day.",
 )
 
 payment_methods = table_asset(
@@ -50,13 +50,13 @@ payment_methods = table_asset(
 transactions = table_asset(
     "production.transactions",
     write=Merge(key=("transaction_id",), slice="partition_date", scope=("transaction_id",)),
-    description="One row per order: of all its exports the latest good one whose customer is known.",
+    description="One row per order: its latest valid export whose customer is known.",
 )
 
 transaction_items = table_asset(
     "production.transaction_items",
     write=Merge(key=("transaction_id", "item_id"), slice="partition_date", scope=("transaction_id",)),
-    description="One row per order line, of the latest export of its order.",
+    description="One row per order line, from the latest export of its order.",
 )
 
 rejected_rows = table_asset(
@@ -66,5 +66,5 @@ rejected_rows = table_asset(
         slice="partition_date",
         scope=("feed", "partition_date", "source_row"),
     ),
-    description="One row per exported row that production does not take, with its reasons and its original text.",
+    description="One row per rejected row, with the reasons and the original text.",
 )

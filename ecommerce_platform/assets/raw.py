@@ -7,14 +7,16 @@ from pathlib import Path
 
 from dagster import AssetExecutionContext, AssetsDefinition, Failure, MaterializeResult, MetadataValue, asset
 
+from ecommerce_platform.assets.external import SHOP
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 from ecommerce_platform.feeds.landing import Taken
+from ecommerce_platform.io_managers.partition_metadata import add_partition_metadata
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Export, Source
-from ecommerce_platform.tables.asset import code_references, table_key
+from ecommerce_platform.tables.asset import code_references, table_key, tags_of
 from ecommerce_platform.tables.raw_files import record_refused_files, record_taken_files, taken_files
 
 REFUSED_DAYS = "refused_days"
@@ -24,10 +26,10 @@ SHOWN = 5
 """Files that an error or a warning names."""
 
 DESCRIPTIONS = {
-    "customers": "One file per day: the full image of each customer created or changed that day.",
-    "products": "One file per day: the full image of each product created or changed that day.",
-    "transactions": "One file per day: one row per order.",
-    "transaction_items": "One file per day: one row per order line.",
+    "customers": "One file per day, one row per customer created or changed that day.",
+    "products": "One file per day, one row per product created or changed that day.",
+    "transactions": "One file per day, one row per order.",
+    "transaction_items": "One file per day, one row per order line.",
 }
 
 
@@ -42,11 +44,13 @@ def raw_asset(feed: str) -> AssetsDefinition:
         key=table_key(f"raw.{feed}"),
         description=DESCRIPTIONS[feed],
         group_name=layer.name,
+        tags=tags_of(layer, ("partition_date",)),
         owners=list(layer.owners),
         kinds=set(layer.kinds),
         partitions_def=daily,
         backfill_policy=one_run,
-        metadata={"columns": ", ".join(FEEDS[feed]), **code_references(Path(__file__))},
+        deps=[SHOP],
+        metadata={"columns": ", ".join(FEEDS[feed]), **code_references({"Asset": Path(__file__)})},
         pool=f"raw.{feed}",
     )
     def build(context: AssetExecutionContext, source: Source, database: Database) -> MaterializeResult:
@@ -73,8 +77,11 @@ def raw_asset(feed: str) -> AssetsDefinition:
             with database.connect() as connection:
                 record_taken_files(connection, feed, {day: export.taken for day, export in exports.items()})
                 record_refused_files(connection, feed, refused)
-        for day, export in exports.items():
-            context.add_asset_metadata(_metadata(export), partition_key=day.isoformat())
+        folder = source.raw_folder()
+        by_day = {
+            day.isoformat(): _metadata(export, feed_file_name(folder, feed, day)) for day, export in exports.items()
+        }
+        add_partition_metadata(context.get_step_execution_context(), context.asset_key, by_day)
         for note in _notes(feed, exports):
             context.log.warning(note)
         if refused:
@@ -85,7 +92,6 @@ def raw_asset(feed: str) -> AssetsDefinition:
                 "files": len(days),
                 "total_rows": sum(export.file.rows for export in exports.values()),
                 "total_bytes": sum(export.file.bytes for export in exports.values()),
-                "path": str(feed_file_name(source.raw_folder(), feed, days[-1])),
                 **({"unknown_columns": _listed(list(unknown))} if unknown else {}),
             }
         )
@@ -93,12 +99,13 @@ def raw_asset(feed: str) -> AssetsDefinition:
     return build
 
 
-def _metadata(export: Export) -> dict[str, str | int | bool]:
+def _metadata(export: Export, path: Path) -> dict[str, str | int | bool]:
     file = export.file
     return {
         "sha256": file.sha256,
         "bytes": file.bytes,
-        "rows": file.rows,
+        "dagster/partition_row_count": file.rows,
+        "dagster/uri": path.absolute().as_uri(),
         **({"unknown_columns": _listed(file.extra_columns)} if file.extra_columns else {}),
         **({"malformed_rows": file.malformed_rows} if file.malformed_rows else {}),
         **({"kept": "differs from what the source gave last, and was left alone"} if export.is_kept else {}),

@@ -29,16 +29,19 @@ def staging_asset(feed: str) -> AssetsDefinition:
     """The rows of one feed's files, a new load of each day's slice; a faulty file stops the run before any write."""
     spec = spec_of(
         f"staging.{feed}",
-        f"Exact text replica of the {feed.replace('_', ' ')} files: one row per record, with its file and row number.",
+        f"Exact text replica of the {feed.replace('_', ' ')} files: one row per record, with its file and row.",
         STAGED,
-        Path(__file__),
+        {"Asset": Path(__file__)},
         is_daily=True,
+        # The columns of the file; the others tell where a row came from.
+        lineage={column: ((f"raw.{feed}", column),) for column in FEEDS[feed]},
     )
 
     @asset(
         key=spec.key,
         description=spec.description,
         group_name=spec.group_name,
+        tags=spec.tags,
         owners=spec.owners,
         kinds=spec.kinds,
         metadata=spec.metadata,

@@ -9,20 +9,20 @@ END_OF_VERSION = ("valid_to", "is_current")
 dim_date = table_asset(
     "warehouse.dim_date",
     write=Merge(key=("calendar_date",), scope=("calendar_date",)),
-    description="One row per day of 2000 to 2099.",
+    description="One row per calendar day from 2000 to 2099.",
     is_daily=False,
 )
 
 dim_customer = table_asset(
     "warehouse.dim_customer",
     write=Merge(key=("customer_key",), scope=("customer_id",), derived=END_OF_VERSION),
-    description="One row per version of a customer (SCD2): place, age group and segment; no personal data.",
+    description="One row per customer version (SCD2): place, age group and segment, without personal data.",
 )
 
 dim_product = table_asset(
     "warehouse.dim_product",
     write=Merge(key=("product_key",), scope=("product_id",), derived=END_OF_VERSION),
-    description="One row per version of a product (SCD2): category, brand, price, cost and price range.",
+    description="One row per product version (SCD2): category, brand, price, cost and price range.",
 )
 
 dim_payment = table_asset(
@@ -34,54 +34,54 @@ dim_payment = table_asset(
 fact_sales = table_asset(
     "warehouse.fact_sales",
     write=Merge(key=("transaction_id", "item_id"), slice="partition_date", scope=("transaction_id",)),
-    description="One row per order line, at the customer and product versions of the day of the sale.",
+    description="One row per order line, at the customer and product versions valid on the sale date.",
 )
 
 agg_daily_sales = table_asset(
     "warehouse.agg_daily_sales",
     write=Merge(key=("sale_date",), scope=("sale_date",)),
-    description="One row per day of sales.",
+    description="One row per day with sales: orders, customers, revenue, cost and profit.",
     is_daily=False,
 )
 
 mart_daily_breakdown = table_asset(
     "warehouse.mart_daily_breakdown",
     write=Merge(key=("sale_date", "breakdown", "member"), scope=("sale_date",)),
-    description="One row per day and member of a dimension: category, payment method, segment, state, discount band.",
+    description="One row per day and category, payment method, segment, state or discount band.",
     is_daily=False,
 )
 
 mart_product_daily = table_asset(
     "warehouse.mart_product_daily",
     write=Merge(key=("sale_date", "product_id", "product_key"), scope=("sale_date",)),
-    description="One row per day and product version.",
+    description="One row per day and product version sold.",
     is_daily=False,
 )
 
 mart_product_monthly = table_asset(
     "warehouse.mart_product_monthly",
     write=Merge(key=("month_start", "product_id", "product_key"), scope=("month_start",)),
-    description="One row per month and product version.",
+    description="One row per month and product version sold.",
     is_daily=False,
 )
 
 agg_product_performance = table_asset(
     "warehouse.agg_product_performance",
     write=Merge(key=("product_id",)),
-    description="One row per product with sales.",
+    description="One row per product sold: sales over all days.",
     is_daily=False,
 )
 
 mart_customer_monthly = table_asset(
     "warehouse.mart_customer_monthly",
     write=Merge(key=("month_start", "customer_id"), scope=("month_start", "customer_id")),
-    description="One row per month and customer with orders.",
+    description="One row per month and customer who ordered in it.",
     is_daily=False,
 )
 
 agg_customer_metrics = table_asset(
     "warehouse.agg_customer_metrics",
     write=Merge(key=("customer_id",), scope=("customer_id",)),
-    description="One row per customer with at least one order.",
+    description="One row per customer with at least one order: purchases over all days.",
     is_daily=False,
 )

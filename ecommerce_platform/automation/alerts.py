@@ -135,9 +135,9 @@ def deliver(book: Book, webhook: str | None) -> Book:
 
 def message(news: Sequence[Incident], over: Sequence[Incident]) -> dict[str, Any]:
     """A message in Slack's form: ``text`` for a notification, ``blocks`` for the window."""
-    counts = [f"{len(news)} new" if news else "", f"{len(over)} solved" if over else ""]
+    counts = [f"{len(news)} new" if news else "", f"{len(over)} resolved" if over else ""]
     head = f"E-commerce platform: {', '.join(filter(None, counts))}"
-    told = [(":red_circle:", item) for item in news] + [(":white_check_mark: Solved:", item) for item in over]
+    told = [(":red_circle:", item) for item in news] + [(":white_check_mark: Resolved:", item) for item in over]
     blocks: list[dict[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": head}}]
     for mark, item in told[:SHOWN]:
         detail = f"\n{_escape(item.detail)[:2000]}" if item.detail and not item.over else ""
@@ -146,7 +146,7 @@ def message(news: Sequence[Incident], over: Sequence[Incident]) -> dict[str, Any
     if len(told) > SHOWN:
         more = f"and {len(told) - SHOWN} more"
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": more}})
-    titles = "; ".join(f"{'solved: ' if item.over else ''}{item.title}" for _, item in told[:SHOWN])
+    titles = "; ".join(f"{'resolved: ' if item.over else ''}{item.title}" for _, item in told[:SHOWN])
     return {"text": f"{head}. {_escape(titles)}", "blocks": blocks}
 
 

@@ -1,7 +1,12 @@
-"""The daily job, and the schedule that runs it for every day that is missing.
+"""The daily job, and the schedule that runs it for every missing day.
 
 Dagster's own partitioned schedule looks at the last day only, so a daemon that was down for three days would leave a
-hole. This one asks for each of the last days that is not loaded.
+gap. This one requests each of the last days that is not loaded.
+
+No automation conditions are used. They decide asset by asset, from what Dagster has recorded, when to launch a run.
+Here, what is up to date is decided in the database: each table keeps a watermark on the change logs of the tables that
+it reads, committed together with its rows (:mod:`..tables.loaded_days`). Conditions would be a second answer to the
+same question, and would split a day into several runs, although its checks compare tables with each other.
 """
 
 import datetime as dt
@@ -21,7 +26,7 @@ from dagster import (
 )
 
 from ecommerce_platform.instance.orphaned_runs import fail_orphaned_runs
-from ecommerce_platform.partitions import days_of_run
+from ecommerce_platform.partitions import days_of_run, days_tag
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.tables.loaded_days import Loaded, what_is_loaded
@@ -32,7 +37,7 @@ DAILY_JOB = "daily"
 daily_job = define_asset_job(
     DAILY_JOB,
     selection=AssetSelection.all(),
-    description="Every table and file, for one day or a range of days.",
+    description="Loads one day or a range of days through every file and table, and checks the result.",
     # A failed blocking check is retried with its asset: alone it would fail again.
     run_tags={"dagster/retry_strategy": "FROM_ASSET_FAILURE"},
 )
@@ -87,10 +92,11 @@ def days_under_way(instance: DagsterInstance) -> set[str]:
     cron_schedule="30 0 * * *",
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,
-    description="Half past midnight UTC: loads yesterday, and every day of the last two weeks that is missing.",
+    description="Runs at 00:30 UTC. Loads yesterday and any recent day that is missing (14 days back by default;"
+    " see ECOMMERCE_CATCH_UP_DAYS).",
 )
 def every_day(context: ScheduleEvaluationContext):
-    """One run a missing day, oldest first."""
+    """One run per missing day, oldest first."""
     settings = load_settings()
     fail_orphaned_runs(context.instance)
     today = context.scheduled_execution_time.astimezone(dt.UTC).date()
@@ -101,6 +107,5 @@ def every_day(context: ScheduleEvaluationContext):
         return SkipReason("No day is missing.")
     # The tick's date is part of the key: a day that failed is asked for again tomorrow, not never.
     return [
-        RunRequest(run_key=f"{day}@{today}", partition_key=day.isoformat(), tags={"ecommerce/day": day.isoformat()})
-        for day in days
+        RunRequest(run_key=f"{day}@{today}", partition_key=day.isoformat(), tags=days_tag(day, day)) for day in days
     ]

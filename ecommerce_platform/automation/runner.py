@@ -127,13 +127,14 @@ def run_days(
 
 
 def selected_keys(definitions: Definitions, select: str) -> list[AssetKey]:
-    """The assets that a selection names, sorted.
+    """The assets that a selection names, sorted; of those that the platform does not materialize, none.
 
     Raises:
         SelectionError: it cannot be understood, or selects nothing.
     """
     try:
-        keys = sorted(AssetSelection.from_string(select).resolve(definitions.resolve_asset_graph()))
+        graph = definitions.resolve_asset_graph()
+        keys = sorted(AssetSelection.from_string(select).resolve(graph) & graph.materializable_asset_keys)
     except Exception as error:
         raise SelectionError(f"--select {select!r}: {error}") from None
     if not keys:

@@ -47,8 +47,8 @@ RUNS_LOOKED_AT = 1000
     name="alerts",
     minimum_interval_seconds=60,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Failed runs, failed checks and tables that are no longer fresh: to the log, and to the webhook of"
-    " ECOMMERCE_ALERT_WEBHOOK_URL. Each is told once, and once more when it is over.",
+    description="Reports failed runs, failed checks and stale tables to the log, and to the webhook in"
+    " ECOMMERCE_ALERT_WEBHOOK_URL if set. Each problem is reported once, and once more when it is resolved.",
 )
 def alerts(context: SensorEvaluationContext):
     """Look, log what changed, tell the webhook; a webhook that is down is tried again at the next look."""
@@ -67,14 +67,14 @@ def alerts(context: SensorEvaluationContext):
     for incident in look.opened:
         context.log.error(f"{incident.title}. {incident.detail} {incident.link}")
     for incident in look.closed:
-        context.log.info(f"Solved: {incident.title}. {incident.link}")
+        context.log.info(f"Resolved: {incident.title}. {incident.link}")
     book = look.book
     try:
         book = deliver(book, settings.alert_webhook_url)
     except WebhookError as error:
         context.log.error(f"Alerts are not delivered, and will be sent again: {error}")
     context.update_cursor(book.to_text())
-    return SkipReason(f"{len(book.incidents)} open, {len(look.opened)} new, {len(look.closed)} solved")
+    return SkipReason(f"{len(book.incidents)} open, {len(look.opened)} new, {len(look.closed)} resolved")
 
 
 def problems(

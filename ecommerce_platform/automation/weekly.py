@@ -1,4 +1,4 @@
-"""The weekly job: forget what ``ECOMMERCE_RETENTION_DAYS`` says. The same as ``ecommerce-platform maintenance``."""
+"""The weekly job: delete what is older than ``ECOMMERCE_RETENTION_DAYS``. See ``ecommerce-platform maintenance``."""
 
 import datetime as dt
 
@@ -19,9 +19,9 @@ from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 
 
-@op(description="Deletes old runs, events, ticks, logs and left-over files; never what says which days are loaded.")
+@op(description="Deletes old runs, events, ticks, logs and leftover files. The record of which days are loaded stays.")
 def forget(context: OpExecutionContext, database: Database) -> None:
-    """Do all that is planned, and say what it was."""
+    """Carry out the plan, and report what was deleted."""
     done = []
     for task in plan(context.instance, database, load_settings(), dt.datetime.now(dt.UTC)):
         task.delete()
@@ -31,7 +31,7 @@ def forget(context: OpExecutionContext, database: Database) -> None:
     context.add_output_metadata({"deleted": MetadataValue.table(done, TableSchema(columns))})
 
 
-@job(name="maintenance", description="Forgets what is older than ECOMMERCE_RETENTION_DAYS and is not needed.")
+@job(name="maintenance", description="Deletes old Dagster records, logs and leftover files (ECOMMERCE_RETENTION_DAYS).")
 def maintenance_job() -> None:
     """One step."""
     forget()
@@ -43,5 +43,5 @@ every_week = ScheduleDefinition(
     cron_schedule="30 3 * * 0",
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,
-    description="Sundays at half past three UTC.",
+    description="Runs the maintenance job on Sundays at 03:30 UTC.",
 )

@@ -1,4 +1,4 @@
-"""From table checks to Dagster's asset checks: one step a table, and one for staging."""
+"""From table checks to Dagster's asset checks: one step per table, and one for all of staging."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +52,7 @@ def _checks_of_step(step: str, checks: Sequence[TableCheck]) -> AssetChecksDefin
 
     @multi_asset_check(
         name=step,
+        description=f"Runs the checks of {', '.join(sorted({check.table for check in checks}))}.",
         specs=[_spec(check) for check in checks],
         can_subset=True,
     )

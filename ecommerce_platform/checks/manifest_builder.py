@@ -19,6 +19,7 @@ from ecommerce_platform.postgres.facts import (
     tables_of_schemas,
 )
 from ecommerce_platform.schemas import schema_of
+from ecommerce_platform.tables.column_lineage import LineageError, column_lineage
 from ecommerce_platform.tables.manifest import Entry, to_json
 from ecommerce_platform.tables.sql_reader import reads_of_files
 
@@ -33,7 +34,12 @@ def build_manifest(url: str) -> Mapping[str, Any]:
     found = {}
     with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as connection:
         tables = tables_of_schemas(connection, list(LAYERS))
-        for table, facts in catalogue(connection, tables).items():
+        known = catalogue(connection, tables)
+        names = {table: [name for name, _ in facts.columns] for table, facts in known.items()}
+        lineage = column_lineage(names, _generated_columns(connection), reads)
+        for table, sources in lineage.items():
+            _require_within(table, sources, reads[table])
+        for table, facts in known.items():
             comments = column_comments(connection, table)
             columns = [
                 Column(name, type_, name not in facts.required, comments.get(name)) for name, type_ in facts.columns
@@ -46,11 +52,36 @@ def build_manifest(url: str) -> Mapping[str, Any]:
                     key,
                     reads.get(table),
                     compile_contract(table, facts),
+                    lineage=lineage.get(table),
                     comment=table_comment(connection, table),
                     references=foreign_keys(connection, table),
                 )
             )
     return found
+
+
+def _generated_columns(connection: psycopg.Connection) -> dict[str, dict[str, str]]:
+    """Of each table, the columns that the database computes from others, with their expressions."""
+    rows = connection.execute(
+        """
+        select attribute.attrelid::regclass::text, attribute.attname, pg_get_expr(fallback.adbin, fallback.adrelid)
+        from pg_catalog.pg_attribute as attribute
+        join pg_catalog.pg_attrdef as fallback
+            on fallback.adrelid = attribute.attrelid and fallback.adnum = attribute.attnum
+        where attribute.attgenerated <> ''
+        order by 1, 2
+        """
+    )
+    found: dict[str, dict[str, str]] = {}
+    for table, column, expression in rows:
+        found.setdefault(table, {})[column] = expression
+    return found
+
+
+def _require_within(table: str, lineage: Mapping[str, tuple[tuple[str, str], ...]], reads: tuple[str, ...]) -> None:
+    """The lineage of columns and that of tables are derived apart, and have to agree."""
+    if unknown := {source for sources in lineage.values() for source, _ in sources} - set(reads):
+        raise LineageError(f"{table}: its columns come from {', '.join(sorted(unknown))}, which it does not read")
 
 
 def manifest_text(manifest: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ table's change log.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +42,9 @@ class Merging:
         window: the days of the run.
         acting: the foreign keys that act when rows are deleted.
         own: the table's change log, if it has one.
+        total: rows of the table after the write; None where only a part of it was computed.
+        by_day: rows of each day of the window after the write, where the table has a slice; days without rows are
+            omitted.
     """
 
     connection: ClientConnection
@@ -49,6 +53,8 @@ class Merging:
     window: Window
     acting: Sequence[Consequence]
     own: Log | None = field(init=False)
+    total: int | None = field(init=False, default=None)
+    by_day: Mapping[dt.date, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.own = next(iter(change_log.logs_of(self.connection, [self.table.full_name])), None)
@@ -84,6 +90,7 @@ class Merging:
         self._run("create temp table incoming (like {table}) on commit drop")
         columns = columns_in_order(self.table, rows.schema.names)
         arrived = copy_rows(self.connection, sql.Identifier("incoming"), columns, rows)
+        self._count(arrived, is_whole=self.mode.slice is None or self.window.is_unbounded)
         counts = self._write_difference(columns, self._rows_of_slice(sql.SQL("*")), arrived)
         self._log(counts, is_bulk=False, is_root=False)
         return counts
@@ -99,6 +106,7 @@ class Merging:
         ).rowcount
         described = self.connection.execute("select * from incoming limit 0").description or ()
         columns = columns_in_order(self.table, [column.name for column in described])
+        self._count(arrived, is_whole=is_whole)
         if is_whole and arrived and is_empty(self.connection, self.table):
             with filled_in_bulk(self.connection, self.table):
                 self._run("insert into {table} ({names}) select {names} from incoming", names=column_list(columns))
@@ -111,6 +119,16 @@ class Merging:
         elif not is_whole:
             concerned = self._rows_of_slice(sql.SQL("*"))
         return self._write_difference(columns, concerned, arrived), False
+
+    def _count(self, arrived: int, *, is_whole: bool) -> None:
+        """Note what ``incoming`` tells of the table's rows: it holds all of the table, or all of the window's days."""
+        if is_whole:
+            self.total = arrived
+        if self.mode.slice is not None and not self.window.is_unbounded:
+            day = sql.Identifier(self.mode.slice)
+            statement = sql.SQL("select {}, count(*) from incoming where {} group by 1")
+            rows = self.connection.execute(statement.format(day, inside(day, self.window))).fetchall()
+            self.by_day = {each: int(count) for each, count in rows}
 
     def _make_scope(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> bool:
         """Create the temporary table ``scope`` with the keys to recompute; empty and unused if all are recomputed.

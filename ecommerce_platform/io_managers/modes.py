@@ -123,13 +123,25 @@ def write_mode(metadata: Mapping[str, Any]) -> ReplaceSlice | Merge:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """The number of rows inserted, updated, deleted and unchanged, and the duration of the transaction in seconds."""
+    """What a write did.
+
+    Attributes:
+        inserted: rows inserted.
+        updated: rows updated.
+        deleted: rows deleted.
+        unchanged: rows that were compared and left unchanged.
+        seconds: duration of the transaction.
+        total: rows of the whole table after the write; None where the write covered only a part of it.
+        by_day: rows of each day of the window after the write, for a table with a slice; empty without a window.
+    """
 
     inserted: int
     updated: int
     deleted: int
     unchanged: int
     seconds: float
+    total: int | None = None
+    by_day: Mapping[dt.date, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

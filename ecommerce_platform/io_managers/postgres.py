@@ -42,6 +42,7 @@ from ecommerce_platform.io_managers.modes import (
     trusted,
     write_mode,
 )
+from ecommerce_platform.io_managers.partition_metadata import add_partition_metadata
 from ecommerce_platform.io_managers.writes import describe, write
 
 
@@ -151,6 +152,12 @@ def read_frame(
 
 
 READ_UP_TO = "read_up_to"
+ROW_COUNT = "dagster/row_count"
+PARTITION_ROW_COUNT = "dagster/partition_row_count"
+ESTIMATED_ROW_COUNT = "estimated_row_count"
+COUNTED_UP_TO = 8 * 2**20
+"""A table of at most so many bytes is counted after a write that saw only a part of it: a few milliseconds, however
+long the history is."""
 _PANDAS_TYPES: dict[pa.DataType, Any] = {
     pa.int16(): pd.Int64Dtype(),
     pa.int32(): pd.Int64Dtype(),
@@ -213,10 +220,14 @@ class _Handler(DbTypeHandler[Any]):
         positions = obj.attrs.get(READ_UP_TO) if isinstance(obj, pd.DataFrame) else None
         rows = self.rows(obj, table)
         result = write(connection, table, written_by(context), rows, window_of(table_slice), positions)
+        if context.has_asset_partitions:
+            rows_of_day = {day.isoformat(): {PARTITION_ROW_COUNT: count} for day, count in result.by_day.items()}
+            add_partition_metadata(context.step_context, context.asset_key, rows_of_day)
+        metadata = {**_counts(result), **_row_count(connection, table, result.total)}
         if "dagster/column_schema" in context.definition_metadata:
             # The event of each of a thousand partitions would carry it again.
-            return _counts(result)
-        return {**_counts(result), "dagster/column_schema": column_schema(connection, table)}
+            return metadata
+        return {**metadata, "dagster/column_schema": column_schema(connection, table)}
 
     def rows(self, obj: Any, table: Table) -> Query | pa.RecordBatchReader:
         """What :func:`write` takes."""
@@ -257,6 +268,24 @@ class _PandasHandler(_Handler):
 
     def load_input(self, context: InputContext, table_slice: TableSlice, connection: ClientConnection) -> pd.DataFrame:
         return read_frame(connection, _Client.get_select_statement(table_slice))
+
+
+def _row_count(connection: ClientConnection, table: Table, total: int | None) -> dict[str, int]:
+    """How many rows a table holds: what its write has seen, or a count, or, where counting is not cheap, an estimate.
+
+    ``dagster/row_count`` is always exact. The estimate of the planner is given under a name that says so.
+    """
+    if total is not None:
+        return {ROW_COUNT: total}
+    row = connection.execute(
+        "select pg_relation_size(oid), reltuples::bigint from pg_catalog.pg_class where oid = %s::regclass",
+        (table.full_name,),
+    ).fetchone()
+    size, estimate = row or (0, -1)
+    if size <= COUNTED_UP_TO:
+        counted = connection.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
+        return {ROW_COUNT: counted[0] if counted else 0}
+    return {ESTIMATED_ROW_COUNT: estimate} if estimate >= 0 else {}
 
 
 def _counts(result: WriteResult) -> dict[str, Any]:

@@ -26,8 +26,8 @@ def replace_slice(
     mode: ReplaceSlice,
     rows: pa.RecordBatchReader,
     window: Window,
-) -> tuple[int, int]:
-    """Replace the rows of the window; return the number of rows inserted and deleted.
+) -> tuple[int, int, Loads]:
+    """Replace the rows of the window; return the rows inserted, the rows deleted, and the rows of each slice and load.
 
     Raises:
         WriteError: the columns do not match the table's, or a row lies outside the window.
@@ -43,7 +43,7 @@ def replace_slice(
         inserted = copy_rows(connection, table.identifier, columns, within)
     if mode.load is not None:
         _note_loads(connection, table, mode, window, loads)
-    return inserted, deleted
+    return inserted, deleted, loads
 
 
 def _delete(connection: ClientConnection, table: Table, mode: ReplaceSlice, window: Window) -> int:
@@ -133,8 +133,8 @@ def _only_inside(
         span = pc.call_function("min_max", [days]).as_py()
         if batch.num_rows and (days.null_count or span["min"] < window.start or span["max"] >= window.end):
             raise _outside(table, mode, window, "some")
-        if mode.load is not None:
-            counted = pa.table({"day": days, "load": batch.column(names.index(mode.load))})
-            for group in counted.group_by(["day", "load"]).aggregate([([], "count_all")]).to_pylist():
-                loads[group["day"], group["load"]] += group["count_all"]
+        load = pa.nulls(batch.num_rows, pa.int64()) if mode.load is None else batch.column(names.index(mode.load))
+        counted = pa.table({"day": days, "load": load})
+        for group in counted.group_by(["day", "load"]).aggregate([([], "count_all")]).to_pylist():
+            loads[group["day"], group["load"]] += group["count_all"]
         yield batch

@@ -7,7 +7,9 @@ content until the commit.
 
 from __future__ import annotations
 
+import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -124,8 +126,12 @@ def write(
         # for one COPY, and COPY … FREEZE does not allow an earlier snapshot.
         with locked(connection, [name, *filter(None, [mode.pinned_by])]):
             with transaction(connection, IsolationLevel.READ_COMMITTED):
-                inserted, deleted = replace_slice(connection, table, mode, rows, window)
+                inserted, deleted, loads = replace_slice(connection, table, mode, rows, window)
             counts = {"I": inserted, "D": deleted, "A": inserted}
+            total = inserted if window.is_unbounded else None
+            by_day = Counter[dt.date]()
+            for (day, _), count in loads.items():
+                by_day[day] += count
             _refresh_statistics(connection, table, counts)
     else:
         # Deleting rows may also delete or change rows of other tables, so those are locked, too.
@@ -137,12 +143,15 @@ def write(
             with transaction(connection):
                 merging = Merging(connection, table, mode, window, acting)
                 counts = merging.of_query(rows, logs) if isinstance(rows, Query) else merging.of_stream(rows)
+                total, by_day = merging.total, merging.by_day
                 if read_up_to:
                     _require_newer(connection, name, read_up_to)
                     move_watermarks(connection, name, read_up_to)
             _refresh_statistics(connection, table, counts)
     inserted, updated, deleted, arrived = (counts.get(operation, 0) for operation in "IUDA")
-    return WriteResult(inserted, updated, deleted, arrived - inserted - updated, time.monotonic() - begin)
+    unchanged, seconds = arrived - inserted - updated, time.monotonic() - begin
+    days = {day: by_day.get(day, 0) for day in window.days} if isinstance(mode, ReplaceSlice) or mode.slice else {}
+    return WriteResult(inserted, updated, deleted, unchanged, seconds, total, days)
 
 
 def _require_newer(connection: ClientConnection, name: str, read_up_to: Mapping[str, int]) -> None:

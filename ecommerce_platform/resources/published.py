@@ -108,7 +108,7 @@ class PublishingIOManager(IOManager):
         assert isinstance(mode, Merge)
         with self._database.connect() as connection:
             path = publish(connection, ".".join(context.asset_key.path), keys_of(obj, mode.key), mode.key)
-        context.add_output_metadata({"path": str(path)})
+        context.add_output_metadata({"dagster/uri": path.as_uri()})
 
     def load_input(self, context: InputContext) -> Any:
         """Load with the other IO manager."""

@@ -44,7 +44,7 @@ class Export:
 
 
 class Source(ConfigurableResource):
-    """Puts a day's file of a feed into the raw folder."""
+    """Writes a day's file of a feed to the raw folder: from the synthetic shop, or from the landing folder."""
 
     def raw_folder(self) -> Path:
         """The folder of the raw files, which are FEED/YYYY-MM-DD.csv below it."""

@@ -1,6 +1,7 @@
 """One builder for every table that is filled by a SELECT: key, files, lineage and metadata follow from its name."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dagster import (
@@ -10,17 +11,21 @@ from dagster import (
     AssetSpec,
     CodeReferencesMetadataValue,
     LocalFileCodeReference,
+    TableColumnDep,
+    TableColumnLineage,
     asset,
 )
 
 from ecommerce_platform.io_managers import Merge, Query, ReplaceSlice, Window
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.layers import LAYERS
+from ecommerce_platform.layers import LAYERS, Layer
 from ecommerce_platform.partitions import daily, one_run, window_of_run
 from ecommerce_platform.resources.database import Database
+from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform.tables.columns import table_schema
 from ecommerce_platform.tables.lineage import scope_path, tables_read, transform_path
 from ecommerce_platform.tables.loaded_days import covers_all_days
+from ecommerce_platform.tables.manifest import Lineage, entry
 
 
 def table_key(table: str) -> AssetKey:
@@ -28,20 +33,42 @@ def table_key(table: str) -> AssetKey:
     return AssetKey(table.split("."))
 
 
-def spec_of(table: str, description: str, write: Merge | ReplaceSlice, *files: Path, is_daily: bool) -> AssetSpec:
-    """Everything that Dagster shows of a table, but its dependencies."""
+def spec_of(
+    table: str,
+    description: str,
+    write: Merge | ReplaceSlice,
+    files: Mapping[str, Path],
+    *,
+    is_daily: bool,
+    lineage: Lineage | None = None,
+) -> AssetSpec:
+    """Everything that Dagster shows of a table, except its dependencies.
+
+    Args:
+        table: schema.table.
+        description: one sentence: the grain and what the table is for.
+        write: how the rows are written.
+        files: the files that make it, by what each is: Transform, Scope or Asset. SQL among them is its code version.
+        is_daily: whether it has daily partitions.
+        lineage: the sources of its columns; those of its transformation where it is left out.
+    """
     layer = LAYERS[table.split(".")[0]]
+    grain = write.key if isinstance(write, Merge) else (write.column, "source_row")
+    lineage = entry(table).lineage if lineage is None else lineage
     metadata = {
         "write": write.to_metadata(),
         "dagster/column_schema": table_schema(table),
         "dagster/table_name": table,
         **({"partition_expr": "partition_date"} if is_daily else {}),
-        **code_references(*files),
+        **({"dagster/column_lineage": table_column_lineage(lineage)} if lineage is not None else {}),
+        **code_references(files),
     }
     return AssetSpec(
         key=table_key(table),
         description=description,
         group_name=layer.name,
+        tags=tags_of(layer, grain),
+        code_version=code_version([path for path in files.values() if path.suffix == ".sql"]),
         owners=list(layer.owners),
         kinds=set(layer.kinds),
         metadata=metadata,
@@ -49,14 +76,47 @@ def spec_of(table: str, description: str, write: Merge | ReplaceSlice, *files: P
     )
 
 
-def code_references(*files: Path) -> dict[str, CodeReferencesMetadataValue]:
-    """The files that make an asset, as links in the UI."""
+def tags_of(layer: Layer, grain: Sequence[str]) -> dict[str, str]:
+    """What assets can be searched and selected by: their layer, what one row or file is, and personal data."""
+    return {
+        "ecommerce/layer": layer.name,
+        "ecommerce/grain": ".".join(grain),
+        "ecommerce/personal_data": "yes" if layer.holds_personal_data else "no",
+    }
+
+
+def code_version(files: Sequence[Path]) -> str | None:
+    """A short digest of some text files, the same on every platform; None for no file."""
+    if not files:
+        return None
+    texts = [path.read_bytes().replace(b"\r\n", b"\n") for path in files]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:12]
+
+
+def table_column_lineage(lineage: Lineage) -> TableColumnLineage:
+    """The sources of a table's columns as Dagster understands them."""
+    return TableColumnLineage(
+        {
+            column: [TableColumnDep(table_key(source), name) for source, name in sources]
+            for column, sources in lineage.items()
+        }
+    )
+
+
+def code_references(files: Mapping[str, Path]) -> dict[str, CodeReferencesMetadataValue]:
+    """The files that make an asset, by what each is, as links in the UI."""
     return {
         "dagster/code_references": CodeReferencesMetadataValue(
-            code_references=[LocalFileCodeReference(file_path=str(path), line_number=1) for path in files]
+            code_references=[
+                LocalFileCodeReference(file_path=str(path), line_number=1, label=f"{what}: {path.name}")
+                for what, path in files.items()
+            ]
         )
     }
 
+
+ASSETS = PROJECT_DIR / "ecommerce_platform" / "assets"
+"""One module per layer."""
 
 SCOPE_FILE = "sql/scope/SCHEMA/TABLE.sql"
 
@@ -83,15 +143,22 @@ def table_asset(
         extra_parameters: called before the table is filled; gives parameters of the SELECT beside the
             days, or raises where the table must not be filled.
     """
-    files = [transform_path(table), *filter(None, [scope_path(table)])]
-    if bool(write.scope) != (len(files) > 1):
+    scope = scope_path(table)
+    if bool(write.scope) != (scope is not None):
         raise ValueError(f"{table}: a table with columns of a scope has a file {SCOPE_FILE}, and the other way round")
-    spec = spec_of(table, description, write, *files, is_daily=is_daily)
+    files = {
+        "Transform": transform_path(table),
+        **({"Scope": scope} if scope is not None else {}),
+        "Asset": ASSETS / f"{table.split('.')[0]}.py",
+    }
+    spec = spec_of(table, description, write, files, is_daily=is_daily)
 
     @asset(
         key=spec.key,
         description=spec.description,
         group_name=spec.group_name,
+        tags=spec.tags,
+        code_version=spec.code_version,
         owners=spec.owners,
         kinds=spec.kinds,
         metadata=spec.metadata,

@@ -19,6 +19,10 @@ from ecommerce_platform.settings import SQL_DIR
 MANIFEST = SQL_DIR / "manifest.json"
 
 
+Lineage = Mapping[str, tuple[tuple[str, str], ...]]
+"""For each column of a table, the columns (schema.table, column) that it is computed from."""
+
+
 class ManifestError(RuntimeError):
     """The manifest does not know a table, or cannot be read."""
 
@@ -52,6 +56,7 @@ class Entry:
         key: the columns of its primary key.
         reads: the tables that its SELECT and its scope read; None where it has no transformation.
         contract: what its rows are judged by, where a database says the same of it.
+        lineage: the sources of its columns; None where it has no transformation.
         comment: what a row of the table is.
         references: its foreign keys.
     """
@@ -61,6 +66,7 @@ class Entry:
     key: tuple[str, ...]
     reads: tuple[str, ...] | None
     contract: Contract
+    lineage: Lineage | None = None
     comment: str | None = None
     references: tuple[ForeignKey, ...] = ()
 
@@ -108,6 +114,9 @@ def to_json(entry: Entry) -> dict[str, Any]:
         "unique": [list(names) for names in entry.facts.unique],
         "checks": list(entry.facts.checks),
         "reads": None if entry.reads is None else list(entry.reads),
+        "lineage": None
+        if entry.lineage is None
+        else {column: [f"{table}.{name}" for table, name in sources] for column, sources in entry.lineage.items()},
         "contract": {
             "rules": list(contract.rules),
             "enforced": list(contract.enforced),
@@ -139,8 +148,16 @@ def from_json(held: Mapping[str, Any]) -> Entry:
             "\n".join(contract["whole"]),
             "\n".join(contract["of_days"]),
         ),
+        lineage=_lineage(held["lineage"]),
         comment=held["comment"],
         references=tuple(
             ForeignKey(tuple(key["columns"]), key["table"], tuple(key["referenced"])) for key in held["references"]
         ),
     )
+
+
+def _lineage(held: Mapping[str, list[str]] | None) -> Lineage | None:
+    if held is None:
+        return None
+    pairs = {column: [source.rpartition(".") for source in sources] for column, sources in held.items()}
+    return {column: tuple((table, name) for table, _, name in sources) for column, sources in pairs.items()}

@@ -136,7 +136,7 @@ def titles(message: dict) -> list[str]:
 
 def test_nothing_is_said_while_nothing_is_wrong(watched: Watched, webhook: Webhook) -> None:
     watched.run()
-    assert watched.tick() == "0 open, 0 new, 0 solved"
+    assert watched.tick() == "0 open, 0 new, 0 resolved"
     assert webhook.requests == 0
 
 
@@ -156,10 +156,10 @@ def test_a_failed_run_is_reported_once_with_a_link_and_closed_by_a_success(watch
     watched.tick()
     assert len(webhook.messages) == 1  # another day's success resolves nothing
     watched.run(1, 3)
-    assert watched.tick() == "0 open, 0 new, 1 solved"
+    assert watched.tick() == "0 open, 0 new, 1 resolved"
     watched.tick()
     assert len(webhook.messages) == 2
-    assert titles(webhook.messages[1])[0].startswith(":white_check_mark: Solved: *<")
+    assert titles(webhook.messages[1])[0].startswith(":white_check_mark: Resolved: *<")
 
 
 def test_a_failed_check_is_reported_and_closed_when_it_passes(watched: Watched, webhook: Webhook) -> None:
@@ -177,7 +177,7 @@ def test_a_failed_check_is_reported_and_closed_when_it_passes(watched: Watched, 
     watched.bad_rows = 0
     watched.run()
     watched.tick()
-    assert webhook.messages[1]["blocks"][0]["text"]["text"] == "E-commerce platform: 2 solved"
+    assert webhook.messages[1]["blocks"][0]["text"]["text"] == "E-commerce platform: 2 resolved"
 
 
 def test_a_check_that_passes_over_another_day_closes_nothing(watched: Watched, webhook: Webhook) -> None:
@@ -186,9 +186,9 @@ def test_a_check_that_passes_over_another_day_closes_nothing(watched: Watched, w
     watched.tick()
     watched.bad_rows = 0
     watched.run(2)
-    assert watched.tick() == "2 open, 0 new, 0 solved"
+    assert watched.tick() == "2 open, 0 new, 0 resolved"
     watched.run(1)
-    assert watched.tick() == "0 open, 0 new, 2 solved"
+    assert watched.tick() == "0 open, 0 new, 2 resolved"
 
 
 def test_a_database_that_does_not_answer_is_reported_and_cures_no_check(
@@ -199,12 +199,12 @@ def test_a_database_that_does_not_answer_is_reported_and_cures_no_check(
     watched.tick()
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", "postgresql://nobody:secret-word@127.0.0.1:1/nothing")
     load_settings.cache_clear()
-    assert watched.tick() == "3 open, 1 new, 0 solved"
+    assert watched.tick() == "3 open, 1 new, 0 resolved"
     assert "The database does not answer" in titles(webhook.messages[-1])[0]
     assert "secret-word" not in json.dumps(webhook.messages)
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", database_url)
     load_settings.cache_clear()
-    assert watched.tick() == "2 open, 0 new, 1 solved"
+    assert watched.tick() == "2 open, 0 new, 1 resolved"
 
 
 def test_lost_freshness_is_reported_and_closed_when_it_is_back(watched: Watched, webhook: Webhook) -> None:
@@ -229,9 +229,9 @@ def test_a_webhook_that_is_down_stops_nothing_and_hears_it_later(
     webhook.status = 503
     watched.fails = True
     watched.run()
-    assert watched.tick() == "1 open, 1 new, 0 solved"
+    assert watched.tick() == "1 open, 1 new, 0 resolved"
     assert webhook.requests == 3  # the first attempt and two retries
-    assert watched.tick() == "1 open, 0 new, 0 solved"
+    assert watched.tick() == "1 open, 0 new, 0 resolved"
     said = capfd.readouterr().err
     assert "Run failed: daily, 2024-01-01" in said
     assert "Alerts are not delivered, and will be sent again: the webhook at 127.0.0.1" in said
@@ -266,5 +266,5 @@ def test_without_a_webhook_an_incident_is_logged_once(
 def test_the_platforms_own_sensor_looks_at_every_table_and_check(webhook: Webhook) -> None:
     with DagsterInstance.ephemeral() as instance, build_sensor_context(instance=instance, definitions=defs) as context:
         said = alerts(context)
-    assert said.skip_message == "0 open, 0 new, 0 solved"  # type: ignore[union-attr]
+    assert said.skip_message == "0 open, 0 new, 0 resolved"  # type: ignore[union-attr]
     assert "alerts" in [sensor.name for sensor in definitions.build_definitions().sensors or ()]

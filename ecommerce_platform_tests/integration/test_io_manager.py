@@ -9,10 +9,11 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from ecommerce_platform.io_managers import Merge, PostgresConnection, Query, ReplaceSlice, WriteError
+from ecommerce_platform.io_managers import Merge, PostgresConnection, Query, ReplaceSlice, WriteError, postgres
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.io_managers.postgres import read_arrow, read_frame
 from ecommerce_platform.io_managers.writes import describe, write
+from ecommerce_platform_tests.harness import Platform, customer, day, order, product
 
 KEYED = Merge(key=("category",))
 COLUMNS = ("category", "orders", "units", "revenue", "cost", "profit", "profit_margin", "revenue_share")
@@ -45,6 +46,44 @@ def test_a_merge_counts_what_it_inserts_updates_deletes_and_leaves(database_url:
     changed = put(database_url, pa.concat_tables([rows("A"), rows("B", "D", revenue="11.00")]))
     assert (changed.inserted, changed.updated, changed.deleted, changed.unchanged) == (1, 1, 1, 1)
     assert stored(database_url) == {"A": "10.00", "B": "11.00", "D": "11.00"}
+
+
+def test_a_write_of_a_whole_table_knows_its_rows_and_of_a_slice_those_of_its_days(platform: Platform) -> None:
+    """dagster/row_count and dagster/partition_row_count come from the write, without a count of a large table."""
+    assert put(platform.url, rows("A", "B", "C")).total == 3
+    platform.export(1, customers=[customer(1), customer(2)], transactions=[order(1), order(2, 2)], products=[product()])
+    platform.export(2, customers=[customer(1, on=2, city="Dallas")], transactions=[order(2, 2, on=2), order(3, on=2)])
+    first = platform.run(1, 2)
+    assert first["staging.customers"].by_day == {day(1): 2, day(2): 1}
+    assert first["staging.transaction_items"].by_day == {day(1): 0, day(2): 0}
+    assert first["production.customers"].by_day == {day(1): 1, day(2): 1}
+    assert first["production.transactions"].by_day == {day(1): 1, day(2): 2}
+    assert first["production.transactions"].total == 3
+    assert first["warehouse.dim_payment"].total == 2
+    assert first["warehouse.dim_payment"].by_day == {}
+    # Order 2 comes back to the first day, and the second day keeps one.
+    platform.export(2, transactions=[order(3, on=2)])
+    again = platform.run(2)
+    assert again["production.transactions"].by_day == {day(2): 1}
+    assert again["production.transactions"].total is None
+    held = "select partition_date, count(*) from production.transactions group by 1 order by 1"
+    assert platform.rows(held) == [(day(1), 2), (day(2), 1)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(8 * 2**20, {"dagster/row_count": 3}), (0, {"estimated_row_count": 3})]
+)
+def test_a_table_is_counted_while_it_is_small_and_an_estimate_is_called_one(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, limit: int, expected: dict[str, int]
+) -> None:
+    put(database_url, rows("A", "B", "C"))
+    monkeypatch.setattr(postgres, "COUNTED_UP_TO", limit)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("analyze analytics.category_sales")
+    with PostgresConnection(url=database_url, role="loader").connect() as connection:
+        table = describe(connection, "analytics", "category_sales")
+        assert postgres._row_count(connection, table, None) == expected
+        assert postgres._row_count(connection, table, 7) == {"dagster/row_count": 7}
 
 
 def test_an_empty_frame_empties_the_table(database_url: str) -> None:
