@@ -27,8 +27,9 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
+from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.modes import Merge, Query, Window, WriteResult, write_mode
-from ecommerce_platform.io_managers.writes import describe, write
+from ecommerce_platform.io_managers.writes import write
 from ecommerce_platform.tables.asset import table_query
 from ecommerce_platform.tables.lineage import tables_read
 from ecommerce_platform.tables.loaded_days import covers_all_days

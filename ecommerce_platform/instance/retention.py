@@ -33,7 +33,7 @@ from psycopg import sql
 
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform.io_managers.writes import locked, transaction
+from ecommerce_platform.io_managers.locks import locked, transaction
 from ecommerce_platform.settings import Settings
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]

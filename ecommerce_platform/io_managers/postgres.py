@@ -32,6 +32,7 @@ from psycopg import sql
 
 from ecommerce_platform.io_managers.change_log import read_up_to
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
+from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.modes import (
     Merge,
     Query,
@@ -43,7 +44,7 @@ from ecommerce_platform.io_managers.modes import (
     write_mode,
 )
 from ecommerce_platform.io_managers.partition_metadata import add_partition_metadata
-from ecommerce_platform.io_managers.writes import describe, write
+from ecommerce_platform.io_managers.writes import write
 
 
 @dataclass(frozen=True)

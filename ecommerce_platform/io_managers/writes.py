@@ -10,14 +10,12 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 
 import pyarrow as pa
-from psycopg import IsolationLevel, sql
+from psycopg import IsolationLevel
 from psycopg.errors import SerializationFailure
 
-from ecommerce_platform.io_managers.bulk import as_owner
 from ecommerce_platform.io_managers.change_log import (
     NEVER,
     consequences,
@@ -27,69 +25,11 @@ from ecommerce_platform.io_managers.change_log import (
     watermarks_of,
 )
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.merge import Merging, estimated_rows, sources_read
+from ecommerce_platform.io_managers.locks import locked, transaction
+from ecommerce_platform.io_managers.merge import Merging, sources_read
 from ecommerce_platform.io_managers.modes import Merge, Query, ReplaceSlice, Table, Window, WriteError, WriteResult
 from ecommerce_platform.io_managers.slices import replace_slice
-
-ANALYZE_FROM_ROWS = 100
-"""A write that changes at least this many rows, or all, and a tenth of the table, refreshes the planner's statistics.
-
-Without statistics on the 244 rows of loaded days of two months, each day read all of staging: 4.2 s instead of 2.0.
-"""
-
-
-def describe(connection: ClientConnection, schema: str, name: str) -> Table:
-    """Look a table up.
-
-    Raises:
-        WriteError: the table does not exist; only the DDL creates tables.
-    """
-    rows = connection.execute(
-        """
-        select attribute.attname, format_type(attribute.atttypid, attribute.atttypmod)
-        from pg_catalog.pg_attribute as attribute
-        join pg_catalog.pg_class as class on class.oid = attribute.attrelid
-        join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-        where namespace.nspname = %s and class.relname = %s
-            and attribute.attnum > 0 and not attribute.attisdropped and attribute.attgenerated = ''
-        order by attribute.attnum
-        """,
-        (schema, name),
-    ).fetchall()
-    if not rows:
-        raise WriteError(f"{schema}.{name}: no such table; apply the DDL first")
-    return Table(schema, name, dict(rows))
-
-
-@contextmanager
-def locked(connection: ClientConnection, tables: Sequence[str]) -> Generator[None]:
-    """Block other writers of these tables. All writers take the locks in the same order, so they cannot deadlock.
-
-    The locks are taken before the transaction begins, so that its snapshot includes the previous writer's commit, and
-    released after its commit, so that the entries of a log are committed in the order of their positions.
-    """
-    with ExitStack() as stack:
-        for table in sorted(set(tables)):
-            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"write {table}",))
-            stack.callback(_unlock, connection, table)
-        yield
-
-
-@contextmanager
-def transaction(
-    connection: ClientConnection, level: IsolationLevel = IsolationLevel.REPEATABLE_READ
-) -> Generator[None]:
-    """A transaction, repeatable read by default, with deferred constraints."""
-    connection.isolation_level = level
-    with connection.transaction():
-        connection.execute("set constraints all deferred")
-        yield
-
-
-def _unlock(connection: ClientConnection, table: str) -> None:
-    # A closed connection holds no lock.
-    if not connection.closed and not connection.broken:
-        connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (f"write {table}",))
+from ecommerce_platform.io_managers.statistics import refresh_statistics
 
 
 def write(
@@ -132,7 +72,7 @@ def write(
             by_day = Counter[dt.date]()
             for (day, _), count in loads.items():
                 by_day[day] += count
-            _refresh_statistics(connection, table, counts)
+            refresh_statistics(connection, table, counts)
     else:
         # Deleting rows may also delete or change rows of other tables, so those are locked, too.
         acting = consequences(connection, table)
@@ -147,7 +87,7 @@ def write(
                 if read_up_to:
                     _require_newer(connection, name, read_up_to)
                     move_watermarks(connection, name, read_up_to)
-            _refresh_statistics(connection, table, counts)
+            refresh_statistics(connection, table, counts)
     inserted, updated, deleted, arrived = (counts.get(operation, 0) for operation in "IUDA")
     unchanged, seconds = arrived - inserted - updated, time.monotonic() - begin
     days = {day: by_day.get(day, 0) for day in window.days} if isinstance(mode, ReplaceSlice) or mode.slice else {}
@@ -163,15 +103,3 @@ def _require_newer(connection: ClientConnection, name: str, read_up_to: Mapping[
     known = watermarks_of(connection, name)
     if any(position < known.get(source, NEVER) for source, position in read_up_to.items()):
         raise SerializationFailure(f"{name}: another writer has stored newer rows; read again")
-
-
-def _refresh_statistics(connection: ClientConnection, table: Table, counts: Mapping[str, int]) -> None:
-    changed = sum(counts.get(operation, 0) for operation in "IUD")
-    if not changed:
-        return
-    rows = estimated_rows(connection, table)
-    if changed * 10 < rows or changed < min(rows, ANALYZE_FROM_ROWS):
-        return
-    # Before PostgreSQL 17, only the owner may ANALYZE. The end of the transaction always restores the role.
-    with connection.transaction(), as_owner(connection):
-        connection.execute(sql.SQL("analyze {}").format(table.identifier))

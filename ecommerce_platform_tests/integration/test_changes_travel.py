@@ -18,8 +18,9 @@ from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.verify import matches_transform
 from ecommerce_platform.io_managers import Merge, PostgresConnection, Window
 from ecommerce_platform.io_managers.change_log import behind, consequences, logs_of, register, sources_of
+from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.postgres import read_frame
-from ecommerce_platform.io_managers.writes import describe, write
+from ecommerce_platform.io_managers.writes import write
 from ecommerce_platform.tables.loaded_days import note_what_is_expected, what_is_loaded
 from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product, table_assets
 

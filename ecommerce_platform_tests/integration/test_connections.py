@@ -12,7 +12,7 @@ import pytest
 
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
-from ecommerce_platform.io_managers.writes import locked, transaction
+from ecommerce_platform.io_managers.locks import locked, transaction
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from ecommerce_platform.io_managers import Merge, PostgresConnection, Query, ReplaceSlice, WriteError, postgres
+from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.io_managers.postgres import read_arrow, read_frame
-from ecommerce_platform.io_managers.writes import describe, write
+from ecommerce_platform.io_managers.writes import write
 from ecommerce_platform_tests.harness import Platform, customer, day, order, product
 
 KEYED = Merge(key=("category",))
