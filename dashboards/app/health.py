@@ -12,7 +12,7 @@ from dashboards.app.chart_data import Answer, Column, KpiAnswer
 from dashboards.app.snapshot import reading
 from ecommerce_platform.checks.freshness import latest_expected_day
 from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_checks, last_results, worst_by_check
-from ecommerce_platform.feeds.folder_check import spans_of
+from ecommerce_platform.feeds.days import spans_of
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.layers import LATE_AFTER, LAYERS, STALE_AFTER
 

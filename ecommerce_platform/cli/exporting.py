@@ -60,7 +60,8 @@ def source_check(folder: Path, as_json: bool) -> None:
     they are rejected one by one (ecommerce-platform rejects).
     """
     from ecommerce_platform.feeds.columns import FEEDS
-    from ecommerce_platform.feeds.folder_check import check_folder, days_of_feed
+    from ecommerce_platform.feeds.days import days_of_feed
+    from ecommerce_platform.feeds.folder_check import check_folder
 
     with progress_bar() as progress:
         task = progress.add_task("reading", total=sum(len(days_of_feed(folder, feed)[0]) for feed in FEEDS))

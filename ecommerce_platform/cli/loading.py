@@ -115,7 +115,7 @@ def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) 
     Returns:
         Whether nothing was refused and nothing else failed.
     """
-    from ecommerce_platform.feeds.folder_check import spans_of
+    from ecommerce_platform.feeds.days import spans_of
 
     # Large parts first, so that good days are loaded before the last bad day is found.
     waiting, refused, has_succeeded = deque(ranges), 0, True
@@ -143,7 +143,7 @@ def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) 
 def last_landed_day(settings: Settings, end: dt.date) -> dt.date:
     """The last day up to ``end`` that has a file in the landing folder: a user's own exports may end earlier."""
     from ecommerce_platform.feeds.columns import FEEDS
-    from ecommerce_platform.feeds.folder_check import days_of_feed
+    from ecommerce_platform.feeds.days import days_of_feed
 
     landed = [
         day for feed in FEEDS for day in days_of_feed(settings.landing, feed)[0] if settings.first_day <= day <= end

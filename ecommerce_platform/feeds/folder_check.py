@@ -7,7 +7,6 @@ a row (sql/ddl/060_rules.sql); the value rules here need only the text of a valu
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -18,15 +17,13 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ecommerce_platform.feeds.columns import BLANKS, FEEDS
+from ecommerce_platform.feeds.days import days_of_feed, visible_names, spans_of
 from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name
 from ecommerce_platform.feeds.reader import read_feed_file
 from ecommerce_platform.feeds.values import SEVERAL, SHARE, VALUE_RULES, ValueRule
 
 # pyarrow creates its functions at import time, so a type checker cannot see them.
 pc: Any = pyarrow.compute
-
-
-_DAY_FILE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})\.csv")
 
 
 @dataclass(frozen=True)
@@ -146,22 +143,6 @@ class FolderCheck:
         }
 
 
-def days_of_feed(folder: Path, feed: str) -> tuple[list[dt.date], list[str]]:
-    """The days that have a file in ``folder/feed``, in order, and the other names in it, except hidden ones.
-
-    Raises:
-        OSError: the folder cannot be read; a missing folder has no days.
-    """
-    days, others = [], []
-    for name in _names(folder / feed):
-        day = _day_of(name)
-        if day is None:
-            others.append(name)
-        else:
-            days.append(day)
-    return days, others
-
-
 def check_day(folder: Path, feed: str, day: dt.date) -> FileCheck:
     """Read one file and check its values."""
     path = feed_file_name(folder, feed, day)
@@ -189,33 +170,8 @@ def check_folder(folder: Path, follow: Callable[[FileCheck], None] = lambda _: N
             checks.append(check_day(folder, feed, day))
             follow(checks[-1])
         feeds.append(_summary(folder, feed, checks, ignored, sorted(set(span) - set(days))))
-    others = tuple(name for name in _names(folder) if name not in FEEDS)
+    others = tuple(name for name in visible_names(folder) if name not in FEEDS)
     return FolderCheck(folder, tuple(feeds), others)
-
-
-def spans_of(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
-    """Sorted days as contiguous ranges, each with its first and last day."""
-    spans: list[tuple[dt.date, dt.date]] = []
-    for day in days:
-        if spans and day - spans[-1][1] == dt.timedelta(days=1):
-            spans[-1] = (spans[-1][0], day)
-        else:
-            spans.append((day, day))
-    return spans
-
-
-def _names(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _day_of(name: str) -> dt.date | None:
-    match = _DAY_FILE.fullmatch(name)
-    try:
-        return dt.date.fromisoformat(match.group(1)) if match else None
-    except ValueError:
-        return None
 
 
 def _range_of(days: Iterable[dt.date]) -> tuple[dt.date, ...]:

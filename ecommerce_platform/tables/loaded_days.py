@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import psycopg
 
-from ecommerce_platform.feeds.folder_check import spans_of
+from ecommerce_platform.feeds.days import spans_of
 from ecommerce_platform.io_managers.change_log import EVERYTHING, behind, forget_other_readers
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window

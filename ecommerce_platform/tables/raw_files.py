@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.folder_check import days_of_feed
+from ecommerce_platform.feeds.days import days_of_feed
 from ecommerce_platform.feeds.landing import Taken, days_landed_again
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.settings import Settings
