@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ecommerce_platform.feeds.columns import BLANKS, FEEDS
-from ecommerce_platform.feeds.days import days_of_feed, visible_names, spans_of
+from ecommerce_platform.feeds.days import days_of_feed, spans_of, visible_names
 from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name
 from ecommerce_platform.feeds.reader import read_feed_file
 from ecommerce_platform.feeds.values import SEVERAL, SHARE, VALUE_RULES, ValueRule
