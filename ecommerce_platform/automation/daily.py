@@ -44,7 +44,7 @@ daily_job = define_asset_job(
 
 
 def what_is_loaded_now() -> Loaded:
-    """What the platform's database says is loaded; a day of which another file has landed since is not."""
+    """What is loaded according to the database, without the days for which a newer file has landed."""
     with Database(role="loader").connect() as connection:
         return what_is_loaded(connection).without(days_with_a_new_file(connection, load_settings()))
 
@@ -69,7 +69,7 @@ def days_to_request(
 
 
 def days_under_way(instance: DagsterInstance) -> set[str]:
-    """The days, as partition keys, that an unfinished run of the daily job is about: waiting, or on."""
+    """The days, as partition keys, that an unfinished run of the daily job is about, queued or in progress."""
     unfinished = [
         DagsterRunStatus.QUEUED,
         DagsterRunStatus.NOT_STARTED,
@@ -96,7 +96,7 @@ def days_under_way(instance: DagsterInstance) -> set[str]:
     " see ECOMMERCE_CATCH_UP_DAYS).",
 )
 def every_day(context: ScheduleEvaluationContext):
-    """One run per missing day, oldest first."""
+    """One run per day that has not passed, oldest first; one for yesterday where tables are behind."""
     settings = load_settings()
     fail_orphaned_runs(context.instance)
     today = context.scheduled_execution_time.astimezone(dt.UTC).date()
@@ -105,7 +105,7 @@ def every_day(context: ScheduleEvaluationContext):
     days = days_to_request(today, what_is_loaded_now(), under_way, settings.first_day, settings.catch_up_days)
     if not days:
         return SkipReason("No day is missing.")
-    # The tick's date is part of the key: a day that failed is asked for again tomorrow, not never.
+    # The tick's date is part of the key: the next day's tick requests a failed day again.
     return [
         RunRequest(run_key=f"{day}@{today}", partition_key=day.isoformat(), tags=days_tag(day, day)) for day in days
     ]

@@ -1,8 +1,9 @@
 """The contract of a table: its pandera schema as one SQL statement, evaluated in the database.
 
-A run over some days checks only their rows if the table has a ``partition_date``, sums sales by day or month, or is
-about customers. A few failing rows are fetched, by key, only for a failing rule. Rules that constraints enforce (a key,
-NOT NULL, a CHECK) are not evaluated again.
+A run over some days checks only their rows if the table has a ``partition_date``, is an ``agg_*`` or ``mart_*`` with
+``sale_date``, ``month_start`` or ``customer_id`` in its key, or holds the versions of customers. A few failing rows are
+fetched, by key, only for a failing rule. Rules that constraints enforce (a key, NOT NULL, a CHECK) are not evaluated
+again.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Merging:
     Attributes:
         connection: the connection, in the transaction.
         table: the table to write.
-        mode: its keys.
+        mode: how to write; see :class:`Merge`.
         window: the days of the run.
         acting: the foreign keys that act when rows are deleted.
         own: the table's change log, if it has one.
@@ -269,7 +269,10 @@ class Merging:
 
 
 def sources_read(table: Table, mode: Merge, rows: Query) -> list[str]:
-    """The tables whose changes affect this one: its sources, and itself if a foreign key may delete rows from it."""
+    """The tables whose changes affect this one: its sources, and itself if it has a scope.
+
+    Deletions elsewhere may remove or change its rows through a foreign key, which its own log then says.
+    """
     names = [name for name in rows.reads if name != table.full_name]
     return [*names, table.full_name] if mode.scope else names
 

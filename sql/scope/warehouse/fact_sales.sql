@@ -1,5 +1,5 @@
--- The orders whose header or lines were inserted, updated, or deleted, and those on a day that now belongs to another version
--- of their customer or product.
+-- Orders whose header or lines changed; sales within the period of a customer or product version that changed; and sales with
+-- an unknown payment method once a new method appears.
 select transaction_id
 from production_transactions_changes
 union

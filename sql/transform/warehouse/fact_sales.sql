@@ -12,6 +12,7 @@ with lines as (
         items.unit_price,
         items.discount_amount,
         items.line_total as revenue,
+        -- The business day of the later of the two files that made this sale, which is not the day of the sale.
         greatest(items.partition_date, orders.partition_date) as partition_date
     from production.transaction_items as items
     inner join production.transactions as orders on items.transaction_id = orders.transaction_id
