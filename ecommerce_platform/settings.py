@@ -64,6 +64,17 @@ def _web_url(url: str | None) -> str | None:
     return url
 
 
+def _repository_url(url: str | None) -> str | None:
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if re.search(r"[\s\x00-\x1f\x7f<>\"']", url) or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be the http or https URL of a repository")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must not contain a user, a query or a fragment: it becomes part of links")
+    return url
+
+
 def _host_names(text: str) -> str:
     for name in _listed(text):
         if not re.fullmatch(r"[0-9A-Za-z._-]{1,253}", name):
@@ -157,7 +168,7 @@ class Settings(BaseSettings):
     alert_webhook_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(_web_url)] = Field(
         None, examples=["https://hooks.example.com/services/T/B/x"], repr=False, validate_default=True
     )
-    repository_url: Annotated[str | None, AfterValidator(_web_url)] = Field(
+    repository_url: Annotated[str | None, AfterValidator(_repository_url)] = Field(
         None, examples=["https://github.com/example/shop"]
     )
     repository_branch: str = Field(

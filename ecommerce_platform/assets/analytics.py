@@ -47,7 +47,7 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
     """An extract: sql/transform/analytics/NAME.sql as a DataFrame, stored in analytics.NAME and as a CSV file."""
     table = f"analytics.{name}"
     select = transform_path(table)
-    files = {"Transform": select, "Asset": Path(__file__)}
+    files = {"Transform": select, "Asset": Path(__file__).resolve()}
     spec = spec_of(table, description, Merge(key=key), files, is_daily=False)
 
     @asset(

@@ -68,7 +68,7 @@ def report_asset(
         summary: what a person should see of it first, in Markdown; it is kept with each event, so it is short.
     """
     table = f"monitoring.{name}"
-    spec = spec_of(table, description, Merge(key=key), {"Asset": Path(__file__)}, is_daily=False)
+    spec = spec_of(table, description, Merge(key=key), {"Asset": Path(__file__).resolve()}, is_daily=False)
 
     @asset(
         key=spec.key,

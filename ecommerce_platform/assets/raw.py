@@ -50,7 +50,7 @@ def raw_asset(feed: str) -> AssetsDefinition:
         partitions_def=daily,
         backfill_policy=one_run,
         deps=[SHOP],
-        metadata={"columns": ", ".join(FEEDS[feed]), **code_references({"Asset": Path(__file__)})},
+        metadata={"columns": ", ".join(FEEDS[feed]), **code_references({"Asset": Path(__file__).resolve()})},
         pool=f"raw.{feed}",
     )
     def build(context: AssetExecutionContext, source: Source, database: Database) -> MaterializeResult:
@@ -120,8 +120,8 @@ def _notes(feed: str, exports: Mapping[dt.date, Export]) -> Iterator[str]:
             unknown.setdefault(column, day)
     if unknown:
         yield (
-            f"raw.{feed}: {_listed(list(unknown))}: not columns of the feed (first on {min(unknown.values())}); kept in"
-            f" staging.{feed}.extra_columns, used by nothing"
+            f"raw.{feed}: {_listed(list(unknown))}: not columns of the feed (first on {min(unknown.values())}); stored"
+            f" in staging.{feed}.extra_columns and not used"
         )
     kept = [day for day, export in exports.items() if export.is_kept]
     if kept:

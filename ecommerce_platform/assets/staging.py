@@ -31,7 +31,7 @@ def staging_asset(feed: str) -> AssetsDefinition:
         f"staging.{feed}",
         f"Exact text replica of the {feed.replace('_', ' ')} files: one row per record, with its file and row.",
         STAGED,
-        {"Asset": Path(__file__)},
+        {"Asset": Path(__file__).resolve()},
         is_daily=True,
         # The columns of the file; the others tell where a row came from.
         lineage={column: ((f"raw.{feed}", column),) for column in FEEDS[feed]},

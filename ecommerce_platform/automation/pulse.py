@@ -87,12 +87,12 @@ class TickWatch:
             failing.append(Incident(TICKS, "Dagster has stopped working", text, f"{self._ui}/deployment/daemons"))
         look = compare(self._book, failing, (), now)
         for incident in look.opened:
-            self._say(f"{incident.title}. {incident.detail} Is the daemon alive? {incident.link}")
+            self._say(f"{incident.title}. {incident.detail} Check that the daemon is running: {incident.link}")
         for _ in look.closed:
-            self._say("Sensors tick again.")
+            self._say("Sensors are ticking again.")
         self._book = look.book
         try:
             self._book = deliver(look.book, self._webhook)
         except WebhookError as error:
-            self._say(f"An alert is not delivered, and will be sent again: {error}")
+            self._say(f"An alert could not be delivered and will be sent again: {error}")
         return not why

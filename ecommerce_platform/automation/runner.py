@@ -176,10 +176,10 @@ def _why_it_never_began(instance: DagsterInstance, run_id: str) -> str:
         event = record.event_log_entry.dagster_event
         data = event.job_failure_data if event is not None else None
         if data is not None and data.error is not None:
-            return f"The run could not go on: {' '.join(data.error.message.split())}"
+            return f"The run failed before any of its steps: {' '.join(data.error.message.split())}"
         if event is not None and event.message:
-            return f"The run could not go on: {event.message}"
-    return "The run could not go on, and Dagster does not say why: its page in the UI may show more."
+            return f"The run failed before any of its steps: {event.message}"
+    return "The run failed before any of its steps, and Dagster recorded no reason. See its page in the UI."
 
 
 def _explain(event: DagsterEvent) -> str:

@@ -72,7 +72,7 @@ def alerts(context: SensorEvaluationContext):
     try:
         book = deliver(book, settings.alert_webhook_url)
     except WebhookError as error:
-        context.log.error(f"Alerts are not delivered, and will be sent again: {error}")
+        context.log.error(f"Alerts could not be delivered and will be sent again: {error}")
     context.update_cursor(book.to_text())
     return SkipReason(f"{len(book.incidents)} open, {len(look.opened)} new, {len(look.closed)} resolved")
 
@@ -147,7 +147,7 @@ def _failed_steps(instance: DagsterInstance, run: DagsterRun) -> str:
     records = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.STEP_FAILURE).records
     steps = sorted({record.event_log_entry.step_key or "" for record in records})
     tables = [step.removeprefix("check__").replace("__", ".") for step in steps]
-    return f"Failed: {', '.join(dict.fromkeys(tables))}." if tables else "Its process ended before the run did."
+    return f"Failed: {', '.join(dict.fromkeys(tables))}." if tables else "The process that executed the run exited."
 
 
 def _checks(database: PostgresConnection, ui: str) -> tuple[list[Incident], bool]:

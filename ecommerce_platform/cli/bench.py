@@ -1,5 +1,7 @@
 """``ecommerce-platform bench``: compares the platform with plain SQL, on the same files and the same server.
 
+Longer than other modules: it is one measurement, in the order in which it happens.
+
 Both start from the exported CSV files and an empty database with all tables, and end with all tables filled, keyed and
 indexed: (a) the platform in a new process, including Dagster, checks and extracts, and (b) sql/baseline run by psql
 with ``\\copy``, without Dagster or checks. At the end, the contents of both are compared by checksum. The benchmark

@@ -31,7 +31,7 @@ MOST_REFUSED = 10
 
 
 @click.command()
-@click.option("--start", type=Day(), required=True, help="First business day, YYYY-MM-DD.")
+@click.option("--start", type=Day(), required=True, help="First business day: YYYY-MM-DD, or yesterday.")
 @click.option("--end", type=Day(), required=True, help="Last business day (inclusive).")
 @click.option("--select", help="Assets, as Dagster selects them: 'group:warehouse', 'key:\"staging/customers\"+'.")
 @one_clear_error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import psycopg
 import pyarrow as pa
 import pyarrow.csv
 from dagster import (
@@ -156,7 +157,7 @@ READ_UP_TO = "read_up_to"
 ROW_COUNT = "dagster/row_count"
 PARTITION_ROW_COUNT = "dagster/partition_row_count"
 ESTIMATED_ROW_COUNT = "estimated_row_count"
-COUNTED_UP_TO = 8 * 2**20
+COUNTED_BYTES = 8 * 2**20
 """A table of at most so many bytes is counted after a write that saw only a part of it: a few milliseconds, however
 long the history is."""
 _PANDAS_TYPES: dict[pa.DataType, Any] = {
@@ -272,20 +273,25 @@ class _PandasHandler(_Handler):
 
 
 def _row_count(connection: ClientConnection, table: Table, total: int | None) -> dict[str, int]:
-    """How many rows a table holds: what its write has seen, or a count, or, where counting is not cheap, an estimate.
+    """How many rows a table holds: what its write has seen, or a count, or, if counting is not cheap, an estimate.
 
-    ``dagster/row_count`` is always exact. The estimate of the planner is given under a name that says so.
+    The rows are committed, so a count that fails must not fail the step: it is then left out.
     """
     if total is not None:
         return {ROW_COUNT: total}
-    row = connection.execute(
-        "select pg_relation_size(oid), reltuples::bigint from pg_catalog.pg_class where oid = %s::regclass",
-        (table.full_name,),
-    ).fetchone()
-    size, estimate = row or (0, -1)
-    if size <= COUNTED_UP_TO:
-        counted = connection.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
-        return {ROW_COUNT: counted[0] if counted else 0}
+    try:
+        row = connection.execute(
+            "select relkind = 'r', pg_relation_size(oid), reltuples::bigint from pg_catalog.pg_class"
+            " where oid = %s::regclass",
+            (table.full_name,),
+        ).fetchone()
+        is_plain, size, estimate = row or (False, 0, -1)
+        # A table whose rows lie elsewhere, as in partitions or on other servers, looks empty here.
+        if is_plain and size <= COUNTED_BYTES and (size or estimate <= 0):
+            counted = connection.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
+            return {ROW_COUNT: counted[0] if counted else 0}
+    except psycopg.Error:
+        return {}
     return {ESTIMATED_ROW_COUNT: estimate} if estimate >= 0 else {}
 
 

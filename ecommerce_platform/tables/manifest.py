@@ -78,7 +78,7 @@ def entry(table: str) -> Entry:
         ManifestError: it has none.
     """
     if table not in manifest():
-        raise ManifestError(f"{table} is not in {MANIFEST.name}. Write the manifest anew: ecommerce-platform manifest")
+        raise ManifestError(f"{table} is not in {MANIFEST.name}. Regenerate it with: ecommerce-platform manifest")
     return manifest()[table]
 
 
@@ -97,7 +97,7 @@ def manifest() -> Mapping[str, Entry]:
     try:
         return {table: from_json(held) for table, held in json.loads(MANIFEST.read_bytes()).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ManifestError(f"{MANIFEST}: {error}. Write the manifest anew: ecommerce-platform manifest") from None
+        raise ManifestError(f"{MANIFEST}: {error}. Regenerate it with: ecommerce-platform manifest") from None
 
 
 def to_json(entry: Entry) -> dict[str, Any]:

@@ -19,7 +19,8 @@ def linked(assets: Iterable[Any]) -> list[Any]:
     if settings.repository_url is None:
         return list(assets)
     # Both hosts of repositories that Dagster knows; one of your own usually runs GitLab.
-    is_github = (urlsplit(settings.repository_url).hostname or "").endswith("github.com")
+    host = urlsplit(settings.repository_url).hostname or ""
+    is_github = host == "github.com" or host.endswith(".github.com")
     return list(
         link_code_references_to_git(
             list(assets),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from ecommerce_platform.automation.daily import what_is_loaded_now
 from ecommerce_platform.automation.runner import run_days
 from ecommerce_platform.definitions import defs
+from ecommerce_platform.instance import orphaned_runs
 from ecommerce_platform.instance.orphaned_runs import code_server_folder, fail_orphaned_runs
 from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.resources.database import database_url, embedded_server
@@ -87,9 +89,7 @@ def test_a_load_killed_after_the_sales_is_taken_up_again(instance: DagsterInstan
 
 
 def test_a_run_that_is_alive_is_left_alone(instance: DagsterInstance) -> None:
-    from ecommerce_platform.instance.orphaned_runs import PROCESS_TAG, this_process
-
-    run = instance.create_run_for_job(_daily_job(), tags={PROCESS_TAG: this_process()})
+    run = instance.create_run_for_job(_daily_job(), tags={orphaned_runs.PROCESS_TAG: orphaned_runs.this_process()})
     assert fail_orphaned_runs(instance) == []
     assert instance.get_run_by_id(run.run_id).is_finished is False  # type: ignore[union-attr]
 
@@ -108,6 +108,29 @@ def test_a_launched_run_is_failed_where_its_code_server_was_ours_and_is_gone(
     instance.event_log_storage.claim_concurrency_slot("warehouse.fact_sales", run.run_id, "warehouse__fact_sales")
     assert fail_orphaned_runs(instance) == [run.run_id] * is_orphaned
     assert bool(instance.event_log_storage.get_concurrency_run_ids()) is not is_orphaned
+
+
+@pytest.mark.parametrize("answer", ["listens", "is not ours to enter"])
+def test_a_launched_run_is_left_alone_where_its_code_server_may_be_at_work(
+    instance: DagsterInstance, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with code_server_folder() as folder, socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{folder}/code")
+        if answer == "listens":
+            server.listen()
+        else:
+
+            def refuse(*_: object) -> None:
+                raise PermissionError
+
+            monkeypatch.setattr(socket.socket, "connect", refuse)
+        tags = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": f"{folder}/code"})}
+        assert (
+            orphaned_runs._has_lost_its_worker(
+                instance.create_run_for_job(_daily_job(), tags=tags, status=DagsterRunStatus.STARTED)
+            )
+            is False
+        )
 
 
 def _daily_job():

@@ -234,7 +234,7 @@ def test_a_webhook_that_is_down_stops_nothing_and_hears_it_later(
     assert watched.tick() == "1 open, 0 new, 0 resolved"
     said = capfd.readouterr().err
     assert "Run failed: daily, 2024-01-01" in said
-    assert "Alerts are not delivered, and will be sent again: the webhook at 127.0.0.1" in said
+    assert "Alerts could not be delivered and will be sent again: the webhook at 127.0.0.1" in said
     assert SECRET not in said
     webhook.status = 200
     watched.tick()

@@ -1,5 +1,5 @@
 -- repeatable: comments on platform, change_log and staging, as the data dictionary shows them.
--- They replace those of earlier files, whose text is frozen. Whoever drops a column deletes its line here.
+-- They replace those of earlier files, whose text is frozen. When you drop a column, delete its line here.
 comment on schema platform is 'Platform bookkeeping: applied DDL, slices, watermarks, raw files and check results.';
 comment on schema change_log is 'One change log per table: changes that at least one reader has not read yet.';
 comment on schema staging is 'Exact text replicas of the exported files, one slice per day.';

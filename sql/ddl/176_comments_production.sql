@@ -1,5 +1,5 @@
 -- repeatable: comments on production, as the data dictionary shows them.
--- They replace those of earlier files, whose text is frozen. Whoever drops a column deletes its line here.
+-- They replace those of earlier files, whose text is frozen. When you drop a column, delete its line here.
 comment on schema production is 'Typed, clean 3NF model; the last layer with personal data.';
 
 comment on table production.loaded_days is

@@ -1,5 +1,5 @@
 -- repeatable: comments on warehouse, as the data dictionary shows them.
--- They replace those of earlier files, whose text is frozen. Whoever drops a column deletes its line here.
+-- They replace those of earlier files, whose text is frozen. When you drop a column, delete its line here.
 comment on schema warehouse is 'Star schema with SCD2 history, and its aggregates.';
 
 comment on table warehouse.dim_date is 'One row per calendar day from 2000 to 2099.';

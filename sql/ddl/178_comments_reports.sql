@@ -1,5 +1,5 @@
 -- repeatable: comments on analytics and monitoring, as the data dictionary shows them.
--- They replace those of earlier files, whose text is frozen. Whoever drops a column deletes its line here.
+-- They replace those of earlier files, whose text is frozen. When you drop a column, delete its line here.
 comment on schema analytics is 'Extracts for analysts, also written as CSV files.';
 comment on schema monitoring is 'Reports on data quality, the pipeline and the database.';
 
