@@ -272,6 +272,6 @@ def _explain(fault: object) -> str:
     name = str(fault["loc"][0])
     example = (Settings.model_fields[name].examples or [""])[0]
     message = str(fault["msg"]).removeprefix("Value error, ")
-    secret = name in ("database_url", "alert_webhook_url")
+    secret = name in ("database_url", "alert_webhook_url", "repository_url")
     given = "" if secret else f"{str(fault['input'])[:80]!r}: "
     return f"{PREFIX}{name.upper()}: {given}{message}; for example {PREFIX}{name.upper()}={example}"

@@ -10,7 +10,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.catalogue import catalogue_check
+from ecommerce_platform.checks.results import forget_former_checks
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.change_log import behind
 from ecommerce_platform.postgres.ddl import DDL_DIR, apply_ddl
@@ -161,3 +163,18 @@ def test_a_value_that_was_not_trimmed_before_is_found_by_later_runs(platform: Pl
         "select valid_from, city from production.customer_versions where customer_id = 12 order by 1"
     )
     assert versions == [(day(1), "Austin"), (day(3), "Dallas")]
+
+
+def test_a_failure_of_a_check_that_was_renamed_stays_open(database_url: str) -> None:
+    """`up` forgets the results of checks that no longer exist: an open failure must not disappear with its name."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "insert into platform.check_results"
+            " (table_name, check_name, days, is_whole, severity, passed, rows_tested, violations, description)"
+            " values ('warehouse.fact_sales', 'versions_in_force', '(,)', true, 'ERROR', false, 9, 3, 'wrong')"
+        )
+        connection.execute((DDL_DIR / "171_check_names.sql").read_bytes())
+    forget_former_checks(database_url, table_checks())
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("select check_name, violations from platform.check_results").fetchall()
+    assert rows == [("versions_are_valid_on_sale_date", 3)]

@@ -64,6 +64,11 @@ def test_everything_that_is_written_lies_below_the_data_folder(monkeypatch: pyte
         ("ECOMMERCE_DATABASE_URL_FILE", "/no/such/file"),
         ("ECOMMERCE_ALERT_WEBHOOK_URL_FILE", "/"),
         ("ECOMMERCE_DAGSTER_URL", "dagster.example.com"),
+        ("ECOMMERCE_REPOSITORY_URL", "git@github.com:shop/platform.git"),
+        ("ECOMMERCE_REPOSITORY_URL", "https://user:token@github.com/shop/platform"),
+        ("ECOMMERCE_REPOSITORY_URL", "https://github.com/shop/platform?x=1#y"),
+        ("ECOMMERCE_REPOSITORY_URL", 'https://github.com/shop/"><script>'),
+        ("ECOMMERCE_REPOSITORY_URL", "https://github.com/shop\nplatform"),
         ("ECOMMERCE_RETENTION_DAYS", "13"),
         ("ECOMMERCE_STAGING_RETENTION_DAYS", "1"),
         ("ECOMMERCE_HOST", "a b"),
@@ -93,6 +98,13 @@ def test_a_password_is_never_part_of_a_message(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", "postgres://user:tell-nobody@host/db")
     assert "tell-nobody" not in repr(load_settings())
     assert load_settings().database_url == "postgresql://user:tell-nobody@host/db"
+
+
+def test_a_token_in_the_url_of_the_repository_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECOMMERCE_REPOSITORY_URL", "https://user:tell-nobody@github.com/shop/platform")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "tell-nobody" not in str(caught.value)
 
 
 def test_a_secret_may_come_from_a_file_and_from_there_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
