@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ for _name in [name for name in os.environ if name.startswith("ECOMMERCE_")]:
     del os.environ[_name]
 # Nor the developer's data folder, which may set a different first day.
 os.environ["ECOMMERCE_DATA_DIR"] = tempfile.mkdtemp(prefix="ecommerce-tests-")
+atexit.register(shutil.rmtree, os.environ["ECOMMERCE_DATA_DIR"], ignore_errors=True)
 # Tests that run assets without our instance file must not send telemetry to Dagster.
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -39,6 +38,7 @@ from ecommerce_platform.checks.verify import file_checks, verify, whole_database
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
+from ecommerce_platform_tests.ports import free_port
 
 PARTS = ("ecommerce_platform", "dashboards", "sql", "dagster.yaml", "workspace.yaml", "pyproject.toml", "Makefile")
 SMALL_SHOP = {"ORDERS_PER_DAY": "30", "CUSTOMERS": "150", "PRODUCTS": "40"}
@@ -56,13 +56,6 @@ Seen = TypeVar("Seen")
 def yesterday() -> dt.date:
     """Return the newest day (UTC) that the daily schedule has requested; it ticks 30 minutes after the end of a day."""
     return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=31)).date() - dt.timedelta(days=1)
-
-
-def free_port() -> int:
-    """Return an unused port."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 60, pause: float = 0.2) -> Seen:

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from ecommerce_platform.instance.orphaned_runs import PROCESS_TAG
 from ecommerce_platform.postgres import embedded as embedded_postgres
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform_tests.ports import free_port
 
 COMPOSE = yaml.safe_load((PROJECT_DIR / "docker-compose.yml").read_text(encoding="utf-8"))
 PASSWORDS = {
@@ -46,12 +46,6 @@ query { workspaceOrError { __typename ... on Workspace { locationEntries { name 
     schedules { name scheduleState { status } } sensors { name sensorState { status } } } } } } } } }
 """
 DAEMONS = "query { instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Services:

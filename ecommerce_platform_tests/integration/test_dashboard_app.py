@@ -33,6 +33,7 @@ from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.settings import PROJECT_DIR
 from ecommerce_platform_tests.harness import Platform, customer, line, order, product
+from ecommerce_platform_tests.ports import free_port
 
 
 class Overheard(PostgresConnection):
@@ -174,12 +175,6 @@ def test_a_layer_is_as_fresh_as_its_policy_says(hours: int, state: str) -> None:
 
 
 # Command
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def test_a_taken_port_is_one_clear_error(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
