@@ -36,7 +36,7 @@ up: $(VENV)/.installed-runtime ## Load the days, then serve Dagster and the dash
 	@exec $(CLI) up $(UP_ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests [PYTEST_ARGS=...]
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, SQL, types, and dependencies
 	@status=0; \

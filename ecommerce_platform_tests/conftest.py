@@ -9,9 +9,11 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Tests must not read the developer's settings; this runs before the platform is imported.
 for _name in [name for name in os.environ if name.startswith("ECOMMERCE_")]:
@@ -31,22 +33,32 @@ from ecommerce_platform.shop.exports import feed_csv
 from ecommerce_platform.shop.settings import ShopSettings
 from ecommerce_platform_tests.harness import Platform, day
 
+SHARE_ONE_PLATFORM = ("test_operations", "test_ui")
+"""The files whose tests use the fixture ``served``, in their order."""
+
 TEMPLATE = "platform_template"
 SALES_DAYS = 430
 FAST_AND_UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
+class ByFile(LoadScopeScheduling):
+    """Gives the tests of a file to one process, and those of one served platform, which tell one story, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "served" if Path(file).stem in SHARE_ONE_PLATFORM else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """How pytest-xdist distributes the tests. Its own groups do nothing with this version of pytest."""
+    return ByFile(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its folder. Benchmarks run only if ``-m`` selects them: they take minutes, some an hour.
-
-    When pytest-xdist distributes the tests, tests of the same file stay together, and so do tests that share an
-    expensive fixture.
-    """
+    """Mark each test with its folder. Benchmarks run only if ``-m`` selects them: they take minutes, some an hour."""
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        shared = next((name for name in ("served", "sales") if name in fixtures), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(shared))
         folder = Path(item.path).parent.name
         if folder in ("unit", "integration", "properties", "e2e"):
             item.add_marker(getattr(pytest.mark, folder))
