@@ -21,14 +21,15 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
+from ecommerce_platform.schemas import domains
 
 EPOCH = dt.date(2000, 1, 1)
 """The date that day 0 stands for."""
 
-DISCOUNT_BANDS = ("None", "Up to 10%", "10% to 20%", "Over 20%")
-PRICE_RANGES = ("Budget", "Mid-range", "Premium")
-SEGMENTS = ("VIP", "Regular", "New")
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DISCOUNT_BANDS = tuple(domains.DISCOUNT_BANDS)
+PRICE_RANGES = tuple(domains.PRICE_RANGES)
+SEGMENTS = tuple(reversed(domains.SEGMENTS))
+WEEKDAYS = tuple(domains.DAY_NAMES)
 BUYERS = ("new", "returning")
 
 WEIGHTS = ("revenue", "cost", "discount", "units")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pandera.ibis import Check
 
+from ecommerce_platform.schemas.domains import DAY_NAMES, DISCOUNT_BANDS, PAYMENT_GROUPS, PRICE_RANGES, SEGMENTS
 from ecommerce_platform.schemas.rules import (
     country,
     not_blank,
@@ -15,11 +16,6 @@ from ecommerce_platform.schemas.rules import (
     table_schema,
 )
 from ecommerce_platform.schemas.warehouse import (
-    DAY_NAMES,
-    DISCOUNT_BANDS,
-    PAYMENT_GROUPS,
-    PRICE_RANGES,
-    SEGMENTS,
     SUMS,
     a_day,
     at_least_as_many,

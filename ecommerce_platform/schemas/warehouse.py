@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from pandera.ibis import Check, Column
 
+from ecommerce_platform.schemas.domains import (
+    AGE_GROUPS,
+    BREAKDOWNS,
+    DAY_NAMES,
+    DISCOUNT_BANDS,
+    PAYMENT_GROUPS,
+    PRICE_RANGES,
+    SEGMENTS,
+)
 from ecommerce_platform.schemas.rules import (
     FIRST_DAY,
     LAST_DAY,
@@ -17,14 +26,6 @@ from ecommerce_platform.schemas.rules import (
     rule,
     table_schema,
 )
-
-SEGMENTS = ["New", "Regular", "VIP"]
-AGE_GROUPS = ["Unknown", "Under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
-PRICE_RANGES = ["Budget", "Mid-range", "Premium"]
-PAYMENT_GROUPS = ["Card", "Digital wallet", "Bank transfer", "Other"]
-DISCOUNT_BANDS = ["None", "Up to 10%", "10% to 20%", "Over 20%"]
-BREAKDOWNS = ["category", "payment_method", "segment", "state", "discount_band"]
-DAY_NAMES = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
 a_day = Check.in_range(FIRST_DAY, LAST_DAY)
 state_or_unknown = Check.str_matches(r"^([A-Z0-9]{1,3}|Unknown)$")

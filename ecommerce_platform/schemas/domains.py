@@ -1,0 +1,9 @@
+"""The values of columns that have only a few. The SQL computes them; the schemas and the dashboards know them."""
+
+SEGMENTS = ["New", "Regular", "VIP"]
+AGE_GROUPS = ["Unknown", "Under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
+PRICE_RANGES = ["Budget", "Mid-range", "Premium"]
+PAYMENT_GROUPS = ["Card", "Digital wallet", "Bank transfer", "Other"]
+DISCOUNT_BANDS = ["None", "Up to 10%", "10% to 20%", "Over 20%"]
+BREAKDOWNS = ["category", "payment_method", "segment", "state", "discount_band"]
+DAY_NAMES = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
