@@ -30,8 +30,12 @@ def schema_of(table: str) -> DataFrameSchema:
     """
     module = f"{__name__}.{table.split('.')[0]}"
     try:
-        return vars(import_module(module))[schema_name(table)]
+        schemas = import_module(module)
     except ModuleNotFoundError as error:
-        if error.name == module:
-            raise KeyError(table) from None
-        raise
+        if error.name != module:
+            raise
+        raise KeyError(table) from None
+    schema = getattr(schemas, schema_name(table), None)
+    if schema is None:
+        raise KeyError(table)
+    return schema
