@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -66,97 +66,114 @@ def compile_contract(table: str, facts: TableFacts) -> Contract:
     return Contract(plan.rules, plan.enforced, plan.has_days, plan.count(None), of_days)
 
 
-@dataclass(frozen=True)
+@lru_cache(maxsize=256)
+def plan_of(table: str, facts: TableFacts) -> Plan:
+    """The statements of a contract, including those that show the rows that break a rule."""
+    return Plan(table, facts)
+
+
+@ibis.udf.scalar.builtin(name="hashtextextended")
+def _hashed(text: str, seed: int) -> int:
+    """PostgreSQL's function: sorting a number takes half the time of sorting its text."""
+    raise NotImplementedError
+
+
 class Plan:
-    """The statements of a contract, as functions of the days (start included, end excluded) or None.
+    """The statements of a contract, for some days (start included, end excluded) or None for the whole table.
 
     Attributes:
         rules: the names of the rules, in the order of the counts.
         enforced: the names of the rules that constraints enforce.
         has_days: whether the rows affected by the days of a run can be determined.
-        count: returns one row: rows tested, then the violations of each rule.
-        show: returns some rows that break the rule with the given number.
     """
 
-    rules: tuple[str, ...]
-    enforced: tuple[str, ...]
-    has_days: bool
-    count: Callable[[Any], str]
-    show: Callable[[int, Any], str]
-
-
-@lru_cache(maxsize=256)
-def plan_of(table: str, facts: TableFacts) -> Plan:
-    """The statements of a contract, including those that show the rows that break a rule."""
-
-    @ibis.udf.scalar.builtin(name="hashtextextended")
-    def hashed(text: str, seed: int) -> int:
-        """PostgreSQL's function: sorting a number takes half the time of sorting its text."""
-        raise NotImplementedError
-
-    hash_of: Any = hashed
-    schema = schema_of(table)
-    database, name = table.split(".")
-    types = {column: PostgresType.from_string(type_) for column, type_ in facts.columns}
-    whole = ibis.table(types, name=name, database=database)
-
-    sold, is_customer_history = _sold_column(table), table == CUSTOMER_HISTORY
-
-    def in_files(rows: ir.Table, days: Any) -> ir.Table:
-        return rows.filter(rows[DAY] >= days[0], rows[DAY] < days[1])
-
-    def customers_of(days: Any) -> ir.Column:
-        columns = {DAY: "date", "transaction_id": "int64", BUYER: "int64"}
-        images, orders, lines = (
-            ibis.table({name: columns[name] for name in names}, name=each, database="production")
-            for each, names in (
-                ("customer_versions", (DAY, BUYER)),
-                ("transactions", (DAY, "transaction_id", BUYER)),
-                ("transaction_items", (DAY, "transaction_id")),
-            )
+    def __init__(self, table: str, facts: TableFacts):
+        self._table = table
+        self._schema = schema_of(table)
+        self._database, name = table.split(".")
+        self._types = {column: PostgresType.from_string(type_) for column, type_ in facts.columns}
+        self._whole = ibis.table(self._types, name=name, database=self._database)
+        self._sold = _sold_column(table)
+        self._is_customer_history = table == CUSTOMER_HISTORY
+        every = rules_of(self._schema, self._whole)
+        self._is_enforced = _enforced_by_database(every, self._schema, self._whole, facts)
+        self._asked = self._of_those_asked(every)
+        self._is_by_file = any(rule.several for rule in self._asked)
+        self.rules = tuple(rule.name for rule in self._asked)
+        self.enforced = tuple(
+            rule.name for rule, is_enforced in zip(every, self._is_enforced, strict=True) if is_enforced
         )
-        late = orders.filter(orders.transaction_id.isin(in_files(lines, days).transaction_id))
-        return in_files(images, days)[[BUYER]].union(in_files(orders, days)[[BUYER]]).union(late[[BUYER]])[BUYER]
+        self.has_days = DAY in self._types or self._sold is not None or self._is_customer_history
 
-    def of_days(days: Any, rows: ir.Table = whole) -> ir.Table:
-        if database == "staging":
+    def count(self, days: Any) -> str:
+        """One row: rows tested, then the violations of each rule."""
+        if self._is_by_file:
+            files = self._by_file(days)
+            names = ("rows_tested", *(f"r{i}" for i in range(len(self._asked))))
+            total = files.aggregate(**{name: files[name].sum().fill_null(0) for name in names})
+        elif not self._asked:
+            rows = self._of_days(days, self._whole)
+            total = rows.aggregate(rows_tested=rows.count())
+        else:
+            rows = self._judged(days)
+            counts: dict[str, Any] = {"rows_tested": rows.count()}
+            counts |= {f"r{i}": rows.count(where=rows[f"r{i}"]) for i in range(len(self._asked))}
+            total = rows.aggregate(**counts)
+        return _text_of(total)
+
+    def show(self, rule: int, days: Any) -> str:
+        """Some rows that break the rule with the given number."""
+        shown = list(self._schema.unique or []) if self._database in PERSONAL else list(self._types)
+        shown += [name for name in (DAY, "source_row") if name in self._types and name not in shown]
+        rows = self._judged(days, *(name for name in shown if not (self._is_by_file and name == DAY)))
+        rows = rows.filter(rows[f"r{rule}"])
+        if self._asked[rule].several:
+            files = self._by_file(days)
+            rows = rows.semi_join(files.filter(files[f"r{rule}"] > 0), DAY)
+        return _text_of(rows.select(*shown).limit(SAMPLES))
+
+    def _of_those_asked(self, rules: Sequence[Rule]) -> list[Rule]:
+        return [rule for rule, is_enforced in zip(rules, self._is_enforced, strict=True) if not is_enforced]
+
+    def _of_days(self, days: Any, rows: ir.Table) -> ir.Table:
+        if self._database == "staging":
             # Earlier loads may be stored beside the latest one.
             slices = ibis.table({"table_name": "string", "load_id": "int64"}, name="slices", database="platform")
-            rows = rows.filter(rows.load_id.isin(slices.filter(slices.table_name == table).load_id))
+            rows = rows.filter(rows.load_id.isin(slices.filter(slices.table_name == self._table).load_id))
         if days is None:
             return rows
-        if DAY in types:
-            return in_files(rows, days)
-        if is_customer_history:
-            return rows.filter(rows[BUYER].isin(customers_of(days)))
-        sales = in_files(
-            ibis.table({DAY: "date", "sale_date": "date", BUYER: "int64"}, name="fact_sales", database="warehouse"),
-            days,
-        )
-        if sold == BUYER:
+        if DAY in self._types:
+            return _in_files(rows, days)
+        if self._is_customer_history:
+            return rows.filter(rows[BUYER].isin(_customers_of(days)))
+        columns = {DAY: "date", "sale_date": "date", BUYER: "int64"}
+        sales = _in_files(ibis.table(columns, name="fact_sales", database="warehouse"), days)
+        if self._sold == BUYER:
             return rows.filter(rows[BUYER].isin(sales[BUYER]))
-        if sold == MONTH:
+        if self._sold == MONTH:
             return rows.filter(rows[MONTH].isin(sales.sale_date.truncate("M")))
         return rows.filter(rows.sale_date.isin(sales.sale_date))
 
-    def judged(days: Any, *extra: str) -> ir.Table:
+    def _judged(self, days: Any, *extra: str) -> ir.Table:
         # The rules are columns of an inner SELECT, because a rule may depend on other rows of its file.
-        rows = of_days(days)
-        broken = {f"r{i}": ~rule.holds for i, rule in enumerate(asked(rows))}
+        rows = self._of_days(days, self._whole)
+        asked = self._of_those_asked(rules_of(self._schema, rows))
+        broken = {f"r{i}": ~rule.holds for i, rule in enumerate(asked)}
         # Cast to text, because Python has no infinite date.
         return rows.select(
-            *([DAY] if is_by_file else []), **broken, **{name: rows[name].cast("string") for name in extra}
+            *([DAY] if self._is_by_file else []), **broken, **{name: rows[name].cast("string") for name in extra}
         )
 
-    def by_file(days: Any) -> ir.Table:
-        rows = judged(days)
+    def _by_file(self, days: Any) -> ir.Table:
+        rules, rows = self._asked, self._judged(days)
         counts = {f"r{i}": rows.count(where=rows[f"r{i}"]) for i, rule in enumerate(rules) if not rule.distinct}
         files = rows.group_by(DAY).aggregate(rows_tested=rows.count(), **counts)
+        hash_of: Any = _hashed
         for i, rule in enumerate(rules):
             if rule.distinct:
                 # A separate view: Ibis writes an expression that two parts of a statement share as one WITH, which
                 # PostgreSQL would materialize for the whole table in a temporary file.
-                rows = of_days(days, whole.view())
+                rows = self._of_days(days, self._whole.view())
                 key: Any = 0
                 for name in rule.distinct:
                     key = hash_of(rows[name].fill_null(""), key)
@@ -172,42 +189,24 @@ def plan_of(table: str, facts: TableFacts) -> Plan:
             }
         )
 
-    def count(days: Any) -> str:
-        if is_by_file:
-            files = by_file(days)
-            names = ("rows_tested", *(f"r{i}" for i in range(len(rules))))
-            total = files.aggregate(**{name: files[name].sum().fill_null(0) for name in names})
-        elif not rules:
-            rows = of_days(days)
-            total = rows.aggregate(rows_tested=rows.count())
-        else:
-            rows = judged(days)
-            counts: dict[str, Any] = {"rows_tested": rows.count()}
-            counts |= {f"r{i}": rows.count(where=rows[f"r{i}"]) for i in range(len(rules))}
-            total = rows.aggregate(**counts)
-        return _text_of(total)
 
-    def show(rule: int, days: Any) -> str:
-        shown = list(schema.unique or []) if database in PERSONAL else list(types)
-        shown += [name for name in (DAY, "source_row") if name in types and name not in shown]
-        rows = judged(days, *(name for name in shown if not (is_by_file and name == DAY)))
-        rows = rows.filter(rows[f"r{rule}"])
-        if rules[rule].several:
-            files = by_file(days)
-            rows = rows.semi_join(files.filter(files[f"r{rule}"] > 0), DAY)
-        return _text_of(rows.select(*shown).limit(SAMPLES))
+def _in_files(rows: ir.Table, days: Any) -> ir.Table:
+    return rows.filter(rows[DAY] >= days[0], rows[DAY] < days[1])
 
-    def asked(rows: ir.Table) -> list[Rule]:
-        return [rule for rule, is_enforced in zip(rules_of(schema, rows), enforced, strict=True) if not is_enforced]
 
-    all_rules = rules_of(schema, whole)
-    enforced = _enforced_by_database(all_rules, schema, whole, facts)
-    rules = [rule for rule, is_enforced in zip(all_rules, enforced, strict=True) if not is_enforced]
-    is_by_file = any(rule.several for rule in rules)
-    names = tuple(rule.name for rule in rules)
-    enforced_names = tuple(rule.name for rule, is_enforced in zip(all_rules, enforced, strict=True) if is_enforced)
-    has_days = DAY in types or sold is not None or is_customer_history
-    return Plan(names, enforced_names, has_days, count, show)
+def _customers_of(days: Any) -> ir.Column:
+    """The customers whose images, orders or order lines came in the files of the days."""
+    columns = {DAY: "date", "transaction_id": "int64", BUYER: "int64"}
+    images, orders, lines = (
+        ibis.table({name: columns[name] for name in names}, name=each, database="production")
+        for each, names in (
+            ("customer_versions", (DAY, BUYER)),
+            ("transactions", (DAY, "transaction_id", BUYER)),
+            ("transaction_items", (DAY, "transaction_id")),
+        )
+    )
+    late = orders.filter(orders.transaction_id.isin(_in_files(lines, days).transaction_id))
+    return _in_files(images, days)[[BUYER]].union(_in_files(orders, days)[[BUYER]]).union(late[[BUYER]])[BUYER]
 
 
 def _text_of(rows: ir.Table) -> str:
