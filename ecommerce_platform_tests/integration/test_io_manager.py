@@ -78,7 +78,7 @@ def test_a_table_is_counted_while_it_is_small_and_an_estimate_is_called_one(
     database_url: str, monkeypatch: pytest.MonkeyPatch, limit: int, expected: dict[str, int]
 ) -> None:
     put(database_url, rows("A", "B", "C"))
-    monkeypatch.setattr(postgres, "COUNTED_UP_TO", limit)
+    monkeypatch.setattr(postgres, "COUNTED_BYTES", limit)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("analyze analytics.category_sales")
     with PostgresConnection(url=database_url, role="loader").connect() as connection:

@@ -84,7 +84,7 @@ def test_silence_is_reported_once_and_its_end_once(watched: Watched) -> None:
     assert told.startswith("Dagster has stopped working. No sensor has ticked since 2026-03-01 12:01 UTC")
     assert watched.look(after + 2) == []
     watched.tick(after + 3)
-    assert watched.look(after + 4) == ["Sensors tick again."]
+    assert watched.look(after + 4) == ["Sensors are ticking again."]
 
 
 def test_a_daemon_that_never_began_is_told_too(watched: Watched) -> None:

@@ -53,8 +53,8 @@ def test_every_file_that_a_document_names_exists(document: str) -> None:
     assert len(found) > 10
     not_there = {
         "psycopg.sql",
-        "sql/transform/warehouse/mart_hourly_sales.sql",
-        "sql/scope/warehouse/mart_hourly_sales.sql",
+        "sql/transform/warehouse/mart_weekday_sales.sql",
+        "sql/scope/warehouse/mart_weekday_sales.sql",
     }
     assert {name for name in found - not_there if not any(file.endswith(f"/{name}") for file in files)} == set()
 
