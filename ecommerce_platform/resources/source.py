@@ -12,7 +12,6 @@ from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_na
 from ecommerce_platform.feeds.landing import Taken, wait_until_whole
 from ecommerce_platform.feeds.reader import check_feed_file
 from ecommerce_platform.settings import Settings, load_settings
-from ecommerce_platform.shop.exports import feed_table, table_csv
 from ecommerce_platform.shop.settings import ShopSettings
 
 
@@ -100,6 +99,9 @@ class Source(ConfigurableResource):
 
     @staticmethod
     def _made(settings: Settings, feed: str, day: dt.date, path: Path) -> tuple[FeedFile, bytes, int]:
+        # Faker is slow to import, and only a day of the synthetic shop needs it.
+        from ecommerce_platform.shop.exports import feed_table, table_csv
+
         rows = feed_table(shop_settings(settings), feed, day)
         content = table_csv(feed, rows)
         sha256 = hashlib.sha256(content).hexdigest()
