@@ -13,9 +13,8 @@ from dagster_pandas.constraints import (
 
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.postgres import read_frame
-from ecommerce_platform.partitions import one_run
 from ecommerce_platform.resources.database import Database
-from ecommerce_platform.tables.asset import spec_of, table_key
+from ecommerce_platform.tables.asset import asset_arguments, spec_of, table_key
 from ecommerce_platform.tables.columns import columns_of
 from ecommerce_platform.tables.lineage import tables_read, transform_path
 
@@ -51,18 +50,10 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
     spec = spec_of(table, description, Merge(key=key), files, is_daily=False)
 
     @asset(
-        key=spec.key,
-        description=spec.description,
-        group_name=spec.group_name,
-        tags=spec.tags,
-        code_version=spec.code_version,
-        owners=spec.owners,
-        kinds=spec.kinds,
-        metadata=spec.metadata,
+        **asset_arguments(spec),
         deps=[table_key(read) for read in tables_read(table)],
         io_manager_key="publisher",
         dagster_type=frame_type(table),
-        backfill_policy=one_run,
         pool=table,
     )
     def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:

@@ -22,12 +22,12 @@ from ecommerce_platform.checks.volume import ENOUGH, recent_rows, usual_range
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.layers import LAYERS
-from ecommerce_platform.partitions import daily, one_run, window_of_run
+from ecommerce_platform.partitions import daily, window_of_run
 from ecommerce_platform.reports.health import database_health
 from ecommerce_platform.reports.status import TableState, states_of, table_keys
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.tables.asset import spec_of
+from ecommerce_platform.tables.asset import asset_arguments, spec_of
 from ecommerce_platform.tables.columns import columns_of
 
 SHOWN = 50
@@ -71,17 +71,10 @@ def report_asset(
     spec = spec_of(table, description, Merge(key=key), {"Asset": Path(__file__).resolve()}, is_daily=False)
 
     @asset(
-        key=spec.key,
-        description=spec.description,
-        group_name=spec.group_name,
-        tags=spec.tags,
-        owners=spec.owners,
-        kinds=spec.kinds,
-        metadata=spec.metadata,
+        **asset_arguments(spec),
         deps=[extract.key for extract in extracts],
         io_manager_key="publisher",
         dagster_type=frame_type(table),
-        backfill_policy=one_run,
         pool=table,
     )
     def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:

@@ -13,10 +13,10 @@ from ecommerce_platform.feeds.files import feed_file_name
 from ecommerce_platform.feeds.reader import feed_file_schema, read_feed_file
 from ecommerce_platform.io_managers import ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.partitions import one_run, window_of_run
+from ecommerce_platform.partitions import window_of_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Source
-from ecommerce_platform.tables.asset import spec_of, table_key
+from ecommerce_platform.tables.asset import asset_arguments, spec_of, table_key
 
 LOADS_AT_ONCE = 100_000
 """A load of many days takes this many numbers, more than there are days in two centuries."""
@@ -38,15 +38,7 @@ def staging_asset(feed: str) -> AssetsDefinition:
     )
 
     @asset(
-        key=spec.key,
-        description=spec.description,
-        group_name=spec.group_name,
-        tags=spec.tags,
-        owners=spec.owners,
-        kinds=spec.kinds,
-        metadata=spec.metadata,
-        partitions_def=spec.partitions_def,
-        backfill_policy=one_run,
+        **asset_arguments(spec),
         deps=[table_key(f"raw.{feed}")],
         io_manager_key="io_manager",
         pool=f"staging.{feed}",

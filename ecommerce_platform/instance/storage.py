@@ -270,7 +270,16 @@ class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         return None
 
 
-class PooledPostgresStorage(DagsterPostgresStorage):
+class _FromSettings:
+    """Mixed into what dagster.yaml names: everything follows from our settings, so nothing is configured there."""
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        """Nothing to configure."""
+        return {}
+
+
+class PooledPostgresStorage(_FromSettings, DagsterPostgresStorage):
     """``storage: custom:`` in dagster.yaml. Pools connections, batches events, and finds its database itself.
 
     Args:
@@ -297,11 +306,6 @@ class PooledPostgresStorage(DagsterPostgresStorage):
             store.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
 
     @classmethod
-    def config_type(cls) -> Mapping[str, Any]:
-        """Nothing to configure."""
-        return {}
-
-    @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> PooledPostgresStorage:
@@ -311,13 +315,8 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         return cls(storage_url(_settings()), inst_data=inst_data)
 
 
-class DataFolderArtifacts(LocalArtifactStorage):
+class DataFolderArtifacts(_FromSettings, LocalArtifactStorage):
     """``local_artifact_storage:`` in dagster.yaml: stores Dagster's files in the data folder."""
-
-    @classmethod
-    def config_type(cls) -> Mapping[str, Any]:
-        """Nothing to configure."""
-        return {}
 
     @classmethod
     def from_config_value(
@@ -327,7 +326,7 @@ class DataFolderArtifacts(LocalArtifactStorage):
         return cls(str(_dagster_folder()), inst_data=inst_data)
 
 
-class DataFolderComputeLogs(LocalComputeLogManager):
+class DataFolderComputeLogs(_FromSettings, LocalComputeLogManager):
     """``compute_logs:`` in dagster.yaml: stores the output of steps in the data folder."""
 
     is_captured = True
@@ -341,11 +340,6 @@ class DataFolderComputeLogs(LocalComputeLogManager):
                 yield captured
         else:
             yield CapturedLogContext(log_key)
-
-    @classmethod
-    def config_type(cls) -> Mapping[str, Any]:
-        """Nothing to configure."""
-        return {}
 
     @classmethod
     def from_config_value(

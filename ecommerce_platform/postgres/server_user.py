@@ -94,7 +94,7 @@ def wheel() -> Path:
 
 @functools.cache
 def major_version() -> str:
-    """Return the major version of PostgreSQL, which is that of the wheel."""
+    """Return PostgreSQL's major version, which the version of the wheel begins with."""
     wheel()
     return importlib.metadata.version(WHEEL).split(".")[0]
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dagster import (
     AssetExecutionContext,
@@ -118,6 +119,23 @@ def code_references(files: Mapping[str, Path]) -> dict[str, CodeReferencesMetada
 ASSETS = PROJECT_DIR / "ecommerce_platform" / "assets"
 """One module per layer."""
 
+
+def asset_arguments(spec: AssetSpec) -> dict[str, Any]:
+    """What ``@asset`` takes from a spec; a range of days is one run for every asset."""
+    return {
+        "key": spec.key,
+        "description": spec.description,
+        "group_name": spec.group_name,
+        "tags": spec.tags,
+        "code_version": spec.code_version,
+        "owners": spec.owners,
+        "kinds": spec.kinds,
+        "metadata": spec.metadata,
+        "partitions_def": spec.partitions_def,
+        "backfill_policy": one_run,
+    }
+
+
 SCOPE_FILE = "sql/scope/SCHEMA/TABLE.sql"
 
 ExtraParameters = Callable[[AssetExecutionContext, ClientConnection, Window], Mapping[str, object]]
@@ -154,16 +172,7 @@ def table_asset(
     spec = spec_of(table, description, write, files, is_daily=is_daily)
 
     @asset(
-        key=spec.key,
-        description=spec.description,
-        group_name=spec.group_name,
-        tags=spec.tags,
-        code_version=spec.code_version,
-        owners=spec.owners,
-        kinds=spec.kinds,
-        metadata=spec.metadata,
-        partitions_def=spec.partitions_def,
-        backfill_policy=one_run,
+        **asset_arguments(spec),
         deps=[table_key(name) for name in tables_read(table)],
         io_manager_key="io_manager",
         pool=table,
