@@ -1,0 +1,11 @@
+-- Each return, on its own day.
+select
+    return_id,
+    transaction_id,
+    item_id,
+    returned_on,
+    quantity,
+    refund_amount,
+    reason,
+    day
+from returns
