@@ -114,9 +114,9 @@ def columns_of(role: Role, file: SourceFile) -> dict[str, str]:
     for header in file.header:
         by_name.setdefault(normal(header), []).append(header)
     for column, headers in role.columns.items():
-        wanted = dict.fromkeys(normal(header) for header in headers)
-        names = [name for each in wanted for name in by_name.get(each, [])]
-        if len(names) > 1 and column in role.required:
+        # The first of several names for one column counts.
+        names = next((by_name[name] for name in map(normal, headers) if name in by_name), [])
+        if len(names) > 1:
             raise ConnectorError(
                 str(file.path),
                 f"the header has {' and '.join(shown(name) for name in names)}, both for {column}",

@@ -53,7 +53,8 @@ select
     coalesce(money(amount(exported.cost)), exported.cost) as cost,
     coalesce(cast(whole(exported.stock) as varchar), exported.stock) as stock_quantity,
     '' as supplier_id,
-    coalesce(first_sales.moment, (select min(moment) from lines)) as updated_at,
-    cast(updated_at as date) as day
+    coalesce(first_sales.moment, opening.moment) as updated_at,
+    cast(coalesce(first_sales.moment, opening.moment) as date) as day
 from exported
 full join first_sales on exported.product_id = first_sales.product_id
+cross join (select min(moment) as moment from lines) as opening
