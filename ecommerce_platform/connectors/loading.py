@@ -143,7 +143,7 @@ class _Table:
         first = group[0][1]
         paths = [str(match.file.readable) for _, match in group]
         texts = {
-            column: f"nullif(trim(cast({_quoted(_internal(first, header))} as varchar), {literal(BLANKS)}), '')"
+            column: _trimmed(f"cast({_quoted(_internal(first, header))} as varchar)")
             for column, header in first.columns.items()
         }
         selected = ", ".join(f"{texts.get(column, 'null')} as {_quoted(column)}" for column in self.role.columns)
@@ -240,6 +240,12 @@ class _Table:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _trimmed(value: str) -> str:
+    # Trimming 31 kinds of blanks takes ten times as long as finding out that there is nothing to trim.
+    trim = f"trim({value}, {literal(BLANKS)})"
+    return f"nullif(case when regexp_matches({value}, '^[^!-~]|[^!-~]$') then {trim} else {value} end, '')"
 
 
 def _shape(match: Match) -> tuple[object, ...]:
