@@ -16,7 +16,8 @@ from ecommerce_platform.checks.compiler import compile_contract
 from ecommerce_platform.checks.contract import contract
 from ecommerce_platform.checks.outcome import as_sql
 from ecommerce_platform.checks.verify import make_empty_scope
-from ecommerce_platform.feeds.columns import BLANKS, FILLED
+from ecommerce_platform.feeds.columns import BLANKS
+from ecommerce_platform.feeds.values import FILLED
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.postgres.facts import catalogue, column_types
