@@ -36,7 +36,7 @@ DESCRIPTIONS = {
 def raw_asset(feed: str) -> AssetsDefinition:
     """The files of one feed, replaced atomically; SHA-256, bytes and rows are each day's metadata.
 
-    Columns that the feed does not know, and malformed rows, are there too where a file has some.
+    The metadata also names a file's unknown columns and counts its malformed rows, if it has any.
     """
     layer = LAYERS["raw"]
 
@@ -55,28 +55,7 @@ def raw_asset(feed: str) -> AssetsDefinition:
     )
     def build(context: AssetExecutionContext, source: Source, database: Database) -> MaterializeResult:
         days = window_of_run(context.run.tags).days
-        with database.connect() as connection:
-            last = taken_files(connection, feed, days)
-
-        def replacing(day: dt.date, taken: Taken) -> None:
-            # A run that dies between this and the end has left either file, and both are known.
-            with database.connect() as connection:
-                record_taken_files(connection, feed, {day: taken})
-
-        exports: dict[dt.date, Export] = {}
-        refused: dict[dt.date, FeedFileError] = {}
-        try:
-            for day in days:
-                try:
-                    given, before = last.get(day, (None, None))
-                    known = {given.sha256, before} if given is not None else ()
-                    exports[day] = source.export(feed, day, known, partial(replacing, day))
-                except FeedFileError as error:
-                    refused[day] = error
-        finally:
-            with database.connect() as connection:
-                record_taken_files(connection, feed, {day: export.taken for day, export in exports.items()})
-                record_refused_files(connection, feed, refused)
+        exports, refused = _export(feed, days, source, database)
         folder = source.raw_folder()
         by_day = {
             day.isoformat(): _metadata(export, feed_file_name(folder, feed, day)) for day, export in exports.items()
@@ -97,6 +76,35 @@ def raw_asset(feed: str) -> AssetsDefinition:
         )
 
     return build
+
+
+def _export(
+    feed: str, days: Sequence[dt.date], source: Source, database: Database
+) -> tuple[dict[dt.date, Export], dict[dt.date, FeedFileError]]:
+    """Write the raw files of some days, and record them; return the files and, by day, why one was refused."""
+    with database.connect() as connection:
+        last = taken_files(connection, feed, days)
+
+    def replacing(day: dt.date, taken: Taken) -> None:
+        # A run that dies between this and the end has left either file, and both are known.
+        with database.connect() as connection:
+            record_taken_files(connection, feed, {day: taken})
+
+    exports: dict[dt.date, Export] = {}
+    refused: dict[dt.date, FeedFileError] = {}
+    try:
+        for day in days:
+            try:
+                given, before = last.get(day, (None, None))
+                known = {given.sha256, before} if given is not None else ()
+                exports[day] = source.export(feed, day, known, partial(replacing, day))
+            except FeedFileError as error:
+                refused[day] = error
+    finally:
+        with database.connect() as connection:
+            record_taken_files(connection, feed, {day: export.taken for day, export in exports.items()})
+            record_refused_files(connection, feed, refused)
+    return exports, refused
 
 
 def _metadata(export: Export, path: Path) -> dict[str, str | int | bool]:
