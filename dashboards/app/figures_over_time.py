@@ -165,7 +165,7 @@ def heatmap(drawing: Drawing) -> Figure:
         "customdata": custom,
         "hovertemplate": HOVER,
         "hoverongaps": False,
-        "colorscale": [[step / steps, colour] for step, colour in enumerate(theme.heat)],
+        "colorscale": [[step / steps, color] for step, color in enumerate(theme.heat)],
         "zmin": 0,
         "zmax": most,
         "showscale": False,
@@ -208,7 +208,7 @@ def stack(drawing: Drawing) -> Figure:
     """Columns stacked by the second column of the answer; the third is plotted."""
     answer, theme = drawing.answer, drawing.theme
     series = list(dict.fromkeys(str(row[1]) for row in answer.rows))
-    colours = _stack_colours(theme, series)
+    colors = _stack_colors(theme, series)
     opacities = drawing.opacities(range(len(answer.rows)))
     data = []
     for name in series:
@@ -221,7 +221,7 @@ def stack(drawing: Drawing) -> Figure:
                 "y": [number(answer.rows[row][2]) for row in rows],
                 "customdata": [drawing.custom(row, f"{_axis_label(answer, row)}, {name}") for row in rows],
                 "hovertemplate": HOVER,
-                "marker": {"color": colours[name], "opacity": [opacities[row] for row in rows], "cornerradius": 3},
+                "marker": {"color": colors[name], "opacity": [opacities[row] for row in rows], "cornerradius": 3},
             }
         )
     layout = base_layout(
@@ -236,7 +236,7 @@ def stack(drawing: Drawing) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def _stack_colours(theme: Theme, series: Sequence[str]) -> dict[str, str]:
+def _stack_colors(theme: Theme, series: Sequence[str]) -> dict[str, str]:
     named = {
         "Passed": theme.good,
         "Warning": theme.warning,

@@ -243,7 +243,7 @@ def _parse(text: bytes, keys: Keys) -> dict[str, np.ndarray]:
     for name, known in keys.items():
         columns[name] = np.searchsorted(known, columns[name]).astype(np.int32)
     for name in ("revenue", "cost", "discount"):
-        # Amounts have two decimals. Cents are whole numbers, so sums of them are exact even in floating point.
+        # Amounts have two decimals. Cents are integers, so sums of them are exact even in floating point.
         columns[name] = np.rint(columns[name] * 100)
     return columns
 

@@ -1,4 +1,4 @@
-"""What the catalogue of a database says of its tables."""
+"""What the catalog of a database says of its tables."""
 
 from __future__ import annotations
 

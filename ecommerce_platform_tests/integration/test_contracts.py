@@ -149,10 +149,10 @@ def test_a_contract_runs_on_an_empty_table(connection: ClientConnection, table: 
 
 def test_a_column_that_the_schema_does_not_know_breaks_the_contract(connection: ClientConnection) -> None:
     with connection.transaction(force_rollback=True):
-        connection.execute("alter table warehouse.dim_payment add column colour text")
+        connection.execute("alter table warehouse.dim_payment add column color text")
         outcome = contract("warehouse.dim_payment").run(connection)
     assert not outcome.passed
-    assert outcome.samples == [{"column": "colour", "where": "table"}]
+    assert outcome.samples == [{"column": "color", "where": "table"}]
 
 
 def test_no_schema_has_a_lower_limit_for_an_amount_than_its_column(connection: ClientConnection) -> None:
