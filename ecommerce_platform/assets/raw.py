@@ -79,7 +79,7 @@ def raw_asset(feed: str) -> AssetsDefinition:
 
 
 def _export(
-    feed: str, days: Sequence[dt.date], source: Source, database: Database
+    feed: str, days: list[dt.date], source: Source, database: Database
 ) -> tuple[dict[dt.date, Export], dict[dt.date, FeedFileError]]:
     """Write the raw files of some days, and record them; return the files and, by day, why one was refused."""
     with database.connect() as connection:
