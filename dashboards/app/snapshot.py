@@ -284,7 +284,7 @@ Members = dict[str, Sequence[str]]
 
 
 def _line_columns(raw: dict[str, np.ndarray], products: Sequence[tuple]) -> tuple[dict[str, np.ndarray], Members]:
-    """The columns of the lines, and the members of their dimensions. Removes ``product`` from ``raw`` to save memory."""
+    """The columns of the lines, and the members of their dimensions. Removes ``product`` from ``raw``, for memory."""
     product = raw.pop("product")
     product_ids, product_code = _coded([row[1] for row in products], key=int)
     categories, category_code = _coded([row[3] for row in products])

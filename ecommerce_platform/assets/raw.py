@@ -116,7 +116,7 @@ def _metadata(export: Export, path: Path) -> dict[str, str | int | bool]:
         "dagster/uri": path.absolute().as_uri(),
         **({"unknown_columns": _listed(file.extra_columns)} if file.extra_columns else {}),
         **({"malformed_rows": file.malformed_rows} if file.malformed_rows else {}),
-        **({"not_overwritten": "the file was changed by hand; it is used as it is"} if export.is_kept else {}),
+        **({"not_overwritten": "the file was changed by hand; it is used as it is"} if export.is_edited else {}),
     }
 
 
@@ -131,11 +131,11 @@ def _notes(feed: str, exports: Mapping[dt.date, Export]) -> Iterator[str]:
             f"raw.{feed}: unknown columns since {min(unknown.values())}, stored in staging.{feed}.extra_columns but not"
             f" used: {_listed(list(unknown))}"
         )
-    kept = [day for day, export in exports.items() if export.is_kept]
-    if kept:
-        files = "1 file was" if len(kept) == 1 else f"{len(kept)} files were"
+    edited = [day for day, export in exports.items() if export.is_edited]
+    if edited:
+        files = "1 file was" if len(edited) == 1 else f"{len(edited)} files were"
         yield (
-            f"raw.{feed}: {files} changed by hand and not overwritten ({_shown(kept)}). To export a file again, delete"
+            f"raw.{feed}: {files} changed by hand and not overwritten ({_shown(edited)}). To export a file again, delete"
             " it and materialize its day."
         )
 
