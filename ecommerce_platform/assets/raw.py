@@ -135,8 +135,8 @@ def _notes(feed: str, exports: Mapping[dt.date, Export]) -> Iterator[str]:
     if edited:
         files = "1 file was" if len(edited) == 1 else f"{len(edited)} files were"
         yield (
-            f"raw.{feed}: {files} changed by hand and not overwritten ({_shown(edited)}). To export a file again, delete"
-            " it and materialize its day."
+            f"raw.{feed}: {files} changed by hand and not overwritten ({_shown(edited)}). To export a file again,"
+            " delete it and materialize its day."
         )
 
 
