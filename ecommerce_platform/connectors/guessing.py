@@ -246,7 +246,7 @@ where not coalesce(quantity < 0, false)
 select
     back.line_id as return_id,
     back.transaction_id,
-    coalesce(min(sold.line_id), back.line_id) as item_id,
+    coalesce(min(sold.line_id), min(back.line_id)) as item_id,
     back.day as returned_on,
     -back.quantity as quantity,
     money(-back.quantity * back.price) as refund_amount,

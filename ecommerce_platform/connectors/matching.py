@@ -130,8 +130,8 @@ def columns_of(role: Role, file: SourceFile) -> dict[str, str]:
 def _lacks(connector: Connector, role: str, file: SourceFile, missing: Sequence[str]) -> ConnectorError:
     column = missing[0]
     wanted = connector.files[role].required[column]
-    near = difflib.get_close_matches(wanted[0], file.header, n=1)
-    like = f"; {shown(near[0])} looks like it" if near else ""
+    near = [name for each in wanted for name in difflib.get_close_matches(each, file.header, n=1)]
+    like = f" ({shown(near[0])} looks like it)" if near else ""
     more = f" and {len(missing) - 1} more required columns" if len(missing) > 1 else ""
     return ConnectorError(
         str(file.path),
