@@ -3,7 +3,7 @@ select
     return_id,
     transaction_id,
     item_id,
-    returned_on,
+    coalesce(cast(day as varchar), returned_on) as returned_on,
     quantity,
     refund_amount,
     reason,

@@ -2,8 +2,9 @@
 select
     transaction_id,
     customer_id,
-    transaction_date,
-    transaction_time,
+    coalesce(cast(day as varchar), transaction_date) as transaction_date,
+    -- A date may come with its time.
+    coalesce(transaction_time, case when moment > day then strftime(moment, '%H:%M:%S') end) as transaction_time,
     payment_method,
     shipping_address,
     shipping_city,
