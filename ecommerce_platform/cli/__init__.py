@@ -10,7 +10,17 @@ import os
 import click
 import dotenv
 
-from ecommerce_platform.cli import checking, database, development, exporting, loading, rejected, serving, source, upkeep
+from ecommerce_platform.cli import (
+    checking,
+    database,
+    development,
+    exporting,
+    loading,
+    rejected,
+    serving,
+    source,
+    upkeep,
+)
 from ecommerce_platform.settings import PROJECT_DIR
 
 

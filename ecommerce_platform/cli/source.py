@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from ecommerce_platform.feeds.folder_check import FolderCheck
 
 _FOLDER = click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
-_CONNECTOR = click.option("--connector", metavar="NAME", help="Instead of ECOMMERCE_SOURCE: a connector's name or folder.")
+_CONNECTOR = click.option(
+    "--connector", metavar="NAME", help="Instead of ECOMMERCE_SOURCE: a connector's name or folder."
+)
 
 
 @click.group()
@@ -56,7 +58,7 @@ def source_guess(files: tuple[Path, ...], draft: Path | None) -> None:
         return
     guesses = guessing.guess(shipped_connectors(), files)
     complete = [guess for guess in guesses if not guess.missing and not guess.faults]
-    for guess in guesses if not complete else complete:
+    for guess in complete or guesses:
         _tell_guess(guess)
     if complete and len(complete) > 1 and complete[0].score == complete[1].score:
         _say("Both fit. Look at what comes out of each: ecommerce-platform source preview --connector NAME FOLDER")
@@ -106,7 +108,9 @@ def source_preview(folder: Path | None, connector: str | None, rows: int) -> Non
     settings = load_settings()
     chosen = _chosen(settings, connector)
     if chosen is None:
-        raise SettingsError("ECOMMERCE_SOURCE: name a connector; for example ECOMMERCE_SOURCE=shopify, or --connector shopify")
+        raise SettingsError(
+            "ECOMMERCE_SOURCE: name a connector; for example ECOMMERCE_SOURCE=shopify, or --connector shopify"
+        )
     with _work() as work, opened(chosen, folder or settings.landing, work, settings.time_zone) as (_, _, outputs):
         for feed in outputs.feeds:
             table = Table(*OUTPUTS[feed], title=f"{feed}: {outputs.rows(feed):,} rows", title_justify="left")
@@ -123,9 +127,9 @@ def source_preview(folder: Path | None, connector: str | None, rows: int) -> Non
 def source_check(folder: Path | None, connector: str | None, as_json: bool) -> None:
     """Check the exports in FOLDER (ECOMMERCE_LANDING_DIR) before anything is loaded.
 
-    Without a connector, the files are FOLDER/FEED/YYYY-MM-DD.csv. Exits with status 1 if something prevents the load of a
-    day: a feed or a day without a file, a file that cannot be read, or so many invalid values that the staging check blocks
-    the day. A few invalid rows do not prevent a load: they are rejected one by one (ecommerce-platform rejects).
+    Without a connector, the files are FOLDER/FEED/YYYY-MM-DD.csv. Exits with status 1 if something prevents the load of
+    a day: a feed or a day without a file, a file that cannot be read, or so many invalid values that the staging check
+    blocks the day. A few invalid rows do not prevent a load: they are rejected one by one (ecommerce-platform rejects).
     """
     settings = load_settings()
     folder = folder or settings.landing
@@ -187,7 +191,11 @@ def _next_lines(connector: Connector, settings: Settings, folder: Path, report: 
     shipped = connector.folder.resolve().parent == CONNECTORS_DIR
     lines = [f"ECOMMERCE_SOURCE={connector.name if shipped else connector.folder}", f"ECOMMERCE_LANDING_DIR={folder}"]
     is_set = settings.connector_dir == connector.folder and settings.landing == folder.resolve()
-    yield "These exports can be loaded. " + ("" if is_set else f"Settings: {' '.join(lines)}. ") + "Next: ecommerce-platform up"
+    yield (
+        "These exports can be loaded. "
+        + ("" if is_set else f"Settings: {' '.join(lines)}. ")
+        + "Next: ecommerce-platform up"
+    )
 
 
 def _print_check(answer: object) -> None:
@@ -211,7 +219,7 @@ def _chosen(settings: Settings, name: str | None) -> Connector | None:
 
 
 @contextmanager
-def _work() -> Iterator[Path]:
+def _work() -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="ecommerce-source-") as folder, console.status("Reading the exports"):
         yield Path(folder)
 
@@ -255,4 +263,3 @@ def _remember_first_day(settings: Settings, first_day: dt.date) -> None:
         return
     write_atomically(settings.first_day_file, f"{first_day}\n".encode())
     load_settings.cache_clear()
-

@@ -131,7 +131,7 @@ class Connector:
     Attributes:
         name: the folder's name.
         title: one line for people.
-        kind: ``snapshot`` (files that are exported again and again as a whole) or ``daily`` (a file's name has its day).
+        kind: ``snapshot`` (exported again and again as a whole) or ``daily`` (a file's name has its day).
         time_zone: the zone whose days are the business days; None: moments count as written.
         currency: the currency of all amounts, ISO 4217; None: not stated.
         files: the kinds of files, by name.

@@ -1,8 +1,8 @@
 """Converts a shop's files into feed files, ``FEED/YYYY-MM-DD.csv``, in the shape that the platform loads.
 
-A conversion is all or nothing: every feed is computed first, and only then does a file change. A day whose rows are the
-same keeps its file, with its modification time, and is not loaded again. A day that is gone from the exports keeps files
-without rows, so that its sales disappear.
+A conversion is all or nothing: every feed is computed first, and only then does a file change. A day whose rows are
+the same keeps its file, with its modification time, and is not loaded again. A day that is gone from the exports keeps
+files without rows, so that its sales disappear.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,7 +55,7 @@ class Converted:
 @contextmanager
 def opened(
     connector: Connector, source: Path, work: Path, time_zone: str | None = None
-) -> Iterator[tuple[Matches, Sequence[Loaded], Outputs]]:
+) -> Generator[tuple[Matches, Sequence[Loaded], Outputs]]:
     """The feeds of the exports in a folder, ready to be read; ``work`` is an existing folder for what that takes.
 
     Raises:
@@ -69,12 +69,16 @@ def opened(
     with outputs_of(connector, scratch) as outputs:
         if outputs.days() is None:
             raise ConnectorError(
-                str(source), "the files hold no order with a date", "look at the feeds: ecommerce-platform source preview"
+                str(source),
+                "the files hold no order with a date",
+                "look at the feeds: ecommerce-platform source preview",
             )
         yield matches, loaded, outputs
 
 
-def convert(connector: Connector, source: Path, target: Path, last_day: dt.date, time_zone: str | None = None) -> Converted:
+def convert(
+    connector: Connector, source: Path, target: Path, last_day: dt.date, time_zone: str | None = None
+) -> Converted:
     """Convert the exports in ``source`` into feed files below ``target``, up to a day.
 
     Does nothing if neither the exports nor the connector have changed since the last time.
@@ -84,21 +88,21 @@ def convert(connector: Connector, source: Path, target: Path, last_day: dt.date,
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(target):
-        digest = [connector.digest, time_zone, str(last_day), _states(match_folder(connector, source).used)]
-        known = _known(target, digest)
+        said = [connector.digest, time_zone, str(last_day)]
+        known = _known(target, [*said, _states(match_folder(connector, source).used)])
         if known is not None:
             return known
         with working_folder(target) as work, opened(connector, source, work, time_zone) as (matches, _, outputs):
-            digest = [connector.digest, time_zone, str(last_day), _states(matches.used)]
+            states = _states(matches.used)
             converted = _write(outputs, work / "new", target, last_day)
-        state = {"digest": digest, "converted": asdict(converted)}
+        state = {"digest": [*said, states], "converted": asdict(converted)}
         # Written last: after a crash, the next conversion does everything again.
         write_feed_file(target / STATE, json.dumps(state, default=str, indent=2).encode())
         return converted
 
 
 @contextmanager
-def working_folder(parent: Path) -> Iterator[Path]:
+def working_folder(parent: Path) -> Generator[Path]:
     """A folder for one conversion, which is deleted afterwards with what it holds: personal data in plain text."""
     folder = Path(tempfile.mkdtemp(prefix=WORK, dir=parent))
     try:
@@ -108,7 +112,7 @@ def working_folder(parent: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _alone(target: Path) -> Iterator[None]:
+def _alone(target: Path) -> Generator[None]:
     """One conversion at a time; removes what one that was killed has left."""
     with (target / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -119,7 +123,7 @@ def _alone(target: Path) -> Iterator[None]:
 
 def _states(matches: Sequence[Match]) -> list[list[object]]:
     """What tells that a file is still the same: its path, size and modification time."""
-    found = []
+    found: list[list[object]] = []
     for match in matches:
         status = match.file.path.stat()
         found.append([str(match.file.path), status.st_size, status.st_mtime_ns])
@@ -155,7 +159,9 @@ def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Conv
         (target / feed).mkdir(mode=0o700, exist_ok=True)
         for path in sorted((new / feed).iterdir()):
             kept = target / feed / path.name
-            if not (kept.exists() and kept.stat().st_size == path.stat().st_size and kept.read_bytes() == path.read_bytes()):
+            if not (
+                kept.exists() and kept.stat().st_size == path.stat().st_size and kept.read_bytes() == path.read_bytes()
+            ):
                 path.replace(kept)
                 changed.add(path.stem)
     later = outputs.orders_after(last_day)
@@ -163,7 +169,7 @@ def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Conv
 
 
 def write_days(outputs: Outputs, folder: Path, last_day: dt.date, others: Collection[dt.date] = ()) -> dict[str, int]:
-    """Write the files of every feed and day from the first order to a day, and of other days; return the feeds' rows."""
+    """Write the files of every feed and day from the first order to a day, and of other days; return the rows."""
     first, _ = outputs.days() or (last_day, last_day)
     days = {first + dt.timedelta(days=number) for number in range((last_day - first).days + 1)} | set(others)
     return {feed: _write_feed(outputs, feed, folder, days) for feed in outputs.feeds}

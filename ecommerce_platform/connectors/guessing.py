@@ -8,12 +8,30 @@ from pathlib import Path
 
 from ecommerce_platform.connectors.connector import OUTPUTS, Connector
 from ecommerce_platform.connectors.errors import ConnectorError
-from ecommerce_platform.connectors.matching import Match, columns_of, match_file
+from ecommerce_platform.connectors.matching import Match, match_file
 from ecommerce_platform.connectors.source_files import SourceFile, look_at, normal
 
 SYNONYMS: Mapping[str, Sequence[str]] = {
-    "transaction_id": ("order id", "order", "order number", "order no", "invoice", "invoice no", "invoice number", "sale id"),
-    "moment": ("order date", "date", "created at", "purchase date", "invoice date", "timestamp", "order time", "datetime"),
+    "transaction_id": (
+        "order id",
+        "order",
+        "order number",
+        "order no",
+        "invoice",
+        "invoice no",
+        "invoice number",
+        "sale id",
+    ),
+    "moment": (
+        "order date",
+        "date",
+        "created at",
+        "purchase date",
+        "invoice date",
+        "timestamp",
+        "order time",
+        "datetime",
+    ),
     "customer_id": ("customer", "customer number", "customer no", "client id", "user id", "buyer id", "account id"),
     "email": ("email", "e mail", "email address", "customer email", "billing email"),
     "product_id": ("sku", "product", "product code", "item code", "article", "asin", "stock code", "article number"),
@@ -119,7 +137,7 @@ kind = "snapshot"
 steps = ["lines"]
 
 [files.exports]
-pattern = ["*{''.join(path.suffixes[-2:]) if path.suffix == '.gz' else path.suffix}"]
+pattern = ["*{"".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix}"]
 moment = "ordered_at"
 # Formats of ordered_at besides 2024-01-31 12:30:00.
 formats = ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y"]
@@ -147,7 +165,7 @@ def _lines(columns: Mapping[str, str]) -> str:
     if "email" in columns:
         customer = f"coalesce({customer}, anonymous_id(email))" if "customer_id" in columns else "anonymous_id(email)"
     discount = "coalesce(amount(discount_amount), 0)" if "discount_amount" in columns else "0"
-    others = [name for name in ("product_name", "category", "payment_method", "country", "state", "city", "email")]
+    others = ("product_name", "category", "payment_method", "country", "state", "city", "email")
     optional = "\n".join(f"    {name if name in columns else 'null'} as {name}," for name in others)
     return f"""-- One row per order line, typed. A negative quantity is a return.
 select
@@ -199,7 +217,10 @@ group by customer
     "products": """-- One row per product, on the day of its first sale.
 select
     product_id,
-    coalesce(mode(product_name order by product_name) filter (product_name is not null), product_id) as product_name,
+    coalesce(
+        mode(product_name order by product_name) filter (product_name is not null),
+        product_id
+    ) as product_name,
     coalesce(max(category), 'Unknown') as category,
     '' as sub_category,
     '' as brand,
@@ -242,7 +263,7 @@ select
 from lines
 where not coalesce(quantity < 0, false)
 """,
-    "returns": """-- One row per line with a negative quantity, with the line of the same order and product that it reverses.
+    "returns": """-- One row per line with a negative quantity, with the line of its order and product that it reverses.
 select
     back.line_id as return_id,
     back.transaction_id,
@@ -254,7 +275,9 @@ select
     back.day
 from lines as back
 left join lines as sold
-    on back.transaction_id = sold.transaction_id and back.product_id = sold.product_id and sold.quantity >= -back.quantity
+    on back.transaction_id = sold.transaction_id
+    and back.product_id = sold.product_id
+    and sold.quantity >= -back.quantity
 where back.quantity < 0
 group by all
 """,

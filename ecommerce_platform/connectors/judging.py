@@ -78,12 +78,18 @@ class Judgement:
             yield f"{match.file.path.name}: {match.role}, {', '.join([f'{each.rows:,} rows', *notes])}"
         if self.ignored:
             yield f"not read, because no header fits: {', '.join(map(repr, self.ignored))}"
-        yield f"{self.first_day} to {self.last_day}: {', '.join(f'{rows:,} {feed}' for feed, rows in self.rows.items())}"
+        rows = ", ".join(f"{rows:,} {feed}" for feed, rows in self.rows.items())
+        yield f"{self.first_day} to {self.last_day}: {rows}"
         yield f"revenue {self.revenue}, refunds {self.refunds}, {self.guests:,} orders without a customer (guests)"
         yield from (f"left out: {rows:,} {reason}" for reason, rows in self.left_out)
-        yield from (f"{each.feed}: {each.rows:,} rows {each.reason}, such as {each.example!r}" for each in self.findings)
+        yield from (
+            f"{each.feed}: {each.rows:,} rows {each.reason}, such as {each.example!r}" for each in self.findings
+        )
         if self.gap is not None:
-            yield f"the next order after the first ({self.first_day}) is of {self.gap}: if it is a misprint, set ECOMMERCE_FIRST_DAY={self.gap}"
+            yield (
+                f"the next order after the first ({self.first_day}) is of {self.gap}: if the first is a misprint, set"
+                f" ECOMMERCE_FIRST_DAY={self.gap}"
+            )
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON."""
@@ -137,10 +143,24 @@ def _sum(outputs: Outputs, table: str, column: str) -> str:
 
 
 _PARENTS = (
-    ("transactions", "transaction_id", "customer_id", "customers", "customer_id", "name a customer that no row describes"),
+    (
+        "transactions",
+        "transaction_id",
+        "customer_id",
+        "customers",
+        "customer_id",
+        "name a customer that no row describes",
+    ),
     ("transaction_items", "item_id", "transaction_id", "transactions", "transaction_id", "have no order"),
     ("transaction_items", "item_id", "product_id", "products", "product_id", "name a product that no row describes"),
-    ("returns", "return_id", "item_id", "transaction_items", "item_id", "have no order line, and wait among the rejected rows"),
+    (
+        "returns",
+        "return_id",
+        "item_id",
+        "transaction_items",
+        "item_id",
+        "have no order line, and wait among the rejected rows",
+    ),
 )
 
 
@@ -158,7 +178,8 @@ def _findings(outputs: Outputs) -> Iterator[Finding]:
         if feed in ("customers", "products"):
             continue
         rows, example = outputs.row(
-            f"select coalesce(sum(n - 1), 0), min(k) from (select {key} as k, count(*) as n from feed_{feed} group by 1) where n > 1"
+            f"select coalesce(sum(n - 1), 0), min(k) from"
+            f" (select {key} as k, count(*) as n from feed_{feed} group by 1) where n > 1"
         )
         if rows:
             yield Finding(feed, int(rows), f"repeat a {key}; one of each counts", str(example))

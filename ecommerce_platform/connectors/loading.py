@@ -1,7 +1,7 @@
 """Puts a shop's files into a scratch database of DuckDB: one table of text per kind of file.
 
-This is the only place that opens files in DuckDB. The connector's own SQL runs later, on a connection that can open none
-(:mod:`.queries`).
+This is the only place that opens files in DuckDB. The connector's own SQL runs later, on a connection that can open
+none (:mod:`.queries`).
 """
 
 from __future__ import annotations
@@ -35,10 +35,14 @@ MACROS = {
         "try_cast(case"
         " when regexp_full_match(t, '[^0-9.,-]*-?[0-9]{1,3}(,[0-9]{3})+(\\.[0-9]+)?[^0-9.,]*')"
         " then regexp_replace(t, '[^0-9.-]', '', 'g')"
-        " when regexp_full_match(t, '[^0-9.,-]*-?[0-9]+(\\.[0-9]*)?[^0-9.,]*') then regexp_replace(t, '[^0-9.-]', '', 'g')"
+        " when regexp_full_match(t, '[^0-9.,-]*-?[0-9]+(\\.[0-9]*)?[^0-9.,]*')"
+        " then regexp_replace(t, '[^0-9.-]', '', 'g')"
         " end as decimal(18, 4))"
     ),
-    "whole(t)": "try_cast(case when regexp_full_match(t, '-?[0-9]{1,9}(\\.0+)?') then regexp_replace(t, '\\..*', '') end as bigint)",
+    "whole(t)": (
+        "try_cast(case when regexp_full_match(t, '-?[0-9]{1,9}(\\.0+)?')"
+        " then regexp_replace(t, '\\..*', '') end as bigint)"
+    ),
     "money(x)": "cast(cast(x as decimal(18, 2)) as varchar)",
     "up_to_cents(x)": "cast(ceil(x * 100) / 100 as decimal(18, 2))",
     "anonymous_id(t)": "left(sha256(lower(t)), 32)",
@@ -188,7 +192,8 @@ class _Table:
     def _require_one_currency(self) -> None:
         value = _quoted(self.role.currency_column or "")
         found = self.database.execute(
-            f"select upper({value}), count(*), min(number) from raw where {value} is not null group by 1 order by 2 desc"
+            f"select upper({value}), count(*), min(number) from raw where {value} is not null"
+            " group by 1 order by 2 desc"
         ).fetchall()
         if len(found) > 1:
             counts = ", ".join(f"{shown(currency)} in {rows:,} rows" for currency, rows, _ in found[:5])
@@ -224,7 +229,8 @@ class _Table:
         latest, kept = "", "true"
         if self.role.key is not None and len(self.matches) > 1:
             key = _quoted(self.role.key)
-            latest = f"left join (select {key} as k, max(number) as latest from raw group by 1) as last on raw.{key} = last.k"
+            latest = f"left join (select {key} as k, max(number) as latest from raw group by 1) as last"
+            latest += f" on raw.{key} = last.k"
             kept = "(latest is null or number = latest)"
         columns = ", ".join(f"raw.{_quoted(column)}" for column in self.role.columns)
         self.database.execute(
@@ -288,4 +294,6 @@ def _unreadable(error: duckdb.Error, matches: Sequence[Match]) -> ConnectorError
         said.splitlines()[0],
     )
     where = f"{path}, line {line.group(1)}" if line else str(path)
-    return ConnectorError(where, f"the row cannot be split into its columns ({problem})", "correct the row, or export again")
+    return ConnectorError(
+        where, f"the row cannot be split into its columns ({problem})", "correct the row, or export again"
+    )

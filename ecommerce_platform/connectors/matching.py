@@ -67,7 +67,7 @@ def match_folder(connector: Connector, folder: Path) -> Matches:
         raise ConnectorError(
             str(folder),
             f"no file holds the {missing[0]} of the connector {connector.name}: there is {others}",
-            "export it (a .zip must be unpacked), or find out which connector fits: ecommerce-platform source guess FILE",
+            "export it (a .zip must be unpacked), or see which connector fits: ecommerce-platform source guess FILE",
         )
     # The latest file counts last; the name decides between files of one moment.
     used.sort(key=lambda match: (match.day or dt.date.min, match.file.path.stat().st_mtime_ns, match.file.path.name))
@@ -78,7 +78,7 @@ def match_file(connector: Connector, path: Path, problems: list[ConnectorError])
     """The kind that a file is of; None if it is of none. A file that nearly is of one is added to ``problems``."""
     fits, nearly = [], []
     for name, role in connector.files.items():
-        if not any(fnmatchcase(path.name.lower(), pattern.lower()) for pattern in role.pattern):
+        if not any(fnmatchcase(path.name.lower(), each.lower()) for each in role.pattern):
             continue
         file = look_at(path, role.encodings)
         columns = columns_of(role, file)
@@ -135,9 +135,10 @@ def _lacks(connector: Connector, role: str, file: SourceFile, missing: Sequence[
     more = f" and {len(missing) - 1} more required columns" if len(missing) > 1 else ""
     return ConnectorError(
         str(file.path),
-        f"this looks like the {role} of the connector {connector.name}, but it lacks the column {shown(wanted[0])}{more}{like}",
-        f"export it with that column, or if the shop has renamed it, add its new name to {column} in [files.{role}.required]"
-        f" of {connector.folder / 'connector.toml'}",
+        f"this looks like the {role} of the connector {connector.name},"
+        f" but it lacks the column {shown(wanted[0])}{more}{like}",
+        f"export it with that column, or if the shop has renamed it, add its new name to {column} in"
+        f" [files.{role}.required] of {connector.folder / 'connector.toml'}",
     )
 
 

@@ -41,7 +41,8 @@ def business_moment(value: str, format_: str, time_zone: str | None, written_in:
     letters = rf"replace(replace(regexp_extract({value}, '{OFFSET}'), 'GMT', 'Z'), 'UTC', 'Z')"
     offset = rf"regexp_replace({letters}, '^([+-]\d\d):?(\d\d)$', '\1:\2')"
     exact = f"try_cast(regexp_replace({value}, '{CLOCK_AND_OFFSET}', '\\1') || {offset} as timestamptz)"
-    return f"case when regexp_matches({value}, '{CLOCK_AND_OFFSET}') then timezone({literal(time_zone)}, {exact}) else {moved} end"
+    has_offset = f"regexp_matches({value}, '{CLOCK_AND_OFFSET}')"
+    return f"case when {has_offset} then timezone({literal(time_zone)}, {exact}) else {moved} end"
 
 
 def best_format(formats: Sequence[str], parsed: Sequence[int]) -> str:

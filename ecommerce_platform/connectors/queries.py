@@ -1,14 +1,14 @@
 """Runs the SELECTs of a connector on the scratch database, where they can read its tables and nothing else.
 
-The connection is read-only and opens no file, no network and no extension; its settings are locked. The text of a step or
-feed must be one SELECT, and is run as a subquery, where a statement that changes something is refused, too.
+The connection is read-only and opens no file, no network and no extension; its settings are locked. The text of a step
+or feed must be one SELECT, and is run as a subquery, where a statement that changes something is refused, too.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -101,11 +101,11 @@ class Outputs:
 
 
 @contextmanager
-def outputs_of(connector: Connector, scratch: Path) -> Iterator[Outputs]:
+def outputs_of(connector: Connector, scratch: Path) -> Generator[Outputs]:
     """Run the steps and feeds of a connector.
 
     Raises:
-        ConnectorError: a SELECT fails, is none, or does not give the columns of its feed; names the file and line of SQL.
+        ConnectorError: a SELECT fails, is none, or does not give its feed's columns; names the file and line of SQL.
     """
     with duckdb.connect(str(scratch), read_only=True, config=settings_of(scratch.parent)) as database:
         database.execute("set enable_external_access = false")
@@ -171,7 +171,9 @@ def _create_feed(database: duckdb.DuckDBPyConnection, connector: Connector, feed
             str(where), f"{shown(more[0])} is not a column of the feed {feed}", f"the columns are {', '.join(wanted)}"
         )
     if types["day"] != "DATE":
-        raise ConnectorError(str(where), f"the column day is {types['day']}, not DATE", "cast it: cast(… as date) as day")
+        raise ConnectorError(
+            str(where), f"the column day is {types['day']}, not DATE", "cast it: cast(… as date) as day"
+        )
     columns = ", ".join(f"cast({column} as varchar) as {column}" for column in OUTPUTS[feed])
     day = f"case when day >= date '{EARLIEST}' and day < date '{LATEST}' then day end as day"
     # The connector's text begins a line, so that DuckDB's line numbers are those of its file plus one.

@@ -1,7 +1,7 @@
 """Opens a shop's export files: which kind, encoding and delimiter a file has, and its header.
 
-Everything here is untrusted. A file ends up as plain UTF-8 CSV, Parquet or JSON lines that DuckDB reads; what has another
-encoding, is compressed, or is a spreadsheet is copied, and the copy may not grow beyond a limit.
+Everything here is untrusted. A file ends up as plain UTF-8 CSV, Parquet or JSON lines that DuckDB reads; what has
+another encoding, is compressed, or is a spreadsheet is copied, and the copy may not grow beyond a limit.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from ecommerce_platform.connectors.errors import ConnectorError, shown
+from ecommerce_platform.connectors.errors import ConnectorError
 from ecommerce_platform.feeds.columns import BLANKS
 
 HEAD_BYTES = 256 * 1024
@@ -150,7 +150,7 @@ def _is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
     return gzip.open(path) if _is_gzip(path) else path.open("rb")
 
 
@@ -196,7 +196,9 @@ def _with_header(path: Path, text: str, encoding: str) -> SourceFile:
         delimiter = mark.group(1) if mark else delimiter
         skip, rest = skip + 1, after
     if not rest.strip(BLANKS):
-        raise ConnectorError(str(path), "the file has no header", "export it again, with the names of the columns first")
+        raise ConnectorError(
+            str(path), "the file has no header", "export it again, with the names of the columns first"
+        )
     headers = {mark: _first_row(rest, mark) for mark in ([delimiter] if delimiter else DELIMITERS)}
     best = max(headers, key=lambda mark: len(headers[mark]))
     header = tuple(name.strip(BLANKS) for name in headers[best])
@@ -244,7 +246,7 @@ def _copy_text(path: Path, copy: Path, encoding: str, limit: int) -> None:
         raise ConnectorError(str(path), f"the file is damaged ({error})", "export or download it again") from None
 
 
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+def _chunks(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     while chunk := file.read(CHUNK):
         yield chunk
 
@@ -258,7 +260,7 @@ def _too_large(path: Path, size: int, limit: int) -> ConnectorError:
     )
 
 
-def _workbook(path: Path, limit: int = SPREADSHEET_BYTES) -> object:
+def _workbook(path: Path, limit: int = SPREADSHEET_BYTES) -> Any:
     """The opened spreadsheet, after its parts have been unpacked once to see how large they really are."""
     import python_calamine
 
@@ -274,15 +276,17 @@ def _workbook(path: Path, limit: int = SPREADSHEET_BYTES) -> object:
                             raise _too_large(path, size, limit)
         return python_calamine.CalamineWorkbook.from_path(path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, python_calamine.CalamineError) as error:
-        raise ConnectorError(str(path), f"this is not a spreadsheet ({error})", "export it again as .xlsx or CSV") from None
+        raise ConnectorError(
+            str(path), f"this is not a spreadsheet ({error})", "export it again as .xlsx or CSV"
+        ) from None
 
 
 def _xlsx_rows(path: Path, limit: int = SPREADSHEET_BYTES) -> Iterator[list[str]]:
     """The rows of all sheets that have the first one's header, as text; the header first and once."""
     book = _workbook(path, limit)
     header: list[str] | None = None
-    for name in book.sheet_names:  # ty: ignore[unresolved-attribute]
-        rows = book.get_sheet_by_name(name).iter_rows()  # ty: ignore[unresolved-attribute]
+    for name in book.sheet_names:
+        rows = book.get_sheet_by_name(name).iter_rows()
         first = next((row for row in ([_cell(value).strip(BLANKS) for value in row] for row in rows) if any(row)), [])
         if header is None and any(first):
             header = first

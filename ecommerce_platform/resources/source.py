@@ -1,4 +1,4 @@
-"""The source of a day's files, as a Dagster resource: the synthetic shop, or a user's own exports, converted or as they are."""
+"""The source of a day's files, as a Dagster resource: the synthetic shop, or a user's own exports."""
 
 import datetime as dt
 import hashlib
@@ -73,7 +73,9 @@ class Source(ConfigurableResource):
         settings = load_settings()
         path = feed_file_name(settings.raw, feed, day)
         file, content, modified_ns = (
-            self._made(settings, feed, day, path) if settings.source == "synthetic" else self._landed(settings, feed, day)
+            self._made(settings, feed, day, path)
+            if settings.source == "synthetic"
+            else self._landed(settings, feed, day)
         )
         taken = Taken(file.sha256, file.bytes, modified_ns)
         held = _sha256(path)

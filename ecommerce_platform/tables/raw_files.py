@@ -74,7 +74,7 @@ def days_with_a_new_file(connection: ClientConnection, settings: Settings) -> se
 
 
 def last_day_to_load(settings: Settings, end: dt.date) -> dt.date:
-    """The last day up to ``end`` that can be loaded: where a connector converts a shop's exports, that of their last day."""
+    """The last day up to ``end`` that can be loaded: with a connector, the last one that it has converted."""
     if settings.connector_dir is None:
         return end
     return min(end, max(days_of_feed(settings.feed_files, "transactions")[0], default=end))

@@ -34,7 +34,9 @@ class Shop:
         exports.write_text(self.folder / "products.csv", PRODUCTS)
         sold = [f"{number};1;{at};Cash;{quantity * 2.5:.2f}" for number, (at, quantity) in orders.items()]
         exports.write_text(self.folder / "orders.csv", "\n".join([ORDERS, *sold, ""]))
-        lines = [f"{number},{number},7,{quantity},2.50,{quantity * 2.5:.2f}" for number, (_, quantity) in orders.items()]
+        lines = [
+            f"{number},{number},7,{quantity},2.50,{quantity * 2.5:.2f}" for number, (_, quantity) in orders.items()
+        ]
         exports.write_text(self.folder / "lines.csv", "\n".join([LINES, *lines, ""]))
 
     def run(self, *arguments: str) -> Result:
@@ -42,7 +44,9 @@ class Shop:
 
     def sales(self) -> dict[str, str]:
         with psycopg.connect(database_url(load_settings())) as connection:
-            found = connection.execute("select sale_date::text, sum(revenue)::text from warehouse.fact_sales group by 1")
+            found = connection.execute(
+                "select sale_date::text, sum(revenue)::text from warehouse.fact_sales group by 1"
+            )
             return dict(found.fetchall())
 
     def runs(self) -> int:
@@ -107,7 +111,9 @@ def test_a_later_dump_adds_changes_and_removes_orders(shop: Shop) -> None:
 
 def test_a_faulty_dump_loads_nothing_and_loses_nothing(shop: Shop) -> None:
     before = shop.sales(), shop.runs()
-    (shop.folder / "orders.csv").write_text(ORDERS.replace("Total Amount", "Grand Sum") + "\n1;1;2024-01-03;Cash;1.00\n")
+    (shop.folder / "orders.csv").write_text(
+        ORDERS.replace("Total Amount", "Grand Sum") + "\n1;1;2024-01-03;Cash;1.00\n"
+    )
     result = shop.run("up", "--no-serve")
     assert result.exit_code == 1
     assert "this looks like the transactions of the connector feeds, but it lacks the column" in told(result)

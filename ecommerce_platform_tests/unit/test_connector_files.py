@@ -1,4 +1,4 @@
-"""The files of a shop, whatever they are: kinds, encodings, dialects, and one clear message where they cannot be read."""
+"""The files of a shop, whatever they are: kinds, encodings, dialects, and one clear message if they cannot be read."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def write_xlsx(path: Path, sheets: list[list[list[str]]]) -> None:
         archive.writestr(
             "[Content_Types].xml",
             f'<Types xmlns="{package}/content-types"><Default Extension="xml" ContentType="application/xml"/>'
-            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>',
+            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            "</Types>",
         )
         archive.writestr(
             "_rels/.rels",
@@ -102,9 +103,15 @@ def write_xlsx(path: Path, sheets: list[list[list[str]]]) -> None:
             f' Type="{office}/officeDocument"/></Relationships>',
         )
         named = "".join(f'<sheet name="S{number}" sheetId="{number}" r:id="r{number}"/>' for number in numbers)
-        archive.writestr("xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{named}</sheets></workbook>')
-        links = "".join(f'<Relationship Id="r{number}" Target="worksheets/s{number}.xml" {kind}/>' for number in numbers)
-        archive.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{package}/relationships">{links}</Relationships>')
+        archive.writestr(
+            "xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{named}</sheets></workbook>'
+        )
+        links = "".join(
+            f'<Relationship Id="r{number}" Target="worksheets/s{number}.xml" {kind}/>' for number in numbers
+        )
+        archive.writestr(
+            "xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{package}/relationships">{links}</Relationships>'
+        )
         for number, rows in zip(numbers, sheets, strict=True):
             cells = "".join("<row>" + "".join(cell(value) for value in row) + "</row>" for row in rows)
             sheet = f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>'
@@ -136,8 +143,12 @@ def test_json_lines_are_read(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     rows = {
-        "customers": [{"customer_id": 1, "country": "US", "registered_on": "2024-01-01", "updated_at": "2024-01-01T10:00:00Z"}],
-        "products": [{"product_id": 7, "product_name": "Cup", "category": "Home", "price": 2.5, "updated_at": "2024-01-01"}],
+        "customers": [
+            {"customer_id": 1, "country": "US", "registered_on": "2024-01-01", "updated_at": "2024-01-01T10:00:00Z"}
+        ],
+        "products": [
+            {"product_id": 7, "product_name": "Cup", "category": "Home", "price": 2.5, "updated_at": "2024-01-01"}
+        ],
         "transactions": [
             {
                 "transaction_id": 1,
@@ -197,7 +208,10 @@ BAD: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         replace("InvoiceDate", "Invoice Date (UTC)"),
         ("Online Retail.csv", "'InvoiceDate'", "'Invoice Date (UTC)'", "[files.exports.required]", "connector.toml"),
     ),
-    "a required column is missing": (replace("UnitPrice", "Nothing"), ("Online Retail.csv", "'UnitPrice'", "export it with")),
+    "a required column is missing": (
+        replace("UnitPrice", "Nothing"),
+        ("Online Retail.csv", "'UnitPrice'", "export it with"),
+    ),
     "a column is there twice": (replace("Description", "Quantity"), ("Online Retail.csv", "'Quantity' and 'Quantity'")),
     "no connector fits": (
         lambda folder: (folder / "Online Retail.csv").write_text("a,b\n1,2\n"),
@@ -205,12 +219,15 @@ BAD: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "mixed formats of dates": (
         lambda folder: exports.write_text(
-            folder / "Online Retail.csv", exports.UCI_ROWS.replace("12/4/2010", "12/14/2010").replace("12/3/2010", "13/12/2010")
+            folder / "Online Retail.csv",
+            exports.UCI_ROWS.replace("12/4/2010", "12/14/2010").replace("12/3/2010", "13/12/2010"),
         ),
         ("Online Retail.csv", "'13/12/2010 11:52'", "two ways"),
     ),
     "no known format of dates": (
-        lambda folder: exports.write_text(folder / "Online Retail.csv", exports.UCI_ROWS.replace("/2010 ", " of 2010 ")),
+        lambda folder: exports.write_text(
+            folder / "Online Retail.csv", exports.UCI_ROWS.replace("/2010 ", " of 2010 ")
+        ),
         ("Online Retail.csv", "no known format", "formats in [files.exports]"),
     ),
     "a row with too many columns": (replace("LANTERN,2", "LANTERN,2,2"), ("Online Retail.csv, line 3", "split")),
@@ -249,7 +266,9 @@ def test_bad_input_is_one_clear_message_and_changes_nothing(name: str, good: tup
 
 
 @pytest.mark.parametrize("name", ["bomb.csv.gz", "bomb.xlsx"])
-def test_a_bomb_is_refused_before_it_fills_the_disk(name: str, good: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_before_it_fills_the_disk(
+    name: str, good: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A small file that unpacks to more than the disk holds."""
     monkeypatch.setattr(loading, "free_half", lambda _: 5_000_000)
     monkeypatch.setattr(source_files, "SPREADSHEET_BYTES", 5_000_000)
@@ -355,4 +374,6 @@ def test_an_order_in_two_exports_counts_as_in_the_later_one(tmp_path: Path) -> N
     work.mkdir()
     with opened(uci(), folder, work) as (matches, _, outputs):
         assert [match.file.path.name for match in matches.used] == ["Online Retail.csv", "a later export.csv"]
-        assert outputs.value("select sum(cast(line_total as decimal(18, 2))) from feed_transaction_items") == Decimal("53.18")
+        assert outputs.value("select sum(cast(line_total as decimal(18, 2))) from feed_transaction_items") == Decimal(
+            "53.18"
+        )

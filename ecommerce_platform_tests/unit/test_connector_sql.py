@@ -144,7 +144,7 @@ def test_a_faulty_connector_toml_is_one_clear_message(old: str, new: str, said: 
 
 
 def test_a_connector_with_a_file_for_each_day(tmp_path: Path) -> None:
-    """A daily export: the day is in the file's name, and an order that is exported again belongs to the later day, too."""
+    """A daily export: the day is in the file's name; an order that is exported again belongs to the later day, too."""
     connector = Path(shutil.copytree(SHIPPED / "feeds", tmp_path / "daily"))
     toml = (connector / "connector.toml").read_text()
     lines = [line for line in toml.splitlines() if not line.startswith(("moment", "key"))]
@@ -156,13 +156,15 @@ def test_a_connector_with_a_file_for_each_day(tmp_path: Path) -> None:
     for day, total in (("2024-01-01", "5.00"), ("2024-01-03", "6.00")):
         exports.write_text(folder / f"orders-{day}.csv", f"{head}\n1,1,2024-01-01,Cash,{total}\n")
         exports.write_text(
-            folder / f"items_{day}.csv", f"item_id,transaction_id,product_id,quantity,unit_price,line_total\n1,1,7,1,{total},{total}\n"
+            folder / f"items_{day}.csv",
+            f"item_id,transaction_id,product_id,quantity,unit_price,line_total\n1,1,7,1,{total},{total}\n",
         )
         exports.write_text(
             folder / f"customers {day}.csv", f"customer_id,country,registered_on,updated_at\n1,US,2024-01-01,{day}\n"
         )
         exports.write_text(
-            folder / f"products-{day.replace('-', '')}.csv", f"product_id,product_name,category,price,updated_at\n7,Cup,Home,5,{day}\n"
+            folder / f"products-{day.replace('-', '')}.csv",
+            f"product_id,product_name,category,price,updated_at\n7,Cup,Home,5,{day}\n",
         )
     target = tmp_path / "out"
     converted = convert(read_connector(connector), folder, target, LAST)

@@ -44,7 +44,13 @@ class Run:
         """Orders, lines, revenue, refunds and guests."""
         said = self.judgement
         rows = said.rows
-        return rows["transactions"], rows["transaction_items"], Decimal(said.revenue), Decimal(said.refunds), said.guests
+        return (
+            rows["transactions"],
+            rows["transaction_items"],
+            Decimal(said.revenue),
+            Decimal(said.refunds),
+            said.guests,
+        )
 
     def check_sums(self) -> None:
         """The total of an order is the sum of its lines, and each line's total is what it says."""
@@ -99,7 +105,9 @@ def test_shopify(run: Callable[..., Run]) -> None:
         ("7001", "Ada", "King", "Austin", "TX", "73301", dt.date(2024, 3, 1)),
         ("7001", "Ada", "King", "Boston", "MA", "73301", dt.date(2024, 3, 3)),
     ]
-    assert ran.column("products", "product_id", "product_name", "category", "brand", "price", "cost", "stock_quantity") == [
+    assert ran.column(
+        "products", "product_id", "product_name", "category", "brand", "price", "cost", "stock_quantity"
+    ) == [
         ("A1", "Lamp - Small", "Lighting", "Lumen", "12.00", "4.50", "7"),
         ("A2", "Lamp - Large", "Lighting", "Lumen", "20.00", None, "0"),
         ("B2", "Bulb", "Unknown", "Acme", "3.00", None, None),
@@ -121,7 +129,10 @@ def test_an_e_mail_address_never_becomes_an_identifier(run: Callable[..., Run]) 
 
 
 def test_the_time_zone_decides_the_business_day(run: Callable[..., Run]) -> None:
-    first = {zone: run("shopify", zone).column("transactions", "transaction_date", "transaction_time")[0] for zone in (None, "UTC")}
+    first = {
+        zone: run("shopify", zone).column("transactions", "transaction_date", "transaction_time")[0]
+        for zone in (None, "UTC")
+    }
     assert first == {None: ("2024-03-01", "23:30:00"), "UTC": ("2024-03-02", "04:30:00")}
 
 
@@ -130,7 +141,9 @@ def test_woocommerce(run: Callable[..., Run]) -> None:
     assert ran.totals == (2, 3, Decimal("57.00"), Decimal("20.00"), 0)
     assert ran.judgement.findings == []
     # 10.00 for three units is 3.34 each, less two cents
-    assert ran.column("transaction_items", "item_id", "product_id", "quantity", "unit_price", "discount_amount", "line_total") == [
+    assert ran.column(
+        "transaction_items", "item_id", "product_id", "quantity", "unit_price", "discount_amount", "line_total"
+    ) == [
         ("9001", "W-1", "3", "10.00", "3.00", "27.00"),
         ("9002", "88", "3", "3.34", "0.02", "10.00"),
         ("9003", "W-1", "2", "10.00", "0.00", "20.00"),
@@ -219,7 +232,11 @@ def test_a_spreadsheet_of_two_sheets_without_case_or_spaces_in_the_header(tmp_pa
     """UCI II is one sheet per year, and calls three of its columns otherwise than UCI I."""
     folder = exports.online_retail(tmp_path / "one")
     one = Run("online_retail", folder, tmp_path / "work1")
-    text = exports.UCI_ROWS.replace("InvoiceNo", "INVOICE").replace("UnitPrice", "price").replace("CustomerID", "customer id")
+    text = (
+        exports.UCI_ROWS.replace("InvoiceNo", "INVOICE")
+        .replace("UnitPrice", "price")
+        .replace("CustomerID", "customer id")
+    )
     exports.write_text(tmp_path / "two" / "x.csv", text)
     two = Run("online_retail", tmp_path / "two", tmp_path / "work2")
     assert two.feeds == one.feeds

@@ -66,7 +66,12 @@ def test_guess_drafts_a_connector_for_another_shop(tmp_path: Path) -> None:
     draft = tmp_path / "my_shop"
     assert source("guess", path, "--draft", draft).exit_code == 0
     report = json.loads(source("check", tmp_path / "in", "--connector", draft, "--json").stdout)
-    assert (report["rows"]["transactions"], report["revenue"], report["refunds"], report["guests"]) == (2, "18.50", "3.50", 1)
+    assert (report["rows"]["transactions"], report["revenue"], report["refunds"], report["guests"]) == (
+        2,
+        "18.50",
+        "3.50",
+        1,
+    )
     again = source("guess", path, "--draft", draft)
     assert again.exit_code == 1
     assert "the folder exists" in said(again)
@@ -83,7 +88,13 @@ def test_a_draft_is_refused_where_sales_cannot_be_recognized(tmp_path: Path) -> 
 def test_preview_shows_each_feed_as_it_comes_out(tmp_path: Path) -> None:
     result = source("preview", exports.shopify(tmp_path / "in"), "--connector", "shopify", "--rows", 1)
     assert result.exit_code == 0, said(result)
-    for feed, rows in (("customers", 3), ("products", 5), ("transactions", 4), ("transaction_items", 6), ("returns", 2)):
+    for feed, rows in (
+        ("customers", 3),
+        ("products", 5),
+        ("transactions", 4),
+        ("transaction_items", 6),
+        ("returns", 2),
+    ):
         assert f"{feed}: {rows} rows" in said(result)
     assert "#1001" in said(result)
     assert "#1002" not in said(result)
@@ -106,9 +117,12 @@ def test_check_judges_before_a_load(tmp_path: Path) -> None:
 
 def numeric(folder: Path) -> Path:
     """Feeds with whole numbers as identifiers and a cost."""
-    exports.write_text(folder / "customers.csv", "customer_id,country,registered_on,updated_at\n1,US,2024-01-01,2024-01-01T10:00:00Z\n")
     exports.write_text(
-        folder / "products.csv", "product_id,product_name,category,price,cost,updated_at\n7,Cup,Home,2.50,1.00,2024-01-01T09:00:00Z\n"
+        folder / "customers.csv", "customer_id,country,registered_on,updated_at\n1,US,2024-01-01,2024-01-01T10:00:00Z\n"
+    )
+    exports.write_text(
+        folder / "products.csv",
+        "product_id,product_name,category,price,cost,updated_at\n7,Cup,Home,2.50,1.00,2024-01-01T09:00:00Z\n",
     )
     exports.write_text(
         folder / "transactions.csv",
@@ -144,9 +158,14 @@ def test_check_ends_with_what_to_do_next(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("shopfy", "must be synthetic, landing, feeds, olist, online_retail, shopify, woocommerce"), ("./nowhere", "connector.toml")],
+    [
+        ("shopfy", "must be synthetic, landing, feeds, olist, online_retail, shopify, woocommerce"),
+        ("./nowhere", "connector.toml"),
+    ],
 )
-def test_an_unknown_source_names_those_that_there_are(given: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_source_names_those_that_there_are(
+    given: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ECOMMERCE_SOURCE", given)
     load_settings.cache_clear()
     result = source("check")

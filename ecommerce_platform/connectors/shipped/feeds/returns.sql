@@ -3,7 +3,7 @@ select
     return_id,
     transaction_id,
     item_id,
-    coalesce(cast(day as varchar), returned_on) as returned_on,
+    coalesce(cast(cast(moment as date) as varchar), returned_on) as returned_on,
     quantity,
     refund_amount,
     reason,

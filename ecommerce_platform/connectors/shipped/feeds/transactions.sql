@@ -2,7 +2,7 @@
 select
     transaction_id,
     customer_id,
-    coalesce(cast(day as varchar), transaction_date) as transaction_date,
+    coalesce(cast(cast(moment as date) as varchar), transaction_date) as transaction_date,
     -- A date may come with its time.
     coalesce(transaction_time, case when moment > day then strftime(moment, '%H:%M:%S') end) as transaction_time,
     payment_method,
