@@ -162,6 +162,11 @@ def draw_products(shop: ShopSettings, day: dt.date, bits: U64) -> I64:
     return draws.choose(_catalog(shop).popularity[: launched_by(shop, day)], bits) + 1
 
 
+def categories(shop: ShopSettings, ids: I64) -> I64:
+    """Return the position in CATEGORIES of each product's category, which never changes."""
+    return _catalog(shop).category[ids - 1]
+
+
 @lru_cache(maxsize=8)
 def prices(shop: ShopSettings, day: dt.date) -> I64:
     """Return the list prices in force on a day, in cents, by product_id - 1."""
