@@ -155,7 +155,7 @@ def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Conv
     # One call instead of one for each of some thousand small files.
     os.sync()
     changed = set()
-    for feed in outputs.feeds:
+    for feed in OUTPUTS:
         (target / feed).mkdir(mode=0o700, exist_ok=True)
         for path in sorted((new / feed).iterdir()):
             kept = target / feed / path.name
@@ -172,7 +172,7 @@ def write_days(outputs: Outputs, folder: Path, last_day: dt.date, others: Collec
     """Write the files of every feed and day from the first order to a day, and of other days; return the rows."""
     first, _ = outputs.days() or (last_day, last_day)
     days = {first + dt.timedelta(days=number) for number in range((last_day - first).days + 1)} | set(others)
-    return {feed: _write_feed(outputs, feed, folder, days) for feed in outputs.feeds}
+    return {feed: _write_feed(outputs, feed, folder, days) for feed in OUTPUTS}
 
 
 def _write_feed(outputs: Outputs, feed: str, folder: Path, days: set[dt.date]) -> int:
@@ -181,6 +181,9 @@ def _write_feed(outputs: Outputs, feed: str, folder: Path, days: set[dt.date]) -
     header = (",".join(OUTPUTS[feed]) + "\n").encode()
     for day in days:
         (folder / feed / f"{day}.csv").write_bytes(header)
+    # A feed that the connector does not know has files without rows: another connector may have written some.
+    if feed not in outputs.feeds:
+        return 0
     for day, part in outputs.lines(feed):
         if day in days:
             with (folder / feed / f"{day}.csv").open("ab") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -19,6 +20,7 @@ from ecommerce_platform_tests import exports
 CUSTOMERS = "customer_id,country,state,registered_on,updated_at\n1,US,TX,2024-01-01,2024-01-01T10:00:00Z\n"
 PRODUCTS = "product_id,product_name,category,price,cost,updated_at\n7,Cup,Home,2.50,1.00,2024-01-01T09:00:00Z\n"
 ORDERS = "Transaction ID;Customer ID;Transaction Date;Payment Method;Total Amount"
+LATEST_DAY = "select passed from platform.check_results where check_name = 'latest_day_is_loaded'"
 LINES = "item_id,transaction_id,product_id,quantity,unit_price,line_total"
 
 
@@ -42,12 +44,12 @@ class Shop:
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(cli.main, list(arguments))
 
-    def sales(self) -> dict[str, str]:
+    def rows(self, statement: LiteralString) -> list[tuple[Any, ...]]:
         with psycopg.connect(database_url(load_settings())) as connection:
-            found = connection.execute(
-                "select sale_date::text, sum(revenue)::text from warehouse.fact_sales group by 1"
-            )
-            return dict(found.fetchall())
+            return connection.execute(statement).fetchall()
+
+    def sales(self) -> dict[str, str]:
+        return dict(self.rows("select sale_date::text, sum(revenue)::text from warehouse.fact_sales group by 1"))
 
     def runs(self) -> int:
         with DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
@@ -85,6 +87,8 @@ def test_a_dump_is_loaded_from_its_first_order_on(shop: Shop) -> None:
     assert result.exit_code == 0, told(result)
     assert shop.sales() == {"2024-01-03": "5.00", "2024-01-04": "2.50", "2024-01-06": "10.00"}
     assert load_settings().first_day == dt.date(2024, 1, 3)
+    # The dump ends here: that no later day is loaded is no fault.
+    assert {passed for (passed,) in shop.rows(LATEST_DAY)} == {True}
     assert "Every day from 2024-01-03 to 2024-01-06 is loaded." in told(shop.run("status"))
 
 
