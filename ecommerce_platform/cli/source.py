@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ecommerce_platform.cli.terminal import EXIT_FAILED, console, one_clear_error, progress_bar, show, yesterday
 from ecommerce_platform.settings import CONNECTORS_DIR, Settings, SettingsError, load_settings
@@ -115,7 +116,7 @@ def source_preview(folder: Path | None, connector: str | None, rows: int) -> Non
         for feed in outputs.feeds:
             table = Table(*OUTPUTS[feed], title=f"{feed}: {outputs.rows(feed):,} rows", title_justify="left")
             for row in outputs.first_rows(feed, rows):
-                table.add_row(*(value or "" for value in row))
+                table.add_row(*(_plain(value or "") for value in row))
             show(table)
 
 
@@ -196,6 +197,11 @@ def _next_lines(connector: Connector, settings: Settings, folder: Path, report: 
         + ("" if is_set else f"Settings: {' '.join(lines)}. ")
         + "Next: ecommerce-platform up"
     )
+
+
+def _plain(value: str) -> Text:
+    """A value as text that cannot format the terminal."""
+    return Text("".join(letter if letter.isprintable() else "?" for letter in value))
 
 
 def _print_check(answer: object) -> None:

@@ -143,6 +143,15 @@ def test_a_faulty_connector_toml_is_one_clear_message(old: str, new: str, said: 
     assert str(connector) in str(caught.value)
 
 
+def test_a_file_that_may_be_of_two_kinds_is_refused(connector: Path) -> None:
+    path = connector / "connector.toml"
+    toml = path.read_text()
+    path.write_text(toml + toml[toml.index("[files.exports]") :].replace("files.exports", "files.others"))
+    message = refusal(connector)
+    assert "the file may hold the exports or the others of the connector mine" in message
+    assert "narrow the pattern" in message
+
+
 def test_a_connector_with_a_file_for_each_day(tmp_path: Path) -> None:
     """A daily export: the day is in the file's name; an order that is exported again belongs to the later day, too."""
     connector = Path(shutil.copytree(SHIPPED / "feeds", tmp_path / "daily"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,25 @@ def test_preview_shows_each_feed_as_it_comes_out(tmp_path: Path) -> None:
         assert f"{feed}: {rows} rows" in said(result)
     assert "#1001" in said(result)
     assert "#1002" not in said(result)
+
+
+def test_preview_shows_hostile_values_as_text(tmp_path: Path) -> None:
+    text = exports.UCI_ROWS.replace("HAND WARMER", "[/red]\x1b[31mHAND")
+    exports.write_text(tmp_path / "in" / "x.csv", text)
+    result = source("preview", tmp_path / "in", "--connector", "online_retail")
+    assert result.exit_code == 0, said(result)
+    assert "[/red]?[31mHAND" in said(result)
+    assert "\x1b" not in result.stdout
+
+
+def test_two_connectors_that_fit_are_both_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = Path(shutil.copytree(SHIPPED / "online_retail", tmp_path / "twin"))
+    both = [read_connector(SHIPPED / "online_retail"), read_connector(twin)]
+    monkeypatch.setattr("ecommerce_platform.connectors.connector.shipped_connectors", lambda: both)
+    text = said(source("guess", exports.online_retail(tmp_path / "in") / "Online Retail.csv"))
+    assert "online_retail: UCI" in text
+    assert "twin: UCI" in text
+    assert "Both fit." in text
 
 
 def test_check_judges_before_a_load(tmp_path: Path) -> None:
