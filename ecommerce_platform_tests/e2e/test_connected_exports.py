@@ -17,8 +17,8 @@ from ecommerce_platform.resources.database import database_url, embedded_server
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
 from ecommerce_platform_tests import exports
 
-CUSTOMERS = "customer_id,country,state,registered_on,updated_at\n1,US,TX,2024-01-01,2024-01-01T10:00:00Z\n"
-PRODUCTS = "product_id,product_name,category,price,cost,updated_at\n7,Cup,Home,2.50,1.00,2024-01-01T09:00:00Z\n"
+CUSTOMERS = "customer_id,country,state,registered_on,updated_at\nADA,US,TX,2024-01-01,2024-01-01T10:00:00Z\n"
+PRODUCTS = "product_id,product_name,category,price,cost,updated_at\n85123A,Cup,Home,2.50,1.00,2024-01-01T09:00:00Z\n"
 ORDERS = "Transaction ID;Customer ID;Transaction Date;Payment Method;Total Amount"
 LATEST_DAY = "select passed from platform.check_results where check_name = 'latest_day_is_loaded'"
 LINES = "item_id,transaction_id,product_id,quantity,unit_price,line_total"
@@ -34,10 +34,11 @@ class Shop:
         """Export everything: orders by number, each with its moment and its quantity of cups at 2.50."""
         exports.write_text(self.folder / "customers.csv", CUSTOMERS)
         exports.write_text(self.folder / "products.csv", PRODUCTS)
-        sold = [f"{number};1;{at};Cash;{quantity * 2.5:.2f}" for number, (at, quantity) in orders.items()]
+        sold = [f"#{number};ADA;{at};Cash;{quantity * 2.5:.2f}" for number, (at, quantity) in orders.items()]
         exports.write_text(self.folder / "orders.csv", "\n".join([ORDERS, *sold, ""]))
         lines = [
-            f"{number},{number},7,{quantity},2.50,{quantity * 2.5:.2f}" for number, (_, quantity) in orders.items()
+            f"#{number}/1,#{number},85123A,{quantity},2.50,{quantity * 2.5:.2f}"
+            for number, (_, quantity) in orders.items()
         ]
         exports.write_text(self.folder / "lines.csv", "\n".join([LINES, *lines, ""]))
 
