@@ -17,6 +17,7 @@ from ecommerce_platform.checks.outcome import (
     TableCheck,
     sql_check,
 )
+from ecommerce_platform.checks.returns import returns_agree_with_production, returns_have_the_keys_of_their_sales
 from ecommerce_platform.checks.sales import fact_agrees_with_production, versions_are_valid_on_sale_date
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.settings import load_settings
@@ -31,6 +32,12 @@ SALE_MONTHS = """
     select distinct date_trunc('month', sale_date)::date from warehouse.fact_sales
     where partition_date >= %(start)s and partition_date < %(end)s
 """
+DAYS_OF_RETURNED_SALES = """
+    select distinct sale_date from warehouse.fact_returns
+    where partition_date >= %(start)s and partition_date < %(end)s
+"""
+RETURN_DAYS = DAYS_OF_RETURNED_SALES.replace("sale_date", "return_date")
+MONTHS_OF_RETURNED_SALES = DAYS_OF_RETURNED_SALES.replace("sale_date", "date_trunc('month', sale_date)::date")
 CUSTOMERS_WHO_BOUGHT = """
     select customer_id from warehouse.fact_sales
     where partition_date >= %(start)s and partition_date < %(end)s
@@ -49,6 +56,9 @@ def reconciliation_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
         rows_are_accounted_for(),
         fact_agrees_with_production(),
         versions_are_valid_on_sale_date(),
+        returns_agree_with_production(),
+        returns_have_the_keys_of_their_sales(),
+        *_returns_agree(),
         *_aggregates_agree(),
         *_extracts_agree(),
     ]
@@ -258,10 +268,66 @@ def _aggregates_agree() -> list[TableCheck]:
     ]
 
 
+def _returns_agree() -> list[TableCheck]:
+    sums = ("returned_units", "returns")
+    facts = "sum(quantity) as returned_units, sum(refund_amount) as returns from warehouse.fact_returns"
+    return [
+        agrees(
+            DAILY,
+            "warehouse.fact_returns",
+            key=("sale_date",),
+            measures=sums,
+            ours=f"select * from {DAILY} where (returned_units <> 0 or returns <> 0) and $on_days",
+            theirs=f"""
+                select sale_date, {facts}
+                where $on_days
+                group by sale_date
+                having sum(quantity) <> 0 or sum(refund_amount) <> 0
+            """,
+            concerned={"on_days": f"sale_date in ({DAYS_OF_RETURNED_SALES})"},
+        ),
+        agrees(
+            "warehouse.agg_daily_returns",
+            "warehouse.fact_returns",
+            key=("return_date",),
+            measures=("return_count", *sums),
+            ours="select * from warehouse.agg_daily_returns where $on_days",
+            theirs=f"select return_date, count(*) as return_count, {facts} where $on_days group by return_date",
+            concerned={"on_days": f"return_date in ({RETURN_DAYS})"},
+        ),
+        agrees(
+            "warehouse.mart_product_returns",
+            "warehouse.fact_returns",
+            key=("month_start", "product_id", "product_key"),
+            measures=("return_count", *sums),
+            ours="select * from warehouse.mart_product_returns where $in_months",
+            theirs=f"""
+                select
+                    date_trunc('month', sale_date)::date as month_start,
+                    product_id,
+                    product_key,
+                    count(*) as return_count,
+                    {facts}
+                where $on_days_of_months
+                group by 1, 2, 3
+            """,
+            concerned={
+                "in_months": f"month_start in ({MONTHS_OF_RETURNED_SALES})",
+                "on_days_of_months": f"""
+                    sale_date in (
+                        select calendar_date from warehouse.dim_date where month_start in ({MONTHS_OF_RETURNED_SALES})
+                    )
+                """,
+            },
+        ),
+    ]
+
+
 # Extracts whose rows sum to all sales, and their additive measures. An order has one customer and one payment method,
 # so orders are additive over those, but not over categories or discount bands.
 WHOLE: Mapping[str, tuple[str, ...]] = {
-    "category_sales": ("units", "revenue", "cost", "profit"),
+    "category_sales": ("units", "revenue", "cost", "profit", "returned_units", "returns"),
+    "returns_by_product": ("returned_units", "returns"),
     "customer_segments": ("orders", "revenue", "profit"),
     "payment_methods": ("orders", "revenue"),
     "geography": ("orders", "units", "revenue", "profit"),
@@ -283,8 +349,8 @@ def _extracts_agree() -> list[TableCheck]:
         )
         for name, measures in WHOLE.items()
     ]
-    of_day = ("orders", "customers", "units", "revenue", "profit")
-    of_month = ("orders", "units", "revenue", "cost", "profit")
+    of_day = ("orders", "customers", "units", "revenue", "profit", "returns")
+    of_month = ("orders", "units", "revenue", "cost", "profit", "returned_units", "returns")
     of_product = ("sales_rank", "orders", "units", "revenue", "profit")
     return [
         *wholes,

@@ -130,4 +130,14 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
         "discount_amount": _amount(may_be_blank=True, contract=None),
         "line_total": _amount(),
     },
+    "returns": {
+        "return_id": _id(18),
+        "transaction_id": _id(18),
+        "item_id": _id(18),
+        "returned_on": _day(),
+        "quantity": ValueRule(
+            r"[0-9]{1,9}", "not a whole number of at least 0", contract=NUMBER, causes=_ID_CAUSES[:1]
+        ),
+        "refund_amount": _amount(),
+    },
 }

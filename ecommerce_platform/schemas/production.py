@@ -9,8 +9,10 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.schemas.rules import (
     FIRST_DAY,
     LAST_DAY,
+    an_id,
     country,
     not_blank,
+    not_negative,
     optional,
     positive,
     price,
@@ -164,6 +166,22 @@ TransactionItems = table_schema(
     ),
 )
 
+Returns = table_schema(
+    "production.returns",
+    {
+        "transaction_id": required(an_id),
+        "return_id": required(an_id),
+        "item_id": required(an_id),
+        "returned_on": required(a_day),
+        "quantity": required(not_negative),
+        "refund_amount": required(price),
+        "reason": optional(not_blank),
+        **LINEAGE,
+    },
+    key=("transaction_id", "return_id"),
+    rules=(rule("returned_on is not after partition_date", lambda t: t.returned_on <= t.partition_date),),
+)
+
 RejectedRows = table_schema(
     "production.rejected_rows",
     {
@@ -177,6 +195,7 @@ RejectedRows = table_schema(
         "missing_customer_id": optional(positive),
         "missing_transaction_id": optional(positive),
         "missing_product_id": optional(positive),
+        "missing_item_id": optional(an_id),
     },
     key=("feed", "partition_date", "source_row"),
     rules=(
@@ -186,15 +205,23 @@ RejectedRows = table_schema(
             lambda t: t.missing_customer_id.isnull() | (t.feed == "transactions"),
         ),
         rule(
-            "only order lines have missing_transaction_id or missing_product_id",
-            lambda t: (
-                (t.missing_transaction_id.isnull() & t.missing_product_id.isnull()) | (t.feed == "transaction_items")
-            ),
+            "only order lines and returns have missing_transaction_id",
+            lambda t: t.missing_transaction_id.isnull() | t.feed.isin(["transaction_items", "returns"]),
+        ),
+        rule(
+            "only order lines have missing_product_id",
+            lambda t: t.missing_product_id.isnull() | (t.feed == "transaction_items"),
+        ),
+        rule(
+            "only returns have missing_item_id, and only of a known order",
+            lambda t: t.missing_item_id.isnull() | ((t.feed == "returns") & t.missing_transaction_id.isnull()),
         ),
         rule(
             "the first reason names the missing parent",
             lambda t: (
-                ibis.coalesce(t.missing_customer_id, t.missing_transaction_id, t.missing_product_id).isnull()
+                ibis.coalesce(
+                    t.missing_customer_id, t.missing_transaction_id, t.missing_product_id, t.missing_item_id
+                ).isnull()
                 | t.reasons[0].re_search(": unknown ")
             ),
         ),

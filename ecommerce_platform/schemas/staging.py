@@ -109,3 +109,16 @@ TransactionItems = replica(
     },
     mostly_distinct("transaction_id", "item_id", surplus=MANY_COPIES),
 )
+
+Returns = replica(
+    "returns",
+    {
+        "return_id": optional(ID),
+        "transaction_id": optional(ID),
+        "item_id": optional(ID),
+        "returned_on": optional(DAY),
+        "quantity": optional(NUMBER),
+        "refund_amount": optional(AMOUNT),
+    },
+    mostly_distinct("transaction_id", "return_id", surplus=MANY_COPIES),
+)

@@ -21,7 +21,7 @@ from ecommerce_platform.resources.database import DatabaseDownError, require_tab
 from ecommerce_platform.tables.loaded_days import what_is_loaded
 from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product, table_assets
 
-NEW = ("055_staging.sql", "086_warehouse.sql", "095_limits.sql", "140_change_log.sql")
+NEW = ("055_staging.sql", "056_staging.sql", "086_warehouse.sql", "095_limits.sql", "140_change_log.sql")
 """The DDL files that introduced change logs."""
 
 REPEATED = ("060_rules.sql", "900_grants.sql")

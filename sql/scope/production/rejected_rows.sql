@@ -29,3 +29,19 @@ select
 from production_products_changes as products
 inner join production.parsed_transaction_items as lines on products.product_id = lines.product_id
 where products.operation in ('I', 'D')
+union
+select
+    'returns' as feed,
+    returns.partition_date,
+    returns.source_row
+from production_transactions_changes as orders
+inner join production.parsed_returns as returns on orders.transaction_id = returns.transaction_id
+where orders.operation in ('I', 'D')
+union
+select
+    'returns' as feed,
+    returns.partition_date,
+    returns.source_row
+from production_transaction_items_changes as lines
+inner join production.parsed_returns as returns on lines.transaction_id = returns.transaction_id
+where lines.operation in ('I', 'D')
