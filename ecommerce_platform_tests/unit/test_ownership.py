@@ -12,6 +12,7 @@ from ecommerce_platform.definitions import build_definitions
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.values import VALUE_RULES
 from ecommerce_platform.io_managers import Merge
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform.tables.asset import table_asset
 from ecommerce_platform.tables.lineage import scope_path, tables_read, transform_path, transformed_tables
@@ -19,7 +20,7 @@ from ecommerce_platform.tables.lineage import scope_path, tables_read, transform
 LAYERS = ("staging", "production", "warehouse", "analytics", "monitoring")
 NAME = re.compile(rf"\b(?:from|join)\s+(?:({'|'.join(LAYERS)})\.(\w+)|({'|'.join(LAYERS)})_(\w+)_changes)\b")
 WRITES = re.compile(r"\b(insert|update|delete|truncate|merge|create|alter|drop|copy)\b")
-VIEWS = {"staged_rows", *(f"parsed_{feed}" for feed in ("customers", "products", "transactions", "transaction_items"))}
+VIEWS = {"staged_rows", *(f"parsed_{feed}" for feed in FEEDS)}
 
 
 def text_of(table: str) -> str:
