@@ -11,7 +11,6 @@ from ecommerce_platform.checks.history import (
 from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.rates import rate_check
 from ecommerce_platform.checks.reconciliation import CUSTOMERS_WHO_BOUGHT, SALE_DAYS, SALE_MONTHS
-from ecommerce_platform.checks.returns import returns_fit_their_sales
 
 
 def integrity_checks() -> list[TableCheck]:
@@ -19,7 +18,6 @@ def integrity_checks() -> list[TableCheck]:
     return [
         _emails_are_valid(),
         _order_totals(),
-        returns_fit_their_sales(),
         _rejects_wait_for_missing_parents(),
         _rejects_break_a_rule(),
         _order_lines_come_from_latest_export(),

@@ -17,7 +17,6 @@ from ecommerce_platform.checks.outcome import (
     TableCheck,
     sql_check,
 )
-from ecommerce_platform.checks.returns import returns_agree_with_production, returns_have_the_keys_of_their_sales
 from ecommerce_platform.checks.sales import fact_agrees_with_production, versions_are_valid_on_sale_date
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.settings import load_settings
@@ -32,16 +31,25 @@ SALE_MONTHS = """
     select distinct date_trunc('month', sale_date)::date from warehouse.fact_sales
     where partition_date >= %(start)s and partition_date < %(end)s
 """
-DAYS_OF_RETURNED_SALES = """
-    select distinct sale_date from warehouse.fact_returns
-    where partition_date >= %(start)s and partition_date < %(end)s
-"""
-RETURN_DAYS = DAYS_OF_RETURNED_SALES.replace("sale_date", "return_date")
-MONTHS_OF_RETURNED_SALES = DAYS_OF_RETURNED_SALES.replace("sale_date", "date_trunc('month', sale_date)::date")
 CUSTOMERS_WHO_BOUGHT = """
     select customer_id from warehouse.fact_sales
     where partition_date >= %(start)s and partition_date < %(end)s
 """
+
+MONEY = ("discount", "revenue", "cost", "profit")
+UNITS_AND_MONEY = ("units", *MONEY)
+LINES_AND_MONEY = ("lines", *UNITS_AND_MONEY)
+TOTALS = ("orders", "units", "revenue", "cost", "profit")
+
+OF_DAYS = {"on_days": f"sale_date in ({SALE_DAYS})"}
+OF_MONTHS = {
+    "in_months": f"month_start in ({SALE_MONTHS})",
+    "in_days_of_months": f"date_trunc('month', sale_date)::date in ({SALE_MONTHS})",
+    "on_days_of_months": f"""
+        sale_date in (select calendar_date from warehouse.dim_date where month_start in ({SALE_MONTHS}))
+    """,
+}
+OF_CUSTOMERS = {"bought": f"customer_id in ({CUSTOMERS_WHO_BOUGHT})"}
 
 
 def raw_folder_of_settings() -> Path:
@@ -56,10 +64,9 @@ def reconciliation_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
         rows_are_accounted_for(),
         fact_agrees_with_production(),
         versions_are_valid_on_sale_date(),
-        returns_agree_with_production(),
-        returns_have_the_keys_of_their_sales(),
-        *_returns_agree(),
-        *_aggregates_agree(),
+        *_days_agree(),
+        *_products_agree(),
+        *_customers_agree(),
         *_extracts_agree(),
     ]
 
@@ -119,34 +126,14 @@ def _sums(*measures: str) -> str:
     return ", ".join(f"coalesce(sum({name}), 0) as {name}" for name in measures)
 
 
-def _aggregates_agree() -> list[TableCheck]:
-    money = ("discount", "revenue", "cost", "profit")
-    all_measures = ("orders", "lines", "units", *money)
-    added = ("lines", "units", *money)
-    in_months, bought = "where $in_months", "where $bought"
-    of_days = {"on_days": f"sale_date in ({SALE_DAYS})"}
-    of_months = {
-        "in_months": f"month_start in ({SALE_MONTHS})",
-        "in_days_of_months": f"date_trunc('month', sale_date)::date in ({SALE_MONTHS})",
-        "on_days_of_months": f"""
-            sale_date in (select calendar_date from warehouse.dim_date where month_start in ({SALE_MONTHS}))
-        """,
-    }
-    of_customers = {"bought": f"customer_id in ({CUSTOMERS_WHO_BOUGHT})"}
-    days_as_months = f"""
-        select date_trunc('month', sale_date)::date as month_start, {_sums("orders", "units", *money)}
-        from {DAILY}
-        where $in_days_of_months
-        group by 1
-    """
-    of_customer = ("first_order_date", "last_order_date", "orders", "units", "revenue", "cost", "profit")
-    of_product = ("first_sale_date", "last_sale_date", "orders", "units", *money)
+def _days_agree() -> list[TableCheck]:
+    """The sums of each day, and their breakdowns."""
     return [
         agrees(
             DAILY,
             "warehouse.fact_sales",
             key=("sale_date",),
-            measures=all_measures,
+            measures=("orders", *LINES_AND_MONEY),
             ours=f"select * from {DAILY} where $on_days",
             theirs="""
                 select
@@ -162,15 +149,15 @@ def _aggregates_agree() -> list[TableCheck]:
                 where $on_days
                 group by sale_date
             """,
-            concerned=of_days,
+            concerned=OF_DAYS,
         ),
         agrees(
             "warehouse.mart_daily_breakdown",
             DAILY,
             key=("sale_date", "breakdown"),
-            measures=added,
+            measures=LINES_AND_MONEY,
             ours=f"""
-                select sale_date, breakdown, {_sums(*added)}
+                select sale_date, breakdown, {_sums(*LINES_AND_MONEY)}
                 from warehouse.mart_daily_breakdown
                 where $on_days
                 group by sale_date, breakdown
@@ -183,142 +170,104 @@ def _aggregates_agree() -> list[TableCheck]:
                 ) as breakdowns (breakdown)
                 where $on_days
             """,
-            concerned=of_days,
+            concerned=OF_DAYS,
         ),
+    ]
+
+
+def _products_agree() -> list[TableCheck]:
+    """The sums of each product by day, by month, and over all time."""
+    return [
         agrees(
             "warehouse.mart_product_daily",
             DAILY,
             key=("sale_date",),
-            measures=("units", *money),
+            measures=UNITS_AND_MONEY,
             ours=f"""
-                select sale_date, {_sums("units", *money)}
+                select sale_date, {_sums(*UNITS_AND_MONEY)}
                 from warehouse.mart_product_daily
                 where $on_days
                 group by sale_date
             """,
             theirs=f"select * from {DAILY} where $on_days",
-            concerned=of_days,
+            concerned=OF_DAYS,
         ),
         agrees(
             "warehouse.mart_product_monthly",
             "warehouse.mart_product_daily",
             key=("month_start", "product_id", "product_key"),
-            measures=("orders", "units", *money),
-            ours=f"select * from warehouse.mart_product_monthly {in_months}",
+            measures=("orders", *UNITS_AND_MONEY),
+            ours="select * from warehouse.mart_product_monthly where $in_months",
             theirs=f"""
                 select
                     date_trunc('month', sale_date)::date as month_start,
                     product_id,
                     product_key,
-                    {_sums("orders", "units", *money)}
+                    {_sums("orders", *UNITS_AND_MONEY)}
                 from warehouse.mart_product_daily
                 where $on_days_of_months
                 group by 1, 2, 3
             """,
-            concerned=of_months,
-        ),
-        agrees(
-            "warehouse.mart_customer_monthly",
-            DAILY,
-            key=("month_start",),
-            measures=("orders", "units", "revenue", "cost", "profit"),
-            ours=f"""
-                select month_start, {_sums("orders", "units", "revenue", "cost", "profit")}
-                from warehouse.mart_customer_monthly
-                {in_months}
-                group by month_start
-            """,
-            theirs=days_as_months,
-            concerned=of_months,
+            concerned=OF_MONTHS,
         ),
         agrees(
             "warehouse.agg_product_performance",
             "warehouse.mart_product_monthly",
             key=("product_id",),
-            measures=of_product,
+            measures=("first_sale_date", "last_sale_date", "orders", *UNITS_AND_MONEY),
             ours="select * from warehouse.agg_product_performance",
             theirs=f"""
                 select
                     product_id,
                     min(first_sale_date) as first_sale_date,
                     max(last_sale_date) as last_sale_date,
-                    {_sums("orders", "units", *money)}
+                    {_sums("orders", *UNITS_AND_MONEY)}
                 from warehouse.mart_product_monthly
                 group by product_id
             """,
+        ),
+    ]
+
+
+def _customers_agree() -> list[TableCheck]:
+    """The sums of each customer by month and over all time."""
+    return [
+        agrees(
+            "warehouse.mart_customer_monthly",
+            DAILY,
+            key=("month_start",),
+            measures=TOTALS,
+            ours=f"""
+                select month_start, {_sums(*TOTALS)}
+                from warehouse.mart_customer_monthly
+                where $in_months
+                group by month_start
+            """,
+            theirs=f"""
+                select date_trunc('month', sale_date)::date as month_start, {_sums(*TOTALS)}
+                from {DAILY}
+                where $in_days_of_months
+                group by 1
+            """,
+            concerned=OF_MONTHS,
         ),
         agrees(
             "warehouse.agg_customer_metrics",
             "warehouse.mart_customer_monthly",
             key=("customer_id",),
-            measures=of_customer,
-            ours=f"select * from warehouse.agg_customer_metrics {bought}",
+            measures=("first_order_date", "last_order_date", *TOTALS),
+            ours="select * from warehouse.agg_customer_metrics where $bought",
             theirs=f"""
                 select
                     customer_id,
                     min(first_order_date) as first_order_date,
                     max(last_order_date) as last_order_date,
-                    {_sums("orders", "units", "revenue", "cost", "profit")}
+                    {_sums(*TOTALS)}
                 from warehouse.mart_customer_monthly
-                {bought}
+                where $bought
                 group by customer_id
             """,
-            concerned=of_customers,
-        ),
-    ]
-
-
-def _returns_agree() -> list[TableCheck]:
-    sums = ("returned_units", "returns")
-    facts = "sum(quantity) as returned_units, sum(refund_amount) as returns from warehouse.fact_returns"
-    return [
-        agrees(
-            DAILY,
-            "warehouse.fact_returns",
-            key=("sale_date",),
-            measures=sums,
-            ours=f"select * from {DAILY} where (returned_units <> 0 or returns <> 0) and $on_days",
-            theirs=f"""
-                select sale_date, {facts}
-                where $on_days
-                group by sale_date
-                having sum(quantity) <> 0 or sum(refund_amount) <> 0
-            """,
-            concerned={"on_days": f"sale_date in ({DAYS_OF_RETURNED_SALES})"},
-        ),
-        agrees(
-            "warehouse.agg_daily_returns",
-            "warehouse.fact_returns",
-            key=("return_date",),
-            measures=("return_count", *sums),
-            ours="select * from warehouse.agg_daily_returns where $on_days",
-            theirs=f"select return_date, count(*) as return_count, {facts} where $on_days group by return_date",
-            concerned={"on_days": f"return_date in ({RETURN_DAYS})"},
-        ),
-        agrees(
-            "warehouse.mart_product_returns",
-            "warehouse.fact_returns",
-            key=("month_start", "product_id", "product_key"),
-            measures=("return_count", *sums),
-            ours="select * from warehouse.mart_product_returns where $in_months",
-            theirs=f"""
-                select
-                    date_trunc('month', sale_date)::date as month_start,
-                    product_id,
-                    product_key,
-                    count(*) as return_count,
-                    {facts}
-                where $on_days_of_months
-                group by 1, 2, 3
-            """,
-            concerned={
-                "in_months": f"month_start in ({MONTHS_OF_RETURNED_SALES})",
-                "on_days_of_months": f"""
-                    sale_date in (
-                        select calendar_date from warehouse.dim_date where month_start in ({MONTHS_OF_RETURNED_SALES})
-                    )
-                """,
-            },
+            concerned=OF_CUSTOMERS,
         ),
     ]
 
@@ -350,7 +299,7 @@ def _extracts_agree() -> list[TableCheck]:
         for name, measures in WHOLE.items()
     ]
     of_day = ("orders", "customers", "units", "revenue", "profit", "returns")
-    of_month = ("orders", "units", "revenue", "cost", "profit", "returned_units", "returns")
+    of_month = (*TOTALS, "returned_units", "returns")
     of_product = ("sales_rank", "orders", "units", "revenue", "profit")
     return [
         *wholes,

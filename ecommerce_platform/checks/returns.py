@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.rates import rate_check
+from ecommerce_platform.checks.reconciliation import DAILY, agrees
 
 KEYS = ("sale_date", "customer_id", "customer_key", "product_id", "product_key", "payment_key")
 """The columns that a return takes from its sale."""
+
+DAYS_OF_RETURNED_SALES = """
+    select distinct sale_date from warehouse.fact_returns
+    where partition_date >= %(start)s and partition_date < %(end)s
+"""
+RETURN_DAYS = DAYS_OF_RETURNED_SALES.replace("sale_date", "return_date")
+MONTHS_OF_RETURNED_SALES = DAYS_OF_RETURNED_SALES.replace("sale_date", "date_trunc('month', sale_date)::date")
+
+
+def returns_checks() -> list[TableCheck]:
+    """All checks of returns, beside those of every table and every feed."""
+    return [
+        returns_agree_with_production(),
+        returns_have_the_keys_of_their_sales(),
+        returns_fit_their_sales(),
+        *_sums_agree(),
+    ]
 
 
 def returns_agree_with_production() -> TableCheck:
@@ -113,3 +131,58 @@ def returns_fit_their_sales() -> TableCheck:
         reads=("production.transaction_items", "production.transactions"),
     )
     return rate_check(check, "returned order lines do not fit what was sold")
+
+
+def _sums_agree() -> list[TableCheck]:
+    sums = ("returned_units", "returns")
+    facts = "sum(quantity) as returned_units, sum(refund_amount) as returns from warehouse.fact_returns"
+    return [
+        agrees(
+            DAILY,
+            "warehouse.fact_returns",
+            key=("sale_date",),
+            measures=sums,
+            ours=f"select * from {DAILY} where (returned_units <> 0 or returns <> 0) and $on_days",
+            theirs=f"""
+                select sale_date, {facts}
+                where $on_days
+                group by sale_date
+                having sum(quantity) <> 0 or sum(refund_amount) <> 0
+            """,
+            concerned={"on_days": f"sale_date in ({DAYS_OF_RETURNED_SALES})"},
+        ),
+        agrees(
+            "warehouse.agg_daily_returns",
+            "warehouse.fact_returns",
+            key=("return_date",),
+            measures=("return_count", *sums),
+            ours="select * from warehouse.agg_daily_returns where $on_days",
+            theirs=f"select return_date, count(*) as return_count, {facts} where $on_days group by return_date",
+            concerned={"on_days": f"return_date in ({RETURN_DAYS})"},
+        ),
+        agrees(
+            "warehouse.mart_product_returns",
+            "warehouse.fact_returns",
+            key=("month_start", "product_id", "product_key"),
+            measures=("return_count", *sums),
+            ours="select * from warehouse.mart_product_returns where $in_months",
+            theirs=f"""
+                select
+                    date_trunc('month', sale_date)::date as month_start,
+                    product_id,
+                    product_key,
+                    count(*) as return_count,
+                    {facts}
+                where $on_days_of_months
+                group by 1, 2, 3
+            """,
+            concerned={
+                "in_months": f"month_start in ({MONTHS_OF_RETURNED_SALES})",
+                "on_days_of_months": f"""
+                    sale_date in (
+                        select calendar_date from warehouse.dim_date where month_start in ({MONTHS_OF_RETURNED_SALES})
+                    )
+                """,
+            },
+        ),
+    ]

@@ -41,7 +41,7 @@ _IS_CLOTHING = np.array([category.name == "Clothing" for category in CATEGORIES]
 @lru_cache(maxsize=len(DELAYS) + 1)
 def _of_sales(shop: ShopSettings, sold: dt.date) -> Columns:
     """Return the returns of all lines sold on a day, in order of the lines; `day` is that of the return."""
-    lines = orders.of_day(shop, sold).lines
+    lines = orders.lines_of_day(shop, sold)
     bits = draws.drawn(shop.seed, "returns", sold.toordinal(), 2, len(lines["line"]))
     category = catalog.categories(shop, lines["product_id"])
     back = np.flatnonzero(draws.below(bits[0], 1000) < _RATES[category])

@@ -106,12 +106,12 @@ def test_the_latest_export_of_a_return_counts_and_a_return_of_nothing_withdraws_
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"return_id": "R-1 "}, "return_id: not a positive whole number"),
-        ({"item_id": ""}, "item_id: not a positive whole number"),
+        ({"return_id": "R-1 "}, "return_id: not a positive integer of at most 18 digits"),
+        ({"item_id": ""}, "item_id: not a positive integer of at most 18 digits"),
         ({"returned_on": "31/01/2024"}, "returned_on: not a date (YYYY-MM-DD)"),
         ({"returned_on": "2024-01-02"}, "returned_on: after the day of its file"),
         ({"quantity": "-1"}, "quantity: negative"),
-        ({"quantity": "1.5"}, "quantity: not a whole number"),
+        ({"quantity": "1.5"}, "quantity: not an integer"),
         ({"refund_amount": "-0.01"}, "refund_amount: negative"),
         ({"refund_amount": "10,00"}, "refund_amount: not an amount"),
     ],

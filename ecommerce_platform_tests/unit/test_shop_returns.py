@@ -148,5 +148,5 @@ def test_the_bytes_of_the_default_shop_are_the_same_on_every_machine():
     content = "\n".join(",".join(row) for row in zip(*(column.to_pylist() for column in made[0]), strict=True))
     assert (
         hashlib.sha256(content.encode()).hexdigest()
-        == "7b3d9e756c4aed367488459309780aee9e4c5b45f4dda2186b2566c4ba4ff981"
+        == "37882e472323c7e83fd8b16f8bfe6897421aec4249669f88a6a742eee40d4ec3"
     )
