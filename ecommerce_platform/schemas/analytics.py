@@ -6,7 +6,6 @@ from pandera.ibis import Check
 
 from ecommerce_platform.schemas.domains import DAY_NAMES, DISCOUNT_BANDS, PAYMENT_GROUPS, PRICE_RANGES, SEGMENTS
 from ecommerce_platform.schemas.rules import (
-    an_id,
     country,
     not_blank,
     not_negative,
@@ -45,7 +44,7 @@ TopProducts = table_schema(
     "analytics.top_products",
     {
         "sales_rank": required(Check.in_range(1, 100)),
-        "product_id": required(positive),
+        "product_code": required(not_blank),
         "product_name": required(not_blank),
         "category": required(not_blank),
         "brand": required(not_blank),
@@ -53,7 +52,7 @@ TopProducts = table_schema(
         "profit_margin": margin,
         "revenue_share": share,
     },
-    key=("product_id",),
+    key=("product_code",),
     rules=(margin_is_defined(),),
 )
 
@@ -182,7 +181,7 @@ CustomerLifetimeValue = table_schema(
 ProductProfitability = table_schema(
     "analytics.product_profitability",
     {
-        "product_id": required(positive),
+        "product_code": required(not_blank),
         "product_name": required(not_blank),
         "category": required(not_blank),
         "price_range": required(Check.isin(PRICE_RANGES)),
@@ -190,14 +189,14 @@ ProductProfitability = table_schema(
         "profit_margin": margin,
         "profit_rank": required(positive),
     },
-    key=("product_id",),
+    key=("product_code",),
     rules=(profit_is_difference, margin_is_defined()),
 )
 
 ReturnsByProduct = table_schema(
     "analytics.returns_by_product",
     {
-        "product_id": required(an_id),
+        "product_code": required(not_blank),
         "product_name": required(not_blank),
         "category": required(not_blank),
         "units": required(positive),
@@ -208,7 +207,7 @@ ReturnsByProduct = table_schema(
         "return_rate": optional(not_negative),
         "returns_rank": required(positive),
     },
-    key=("product_id",),
+    key=("product_code",),
     rules=(net_is_difference, return_rate_is_defined),
 )
 

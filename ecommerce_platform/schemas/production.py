@@ -9,10 +9,10 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.schemas.rules import (
     FIRST_DAY,
     LAST_DAY,
-    an_id,
     country,
     not_blank,
     not_negative,
+    not_zero,
     optional,
     positive,
     price,
@@ -75,9 +75,19 @@ LoadedDays = table_schema(
     key=("feed", "partition_date"),
 )
 
+Identifiers = table_schema(
+    "production.identifiers",
+    {
+        "entity": required(Check.isin(["customer", "product", "transaction", "item", "return"])),
+        "identifier": required(Check.str_length(1, 200)),
+        "key": required(Check.lt(0)),
+    },
+    key=("entity", "identifier"),
+)
+
 Customers = table_schema(
     "production.customers",
-    {"customer_id": required(positive), "email_is_valid": optional(), **IMAGE_OF_CUSTOMER},
+    {"customer_id": required(not_zero), "email_is_valid": optional(), **IMAGE_OF_CUSTOMER},
     key=("customer_id",),
     rules=(
         from_its_file,
@@ -91,7 +101,7 @@ Customers = table_schema(
 
 CustomerVersions = table_schema(
     "production.customer_versions",
-    {"customer_id": required(positive), **IMAGE_OF_CUSTOMER},
+    {"customer_id": required(not_zero), **IMAGE_OF_CUSTOMER},
     key=("customer_id", "valid_from"),
     rules=(from_its_file, from_its_update),
 )
@@ -104,14 +114,14 @@ ProductCategories = table_schema(
 
 Products = table_schema(
     "production.products",
-    {"product_id": required(positive), **IMAGE_OF_PRODUCT},
+    {"product_id": required(not_zero), **IMAGE_OF_PRODUCT},
     key=("product_id",),
     rules=(from_its_file, from_its_update),
 )
 
 ProductVersions = table_schema(
     "production.product_versions",
-    {"product_id": required(positive), **IMAGE_OF_PRODUCT},
+    {"product_id": required(not_zero), **IMAGE_OF_PRODUCT},
     key=("product_id", "valid_from"),
     rules=(from_its_file, from_its_update),
 )
@@ -125,8 +135,8 @@ PaymentMethods = table_schema(
 Transactions = table_schema(
     "production.transactions",
     {
-        "transaction_id": required(positive),
-        "customer_id": required(positive),
+        "transaction_id": required(not_zero),
+        "customer_id": required(not_zero),
         "transaction_date": required(a_day),
         "transaction_time": optional(),
         "payment_method_id": required(Check.ge(0)),
@@ -148,9 +158,9 @@ Transactions = table_schema(
 TransactionItems = table_schema(
     "production.transaction_items",
     {
-        "transaction_id": required(positive),
-        "item_id": required(positive),
-        "product_id": required(positive),
+        "transaction_id": required(not_zero),
+        "item_id": required(not_zero),
+        "product_id": required(not_zero),
         "quantity": required(positive),
         "unit_price": required(price),
         "discount_amount": required(price),
@@ -169,9 +179,9 @@ TransactionItems = table_schema(
 Returns = table_schema(
     "production.returns",
     {
-        "transaction_id": required(an_id),
-        "return_id": required(an_id),
-        "item_id": required(an_id),
+        "transaction_id": required(not_zero),
+        "return_id": required(not_zero),
+        "item_id": required(not_zero),
         "returned_on": required(a_day),
         "quantity": required(not_negative),
         "refund_amount": required(price),
@@ -191,11 +201,11 @@ RejectedRows = table_schema(
         "source_file": required(not_blank),
         "reasons": required(),
         "original": required(),
-        "transaction_id": optional(positive),
-        "missing_customer_id": optional(positive),
-        "missing_transaction_id": optional(positive),
-        "missing_product_id": optional(positive),
-        "missing_item_id": optional(an_id),
+        "transaction_id": optional(not_zero),
+        "missing_customer_id": optional(not_zero),
+        "missing_transaction_id": optional(not_zero),
+        "missing_product_id": optional(not_zero),
+        "missing_item_id": optional(not_zero),
     },
     key=("feed", "partition_date", "source_row"),
     rules=(

@@ -19,6 +19,8 @@ create table staging.returns (
 
 -- Returns that wait for their order line are found by its order.
 create index returns_transaction_id_idx on staging.returns (platform.parse_id(transaction_id));
+create index returns_item_id_idx on staging.returns (platform.parse_id(item_id)) where platform.parse_id(item_id) < 0;
+create index returns_return_id_idx on staging.returns (platform.parse_id(return_id)) where platform.parse_id(return_id) < 0;
 
 alter table production.loaded_days
 drop constraint loaded_days_feed_check,

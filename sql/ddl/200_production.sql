@@ -15,6 +15,10 @@ create table production.returns (
     check (returned_on <= partition_date)
 );
 
+alter table production.identifiers
+drop constraint identifiers_entity_check,
+add check (entity in ('customer', 'product', 'transaction', 'item', 'return'));
+
 create index returns_item_id_idx on production.returns (transaction_id, item_id);
 create index returns_source_idx on production.returns (partition_date, source_row);
 

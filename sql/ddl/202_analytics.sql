@@ -31,7 +31,7 @@ update analytics.monthly_sales set net_revenue = revenue, return_rate = case whe
 update analytics.category_sales set net_revenue = revenue, return_rate = case when units > 0 then 0 end;
 
 create table analytics.returns_by_product (
-    product_id bigint primary key,
+    product_code text primary key,
     product_name text not null,
     category text not null,
     units bigint not null,
@@ -45,7 +45,7 @@ create table analytics.returns_by_product (
 );
 
 comment on table analytics.returns_by_product is 'One row per product with returns, ranked by refunds, over all days.';
-comment on column analytics.returns_by_product.product_id is 'Product ID.';
+comment on column analytics.returns_by_product.product_code is 'Product ID, as the shop writes it.';
 comment on column analytics.returns_by_product.product_name is 'Current product name.';
 comment on column analytics.returns_by_product.category is 'Current category.';
 comment on column analytics.returns_by_product.units is 'Units sold.';

@@ -10,7 +10,7 @@ with returned as (
 )
 
 select
-    returned.product_id,
+    products.product_code,
     products.product_name,
     products.category,
     sales.units,

@@ -12,7 +12,10 @@ select distinct on (typed.transaction_id, typed.return_id)
 from production.typed_returns as typed
 inner join production.transaction_items as lines
     on typed.transaction_id = lines.transaction_id and typed.item_id = lines.item_id
-left join scope on typed.transaction_id = scope.transaction_id
+left join scope
+    on
+        typed.transaction_bucket = platform.bucket(scope.transaction_id)
+        and platform.is_same_key(typed.transaction_id, scope.transaction_id)
 where
     typed.is_good
     and (%(is_full_refresh)s or scope.transaction_id is not null)
