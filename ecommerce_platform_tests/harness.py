@@ -81,8 +81,8 @@ def product(product_id: int = 1, *, on: int = 1, at: str = "09:00:00", **fields:
     }
 
 
-def order(transaction_id: int, customer_id: int = 1, *, on: int = 1, total: str = "10.00", **fields: str) -> Row:
-    """Return an order of the n-th day."""
+def order(transaction_id: int, customer_id: int | str = 1, *, on: int = 1, total: str = "10.00", **fields: str) -> Row:
+    """Return an order of the n-th day; a guest's if ``customer_id`` is blank."""
     return {
         "transaction_id": str(transaction_id),
         "customer_id": str(customer_id),

@@ -111,10 +111,12 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
             **{"data-exact": exact(answer.value, kpi.format)},
         ),
     ]
-    if kpi.compare:
+    if kpi.compare and (answer.value is not None or not answer.note):
         parts.append(_change(kpi, answer))
     elif answer.why:
         parts.append(html.Div(answer.why, className="kpi-why"))
+    if answer.note:
+        parts.append(html.Div(answer.note, className="kpi-note"))
     if len(answer.spark) > 2 and any(answer.spark):
         parts.append(html.Img(src=sparkline(answer.spark, THEMES[theme].accent), alt="", className="spark"))
     return parts
@@ -281,6 +283,11 @@ def empty(path: str) -> Children:
             ],
         )
     ]
+
+
+def missing(reason: str) -> Children:
+    """A chart that has orders but nothing to draw."""
+    return [html.Div(className="empty", children=[html.P(reason)])]
 
 
 def nothing_to_report() -> Children:

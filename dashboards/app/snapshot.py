@@ -28,11 +28,11 @@ EPOCH = dt.date(2000, 1, 1)
 
 DISCOUNT_BANDS = tuple(domains.DISCOUNT_BANDS)
 PRICE_RANGES = tuple(domains.PRICE_RANGES)
-SEGMENTS = tuple(reversed(domains.SEGMENTS))
+SEGMENTS = (*reversed(domains.SEGMENTS), domains.GUEST)
 WEEKDAYS = tuple(domains.DAY_NAMES)
-BUYERS = ("new", "returning")
+BUYERS = ("new", "returning", "guest")
 
-WEIGHTS = ("revenue", "cost", "discount", "units")
+WEIGHTS = ("revenue", "costed_revenue", "cost", "discount", "units")
 
 VERSION = """
 select coalesce(string_agg(concat_ws(':', relid, n_tup_ins, n_tup_upd, n_tup_del), ' ' order by relname), '')
@@ -85,10 +85,12 @@ class Snapshot:
         lines: columns of the lines: ``order`` (position of the order), the codes of category, product, price_range, and
             discount_band, ``joint`` (one code for all of these except product), and the ``WEIGHTS``.
         orders: columns of the orders: ``day``, ``customer`` (position), the codes of region, state, segment, payment,
-            weekday, cohort, buyer, and month, and the sums of the ``WEIGHTS``.
+            weekday, cohort, buyer, and month, and the sums of the ``WEIGHTS``. Costs are those that are known;
+            ``costed_revenue`` is the revenue of the lines that have one.
         members: the members of each dimension, by code; products and customers by ID, as text.
         names: display names of the members, for dimensions whose members are IDs or codes.
         first_order_day: the day of each customer's first order.
+        guest: the position of the customer of orders without one; None if every order has a customer.
     """
 
     version: str
@@ -98,6 +100,7 @@ class Snapshot:
     members: Mapping[str, Sequence[str]]
     names: Mapping[str, Mapping[str, str]]
     first_order_day: np.ndarray = field(repr=False)
+    guest: int | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -258,6 +261,11 @@ def _build(
     by_day = np.lexsort((raw["order"], raw["day"]))
     for name in raw:
         raw[name] = raw[name][by_day]
+    is_known = ~np.isnan(raw["cost"])
+    raw["costed_revenue"] = raw["revenue"]
+    if not is_known.all():
+        raw["costed_revenue"] = np.where(is_known, raw["revenue"], 0.0)
+        raw["cost"] = np.where(is_known, raw["cost"], 0.0)
     is_first = np.ones(len(by_day), bool)
     is_first[1:] = raw["order"][1:] != raw["order"][:-1]
     order = (np.cumsum(is_first) - 1).astype(np.int32)
@@ -292,7 +300,14 @@ def _build(
         else []
     )
     first_month = month.min() if len(month) else 0
-    cohort = _months(first_order_day[customer])
+    # Orders without a customer are those of key 0, a customer of the warehouse that nobody is.
+    nobody = np.flatnonzero(_keys(customers) == 0)
+    guest = int(customer_code[nobody[0]]) if len(nobody) else None
+    cohort, buyer = _months(first_order_day[customer]), np.zeros(len(heads), np.uint8)
+    buyer[cohort < month] = BUYERS.index("returning")
+    if guest is not None:
+        cohort[customer == guest] = first_month + len(months)
+        buyer[customer == guest] = BUYERS.index("guest")
     orders = {
         "day": day,
         "month": (month - first_month).astype(np.int32),
@@ -303,7 +318,7 @@ def _build(
         "segment": np.array([SEGMENTS.index(row[5]) for row in customers], np.uint8)[version_of],
         "payment": raw["payment"][heads],
         "cohort": (cohort - first_month).astype(np.int32),
-        "buyer": (cohort < month).astype(np.uint8),
+        "buyer": buyer,
         **{name: np.bincount(order, raw[name], len(heads)) for name in WEIGHTS},
     }
     return Snapshot(
@@ -329,10 +344,11 @@ def _build(
         {
             "product": {row[1]: row[2] for row in products},
             "state": {row[2]: row[3] for row in customers},
-            "customer": {row[1]: f"Customer {row[1]}" for row in customers},
-            "buyer": {"new": "New", "returning": "Returning"},
+            "customer": {row[1]: f"Customer {row[1]}" if row[0] else domains.GUEST for row in customers},
+            "buyer": {name: name.capitalize() for name in BUYERS},
         },
         first_order_day,
+        guest,
     )
 
 

@@ -17,7 +17,13 @@ EXECUTIVE = Page(
         REVENUE,
         Kpi("orders", "Orders", "count", "Number of distinct orders.", "orders"),
         Kpi("average_order_value", "Average order value", "money", "Total revenue ÷ orders.", "average_order_value"),
-        Kpi("profit_margin", "Profit margin", "percent", "(Revenue − cost) ÷ revenue.", "profit_margin"),
+        Kpi(
+            "profit_margin",
+            "Profit margin",
+            "percent",
+            "(Revenue − cost) ÷ revenue, where the cost is known.",
+            "profit_margin",
+        ),
     ),
     (
         Visual(
@@ -91,10 +97,10 @@ PRODUCTS = Page(
         Visual(
             "category_margin",
             "Margin by category",
-            "Profit margin, highest first. Drill down to the products in a category.",
+            "Profit margin where the cost is known, highest first. Drill down to the products in a category.",
             "bar",
             "category",
-            ("profit_margin", "revenue", "profit"),
+            ("profit_margin", "revenue", "profit", "margin_coverage"),
             hierarchy="products",
             limit=15,
             span=5,
@@ -126,7 +132,7 @@ PRODUCTS = Page(
             "Profit margin by the discount on the order line.",
             "column",
             "discount_band",
-            ("profit_margin", "revenue", "revenue_share", "orders", "discount"),
+            ("profit_margin", "revenue", "revenue_share", "orders", "discount", "margin_coverage"),
             span=3,
             powerbi="clusteredColumnChart",
         ),
@@ -139,21 +145,21 @@ CUSTOMERS = Page(
     "Customer Insights",
     "Who buys, who comes back, and what are they worth?",
     (
-        Kpi("customers", "Customers", "count", "Customers with at least one order.", "customers"),
-        Kpi("revenue_per_customer", "Revenue per customer", "money", "Total revenue ÷ customers."),
+        Kpi("customers", "Customers", "count", "Customers with at least one order, without guests.", "customers"),
+        Kpi("revenue_per_customer", "Revenue per customer", "money", "Revenue from customers ÷ customers."),
         Kpi(
             "returning_share",
             "Revenue from returning customers",
             "percent",
-            "Share of revenue from customers who first ordered in an earlier month.",
+            "Share of total revenue from customers who first ordered in an earlier month.",
         ),
-        Kpi("vip_share", "Revenue from VIP customers", "percent", "Share of revenue from current VIPs."),
+        Kpi("vip_share", "Revenue from VIP customers", "percent", "Share of total revenue from current VIPs."),
     ),
     (
         Visual(
             "segment_share",
             "Revenue by segment",
-            "By the customer's current segment.",
+            "By the customer's current segment; Guest for orders without a customer.",
             "donut",
             "segment",
             ("revenue", "revenue_share", "customers", "orders", "average_order_value"),

@@ -148,7 +148,7 @@ def segments_match_purchases() -> TableCheck:
             with versions as (
                 select customer_key, customer_id, segment, valid_from
                 from warehouse.dim_customer
-                where $touched
+                where customer_key <> 0 and $touched
             ),
 
             orders as (

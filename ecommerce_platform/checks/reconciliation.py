@@ -19,9 +19,12 @@ from ecommerce_platform.checks.outcome import (
 )
 from ecommerce_platform.checks.sales import fact_agrees_with_production, versions_are_valid_on_sale_date
 from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.schemas.domains import GUEST
 from ecommerce_platform.settings import load_settings
 
 DAILY = "warehouse.agg_daily_sales"
+BREAKDOWN = "warehouse.mart_daily_breakdown"
+CUSTOMERS = "warehouse.agg_customer_metrics"
 
 SALE_DAYS = """
     select distinct sale_date from warehouse.fact_sales
@@ -106,12 +109,17 @@ def agrees(
 
 
 def _sums(*measures: str) -> str:
-    return ", ".join(f"coalesce(sum({name}), 0) as {name}" for name in measures)
+    """The sum of each measure: 0 without rows, but null for cost and profit where no cost is known."""
+    return ", ".join(
+        f"sum({name}) as {name}" if name in ("cost", "profit") else f"coalesce(sum({name}), 0) as {name}"
+        for name in measures
+    )
 
 
 def _aggregates_agree() -> list[TableCheck]:
-    money = ("discount", "revenue", "cost", "profit")
-    all_measures = ("orders", "lines", "units", *money)
+    of_revenue = ("revenue", "costed_revenue", "cost", "profit")
+    money = ("discount", *of_revenue)
+    all_measures = ("orders", "guest_orders", "lines", "units", *money)
     added = ("lines", "units", *money)
     in_months, bought = "where $in_months", "where $bought"
     of_days = {"on_days": f"sale_date in ({SALE_DAYS})"}
@@ -123,13 +131,13 @@ def _aggregates_agree() -> list[TableCheck]:
         """,
     }
     of_customers = {"bought": f"customer_id in ({CUSTOMERS_WHO_BOUGHT})"}
-    days_as_months = f"""
-        select date_trunc('month', sale_date)::date as month_start, {_sums("orders", "units", *money)}
-        from {DAILY}
-        where $in_days_of_months
+    customers_by_month = f"""
+        select date_trunc('month', sale_date)::date as month_start, {_sums("orders", "units", *of_revenue)}
+        from {BREAKDOWN}
+        where breakdown = 'segment' and member <> '{GUEST}' and $in_days_of_months
         group by 1
     """
-    of_customer = ("first_order_date", "last_order_date", "orders", "units", "revenue", "cost", "profit")
+    of_customer = ("first_order_date", "last_order_date", "orders", "units", *of_revenue)
     of_product = ("first_sale_date", "last_sale_date", "orders", "units", *money)
     return [
         agrees(
@@ -142,10 +150,12 @@ def _aggregates_agree() -> list[TableCheck]:
                 select
                     sale_date,
                     count(distinct transaction_id) as orders,
+                    count(distinct transaction_id) filter (where customer_id is null) as guest_orders,
                     count(*) as lines,
                     sum(quantity) as units,
                     sum(discount_amount) as discount,
                     sum(revenue) as revenue,
+                    coalesce(sum(revenue) filter (where cost is not null), 0) as costed_revenue,
                     sum(cost) as cost,
                     sum(profit) as profit
                 from warehouse.fact_sales
@@ -155,13 +165,13 @@ def _aggregates_agree() -> list[TableCheck]:
             concerned=of_days,
         ),
         agrees(
-            "warehouse.mart_daily_breakdown",
+            BREAKDOWN,
             DAILY,
             key=("sale_date", "breakdown"),
             measures=added,
             ours=f"""
                 select sale_date, breakdown, {_sums(*added)}
-                from warehouse.mart_daily_breakdown
+                from {BREAKDOWN}
                 where $on_days
                 group by sale_date, breakdown
             """,
@@ -209,16 +219,16 @@ def _aggregates_agree() -> list[TableCheck]:
         ),
         agrees(
             "warehouse.mart_customer_monthly",
-            DAILY,
+            BREAKDOWN,
             key=("month_start",),
-            measures=("orders", "units", "revenue", "cost", "profit"),
+            measures=("orders", "units", *of_revenue),
             ours=f"""
-                select month_start, {_sums("orders", "units", "revenue", "cost", "profit")}
+                select month_start, {_sums("orders", "units", *of_revenue)}
                 from warehouse.mart_customer_monthly
                 {in_months}
                 group by month_start
             """,
-            theirs=days_as_months,
+            theirs=customers_by_month,
             concerned=of_months,
         ),
         agrees(
@@ -248,7 +258,7 @@ def _aggregates_agree() -> list[TableCheck]:
                     customer_id,
                     min(first_order_date) as first_order_date,
                     max(last_order_date) as last_order_date,
-                    {_sums("orders", "units", "revenue", "cost", "profit")}
+                    {_sums("orders", "units", *of_revenue)}
                 from warehouse.mart_customer_monthly
                 {bought}
                 group by customer_id
@@ -258,16 +268,16 @@ def _aggregates_agree() -> list[TableCheck]:
     ]
 
 
-# Extracts whose rows sum to all sales, and their additive measures. An order has one customer and one payment method,
-# so orders are additive over those, but not over categories or discount bands.
-WHOLE: Mapping[str, tuple[str, ...]] = {
-    "category_sales": ("units", "revenue", "cost", "profit"),
-    "customer_segments": ("orders", "revenue", "profit"),
-    "payment_methods": ("orders", "revenue"),
-    "geography": ("orders", "units", "revenue", "profit"),
-    "customer_lifetime_value": ("orders", "revenue"),
-    "product_profitability": ("units", "revenue", "cost", "profit"),
-    "discount_impact": ("lines", "units", "discount", "revenue", "profit"),
+# Extracts whose rows sum to all sales, or to all sales to customers, and their additive measures. An order has one
+# customer and one payment method, so orders are additive over those, but not over categories or discount bands.
+WHOLE: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("category_sales", DAILY): ("units", "revenue", "costed_revenue", "cost", "profit"),
+    ("customer_segments", CUSTOMERS): ("orders", "revenue", "costed_revenue", "profit"),
+    ("payment_methods", DAILY): ("orders", "revenue"),
+    ("geography", DAILY): ("orders", "units", "revenue", "costed_revenue", "profit"),
+    ("customer_lifetime_value", CUSTOMERS): ("orders", "revenue"),
+    ("product_profitability", DAILY): ("units", "revenue", "costed_revenue", "cost", "profit"),
+    ("discount_impact", DAILY): ("lines", "units", "discount", "revenue", "costed_revenue", "profit"),
 }
 
 
@@ -275,17 +285,17 @@ def _extracts_agree() -> list[TableCheck]:
     wholes = [
         agrees(
             f"analytics.{name}",
-            DAILY,
+            whole,
             key=(),
             measures=measures,
             ours=f"select {_sums(*measures)} from analytics.{name}",
-            theirs=f"select {_sums(*measures)} from {DAILY}",
+            theirs=f"select {_sums(*measures)} from {whole}",
         )
-        for name, measures in WHOLE.items()
+        for (name, whole), measures in WHOLE.items()
     ]
-    of_day = ("orders", "customers", "units", "revenue", "profit")
-    of_month = ("orders", "units", "revenue", "cost", "profit")
-    of_product = ("sales_rank", "orders", "units", "revenue", "profit")
+    of_day = ("orders", "guest_orders", "customers", "units", "revenue", "costed_revenue", "profit")
+    of_month = ("orders", "guest_orders", "units", "revenue", "costed_revenue", "cost", "profit")
+    of_product = ("sales_rank", "orders", "units", "revenue", "costed_revenue", "profit")
     return [
         *wholes,
         agrees(

@@ -23,6 +23,8 @@ FILLED = f"[^{BLANKS}]"
 ID = rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$"
 AMOUNT = rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$"
 NUMBER = rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$"
+ID_OR_BLANK = rf"^{PADDING}([1-9][0-9]{{0,17}}{PADDING})?$"
+AMOUNT_OR_BLANK = rf"^{PADDING}(-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING})?$"
 DAY = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{PADDING}$"
 MOMENT = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][^\n]*)?{PADDING}$"
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecommerce_platform.feeds.columns import AMOUNT, DAY, FILLED, ID, MOMENT, NUMBER
+from ecommerce_platform.feeds.columns import (
+    AMOUNT,
+    AMOUNT_OR_BLANK,
+    DAY,
+    FILLED,
+    ID,
+    ID_OR_BLANK,
+    MOMENT,
+    NUMBER,
+)
 
 # The limits of staging's blocking check, the same as in schemas.rules; a test checks that they agree. Importing them
 # would load pandera and Ibis in a command that only reads files.
@@ -104,19 +113,17 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
     "products": {
         "product_id": _id(14),
         "product_name": _FILLED,
-        "category": _FILLED,
         "price": _amount(),
-        "cost": _amount(),
+        "cost": _amount(may_be_blank=True, contract=AMOUNT_OR_BLANK),
         "stock_quantity": ValueRule(r"-?[0-9]{1,9}", "not a whole number", may_be_blank=True, causes=_ID_CAUSES[:1]),
         "supplier_id": _id(18, may_be_blank=True, contract=None),
         "updated_at": _MOMENT_RULE,
     },
     "transactions": {
         "transaction_id": _id(18),
-        "customer_id": _id(14),
+        "customer_id": _id(14, may_be_blank=True, contract=ID_OR_BLANK),
         "transaction_date": _day(),
         "transaction_time": ValueRule(rf"{_CLOCK}(:[0-5][0-9])?", "not a time (HH:MM:SS)", may_be_blank=True),
-        "payment_method": _FILLED,
         "total_amount": _amount(),
     },
     "transaction_items": {

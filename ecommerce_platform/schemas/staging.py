@@ -22,7 +22,9 @@ from ecommerce_platform.schemas.rules import (
 )
 
 ID = mostly(feeds.ID, "positive integers", plain=True)
+ID_OR_BLANK = mostly(feeds.ID_OR_BLANK, "positive integers or blank", plain=True)
 AMOUNT = mostly(feeds.AMOUNT, "valid amounts", plain=True)
+AMOUNT_OR_BLANK = mostly(feeds.AMOUNT_OR_BLANK, "valid amounts or blank")
 NUMBER = mostly(feeds.NUMBER, "integers", plain=True)
 DAY = mostly(feeds.DAY, "dates (YYYY-MM-DD)", plain=True)
 MOMENT = mostly(feeds.MOMENT, "timestamps (ISO 8601)")
@@ -77,9 +79,8 @@ Products = replica(
     {
         "product_id": optional(ID),
         "product_name": optional(NOT_BLANK),
-        "category": optional(NOT_BLANK),
         "price": optional(AMOUNT),
-        "cost": optional(AMOUNT),
+        "cost": optional(AMOUNT_OR_BLANK),
         "updated_at": optional(MOMENT),
     },
     mostly_distinct("product_id", surplus=MANY_IMAGES),
@@ -89,9 +90,8 @@ Transactions = replica(
     "transactions",
     {
         "transaction_id": optional(ID),
-        "customer_id": optional(ID),
+        "customer_id": optional(ID_OR_BLANK),
         "transaction_date": optional(DAY),
-        "payment_method": optional(NOT_BLANK),
         "total_amount": optional(AMOUNT),
     },
     mostly_distinct("transaction_id", surplus=MANY_COPIES),

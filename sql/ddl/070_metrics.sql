@@ -85,7 +85,8 @@ language sql immutable parallel safe
 return id * 65536 + (valid_from - date '2000-01-01');
 
 comment on function warehouse.average_order_value(numeric, numeric) is 'Total revenue / orders.';
-comment on function warehouse.profit_margin(numeric, numeric) is '(total revenue - total cost) / total revenue * 100.';
+comment on function warehouse.profit_margin(numeric, numeric) is
+'(revenue - cost) / revenue * 100, over the order lines with a known cost.';
 comment on function warehouse.share(numeric, numeric) is 'part / whole * 100.';
 comment on function warehouse.purchase_frequency(numeric, numeric, numeric) is
 'Orders / customers with at least one order, per year of the observed window.';

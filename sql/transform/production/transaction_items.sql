@@ -10,9 +10,10 @@ with lines as (
                 (
                     select bool_or(headers.is_good)
                     from production.typed_transactions as headers
-                    inner join production.customers as customers on headers.customer_id = customers.customer_id
+                    left join production.customers as customers on headers.customer_id = customers.customer_id
                     where
                         headers.transaction_id = typed.transaction_id
+                        and (headers.customer_id is null or customers.customer_id is not null)
                         and headers.partition_date = typed.partition_date
                 ),
                 false

@@ -8,6 +8,7 @@ with orders as (
         sum(facts.quantity) as units,
         sum(facts.discount_amount) as discount,
         sum(facts.revenue) as revenue,
+        coalesce(sum(facts.revenue) filter (where facts.cost is not null), 0) as costed_revenue,
         sum(facts.cost) as cost
     from warehouse.fact_sales as facts
     left join scope on facts.sale_date = scope.sale_date
@@ -18,12 +19,14 @@ with orders as (
 select
     sale_date,
     count(*)::integer as orders,
+    count(*) filter (where customer_id is null)::integer as guest_orders,
     count(distinct customer_id)::integer as customers,
     sum(lines)::integer as lines,
     sum(units)::bigint as units,
     sum(discount) as discount,
     sum(revenue) as revenue,
+    sum(costed_revenue) as costed_revenue,
     sum(cost) as cost,
-    sum(revenue) - sum(cost) as profit
+    sum(costed_revenue) - sum(cost) as profit
 from orders
 group by sale_date
