@@ -16,6 +16,7 @@ import numpy as np
 from dashboards.app.breakdown import Breakdown, mean_lifespan, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
 from dashboards.app.filters import Filters, View
+from dashboards.app.formats import coverage
 from dashboards.app.kpis import KPI_VALUES, coverage_note, kpi_note
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
@@ -149,6 +150,8 @@ class Answers:
         answer = replace(answer, level=dimension if visual.hierarchy else None)
         if dimension == "customer":
             return _without_customers(answer, selection)
+        if visual.kind == "map":
+            return _on_the_map(answer)
         return _with_coverage(answer, visual, selection)
 
     def trend(self, visual: Visual) -> Answer:
@@ -378,8 +381,22 @@ def _with_coverage(answer: Answer, visual: Visual, selection: Selection) -> Answ
         return answer
     if visual.measures[0] == "profit_margin" and not any(value is not None for value in answer.column("profit_margin")):
         return replace(answer, missing="The shop does not say what these products cost, so there is no margin.")
-    margin = f"Margin: {note[0].lower()}{note[1:]}."
+    margin = (
+        f"The margin {note[0].lower()}{note[1:]}." if selection.total("costed_revenue") else f"{note}, so no margin."
+    )
     return replace(answer, note=f"{answer.note} {margin}" if answer.note else margin)
+
+
+def _on_the_map(answer: Answer) -> Answer:
+    """Say how much of the revenue is from places that the map of the US does not show."""
+    revenue = [Decimal(value) for value in answer.column("revenue") if isinstance(value, int | Decimal)]
+    is_shown = [clicks[0][1].startswith("US-") and not clicks[0][1].endswith("-Unknown") for clicks in answer.clicks]
+    elsewhere = sum((value for value, here in zip(revenue, is_shown, strict=True) if not here), Decimal(0))
+    if answer.rows and not any(is_shown):
+        return replace(answer, missing="The map shows the states of the US, and none of these orders is from there.")
+    if not elsewhere:
+        return answer
+    return replace(answer, note=f"Not on this map: {coverage(elsewhere / sum(revenue) * 100)} of revenue.")
 
 
 def _without_customers(answer: Answer, selection: Selection) -> Answer:

@@ -111,7 +111,9 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
             **{"data-exact": exact(answer.value, kpi.format)},
         ),
     ]
-    if kpi.compare and (answer.value is not None or not answer.note):
+    if answer.value is None and answer.note:
+        pass  # The note says why there is no value, and nothing else needs saying.
+    elif kpi.compare:
         parts.append(_change(kpi, answer))
     elif answer.why:
         parts.append(html.Div(answer.why, className="kpi-why"))

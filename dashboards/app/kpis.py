@@ -14,13 +14,19 @@ from dashboards.app.selection import Selection
 from dashboards.spec.metrics import metric
 
 
-UNKNOWN_STATE = "ZZ-Unknown"
-"""The state of orders without a customer."""
-
-
 def _known_states(selection: Selection, values: np.ndarray) -> np.ndarray:
-    unknown = selection.snapshot.codes["state"].get(UNKNOWN_STATE)
-    return values if unknown is None else np.delete(values, unknown)
+    """The values of the states that are known: those of guests, and of customers without one, are not."""
+    members = selection.snapshot.members["state"]
+    return values[[code for code, member in enumerate(members) if not member.endswith("-Unknown")]]
+
+
+def _share_of_top_states(selection: Selection) -> Decimal | None:
+    is_any_known = _known_states(selection, selection.order_counts("state")).any()
+    return (
+        _share_of_best(selection, _known_states(selection, selection.sums("state", "revenue")), 5)
+        if is_any_known
+        else None
+    )
 
 
 def _share_of_best(selection: Selection, revenue: np.ndarray, count: int) -> Decimal | None:
@@ -60,9 +66,7 @@ KPI_VALUES: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     "returning_share": lambda chosen: _share_of_member(chosen, "buyer", "returning"),
     "vip_share": lambda chosen: _share_of_member(chosen, "segment", "VIP"),
     "states": lambda chosen: int(np.count_nonzero(_known_states(chosen, chosen.order_counts("state")))),
-    "top_five_states_share": lambda chosen: _share_of_best(
-        chosen, _known_states(chosen, chosen.sums("state", "revenue")), 5
-    ),
+    "top_five_states_share": _share_of_top_states,
     "weekend_uplift": _weekend_uplift,
 }
 
@@ -71,6 +75,8 @@ def kpi_note(kpi: str, selection: Selection) -> str:
     """What a KPI leaves out: orders without a customer, or revenue without a known cost; empty if nothing."""
     if kpi == "profit_margin":
         return coverage_note(selection)
+    if kpi in ("states", "top_five_states_share") and selection.count:
+        return "" if _known_states(selection, selection.order_counts("state")).any() else "No state is known"
     guests = selection.guest_orders if kpi in GUEST_NOTES else 0
     return GUEST_NOTES[kpi].format(f"{guests:,}") if guests else ""
 

@@ -110,8 +110,8 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "customer_profile",
         "current_segment",
         "order",
-        "The customer's current segment: VIP from 10 orders and 10,000 in revenue, Regular from 3 orders, else New; Guest"
-        " for orders without a customer.",
+        "The customer's current segment: VIP from 10 orders and 10,000 in revenue, Regular from 3 orders, else New;"
+        " Guest for orders without a customer.",
     ),
     Dimension(
         "payment",
@@ -139,7 +139,8 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "agg_customer_metrics",
         "first_order_date",
         "order",
-        "New in the month of the customer's first order, returning in later months; guest for orders without a customer.",
+        "New in the month of the customer's first order, returning in later months;"
+        " guest for orders without a customer.",
     ),
     Dimension("weekday", "Weekday", "Weekdays", "dim_date", "day_name", "day", "Day of the week (UTC)."),
 )
@@ -250,7 +251,8 @@ MEASURES: Mapping[str, Measure] = _by_id(
         "Customer lifespan",
         "number",
         "average years from a customer's first to last order, at least one month per customer",
-        "AVERAGEX ( SUMMARIZE ( FILTER ( fact_sales, NOT ISBLANK ( fact_sales[customer_id] ) ), fact_sales[customer_id],"
+        "AVERAGEX ( SUMMARIZE ( FILTER ( fact_sales, NOT ISBLANK ( fact_sales[customer_id] ) ),"
+        " fact_sales[customer_id],"
         ' "first", MIN ( fact_sales[sale_date] ), "last", MAX ( fact_sales[sale_date] ) ), '
         + _dax("customer_lifespan", first_order="[first]", last_order="[last]")
         + " )",

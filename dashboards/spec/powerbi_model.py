@@ -133,8 +133,10 @@ def _share(part: str, whole: str) -> str:
     return metric("share").dax(part=part, whole=whole)
 
 
-KNOWN_STATES = 'FILTER ( VALUES ( customer_profile[state_code] ), customer_profile[state_code] <> "ZZ-Unknown" )'
-"""The states of customers: orders without a customer have none."""
+KNOWN_STATES = (
+    'FILTER ( VALUES ( customer_profile[state_code] ), RIGHT ( customer_profile[state_code], 7 ) <> "Unknown" )'
+)
+"""The states that are known: those of orders without a customer, and of customers without one, are not."""
 
 
 def _best(number: int, members: str) -> str:

@@ -70,7 +70,7 @@ COMBINATIONS = [
     "?range=all&price_range=Premium&weekday=Saturday&period=2024",
     "?range=ytd&buyer=returning&period=2025-02&level=time.day",
     "?range=all&segment=Guest",
-    "?range=all&buyer=guest&category=Electronics",
+    "?range=all&buyer=guest",
     "?range=all&cohort=2024-02&level=products.product&category=Books&level=places.state",
 ]
 
@@ -253,14 +253,15 @@ def test_the_figures_at_the_head_of_each_page(case: tuple[Shown, Expected]) -> N
         else:
             assert kpis[name] == expected.one(SUMS[name])
     assert kpis["products_sold"] == expected.one("count(distinct product)")
-    assert kpis["states"] == expected.one("count(distinct nullif(state, 'ZZ-Unknown'))")
+    assert kpis["states"] == expected.one("count(distinct state) filter (where state not like '%-Unknown')")
     assert kpis["revenue_per_customer"] == expected.one(
         "round(sum(revenue) filter (where customer is not null) / nullif(count(distinct customer), 0), 2)"
     )
     for name, dimension, best in (("top_ten_share", "product", 10), ("top_five_states_share", "state", 5)):
         sums = {member: row[0] for member, row in expected.by(dimension, "sum(revenue)", ()).items()}
-        parts = sorted((revenue for member, revenue in sums.items() if member != "ZZ-Unknown"), reverse=True)
-        assert kpis[name] == round_half_up(sum(parts[:best]) / sum(sums.values()) * 100)
+        parts = sorted((revenue for member, revenue in sums.items() if not member.endswith("-Unknown")), reverse=True)
+        share = round_half_up(sum(parts[:best]) / sum(sums.values()) * 100) if parts else None
+        assert kpis[name] == share
     for name, condition in (("returning_share", "buyer = 'returning'"), ("vip_share", "segment = 'VIP'")):
         part = f"round(coalesce(sum(revenue) filter (where {condition}), 0) / nullif(sum(revenue), 0) * 100, 2)"
         assert kpis[name] == expected.one(part)

@@ -61,6 +61,7 @@ select
     versions.country || '-' || versions.state as state_code,
     case
         when versions.customer_key = 0 then 'Unknown'
+        when versions.state = 'Unknown' then 'Unknown (' || versions.country || ')'
         else coalesce(us_states.state_name, versions.country || '-' || versions.state)
     end as state_name,
     case when versions.customer_key = 0 then 'Unknown' else coalesce(us_states.region, versions.country) end as region,
@@ -74,7 +75,7 @@ comment on view warehouse.customer_profile is
 comment on column warehouse.customer_profile.customer_key is 'Surrogate key of the version, as in dim_customer.';
 comment on column warehouse.customer_profile.customer_id is 'Customer ID.';
 comment on column warehouse.customer_profile.state_code is 'State of the version as COUNTRY-STATE (ISO 3166-2).';
-comment on column warehouse.customer_profile.state_name is 'Name of the state in the USA; its code elsewhere.';
+comment on column warehouse.customer_profile.state_name is 'Name of the state in the USA; its code elsewhere; Unknown (COUNTRY) if the shop gives none.';
 comment on column warehouse.customer_profile.region is 'Census region in the USA; the country elsewhere.';
 comment on column warehouse.customer_profile.current_segment is 'Current segment of the customer, whatever the version; Guest for orders without a customer.';
 
