@@ -144,7 +144,7 @@ def _change(kpi: Kpi, answer: KpiAnswer) -> html.Div:
     )
 
 
-def sparkline(values: Sequence[float], colour: str) -> str:
+def sparkline(values: Sequence[float], color: str) -> str:
     """A small line chart, as an SVG image in a data URL."""
     width, height, pad = 160.0, 36.0, 3.0
     low, high = min(values), max(values)
@@ -158,8 +158,8 @@ def sparkline(values: Sequence[float], colour: str) -> str:
     area = f"{pad},{height} {line} {width - pad},{height}"
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" preserveAspectRatio="none">'
-        f'<polygon points="{area}" fill="{colour}" opacity="0.13"/>'
-        f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.8"'
+        f'<polygon points="{area}" fill="{color}" opacity="0.13"/>'
+        f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="1.8"'
         ' stroke-linejoin="round" stroke-linecap="round" vector-effect="non-scaling-stroke"/></svg>'
     )
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
@@ -249,7 +249,7 @@ def _plural(level: str) -> str:
 
 def legend(answer: Answer, addresses: Sequence[str], chosen: Sequence[bool], theme: str) -> Children:
     """The legend of a donut chart; each entry is a link that filters by the member."""
-    colours = THEMES[theme].series
+    colors = THEMES[theme].series
     share = [column.id for column in answer.columns].index("revenue_share")
     return [
         html.Ul(
@@ -258,7 +258,7 @@ def legend(answer: Answer, addresses: Sequence[str], chosen: Sequence[bool], the
                 html.Li(
                     link(
                         [
-                            html.Span(className="dot", style={"background": colours[place % len(colours)]}),
+                            html.Span(className="dot", style={"background": colors[place % len(colors)]}),
                             html.Span(str(row[0]), className="legend-name"),
                             html.Span(short(row[share], "percent"), className="legend-value"),
                         ],

@@ -111,9 +111,9 @@ def base_layout(theme: Theme, **more: Any) -> Figure:
 HOVER = "%{customdata[1]}<extra></extra>"
 
 
-def with_opacity(colour: str, opacity: float) -> str:
+def with_opacity(color: str, opacity: float) -> str:
     """A hexadecimal color as rgba()."""
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
 

@@ -74,7 +74,7 @@ def column(drawing: Drawing) -> Figure:
     column = answer.columns[1]
     rows = range(len(answer.rows))
     weekend = {"Saturday", "Sunday"}
-    colours = [theme.series[1] if answer.rows[row][0] in weekend else theme.accent for row in rows]
+    colors = [theme.series[1] if answer.rows[row][0] in weekend else theme.accent for row in rows]
     names = [str(answer.rows[row][0]) for row in rows]
     if answer.columns[0].id == "weekday":
         names = [name[:3] for name in names]
@@ -86,7 +86,7 @@ def column(drawing: Drawing) -> Figure:
         "y": [number(answer.rows[row][1]) or 0 for row in rows],
         "customdata": [drawing.custom(row) for row in rows],
         "hovertemplate": HOVER,
-        "marker": {"color": colours, "opacity": drawing.opacities(rows), "cornerradius": 5},
+        "marker": {"color": colors, "opacity": drawing.opacities(rows), "cornerradius": 5},
         "text": [short(answer.rows[row][1], column.format) for row in rows],
         "textposition": "outside",
         "textfont": {"color": theme.text, "size": 12},
@@ -107,7 +107,7 @@ def donut(drawing: Drawing) -> Figure:
     answer, theme = drawing.answer, drawing.theme
     rows = range(len(answer.rows))
     opacities = drawing.opacities(rows)
-    colours = [with_opacity(theme.series[row % len(theme.series)], opacities[row]) for row in rows]
+    colors = [with_opacity(theme.series[row % len(theme.series)], opacities[row]) for row in rows]
     total = sum(number(answer.rows[row][1]) or 0 for row in rows)
     trace = {
         "type": "pie",
@@ -119,7 +119,7 @@ def donut(drawing: Drawing) -> Figure:
         "sort": False,
         "direction": "clockwise",
         "textinfo": "none",
-        "marker": {"colors": colours, "line": {"color": theme.surface, "width": 2}},
+        "marker": {"colors": colors, "line": {"color": theme.surface, "width": 2}},
         "domain": {"x": [0, 1], "y": [0.04, 0.98]},
     }
     layout = base_layout(
@@ -154,7 +154,7 @@ def state_map(drawing: Drawing) -> Figure:
         "z": [max(value, 0) ** 0.5 for value in values],
         "customdata": [drawing.custom(row) for row in rows],
         "hovertemplate": HOVER,
-        "colorscale": [[step / steps, colour] for step, colour in enumerate(theme.sequence)],
+        "colorscale": [[step / steps, color] for step, color in enumerate(theme.sequence)],
         "zmin": 0,
         "showscale": False,
         "marker": {

@@ -72,7 +72,6 @@ def pareto(drawing: Drawing) -> Figure:
     step = max(1, -(-count // MOST_POINTS))
     rows = sorted({*range(0, count, step), count - 1})
     chosen = [row for row in range(count) if drawing.is_chosen(row)]
-    eighty = next((row for row in range(count) if (number(answer.rows[row][2]) or 0) >= 80), None)
     trace = {
         "type": "scatter",
         "mode": "lines",
@@ -97,26 +96,6 @@ def pareto(drawing: Drawing) -> Figure:
                 "marker": {"size": 12, "color": theme.series[1], "line": {"color": theme.surface, "width": 2}},
             }
         )
-    shapes, annotations = [], []
-    if eighty is not None:
-        rank = answer.rows[eighty][0]
-        line = {"color": theme.series[1], "width": 1.5, "dash": "dot"}
-        shapes = [
-            {"type": "line", "x0": rank, "x1": rank, "y0": 0, "y1": 80, "line": line},
-            {"type": "line", "x0": 0, "x1": rank, "y0": 80, "y1": 80, "line": line},
-        ]
-        annotations = [
-            {
-                "x": rank,
-                "y": 80,
-                "text": f" 80% from {rank:,} products",
-                "showarrow": False,
-                "xanchor": "left",
-                "yanchor": "top",
-                "yshift": -6,
-                "font": {"color": theme.muted, "size": 12},
-            }
-        ]
     layout = base_layout(
         theme,
         xaxis={
@@ -133,10 +112,34 @@ def pareto(drawing: Drawing) -> Figure:
             "ticktext": [f"{tick}%" for tick in range(0, 101, 20)],
         },
         hovermode="x",
-        shapes=shapes,
-        annotations=annotations,
+        **_eighty_percent(answer, theme),
     )
     return {"data": data, "layout": layout}
+
+
+def _eighty_percent(answer: Answer, theme: Theme) -> dict[str, list[Figure]]:
+    """The lines and the label that mark the first row whose cumulative share reaches 80%."""
+    rank = next((row[0] for row in answer.rows if (number(row[2]) or 0) >= 80), None)
+    if rank is None:
+        return {"shapes": [], "annotations": []}
+    line = {"color": theme.series[1], "width": 1.5, "dash": "dot"}
+    label = {
+        "x": rank,
+        "y": 80,
+        "text": f" 80% from {rank:,} products",
+        "showarrow": False,
+        "xanchor": "left",
+        "yanchor": "top",
+        "yshift": -6,
+        "font": {"color": theme.muted, "size": 12},
+    }
+    return {
+        "shapes": [
+            {"type": "line", "x0": rank, "x1": rank, "y0": 0, "y1": 80, "line": line},
+            {"type": "line", "x0": 0, "x1": rank, "y0": 80, "y1": 80, "line": line},
+        ],
+        "annotations": [label],
+    }
 
 
 def heatmap(drawing: Drawing) -> Figure:
@@ -165,7 +168,7 @@ def heatmap(drawing: Drawing) -> Figure:
         "customdata": custom,
         "hovertemplate": HOVER,
         "hoverongaps": False,
-        "colorscale": [[step / steps, colour] for step, colour in enumerate(theme.heat)],
+        "colorscale": [[step / steps, color] for step, color in enumerate(theme.heat)],
         "zmin": 0,
         "zmax": most,
         "showscale": False,
@@ -177,20 +180,6 @@ def heatmap(drawing: Drawing) -> Figure:
             else {}
         ),
     }
-    shapes = []
-    if chosen in place:
-        row = place[chosen]
-        shapes = [
-            {
-                "type": "rect",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": row - 0.5,
-                "y1": row + 0.5,
-                "line": {"color": theme.series[1], "width": 2},
-            }
-        ]
     layout = base_layout(
         theme,
         xaxis={
@@ -199,16 +188,22 @@ def heatmap(drawing: Drawing) -> Figure:
             "title": {"text": "Months since first order", "font": {"color": theme.muted, "size": 12}},
         },
         yaxis={"type": "category", "autorange": "reversed"},
-        shapes=shapes,
+        shapes=[_frame(place[chosen], theme)] if chosen in place else [],
     )
     return {"data": [trace], "layout": layout}
+
+
+def _frame(row: int, theme: Theme) -> Figure:
+    """A frame around one row of a heat map."""
+    line = {"color": theme.series[1], "width": 2}
+    return {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": row - 0.5, "y1": row + 0.5, "line": line}
 
 
 def stack(drawing: Drawing) -> Figure:
     """Columns stacked by the second column of the answer; the third is plotted."""
     answer, theme = drawing.answer, drawing.theme
     series = list(dict.fromkeys(str(row[1]) for row in answer.rows))
-    colours = _stack_colours(theme, series)
+    colors = _stack_colors(theme, series)
     opacities = drawing.opacities(range(len(answer.rows)))
     data = []
     for name in series:
@@ -221,7 +216,7 @@ def stack(drawing: Drawing) -> Figure:
                 "y": [number(answer.rows[row][2]) for row in rows],
                 "customdata": [drawing.custom(row, f"{_axis_label(answer, row)}, {name}") for row in rows],
                 "hovertemplate": HOVER,
-                "marker": {"color": colours[name], "opacity": [opacities[row] for row in rows], "cornerradius": 3},
+                "marker": {"color": colors[name], "opacity": [opacities[row] for row in rows], "cornerradius": 3},
             }
         )
     layout = base_layout(
@@ -236,7 +231,7 @@ def stack(drawing: Drawing) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def _stack_colours(theme: Theme, series: Sequence[str]) -> dict[str, str]:
+def _stack_colors(theme: Theme, series: Sequence[str]) -> dict[str, str]:
     named = {
         "Passed": theme.good,
         "Warning": theme.warning,

@@ -183,38 +183,42 @@ def _add_routes(app: Dash, dashboards: Dashboards) -> None:
         return response
 
 
+FRAME = [
+    Output("nav", "children"),
+    Output("presets", "children"),
+    Output("date-from", "value"),
+    Output("date-to", "value"),
+    Output("chips", "children"),
+    Output("stamps", "children"),
+    Output("notices", "children"),
+    Output("shown", "data"),
+    Output("main", "className"),
+]
+"""What surrounds the charts of every page."""
+
+PARTS = [
+    Output({"type": "kpi", "kpi": ALL}, "children"),
+    Output({"type": "kpi", "kpi": ALL}, "className"),
+    Output({"type": "graph", "visual": ALL}, "figure"),
+    Output({"type": "figure", "visual": ALL}, "aria-label"),
+    Output({"type": "legend", "visual": ALL}, "children"),
+    Output({"type": "table", "visual": ALL}, "children"),
+    Output({"type": "tools", "visual": ALL}, "children"),
+    Output({"type": "crumbs", "visual": ALL}, "children"),
+    Output({"type": "note", "visual": ALL}, "children"),
+    Output({"type": "card", "visual": ALL}, "className"),
+]
+"""What the charts of a page consist of, for all charts."""
+
+
 def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
     @app.callback(Output("main", "children"), Output("page", "data"), Input("url", "pathname"))
     def show_page(path: str | None) -> tuple[Any, str]:
         page = page_at(path or "/")
         return layout.skeleton(page, path or "/", _dagster(dashboards)), page.id if page else ""
 
-    frame = [
-        Output("nav", "children"),
-        Output("presets", "children"),
-        Output("date-from", "value"),
-        Output("date-to", "value"),
-        Output("chips", "children"),
-        Output("stamps", "children"),
-        Output("notices", "children"),
-        Output("shown", "data"),
-        Output("main", "className"),
-    ]
-    parts = [
-        Output({"type": "kpi", "kpi": ALL}, "children"),
-        Output({"type": "kpi", "kpi": ALL}, "className"),
-        Output({"type": "graph", "visual": ALL}, "figure"),
-        Output({"type": "figure", "visual": ALL}, "aria-label"),
-        Output({"type": "legend", "visual": ALL}, "children"),
-        Output({"type": "table", "visual": ALL}, "children"),
-        Output({"type": "tools", "visual": ALL}, "children"),
-        Output({"type": "crumbs", "visual": ALL}, "children"),
-        Output({"type": "note", "visual": ALL}, "children"),
-        Output({"type": "card", "visual": ALL}, "className"),
-    ]
-
     @app.callback(
-        [*frame, *parts],
+        [*FRAME, *PARTS],
         Input("page", "data"),
         Input("url", "search"),
         Input("theme", "data"),
@@ -226,10 +230,10 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
         if page_id is None:
             raise dash.exceptions.PreventUpdate
         theme = theme if theme in THEMES else "light"
-        asked = [[item["id"] for item in group] for group in ctx.outputs_list[len(frame) :]]
+        asked = [[item["id"] for item in group] for group in ctx.outputs_list[len(FRAME) :]]
         if page is None:
             blank: list[Any] = [layout.nav(None, View()), [], None, None, [], [], [], "", ""]
-            return [*blank, *[[] for _ in parts]]
+            return [*blank, *[[] for _ in PARTS]]
         content = dashboards.content(page, query or "")
         fingerprint = repr(
             (page.id, query, theme, content.fault, content.warnings, content.is_reading)

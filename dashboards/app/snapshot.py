@@ -246,7 +246,7 @@ def _parse(text: bytes, keys: Keys) -> dict[str, np.ndarray]:
     for name, known in keys.items():
         columns[name] = np.searchsorted(known, columns[name]).astype(np.int32)
     for name in ("revenue", "cost", "discount"):
-        # Amounts have two decimals. Cents are whole numbers, so sums of them are exact even in floating point.
+        # Amounts have two decimals. Cents are integers, so sums of them are exact even in floating point.
         columns[name] = np.rint(columns[name] * 100)
     return columns
 
@@ -268,14 +268,37 @@ def _build(
         raw["cost"] = np.where(is_known, raw["cost"], 0.0)
     is_first = np.ones(len(by_day), bool)
     is_first[1:] = raw["order"][1:] != raw["order"][:-1]
-    order = (np.cumsum(is_first) - 1).astype(np.int32)
-    heads = np.flatnonzero(is_first)
+    raw["order"] = (np.cumsum(is_first) - 1).astype(np.int32)
+    lines, of_lines = _line_columns(raw, products)
+    orders, of_orders, first_order_day, guest = _order_columns(raw, np.flatnonzero(is_first), customers)
+    return Snapshot(
+        version,
+        dt.datetime.now(dt.UTC),
+        lines,
+        orders,
+        {**of_lines, **of_orders, "payment": [row[1] for row in payments]},
+        {
+            "product": {row[1]: row[2] for row in products},
+            "state": {row[2]: row[3] for row in customers},
+            "customer": {row[1]: f"Customer {row[1]}" if row[0] else domains.GUEST for row in customers},
+            "buyer": {name: name.capitalize() for name in BUYERS},
+        },
+        first_order_day,
+        guest,
+    )
 
+
+Members = dict[str, Sequence[str]]
+"""The members of some dimensions, by code."""
+
+
+def _line_columns(raw: dict[str, np.ndarray], products: Sequence[tuple]) -> tuple[dict[str, np.ndarray], Members]:
+    """The columns of the lines, and the members of their dimensions. Removes ``product`` from ``raw``, for memory."""
     product = raw.pop("product")
     product_ids, product_code = _coded([row[1] for row in products], key=int)
     categories, category_code = _coded([row[3] for row in products])
     lines = {
-        "order": order,
+        "order": raw["order"],
         "product": product_code[product],
         "category": category_code[product],
         "price_range": np.array([PRICE_RANGES.index(row[4]) for row in products], np.uint8)[product],
@@ -283,7 +306,25 @@ def _build(
         **{name: raw[name] for name in WEIGHTS},
     }
     lines["joint"] = joint(lines)
+    members = {
+        "category": categories,
+        "product": product_ids,
+        "price_range": PRICE_RANGES,
+        "discount_band": DISCOUNT_BANDS,
+    }
+    return lines, members
 
+
+def _order_columns(
+    raw: Mapping[str, np.ndarray], heads: np.ndarray, customers: Sequence[tuple]
+) -> tuple[dict[str, np.ndarray], Members, np.ndarray, int | None]:
+    """The columns of the orders, the members of their dimensions, each customer's first order day, and the guest.
+
+    Args:
+        raw: the columns of the lines, sorted by day and order.
+        heads: the position of each order's first line.
+        customers: the customer versions, in the order of their positions in ``raw``.
+    """
     version_of = raw["customer"][heads]
     customer_ids, customer_code = _coded([row[1] for row in customers], key=int)
     states, state_code = _coded([row[2] for row in customers])
@@ -293,20 +334,15 @@ def _build(
     # Write from the last order to the first, so that each customer's first order wins.
     first_order_day = np.full(len(customer_ids), np.iinfo(np.int32).max, np.int32)
     first_order_day[customer[::-1]] = day[::-1]
-    month = _months(day)
-    months = (
-        [f"{number // 12}-{number % 12 + 1:02d}" for number in range(month.min(), month.max() + 1)]
-        if len(month)
-        else []
-    )
-    first_month = month.min() if len(month) else 0
-    # Orders without a customer are those of key 0, a customer of the warehouse that nobody is.
+    month, cohort = _months(day), _months(first_order_day[customer])
+    first_month, end_month = (month.min(), month.max() + 1) if len(month) else (0, 0)
+    months = [f"{number // 12}-{number % 12 + 1:02d}" for number in range(first_month, end_month)]
+    buyer = np.where(cohort < month, BUYERS.index("returning"), BUYERS.index("new")).astype(np.uint8)
+    # Orders without a customer are those of key 0, which is nobody. They belong to no cohort.
     nobody = np.flatnonzero(_keys(customers) == 0)
     guest = int(customer_code[nobody[0]]) if len(nobody) else None
-    cohort, buyer = _months(first_order_day[customer]), np.zeros(len(heads), np.uint8)
-    buyer[cohort < month] = BUYERS.index("returning")
     if guest is not None:
-        cohort[customer == guest] = first_month + len(months)
+        cohort[customer == guest] = end_month
         buyer[customer == guest] = BUYERS.index("guest")
     orders = {
         "day": day,
@@ -319,37 +355,19 @@ def _build(
         "payment": raw["payment"][heads],
         "cohort": (cohort - first_month).astype(np.int32),
         "buyer": buyer,
-        **{name: np.bincount(order, raw[name], len(heads)) for name in WEIGHTS},
+        **{name: np.bincount(raw["order"], raw[name], len(heads)) for name in WEIGHTS},
     }
-    return Snapshot(
-        version,
-        dt.datetime.now(dt.UTC),
-        lines,
-        orders,
-        {
-            "category": categories,
-            "product": product_ids,
-            "price_range": PRICE_RANGES,
-            "discount_band": DISCOUNT_BANDS,
-            "region": regions,
-            "state": states,
-            "segment": SEGMENTS,
-            "payment": [row[1] for row in payments],
-            "customer": customer_ids,
-            "cohort": months,
-            "buyer": BUYERS,
-            "weekday": WEEKDAYS,
-            "month": months,
-        },
-        {
-            "product": {row[1]: row[2] for row in products},
-            "state": {row[2]: row[3] for row in customers},
-            "customer": {row[1]: f"Customer {row[1]}" if row[0] else domains.GUEST for row in customers},
-            "buyer": {name: name.capitalize() for name in BUYERS},
-        },
-        first_order_day,
-        guest,
-    )
+    members = {
+        "region": regions,
+        "state": states,
+        "segment": SEGMENTS,
+        "customer": customer_ids,
+        "cohort": months,
+        "buyer": BUYERS,
+        "weekday": WEEKDAYS,
+        "month": months,
+    }
+    return orders, members, first_order_day, guest
 
 
 def joint(lines: Mapping[str, np.ndarray]) -> np.ndarray:

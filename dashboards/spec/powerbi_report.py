@@ -13,13 +13,21 @@ from dashboards.spec.powerbi_model import MODEL_HIERARCHIES, MORE_MEASURES, meas
 
 WIDTH, HEIGHT, MARGIN = 1280, 720, 16
 TOP, KPI_HEIGHT = 84, 86
+DEFINITION = f"{REPORT}/definition"
 
 
 def report_files() -> dict[str, str]:
     """All files of the report and the project file: relative path to content."""
     pages = [page for page in PAGES if page.in_powerbi]
-    definition = f"{REPORT}/definition"
-    files = {
+    files = _project_files(pages)
+    for page in pages:
+        files |= _page_files(page)
+    return files
+
+
+def _project_files(pages: Sequence[Page]) -> dict[str, str]:
+    """The files that exist once."""
+    return {
         f"{NAME}.pbip": to_json(
             {
                 "$schema": f"{SCHEMAS}/pbip/pbipProperties/1.0.0/schema.json",
@@ -36,10 +44,10 @@ def report_files() -> dict[str, str]:
                 "datasetReference": {"byPath": {"path": f"../{MODEL}"}},
             }
         ),
-        f"{definition}/version.json": to_json(
+        f"{DEFINITION}/version.json": to_json(
             {"$schema": f"{SCHEMAS}/item/report/definition/versionMetadata/1.0.0/schema.json", "version": "2.0.0"}
         ),
-        f"{definition}/report.json": to_json(
+        f"{DEFINITION}/report.json": to_json(
             {
                 "$schema": f"{SCHEMAS}/item/report/definition/report/3.0.0/schema.json",
                 "themeCollection": {
@@ -56,7 +64,7 @@ def report_files() -> dict[str, str]:
                 },
             }
         ),
-        f"{definition}/pages/pages.json": to_json(
+        f"{DEFINITION}/pages/pages.json": to_json(
             {
                 "$schema": f"{SCHEMAS}/item/report/definition/pagesMetadata/1.0.0/schema.json",
                 "pageOrder": [page.id for page in pages],
@@ -64,29 +72,29 @@ def report_files() -> dict[str, str]:
             }
         ),
     }
-    for page in pages:
-        visuals = _visuals(page)
-        charts = [visual.id for visual in page.visuals if visual.powerbi]
-        files[f"{definition}/pages/{page.id}/page.json"] = to_json(
-            {
-                "$schema": f"{SCHEMAS}/item/report/definition/page/2.0.0/schema.json",
-                "name": page.id,
-                "displayName": page.title,
-                "displayOption": "FitToPage",
-                "height": HEIGHT,
-                "width": WIDTH,
-                # By default, a click in Power BI highlights the other charts instead of filtering them.
-                "visualInteractions": [
-                    {"source": source, "target": target, "type": "DataFilter"}
-                    for source in charts
-                    for target in charts
-                    if source != target
-                ],
-            }
-        )
-        for name, content in visuals.items():
-            files[f"{definition}/pages/{page.id}/visuals/{name}/visual.json"] = to_json(content)
-    return files
+
+
+def _page_files(page: Page) -> dict[str, str]:
+    """The files of one page and its visuals."""
+    folder = f"{DEFINITION}/pages/{page.id}"
+    charts = [visual.id for visual in page.visuals if visual.powerbi]
+    content = {
+        "$schema": f"{SCHEMAS}/item/report/definition/page/2.0.0/schema.json",
+        "name": page.id,
+        "displayName": page.title,
+        "displayOption": "FitToPage",
+        "height": HEIGHT,
+        "width": WIDTH,
+        # By default, a click in Power BI highlights the other charts instead of filtering them.
+        "visualInteractions": [
+            {"source": source, "target": target, "type": "DataFilter"}
+            for source in charts
+            for target in charts
+            if source != target
+        ],
+    }
+    visuals = {f"{folder}/visuals/{name}/visual.json": to_json(visual) for name, visual in _visuals(page).items()}
+    return {f"{folder}/page.json": to_json(content), **visuals}
 
 
 SLICERS = (

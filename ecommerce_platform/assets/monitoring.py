@@ -1,4 +1,4 @@
-"""Monitoring: the platform reports on itself. Reads Dagster's records and the server's catalogue, read by people."""
+"""Monitoring: the platform reports on itself. Reads Dagster's records and the server's catalog, read by people."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable

@@ -20,10 +20,10 @@ from ecommerce_platform.tables.asset import code_references, table_key, tags_of
 from ecommerce_platform.tables.raw_files import record_refused_files, record_taken_files, taken_files
 
 REFUSED_DAYS = "refused_days"
-"""The metadata of a failure that names the days whose files cannot be taken."""
+"""The metadata entry of a failure that lists the days whose files were refused."""
 
 SHOWN = 5
-"""Files that an error or a warning names."""
+"""Maximum number of files that an error or a warning names."""
 
 DESCRIPTIONS = {
     "customers": "One file per day, one row per customer created or changed that day.",
@@ -36,7 +36,7 @@ DESCRIPTIONS = {
 def raw_asset(feed: str) -> AssetsDefinition:
     """The files of one feed, replaced atomically; SHA-256, bytes and rows are each day's metadata.
 
-    Columns that the feed does not know, and malformed rows, are there too where a file has some.
+    The metadata also names a file's unknown columns and counts its malformed rows, if it has any.
     """
     layer = LAYERS["raw"]
 
@@ -55,28 +55,7 @@ def raw_asset(feed: str) -> AssetsDefinition:
     )
     def build(context: AssetExecutionContext, source: Source, database: Database) -> MaterializeResult:
         days = window_of_run(context.run.tags).days
-        with database.connect() as connection:
-            last = taken_files(connection, feed, days)
-
-        def replacing(day: dt.date, taken: Taken) -> None:
-            # A run that dies between this and the end has left either file, and both are known.
-            with database.connect() as connection:
-                record_taken_files(connection, feed, {day: taken})
-
-        exports: dict[dt.date, Export] = {}
-        refused: dict[dt.date, FeedFileError] = {}
-        try:
-            for day in days:
-                try:
-                    given, before = last.get(day, (None, None))
-                    known = {given.sha256, before} if given is not None else ()
-                    exports[day] = source.export(feed, day, known, partial(replacing, day))
-                except FeedFileError as error:
-                    refused[day] = error
-        finally:
-            with database.connect() as connection:
-                record_taken_files(connection, feed, {day: export.taken for day, export in exports.items()})
-                record_refused_files(connection, feed, refused)
+        exports, refused = _export(feed, days, source, database)
         folder = source.raw_folder()
         by_day = {
             day.isoformat(): _metadata(export, feed_file_name(folder, feed, day)) for day, export in exports.items()
@@ -99,6 +78,35 @@ def raw_asset(feed: str) -> AssetsDefinition:
     return build
 
 
+def _export(
+    feed: str, days: list[dt.date], source: Source, database: Database
+) -> tuple[dict[dt.date, Export], dict[dt.date, FeedFileError]]:
+    """Write the raw files of some days, and record them; return the files and, by day, why one was refused."""
+    with database.connect() as connection:
+        last = taken_files(connection, feed, days)
+
+    def replacing(day: dt.date, taken: Taken) -> None:
+        # A run that dies between this and the end has left either file, and both are known.
+        with database.connect() as connection:
+            record_taken_files(connection, feed, {day: taken})
+
+    exports: dict[dt.date, Export] = {}
+    refused: dict[dt.date, FeedFileError] = {}
+    try:
+        for day in days:
+            try:
+                given, before = last.get(day, (None, None))
+                known = {given.sha256, before} if given is not None else ()
+                exports[day] = source.export(feed, day, known, partial(replacing, day))
+            except FeedFileError as error:
+                refused[day] = error
+    finally:
+        with database.connect() as connection:
+            record_taken_files(connection, feed, {day: export.taken for day, export in exports.items()})
+            record_refused_files(connection, feed, refused)
+    return exports, refused
+
+
 def _metadata(export: Export, path: Path) -> dict[str, str | int | bool]:
     file = export.file
     return {
@@ -108,33 +116,32 @@ def _metadata(export: Export, path: Path) -> dict[str, str | int | bool]:
         "dagster/uri": path.absolute().as_uri(),
         **({"unknown_columns": _listed(file.extra_columns)} if file.extra_columns else {}),
         **({"malformed_rows": file.malformed_rows} if file.malformed_rows else {}),
-        **({"kept": "differs from what the source gave last, and was left alone"} if export.is_kept else {}),
+        **({"not_overwritten": "the file was changed by hand; it is used as it is"} if export.is_edited else {}),
     }
 
 
 def _notes(feed: str, exports: Mapping[dt.date, Export]) -> Iterator[str]:
-    """What somebody should know of a run's files, in sentences."""
+    """Warnings about the files of a run, one sentence or two each."""
     unknown: dict[str, dt.date] = {}
     for day, export in exports.items():
         for column in export.file.extra_columns:
             unknown.setdefault(column, day)
     if unknown:
         yield (
-            f"raw.{feed}: {_listed(list(unknown))}: not columns of the feed (first on {min(unknown.values())}); stored"
-            f" in staging.{feed}.extra_columns and not used"
+            f"raw.{feed}: unknown columns since {min(unknown.values())}, stored in staging.{feed}.extra_columns but not"
+            f" used: {_listed(list(unknown))}"
         )
-    kept = [day for day, export in exports.items() if export.is_kept]
-    if kept:
-        files = (
-            "a raw file is not what the source has given, and is"
-            if len(kept) == 1
-            else (f"{len(kept)} raw files are not what the source has given, and are")
+    edited = [day for day, export in exports.items() if export.is_edited]
+    if edited:
+        files = "1 file was" if len(edited) == 1 else f"{len(edited)} files were"
+        yield (
+            f"raw.{feed}: {files} changed by hand and not overwritten ({_shown(edited)}). To export a file again,"
+            " delete it and materialize its day."
         )
-        yield f"raw.{feed}: {files} kept ({_shown(kept)}). Delete a file to have it written from the source again."
 
 
 def _listed(columns: Sequence[str]) -> str:
-    """Names of columns as a stranger wrote them, fit for one line."""
+    """Column names from a file, made safe to print on one line."""
     names = ["".join(letter if letter.isprintable() else "?" for letter in name[:60]) for name in columns[:20]]
     more = f" and {len(columns) - 20} more" if len(columns) > 20 else ""
     return ", ".join(names) + more
@@ -146,7 +153,7 @@ def _shown(days: Sequence[dt.date]) -> str:
 
 
 def refusal(refused: Mapping[dt.date, FeedFileError]) -> Failure:
-    """The failure of a run some of whose files cannot be taken; its metadata names their days."""
+    """The failure of a run that has refused files; its metadata names their days."""
     errors = [str(error) for error in list(refused.values())[:SHOWN]]
     more = f" And {len(refused) - SHOWN} more files." if len(refused) > SHOWN else ""
     return Failure(

@@ -168,7 +168,7 @@ def post(webhook: str, content: Mapping[str, Any]) -> None:
         try:
             answer = session.post(webhook, json=content, timeout=TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:
-            # What requests says quotes the address.
-            raise WebhookError(f"the webhook at {host} does not take messages: {type(error).__name__}") from None
+            # The message of the exception contains the address, which is a secret.
+            raise WebhookError(f"the webhook at {host} cannot be reached: {type(error).__name__}") from None
     if not 200 <= answer.status_code < 300:
-        raise WebhookError(f"the webhook at {host} does not take messages: it answers {answer.status_code}")
+        raise WebhookError(f"the webhook at {host} rejected the message with status {answer.status_code}")

@@ -4,7 +4,7 @@ import datetime as dt
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dagster import (
     AssetCheckSeverity,
@@ -57,6 +57,40 @@ class RunOutcome:
     is_refused: bool = False
 
 
+@dataclass
+class _Heard:
+    """What the events of a run have told so far."""
+
+    failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    failed_steps: set[str] = field(default_factory=set)
+    refused_days: set[dt.date] = field(default_factory=set)
+    is_interrupted: bool = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing failed but the steps that refuse a day for what is in its files."""
+        return bool(self.failed_steps) and all(step.startswith(REFUSING_STEPS) for step in self.failed_steps)
+
+    def add(self, entry: EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            if entry.level == logging.WARNING:
+                self.warnings.append(entry.user_message)
+            return
+        if event.is_step_failure:
+            self.is_interrupted |= _is_interrupted(event)
+            self.failed_steps.add(event.step_key or "")
+            self.refused_days.update(_refused_days(event))
+        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
+                table = ".".join(evaluation.asset_key.path)
+                self.failures.append(f"{table}, check {evaluation.check_name}: {evaluation.description}")
+        elif event.is_step_failure and not _is_failed_check(event):
+            self.failures.append(_explain(event))
+
+
 def run_days(
     definitions: Definitions,
     instance: DagsterInstance,
@@ -80,31 +114,12 @@ def run_days(
     keys = None if select is None else selected_keys(definitions, select)
     fail_orphaned_runs(instance)
     run_id = str(uuid.uuid4())
-    failures: list[str] = []
-    warnings: list[str] = []
-    failed_steps: set[str] = set()
-    refused: set[dt.date] = set()
-    interrupted: list[bool] = []
+    heard = _Heard()
 
     def hear(entry: EventLogEntry) -> None:
-        event = entry.dagster_event
-        if event is None:
-            if entry.level == logging.WARNING:
-                warnings.append(entry.user_message)
-            return
-        if event.is_step_failure:
-            interrupted.append(_is_interrupted(event))
-            failed_steps.add(event.step_key or "")
-            refused.update(_refused_days(event))
-        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
-            evaluation = event.asset_check_evaluation_data
-            if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
-                table = ".".join(evaluation.asset_key.path)
-                failures.append(f"{table}, check {evaluation.check_name}: {evaluation.description}")
-        elif event.is_step_failure and not _is_failed_check(event):
-            failures.append(_explain(event))
-        if listener is not None:
-            listener(event)
+        heard.add(entry)
+        if listener is not None and entry.dagster_event is not None:
+            listener(entry.dagster_event)
 
     logs = instance.compute_log_manager
     if isinstance(logs, DataFolderComputeLogs):
@@ -118,12 +133,13 @@ def run_days(
         asset_selection=keys,
         raise_on_error=False,
     )
-    if any(interrupted):
+    if heard.is_interrupted:
         raise KeyboardInterrupt
-    is_refused = bool(failed_steps) and all(step.startswith(REFUSING_STEPS) for step in failed_steps)
-    if not result.success and not failures:
-        failures.append(_why_it_never_began(instance, run_id))
-    return RunOutcome(run_id, result.success, failures, warnings, frozenset(refused), is_refused)
+    if not result.success and not heard.failures:
+        heard.failures.append(_why_it_never_began(instance, run_id))
+    return RunOutcome(
+        run_id, result.success, heard.failures, heard.warnings, frozenset(heard.refused_days), heard.is_refused
+    )
 
 
 def selected_keys(definitions: Definitions, select: str) -> list[AssetKey]:

@@ -233,6 +233,8 @@ def _per_day(feed: str) -> str:
     The rows that are not kept are few, and are classified one by one. For the rest, it is enough that the checksum of
     all exported rows equals that of the kept rows and these: then each row that production names exists, once, and with
     the exported values.
+
+    It is one SQL statement, so it stays in one piece.
     """
     fate = FATES[feed]
     return f"""

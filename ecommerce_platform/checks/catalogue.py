@@ -1,4 +1,4 @@
-"""Compares the database's catalogue with sql/ddl: tables, constraints, views, functions and privileges.
+"""Compares the database's catalog with sql/ddl: tables, constraints, views, functions and privileges.
 
 The files are applied to a scratch database on the same server, so that both sides print definitions in the format of
 the same version of PostgreSQL.

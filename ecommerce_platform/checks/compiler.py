@@ -48,7 +48,7 @@ START, END = dt.date(1900, 1, 2), dt.date(1900, 1, 3)
 
 @lru_cache(maxsize=256)
 def compile_contract(table: str, facts: TableFacts) -> Contract:
-    """The contract of a table, given the facts from a database's catalogue.
+    """The contract of a table, given the facts from a database's catalog.
 
     Raises:
         ValueError: the table and its schema have different columns.

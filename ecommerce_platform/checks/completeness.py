@@ -66,20 +66,8 @@ def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
                 gone += rows > 0
                 continue
             compared += 1
-            fault = None
-            try:
-                if not is_deep and lines_of_feed_file(path, feed, day) == rows:
-                    rows_in_files += rows
-                    continue
-                file, content = read_feed_file(path, feed, day)
-            except FeedFileError as error:
-                fault = error.problem
-            else:
-                rows_in_files += file.rows
-                if file.rows != rows:
-                    fault = f"the file has {file.rows:,} rows, staging {rows:,}"
-                elif is_deep and _digest(feed, content) != digest:
-                    fault = "the values differ: the file or staging was changed after the load"
+            rows_in_file, fault = _compare(path, feed, day, rows, digest if is_deep else None)
+            rows_in_files += rows_in_file
             if fault is not None:
                 wrong.append({"partition_date": str(day), "file": path.name, "fault": fault})
         note = f"; {gone:,} days were not compared because their files are gone" if gone else ""
@@ -104,6 +92,25 @@ DAYS_READ_AGAIN = 31
 
 
 EMPTY = hashlib.md5(b"", usedforsecurity=False).hexdigest()
+
+
+def _compare(path: Path, feed: str, day: dt.date, rows: int, digest: str | None) -> tuple[int, str | None]:
+    """Compare a file with the number of its staged rows and, if given, their digest.
+
+    Returns:
+        The number of rows in the file, 0 if it cannot be read, and how the file differs; None if it does not.
+    """
+    try:
+        if digest is None and lines_of_feed_file(path, feed, day) == rows:
+            return rows, None
+        file, content = read_feed_file(path, feed, day)
+    except FeedFileError as error:
+        return 0, error.problem
+    if file.rows != rows:
+        return file.rows, f"the file has {file.rows:,} rows, staging {rows:,}"
+    if digest is not None and _digest(feed, content) != digest:
+        return file.rows, "the values differ: the file or staging was changed after the load"
+    return file.rows, None
 
 
 def _text_of_a_row(feed: str) -> str:

@@ -96,7 +96,7 @@ def _spec(check: TableCheck) -> AssetCheckSpec:
 
 
 def asset_check_result(check: TableCheck, outcome: CheckOutcome) -> AssetCheckResult:
-    """An outcome as Dagster shows it: whole numbers become plots, failing rows a table."""
+    """An outcome as Dagster shows it: integers become plots, failing rows a table."""
     metadata: dict[str, Any] = {
         "rows_tested": outcome.rows_tested,
         "violations": outcome.violations,

@@ -11,64 +11,11 @@ not depend on sql/ddl/070_metrics.sql, which it verifies."""
 
 def history(of: str, bought: str | None) -> TableCheck:
     """The check that the versions of each customer or product cover each day from 2000-01-01 on exactly once."""
-    table, ids, parents = f"warehouse.dim_{of}", f"{of}_id", f"production.{of}s"
+    table, ids = f"warehouse.dim_{of}", f"{of}_id"
     touched = f"select {ids} from production.{of}_versions where {IN_WINDOW}"
     if bought is not None:
         touched += f" union select {ids} from {bought} where {IN_WINDOW}"
-    judged = f"""
-            with versions as (
-                select
-                    {ids},
-                    valid_from,
-                    valid_to,
-                    is_current,
-                    lag(valid_to) over (partition by {ids} order by valid_from) as end_before,
-                    lead(valid_from) over (partition by {ids} order by valid_from) as next_begin,
-                    count(*) filter (where is_current) over (partition by {ids}) as current_ones
-                from {table}
-                where $touched
-            ),
-
-            judged as (
-                select
-                    {ids},
-                    valid_from::text as valid_from,
-                    valid_to::text as valid_to,
-                    concat_ws(
-                        ', ',
-                        case
-                            when end_before is null and valid_from <> '2000-01-01'
-                                then 'begins after 2000-01-01'
-                        end,
-                        case when end_before > valid_from then 'overlaps the version before' end,
-                        case when end_before < valid_from then 'leaves a gap after the version before' end,
-                        case
-                            when next_begin is null and valid_to <> 'infinity' then 'the last version ends'
-                        end,
-                        case
-                            when next_begin is null and current_ones <> 1
-                                then current_ones || ' current versions'
-                        end
-                    ) as fault
-                from versions
-            ),
-
-            broken as (
-                select * from judged where fault <> ''
-                union all
-                select parents.{ids}, null, null, 'no version'
-                from {parents} as parents
-                where
-                    $of_days
-                    and not exists (select 1 from {table} as versions where versions.{ids} = parents.{ids})
-                union all
-                select versions.{ids}, versions.valid_from, versions.valid_to, 'unknown to production'
-                from judged as versions
-                where
-                    versions.{ids} <> 0
-                    and not exists (select 1 from {parents} as parents where versions.{ids} = parents.{ids})
-            )
-    """
+    judged = _judged_versions(table, ids, parents=f"production.{of}s")
     return sql_check(
         "history_is_seamless",
         table,
@@ -80,6 +27,64 @@ def history(of: str, bought: str | None) -> TableCheck:
             "of_days": f"parents.{IN_WINDOW.replace('and ', 'and parents.')}",
         },
     )
+
+
+def _judged_versions(table: str, ids: str, parents: str) -> str:
+    """CTEs: ``judged``, each version and its fault, and ``broken``, the faulty ones and those without a counterpart."""
+    return f"""
+        with versions as (
+            select
+                {ids},
+                valid_from,
+                valid_to,
+                is_current,
+                lag(valid_to) over (partition by {ids} order by valid_from) as end_before,
+                lead(valid_from) over (partition by {ids} order by valid_from) as next_begin,
+                count(*) filter (where is_current) over (partition by {ids}) as current_ones
+            from {table}
+            where $touched
+        ),
+
+        judged as (
+            select
+                {ids},
+                valid_from::text as valid_from,
+                valid_to::text as valid_to,
+                concat_ws(
+                    ', ',
+                    case
+                        when end_before is null and valid_from <> '2000-01-01'
+                            then 'begins after 2000-01-01'
+                    end,
+                    case when end_before > valid_from then 'overlaps the version before' end,
+                    case when end_before < valid_from then 'leaves a gap after the version before' end,
+                    case
+                        when next_begin is null and valid_to <> 'infinity' then 'the last version ends'
+                    end,
+                    case
+                        when next_begin is null and current_ones <> 1
+                            then current_ones || ' current versions'
+                    end
+                ) as fault
+            from versions
+        ),
+
+        broken as (
+            select * from judged where fault <> ''
+            union all
+            select parents.{ids}, null, null, 'no version'
+            from {parents} as parents
+            where
+                $of_days
+                and not exists (select 1 from {table} as versions where versions.{ids} = parents.{ids})
+            union all
+            select versions.{ids}, versions.valid_from, versions.valid_to, 'unknown to production'
+            from judged as versions
+            where
+                versions.{ids} <> 0
+                and not exists (select 1 from {parents} as parents where versions.{ids} = parents.{ids})
+        )
+    """
 
 
 def current_row_is_latest_version(of: str) -> TableCheck:
@@ -115,6 +120,64 @@ def current_row_is_latest_version(of: str) -> TableCheck:
     )
 
 
+ON_FIRST_DAY = "(orders.sale_date <= coalesce(begun.valid_from, '2000-01-01'))"
+
+PURCHASES = f"""
+    with versions as (
+        select customer_key, customer_id, segment, valid_from
+        from warehouse.dim_customer
+        where customer_key <> 0 and $touched
+    ),
+
+    orders as (
+        -- An order has one customer and one day, or agrees_with_production says so.
+        select
+            transaction_id,
+            min(customer_key) as customer_key,
+            min(sale_date) as sale_date,
+            sum(revenue) as revenue
+        from warehouse.fact_sales
+        where $of_versions
+        group by transaction_id
+    ),
+
+    begun as (
+        -- Half of the versions are a customer's first: a smaller table is faster to look things up in.
+        select customer_key, valid_from from versions where valid_from > '2000-01-01'
+    ),
+
+    purchases as (
+        select
+            orders.customer_key,
+            count(*) as orders,
+            sum(orders.revenue) as revenue,
+            count(*) filter (where not {ON_FIRST_DAY}) as later_orders,
+            sum(orders.revenue) - coalesce(sum(orders.revenue) filter (where {ON_FIRST_DAY}), 0)
+                as later_revenue
+        from orders
+        left join begun on orders.customer_key = begun.customer_key
+        group by orders.customer_key
+    ),
+
+    added_up as (
+        select
+            versions.customer_id,
+            versions.valid_from,
+            versions.segment,
+            coalesce(sum(purchases.orders) over so_far, 0) as last_orders,
+            coalesce(sum(purchases.revenue) over so_far, 0) as last_revenue,
+            coalesce(sum(purchases.orders) over so_far - coalesce(purchases.later_orders, 0), 0)
+                as first_orders,
+            coalesce(sum(purchases.revenue) over so_far - coalesce(purchases.later_revenue, 0), 0)
+                as first_revenue
+        from versions
+        left join purchases on versions.customer_key = purchases.customer_key
+        window so_far as (partition by versions.customer_id order by versions.valid_from)
+    )
+"""
+"""CTEs: ``added_up`` has the purchases of each customer version up to its first day, and up to its last day."""
+
+
 def segments_match_purchases() -> TableCheck:
     """The check of segments. Purchases only accumulate, so a segment that fits the first and last day fits all days.
 
@@ -135,7 +198,6 @@ def segments_match_purchases() -> TableCheck:
                 and not (versions.segment = 'VIP' and versions.valid_from < facts.sale_date)
         )
     """
-    on_first_day = "(orders.sale_date <= coalesce(begun.valid_from, '2000-01-01'))"
     segment = """
         case
             when {0}_orders >= %(vip_orders)s and {0}_revenue >= %(vip_revenue)s then 'VIP'
@@ -144,66 +206,13 @@ def segments_match_purchases() -> TableCheck:
         end
     """
     wrong = f"segment <> {segment.format('first')} or segment <> {segment.format('last')}"
-    judged = f"""
-            with versions as (
-                select customer_key, customer_id, segment, valid_from
-                from warehouse.dim_customer
-                where customer_key <> 0 and $touched
-            ),
-
-            orders as (
-                -- An order has one customer and one day, or agrees_with_production says so.
-                select
-                    transaction_id,
-                    min(customer_key) as customer_key,
-                    min(sale_date) as sale_date,
-                    sum(revenue) as revenue
-                from warehouse.fact_sales
-                where $of_versions
-                group by transaction_id
-            ),
-
-            begun as (
-                -- Half of the versions are a customer's first: a smaller table is faster to look things up in.
-                select customer_key, valid_from from versions where valid_from > '2000-01-01'
-            ),
-
-            purchases as (
-                select
-                    orders.customer_key,
-                    count(*) as orders,
-                    sum(orders.revenue) as revenue,
-                    count(*) filter (where not {on_first_day}) as later_orders,
-                    sum(orders.revenue) - coalesce(sum(orders.revenue) filter (where {on_first_day}), 0)
-                        as later_revenue
-                from orders
-                left join begun on orders.customer_key = begun.customer_key
-                group by orders.customer_key
-            ),
-
-            added_up as (
-                select
-                    versions.customer_id,
-                    versions.valid_from,
-                    versions.segment,
-                    coalesce(sum(purchases.orders) over so_far, 0) as last_orders,
-                    coalesce(sum(purchases.revenue) over so_far, 0) as last_revenue,
-                    coalesce(sum(purchases.orders) over so_far - coalesce(purchases.later_orders, 0), 0)
-                        as first_orders,
-                    coalesce(sum(purchases.revenue) over so_far - coalesce(purchases.later_revenue, 0), 0)
-                        as first_revenue
-                from versions
-                left join purchases on versions.customer_key = purchases.customer_key
-                window so_far as (partition by versions.customer_id order by versions.valid_from)
-            )
-    """
     return sql_check(
         "segments_match_purchases",
         "warehouse.fact_sales",
         "The segment of each customer version matches the purchases up to its first day and up to its last day.",
-        broken=f"{judged} select * from added_up where {wrong}",
+        broken=f"{PURCHASES} select * from added_up where {wrong}",
         tested=f"""
-            {judged} select count(*) as rows_tested, count(*) filter (where {wrong}) as suspects from added_up
+            {PURCHASES} select count(*) as rows_tested, count(*) filter (where {wrong}) as suspects from added_up
         """,
         values=SEGMENT_THRESHOLDS,
         concerned={"touched": touched, "of_versions": "customer_key in (select versions.customer_key from versions)"},

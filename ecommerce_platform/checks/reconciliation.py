@@ -39,6 +39,22 @@ CUSTOMERS_WHO_BOUGHT = """
     where partition_date >= %(start)s and partition_date < %(end)s
 """
 
+OF_REVENUE = ("revenue", "costed_revenue", "cost", "profit")
+MONEY = ("discount", *OF_REVENUE)
+UNITS_AND_MONEY = ("units", *MONEY)
+LINES_AND_MONEY = ("lines", *UNITS_AND_MONEY)
+TOTALS = ("orders", "units", *OF_REVENUE)
+
+OF_DAYS = {"on_days": f"sale_date in ({SALE_DAYS})"}
+OF_MONTHS = {
+    "in_months": f"month_start in ({SALE_MONTHS})",
+    "in_days_of_months": f"date_trunc('month', sale_date)::date in ({SALE_MONTHS})",
+    "on_days_of_months": f"""
+        sale_date in (select calendar_date from warehouse.dim_date where month_start in ({SALE_MONTHS}))
+    """,
+}
+OF_CUSTOMERS = {"bought": f"customer_id in ({CUSTOMERS_WHO_BOUGHT})"}
+
 
 def raw_folder_of_settings() -> Path:
     """The raw folder of the settings."""
@@ -52,7 +68,9 @@ def reconciliation_checks(raw_folder: Callable[[], Path] = raw_folder_of_setting
         rows_are_accounted_for(),
         fact_agrees_with_production(),
         versions_are_valid_on_sale_date(),
-        *_aggregates_agree(),
+        *_days_agree(),
+        *_products_agree(),
+        *_customers_agree(),
         *_extracts_agree(),
     ]
 
@@ -116,35 +134,14 @@ def _sums(*measures: str) -> str:
     )
 
 
-def _aggregates_agree() -> list[TableCheck]:
-    of_revenue = ("revenue", "costed_revenue", "cost", "profit")
-    money = ("discount", *of_revenue)
-    all_measures = ("orders", "guest_orders", "lines", "units", *money)
-    added = ("lines", "units", *money)
-    in_months, bought = "where $in_months", "where $bought"
-    of_days = {"on_days": f"sale_date in ({SALE_DAYS})"}
-    of_months = {
-        "in_months": f"month_start in ({SALE_MONTHS})",
-        "in_days_of_months": f"date_trunc('month', sale_date)::date in ({SALE_MONTHS})",
-        "on_days_of_months": f"""
-            sale_date in (select calendar_date from warehouse.dim_date where month_start in ({SALE_MONTHS}))
-        """,
-    }
-    of_customers = {"bought": f"customer_id in ({CUSTOMERS_WHO_BOUGHT})"}
-    customers_by_month = f"""
-        select date_trunc('month', sale_date)::date as month_start, {_sums("orders", "units", *of_revenue)}
-        from {BREAKDOWN}
-        where breakdown = 'segment' and member <> '{GUEST}' and $in_days_of_months
-        group by 1
-    """
-    of_customer = ("first_order_date", "last_order_date", "orders", "units", *of_revenue)
-    of_product = ("first_sale_date", "last_sale_date", "orders", "units", *money)
+def _days_agree() -> list[TableCheck]:
+    """The sums of each day, and their breakdowns."""
     return [
         agrees(
             DAILY,
             "warehouse.fact_sales",
             key=("sale_date",),
-            measures=all_measures,
+            measures=("orders", "guest_orders", *LINES_AND_MONEY),
             ours=f"select * from {DAILY} where $on_days",
             theirs="""
                 select
@@ -162,15 +159,15 @@ def _aggregates_agree() -> list[TableCheck]:
                 where $on_days
                 group by sale_date
             """,
-            concerned=of_days,
+            concerned=OF_DAYS,
         ),
         agrees(
             BREAKDOWN,
             DAILY,
             key=("sale_date", "breakdown"),
-            measures=added,
+            measures=LINES_AND_MONEY,
             ours=f"""
-                select sale_date, breakdown, {_sums(*added)}
+                select sale_date, breakdown, {_sums(*LINES_AND_MONEY)}
                 from {BREAKDOWN}
                 where $on_days
                 group by sale_date, breakdown
@@ -183,87 +180,104 @@ def _aggregates_agree() -> list[TableCheck]:
                 ) as breakdowns (breakdown)
                 where $on_days
             """,
-            concerned=of_days,
+            concerned=OF_DAYS,
         ),
+    ]
+
+
+def _products_agree() -> list[TableCheck]:
+    """The sums of each product by day, by month, and over all time."""
+    return [
         agrees(
             "warehouse.mart_product_daily",
             DAILY,
             key=("sale_date",),
-            measures=("units", *money),
+            measures=UNITS_AND_MONEY,
             ours=f"""
-                select sale_date, {_sums("units", *money)}
+                select sale_date, {_sums(*UNITS_AND_MONEY)}
                 from warehouse.mart_product_daily
                 where $on_days
                 group by sale_date
             """,
             theirs=f"select * from {DAILY} where $on_days",
-            concerned=of_days,
+            concerned=OF_DAYS,
         ),
         agrees(
             "warehouse.mart_product_monthly",
             "warehouse.mart_product_daily",
             key=("month_start", "product_id", "product_key"),
-            measures=("orders", "units", *money),
-            ours=f"select * from warehouse.mart_product_monthly {in_months}",
+            measures=("orders", *UNITS_AND_MONEY),
+            ours="select * from warehouse.mart_product_monthly where $in_months",
             theirs=f"""
                 select
                     date_trunc('month', sale_date)::date as month_start,
                     product_id,
                     product_key,
-                    {_sums("orders", "units", *money)}
+                    {_sums("orders", *UNITS_AND_MONEY)}
                 from warehouse.mart_product_daily
                 where $on_days_of_months
                 group by 1, 2, 3
             """,
-            concerned=of_months,
-        ),
-        agrees(
-            "warehouse.mart_customer_monthly",
-            BREAKDOWN,
-            key=("month_start",),
-            measures=("orders", "units", *of_revenue),
-            ours=f"""
-                select month_start, {_sums("orders", "units", *of_revenue)}
-                from warehouse.mart_customer_monthly
-                {in_months}
-                group by month_start
-            """,
-            theirs=customers_by_month,
-            concerned=of_months,
+            concerned=OF_MONTHS,
         ),
         agrees(
             "warehouse.agg_product_performance",
             "warehouse.mart_product_monthly",
             key=("product_id",),
-            measures=of_product,
+            measures=("first_sale_date", "last_sale_date", "orders", *UNITS_AND_MONEY),
             ours="select * from warehouse.agg_product_performance",
             theirs=f"""
                 select
                     product_id,
                     min(first_sale_date) as first_sale_date,
                     max(last_sale_date) as last_sale_date,
-                    {_sums("orders", "units", *money)}
+                    {_sums("orders", *UNITS_AND_MONEY)}
                 from warehouse.mart_product_monthly
                 group by product_id
             """,
         ),
+    ]
+
+
+def _customers_agree() -> list[TableCheck]:
+    """The sums of each customer by month and over all time. The segments of a day have those of all but guests."""
+    return [
         agrees(
-            "warehouse.agg_customer_metrics",
+            "warehouse.mart_customer_monthly",
+            BREAKDOWN,
+            key=("month_start",),
+            measures=TOTALS,
+            ours=f"""
+                select month_start, {_sums(*TOTALS)}
+                from warehouse.mart_customer_monthly
+                where $in_months
+                group by month_start
+            """,
+            theirs=f"""
+                select date_trunc('month', sale_date)::date as month_start, {_sums(*TOTALS)}
+                from {BREAKDOWN}
+                where breakdown = 'segment' and member <> '{GUEST}' and $in_days_of_months
+                group by 1
+            """,
+            concerned=OF_MONTHS,
+        ),
+        agrees(
+            CUSTOMERS,
             "warehouse.mart_customer_monthly",
             key=("customer_id",),
-            measures=of_customer,
-            ours=f"select * from warehouse.agg_customer_metrics {bought}",
+            measures=("first_order_date", "last_order_date", *TOTALS),
+            ours=f"select * from {CUSTOMERS} where $bought",
             theirs=f"""
                 select
                     customer_id,
                     min(first_order_date) as first_order_date,
                     max(last_order_date) as last_order_date,
-                    {_sums("orders", "units", *of_revenue)}
+                    {_sums(*TOTALS)}
                 from warehouse.mart_customer_monthly
-                {bought}
+                where $bought
                 group by customer_id
             """,
-            concerned=of_customers,
+            concerned=OF_CUSTOMERS,
         ),
     ]
 
@@ -294,7 +308,7 @@ def _extracts_agree() -> list[TableCheck]:
         for (name, whole), measures in WHOLE.items()
     ]
     of_day = ("orders", "guest_orders", "customers", "units", "revenue", "costed_revenue", "profit")
-    of_month = ("orders", "guest_orders", "units", "revenue", "costed_revenue", "cost", "profit")
+    of_month = ("guest_orders", *TOTALS)
     of_product = ("sales_rank", "orders", "units", "revenue", "costed_revenue", "profit")
     return [
         *wholes,

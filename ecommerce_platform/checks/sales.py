@@ -46,6 +46,99 @@ ORDERS_IN_FILES = f"""
 """The orders whose header or lines lie in the files of the window's days."""
 
 
+DIFFERENT_LINES = f"""
+    with concerned as ({ORDERS_IN_FILES}),
+
+    lines as (
+        select
+            items.transaction_id,
+            items.item_id,
+            orders.transaction_date as sale_date,
+            orders.customer_id,
+            items.product_id,
+            orders.payment_method_id as payment_key,
+            items.quantity,
+            items.unit_price,
+            items.discount_amount,
+            items.line_total as revenue
+        from production.transaction_items as items
+        inner join production.transactions as orders on items.transaction_id = orders.transaction_id
+        where
+            greatest(items.partition_date, orders.partition_date) >= %(start)s
+            and greatest(items.partition_date, orders.partition_date) < %(end)s
+            and $concerned
+    ),
+
+    sales as (
+        select
+            facts.transaction_id,
+            facts.item_id,
+            facts.sale_date,
+            facts.customer_id,
+            facts.product_id,
+            facts.payment_key,
+            facts.quantity,
+            facts.unit_price,
+            facts.discount_amount,
+            facts.revenue
+        from warehouse.fact_sales as facts
+        where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+    )
+
+    select
+        coalesce(lines.transaction_id, sales.transaction_id) as transaction_id,
+        coalesce(lines.item_id, sales.item_id) as item_id,
+        case
+            when sales.transaction_id is null then 'missing from fact_sales'
+            when lines.transaction_id is null then 'not in production'
+            else 'different'
+        end as fault,
+        lines.revenue as production_revenue,
+        sales.revenue as fact_revenue
+    from lines
+    full join sales on lines.transaction_id = sales.transaction_id and lines.item_id = sales.item_id
+    where lines is distinct from sales
+"""
+"""Each order line that is missing from the fact, not in production, or different."""
+
+
+COMPARED_PER_DAY = f"""
+    with concerned as ({ORDERS_IN_FILES}),
+
+    lines as (
+        select
+            greatest(items.partition_date, orders.partition_date) as partition_date,
+            count(*) as rows,
+            bit_xor({checksum(LINE)}) as checksum
+        from production.transaction_items as items
+        inner join production.transactions as orders on items.transaction_id = orders.transaction_id
+        where $concerned
+        group by greatest(items.partition_date, orders.partition_date)
+    ),
+
+    sales as (
+        select
+            facts.partition_date,
+            count(*) as rows,
+            sum(facts.revenue) as revenue,
+            bit_xor({checksum(SALE)}) as checksum
+        from warehouse.fact_sales as facts
+        where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
+        group by facts.partition_date
+    )
+
+    select
+        coalesce(sum(sales.rows), 0) as rows_tested,
+        count(*) filter (
+            where (lines.rows, lines.checksum) is distinct from (sales.rows, sales.checksum)
+        ) as suspects,
+        sum(sales.revenue) as revenue
+    from (select * from lines where partition_date >= %(start)s and partition_date < %(end)s) as lines
+    full join sales on lines.partition_date = sales.partition_date
+"""
+"""The number of sales, and of days whose checksum differs; such days are then compared line by line."""
+
+
 def fact_agrees_with_production() -> TableCheck:
     """The check that the fact has every order line of production once, with its amounts."""
     return sql_check(
@@ -53,94 +146,8 @@ def fact_agrees_with_production() -> TableCheck:
         "warehouse.fact_sales",
         "Each kept order line is exactly one sale with the same date, customer, product, payment method, quantity and"
         " amounts, and there are no other sales.",
-        broken=f"""
-            with concerned as ({ORDERS_IN_FILES}),
-
-            lines as (
-                select
-                    items.transaction_id,
-                    items.item_id,
-                    orders.transaction_date as sale_date,
-                    orders.customer_id,
-                    items.product_id,
-                    orders.payment_method_id as payment_key,
-                    items.quantity,
-                    items.unit_price,
-                    items.discount_amount,
-                    items.line_total as revenue
-                from production.transaction_items as items
-                inner join production.transactions as orders on items.transaction_id = orders.transaction_id
-                where
-                    greatest(items.partition_date, orders.partition_date) >= %(start)s
-                    and greatest(items.partition_date, orders.partition_date) < %(end)s
-                    and $concerned
-            ),
-
-            sales as (
-                select
-                    facts.transaction_id,
-                    facts.item_id,
-                    facts.sale_date,
-                    facts.customer_id,
-                    facts.product_id,
-                    facts.payment_key,
-                    facts.quantity,
-                    facts.unit_price,
-                    facts.discount_amount,
-                    facts.revenue
-                from warehouse.fact_sales as facts
-                where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
-            )
-
-            select
-                coalesce(lines.transaction_id, sales.transaction_id) as transaction_id,
-                coalesce(lines.item_id, sales.item_id) as item_id,
-                case
-                    when sales.transaction_id is null then 'missing from fact_sales'
-                    when lines.transaction_id is null then 'not in production'
-                    else 'different'
-                end as fault,
-                lines.revenue as production_revenue,
-                sales.revenue as fact_revenue
-            from lines
-            full join sales on lines.transaction_id = sales.transaction_id and lines.item_id = sales.item_id
-            where lines is distinct from sales
-        """,
-        # Compares a checksum of each day's rows; days that differ are compared row by row.
-        tested=f"""
-            with concerned as ({ORDERS_IN_FILES}),
-
-            lines as (
-                select
-                    greatest(items.partition_date, orders.partition_date) as partition_date,
-                    count(*) as rows,
-                    bit_xor({checksum(LINE)}) as checksum
-                from production.transaction_items as items
-                inner join production.transactions as orders on items.transaction_id = orders.transaction_id
-                where $concerned
-                group by greatest(items.partition_date, orders.partition_date)
-            ),
-
-            sales as (
-                select
-                    facts.partition_date,
-                    count(*) as rows,
-                    sum(facts.revenue) as revenue,
-                    bit_xor({checksum(SALE)}) as checksum
-                from warehouse.fact_sales as facts
-                where facts.partition_date >= %(start)s and facts.partition_date < %(end)s
-                group by facts.partition_date
-            )
-
-            select
-                coalesce(sum(sales.rows), 0) as rows_tested,
-                count(*) filter (
-                    where (lines.rows, lines.checksum) is distinct from (sales.rows, sales.checksum)
-                ) as suspects,
-                sum(sales.revenue) as revenue
-            from (select * from lines where partition_date >= %(start)s and partition_date < %(end)s) as lines
-            full join sales on lines.partition_date = sales.partition_date
-        """,
+        broken=DIFFERENT_LINES,
+        tested=COMPARED_PER_DAY,
         concerned={"concerned": "items.transaction_id in (select concerned.transaction_id from concerned)"},
     )
 

@@ -70,10 +70,10 @@ def file_checks() -> list[TableCheck]:
 
 
 def all_verification_checks(url: str) -> list[TableCheck]:
-    """All checks of the command ``verify``: of the catalogue, the tables, and the published files.
+    """All checks of the command ``verify``: of the catalog, the tables, and the published files.
 
     Args:
-        url: a libpq URL of the owner; with another login, the catalogue is not evaluated.
+        url: a libpq URL of the owner; with another login, the catalog is not evaluated.
     """
     return [catalogue_check(url), *whole_database_checks(), *file_checks()]
 

@@ -1,4 +1,4 @@
-"""``bench`` and ``manifest``: for whoever changes the platform."""
+"""``bench`` and ``manifest``: commands for developers of the platform."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ from ecommerce_platform.settings import load_settings
 
 
 @click.command()
-@click.option("--orders", type=click.IntRange(1_000, 30_000_000), default=1_000_000, show_default=True)
+@click.option(
+    "--orders", type=click.IntRange(1_000, 30_000_000), default=1_000_000, show_default=True, help="Number of orders."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where its files lie; about 2 KB an order.")
-@click.option("--plans", type=click.Path(path_type=Path), help="Write the plans of the extracts' queries to this file.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Temporary folder, which must not exist; needs about 2 KB per order.",
+)
+@click.option(
+    "--plans", type=click.Path(path_type=Path), help="Also write the query plans of the extracts to this file."
+)
 @one_clear_error
 def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -> None:
-    """Measure the platform beside plain SQL in psql: the same files, the same tables, the same server.
+    """Compare the platform with plain SQL in psql: the same files, tables and server.
 
-    Works in a folder and on a server of its own, a year of the synthetic shop, and removes both.
+    Loads a year of the synthetic shop into a temporary folder and database server, and removes both afterwards.
     """
     from ecommerce_platform.cli.bench import run_bench
 
@@ -41,9 +49,9 @@ def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -
 @click.command("manifest")
 @one_clear_error
 def write_manifest() -> None:
-    """Write sql/manifest.json and docs/data-dictionary.md after a change to sql/ or ecommerce_platform/schemas.
+    """Update sql/manifest.json and docs/data-dictionary.md after a change to sql/ or ecommerce_platform/schemas.
 
-    The manifest holds columns, lineage and contracts. The command starts a database server of its own and removes it.
+    The manifest describes the columns, lineage and contracts of all tables. The command starts a temporary server.
     """
     from ecommerce_platform.checks.manifest_builder import build_manifest, manifest_text
     from ecommerce_platform.files import write_atomically

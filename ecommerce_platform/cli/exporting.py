@@ -20,7 +20,9 @@ def export() -> None:
 
 
 @export.command("powerbi")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Instead of dashboards/powerbi.")
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), help="Output folder; dashboards/powerbi if omitted."
+)
 @one_clear_error
 def export_powerbi(folder: Path | None) -> None:
     """Write the Power BI project from the specification in dashboards/spec."""

@@ -31,9 +31,9 @@ MOST_REFUSED = 10
 
 
 @click.command()
-@click.option("--start", type=Day(), required=True, help="First business day: YYYY-MM-DD, or yesterday.")
-@click.option("--end", type=Day(), required=True, help="Last business day (inclusive).")
-@click.option("--select", help="Assets, as Dagster selects them: 'group:warehouse', 'key:\"staging/customers\"+'.")
+@click.option("--start", type=Day(), required=True, help="First business day: YYYY-MM-DD or yesterday.")
+@click.option("--end", type=Day(), required=True, help="Last business day, inclusive: YYYY-MM-DD or yesterday.")
+@click.option("--select", help="Dagster asset selection, such as 'group:warehouse' or 'key:\"staging/customers\"+'.")
 @one_clear_error
 def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
     """Materialize assets for a range of days, in one run that is visible in the Dagster UI."""

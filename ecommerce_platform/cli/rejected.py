@@ -38,9 +38,9 @@ def _which_rejects(command: Callable) -> Callable:
     from ecommerce_platform.feeds.columns import FEEDS
 
     @click.option("--feed", type=click.Choice(list(FEEDS)), help="Only this feed.")
-    @click.option("--day", type=Day(), help="Only this business day.")
-    @click.option("--start", type=Day(), help="From this business day on.")
-    @click.option("--end", type=Day(), help="Up to this business day (inclusive).")
+    @click.option("--day", type=Day(), help="Business day: YYYY-MM-DD or yesterday.")
+    @click.option("--start", type=Day(), help="First business day.")
+    @click.option("--end", type=Day(), help="Last business day, inclusive.")
     @click.option("--reason", metavar="TEXT", help="Only reasons that contain this text (case-insensitive).")
     @one_clear_error
     @wraps(command)

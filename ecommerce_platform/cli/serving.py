@@ -44,7 +44,7 @@ def up(days: int | None, serve: bool) -> None:
     end = remember_first_day(days)
     settings = load_settings()
     if end < settings.first_day:
-        raise SettingsError(f"ECOMMERCE_FIRST_DAY: {settings.first_day} is not over yet; for example 2024-01-01")
+        raise SettingsError(f"ECOMMERCE_FIRST_DAY: {settings.first_day} must be before today; for example 2024-01-01")
     if settings.source == "landing":
         end = last_landed_day(settings, end)
     with alone(settings):

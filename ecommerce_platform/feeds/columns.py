@@ -13,21 +13,6 @@ A value of only these is blank. ``platform.clean`` in the database, the contract
 list. It is not ``\\S``, whose meaning depends on the locale of the database.
 """
 
-PADDING = f"[{BLANKS}]*"
-"""A regular expression, for PostgreSQL, Python and RE2, that matches the padding around a value."""
-
-FILLED = f"[^{BLANKS}]"
-"""A regular expression, for PostgreSQL, Python and RE2, that matches any value that is not blank."""
-
-# For PostgreSQL and RE2. Most values of a day must match, or staging's contract blocks the day.
-ID = rf"^{PADDING}[1-9][0-9]{{0,17}}{PADDING}$"
-AMOUNT = rf"^{PADDING}-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING}$"
-NUMBER = rf"^{PADDING}-?[0-9]{{1,9}}{PADDING}$"
-ID_OR_BLANK = rf"^{PADDING}([1-9][0-9]{{0,17}}{PADDING})?$"
-AMOUNT_OR_BLANK = rf"^{PADDING}(-?[0-9]{{1,10}}(\.[0-9]{{1,2}})?{PADDING})?$"
-DAY = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{PADDING}$"
-MOMENT = rf"^{PADDING}[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][^\n]*)?{PADDING}$"
-
 FEEDS: dict[str, tuple[str, ...]] = {
     "customers": (
         "customer_id",

@@ -38,7 +38,7 @@ def spans_of(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
 
 
 def visible_names(folder: Path) -> list[str]:
-    """The sorted names in a folder, except hidden ones; none where there is no folder."""
+    """The sorted names in a folder, except hidden ones; empty if there is no folder."""
     if not folder.is_dir():
         return []
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))

@@ -186,8 +186,8 @@ def _stopped_by(rows: pa.Table, feed: str) -> Iterable[str]:
     """The columns that violate staging's contract. Duplicate keys are not checked."""
     unfit = {"malformed": len(rows) - rows["malformed"].null_count}
     for column, rule in VALUE_RULES[feed].items():
-        if rule.contract is not None:
-            fits = pc.match_substring_regex(rows[column], rule.contract)
+        if rule.of_most is not None:
+            fits = pc.match_substring_regex(rows[column], rule.of_most.pattern)
             # A malformed row has nulls, which fit nothing.
             unfit[column] = len(rows) - (pc.sum(fits).as_py() or 0)
     return (name for name, count in unfit.items() if count >= SEVERAL and count > SHARE * len(rows))
@@ -198,11 +198,7 @@ def _hints_of(rows: pa.Table, feed: str) -> Iterable[ValueHint]:
     if not len(good):
         return
     for column, rule in VALUE_RULES[feed].items():
-        values = pc.utf8_trim(good[column], characters=BLANKS)
-        fits = pc.match_substring_regex(values, rf"\A(?:{rule.pattern})\z")
-        if rule.may_be_blank:
-            fits = pc.or_(fits, pc.equal(values, ""))
-        unfit = values.filter(pc.invert(fits))
+        unfit = unfit_values(good[column], rule)
         count = len(unfit)
         if not count:
             continue
@@ -215,6 +211,15 @@ def _hints_of(rows: pa.Table, feed: str) -> Iterable[ValueHint]:
             example=example if len(example) <= 40 else example[:40] + "…",
             advice=_advice(unfit, rule),
         )
+
+
+def unfit_values(values: pa.ChunkedArray, rule: ValueRule) -> pa.ChunkedArray:
+    """Return the values that production will reject because of their text, trimmed."""
+    values = pc.utf8_trim(values, characters=BLANKS)
+    fits = pc.match_substring_regex(values, rf"\A(?:{rule.pattern})\z")
+    if rule.may_be_blank:
+        fits = pc.or_(fits, pc.equal(values, ""))
+    return values.filter(pc.invert(fits))
 
 
 def _advice(unfit: pa.ChunkedArray, rule: ValueRule) -> str:

@@ -92,7 +92,7 @@ RESTED = 0.1
 
 
 class _Idle:
-    """Idle connections. A new one costs a server process, whose catalogue caches start empty.
+    """Idle connections. A new one costs a server process, whose catalog caches start empty.
 
     The pool holds only connections of the latest address and role, at most ``AT_MOST``, and none that had an error.
     """

@@ -33,18 +33,12 @@ def copy_rows(
     target: sql.Composable,
     columns: Sequence[str],
     rows: Iterable[pa.RecordBatch],
-    *,
-    freeze: bool = False,
 ) -> int:
-    """Append rows to ``target`` and return their number.
-
-    If the table was truncated in this transaction, the rows can be written as visible to all (``freeze``): the first
-    reader then need not look up, and record, that their transaction was committed.
-    """
+    """Append rows to ``target`` and return their number."""
     # Every value is quoted and a null is not, so that COPY can distinguish an empty string from a null.
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
-    statement = sql.SQL("copy {} ({}) from stdin (format csv, freeze {})").format(
-        target, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Literal(freeze)
+    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
+        target, sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     count = 0
     with connection.cursor() as cursor:

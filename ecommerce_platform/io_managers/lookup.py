@@ -1,4 +1,4 @@
-"""Looking a table up in the catalogue."""
+"""Looking a table up in the catalog."""
 
 from __future__ import annotations
 

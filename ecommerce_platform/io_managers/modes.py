@@ -164,7 +164,7 @@ class Table:
 
 
 def trusted(text: str) -> sql.SQL:
-    """Mark text as SQL; only for text from a file or the server's catalogue, never for a value."""
+    """Mark text as SQL; only for text from a file or the server's catalog, never for a value."""
     return sql.SQL(cast(LiteralString, text))
 
 

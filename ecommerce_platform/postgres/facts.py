@@ -1,4 +1,4 @@
-"""What the catalogue of a database says of its tables."""
+"""What the catalog of a database says of its tables."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
 
 
 def column_types(connection: ClientConnection, table: str) -> dict[str, str]:
-    """All columns of a table and their types as PostgreSQL prints them; nothing where there is no table."""
+    """All columns of a table and their types as PostgreSQL prints them; empty if the table does not exist."""
     facts = catalogue(connection, [table]).get(table)
     return dict(facts.columns) if facts else {}
 

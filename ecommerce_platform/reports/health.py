@@ -1,4 +1,4 @@
-"""The health of the database and its disk, for ``monitoring.database_health``. Reads only catalogues and counters."""
+"""The health of the database and its disk, for ``monitoring.database_health``. Reads only catalogs and counters."""
 
 from __future__ import annotations
 
@@ -44,50 +44,50 @@ DATABASE = (
         "percent",
         None,
         80,
-        "Open connections as a share of max_connections. Above: end idle clients, or raise max_connections.",
+        "Open connections as a share of max_connections. If above the limit, end idle clients or raise the maximum.",
     ),
     (
         "cache_hit_percent",
         "percent",
         80,
         None,
-        "Blocks found in shared_buffers since the statistics were reset. Below: increase shared_buffers.",
+        "Blocks found in shared_buffers since the last statistics reset. If below the limit, increase shared_buffers.",
     ),
     (
         "dead_rows_percent",
         "percent",
         None,
         20,
-        "Dead rows in the platform's tables. Above: look for old transactions, then run VACUUM.",
+        "Dead rows in the platform's tables. If above the limit, look for old transactions, then run VACUUM.",
     ),
     (
         "longest_transaction_seconds",
         "seconds",
         None,
         3600,
-        "Age of the oldest other transaction. Above: it prevents VACUUM from removing rows; end it if possible.",
+        "Age of the oldest other transaction. If above the limit, end it: it prevents VACUUM from removing rows.",
     ),
     (
         "waiting_locks",
         "count",
         None,
         10,
-        "Locks that are waited for. Above: sql/queries/who_waits_for_whom.sql shows which sessions wait.",
+        "Locks that sessions wait for. If above the limit, run sql/queries/who_waits_for_whom.sql to see which ones.",
     ),
-    ("deadlocks", "count", None, None, "Deadlocks since the statistics were reset. Each was retried."),
+    ("deadlocks", "count", None, None, "Deadlocks since the last statistics reset. Each was retried."),
     (
         "temporary_bytes",
         "bytes",
         None,
         None,
-        "Written to temporary files since the statistics were reset. If large, increase work_mem.",
+        "Written to temporary files since the last statistics reset. If large, increase work_mem.",
     ),
     (
         "transaction_ids_percent",
         "percent",
         None,
         50,
-        "Transaction ids used before wraparound. Above: autovacuum does not keep up; run VACUUM FREEZE.",
+        "Transaction IDs used before wraparound. If above the limit, run VACUUM FREEZE: autovacuum cannot keep up.",
     ),
 )
 
@@ -127,7 +127,10 @@ def database_health(connection: ClientConnection, folder: Path) -> list[Metric]:
     ]
     disk = shutil.disk_usage(folder)
     free = round(Decimal(100 * disk.free) / disk.total, 2)
-    text = "Free space on the data folder's disk. Below: run ecommerce-platform maintenance, then use a larger disk."
+    text = (
+        "Free space on the data folder's disk. If below the limit, run ecommerce-platform maintenance, or enlarge the"
+        " disk."
+    )
     return [*metrics, Metric("disk_free_percent", free, "percent", Decimal(10), None, text)]
 
 

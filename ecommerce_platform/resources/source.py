@@ -34,12 +34,12 @@ class Export:
     Attributes:
         file: the file that is now in the raw folder.
         taken: the file that the source provided.
-        is_kept: whether the raw folder's file was left unchanged, because it was edited by hand.
+        is_edited: whether the raw folder's file was edited by hand; it is then left unchanged.
     """
 
     file: FeedFile
     taken: Taken
-    is_kept: bool
+    is_edited: bool
 
 
 class Source(ConfigurableResource):
@@ -79,10 +79,10 @@ class Source(ConfigurableResource):
         held = _sha256(path)
         if held not in (None, taken.sha256):
             if held not in known and (known or settings.source != "landing"):
-                return Export(check_feed_file(path, feed, day), taken, is_kept=True)
+                return Export(check_feed_file(path, feed, day), taken, is_edited=True)
             replacing(taken)
         write_feed_file(path, content)
-        return Export(file, taken, is_kept=False)
+        return Export(file, taken, is_edited=False)
 
     @staticmethod
     def _landed(settings: Settings, feed: str, day: dt.date) -> tuple[FeedFile, bytes, int]:

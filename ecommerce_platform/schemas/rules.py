@@ -17,17 +17,11 @@ from pandera.api.ibis.types import IbisData
 from pandera.backends.ibis import builtin_checks as _registered  # noqa: F401  (registers them)
 from pandera.ibis import Check, Column, DataFrameSchema
 
-from ecommerce_platform.feeds.columns import FILLED
+from ecommerce_platform.feeds.values import FILLED, SEVERAL, SHARE, DayRule
 
 # sqlglot caches its generator for a dialect on first use, which may be before Ibis extends the dialect: it would then
 # generate DATE_FROM_PARTS, which PostgreSQL does not have.
 sqlglot.generator._DISPATCH_CACHE.clear()
-
-SHARE = 0.2
-"""Tolerated share of invalid rows per day; production rejects them individually."""
-
-SEVERAL = 10
-"""Fewer invalid rows than this never stop a day, whatever their share."""
 
 PRICE_LIMIT = 10_000_000_000
 """Exclusive upper limit of amounts in a file, as in ``platform.parse_money`` and the column types. Products and sums of
@@ -63,24 +57,19 @@ def rule(name: str, holds: Callable[[Any], ir.BooleanValue]) -> Check:
     return Check(lambda data: holds(data.table), name=name, error=name)
 
 
-def mostly(pattern: str, what: str, *, plain: bool = False) -> Check:
-    """Return a rule that most values of each day's file match a pattern.
+def mostly(values: DayRule) -> Check:
+    """Return a rule that most values of each day's file have a form.
 
     The rule stops files of garbage, not the few invalid rows that production rejects.
-
-    Args:
-        pattern: A regular expression.
-        what: A noun phrase for matching values, used in the rule's name.
-        plain: Whether rows that the database has marked ``is_plain`` always match, so that matching can be skipped.
     """
 
     def holds(data: IbisData) -> ir.BooleanColumn:
         t = data.table
         assert data.key is not None
-        matches = t[data.key].re_search(pattern)
-        return (t.is_plain | matches if plain and "is_plain" in t.columns else matches).fill_null(False)
+        matches = t[data.key].re_search(values.pattern)
+        return (t.is_plain | matches if values.plain and "is_plain" in t.columns else matches).fill_null(False)
 
-    return _tolerant(holds, f"mostly {what}", SHARE)
+    return _tolerant(holds, f"mostly {values.what}", SHARE)
 
 
 def mostly_split() -> Check:

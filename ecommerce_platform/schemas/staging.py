@@ -1,15 +1,15 @@
 """Staging: exact text replicas. Production rejects single invalid rows; these contracts stop files of garbage.
 
-A failed contract stops the day before production reads it.
+A failed contract stops the day before production reads it. What most values of a column must look like is in
+``feeds/values.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pandera.ibis import Check, Column, DataFrameSchema
 
-from ecommerce_platform.feeds import columns as feeds
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.values import VALUE_RULES
 from ecommerce_platform.schemas.rules import (
     mostly,
     mostly_distinct,
@@ -21,15 +21,6 @@ from ecommerce_platform.schemas.rules import (
     table_schema,
 )
 
-ID = mostly(feeds.ID, "positive integers", plain=True)
-ID_OR_BLANK = mostly(feeds.ID_OR_BLANK, "positive integers or blank", plain=True)
-AMOUNT = mostly(feeds.AMOUNT, "valid amounts", plain=True)
-AMOUNT_OR_BLANK = mostly(feeds.AMOUNT_OR_BLANK, "valid amounts or blank")
-NUMBER = mostly(feeds.NUMBER, "integers", plain=True)
-DAY = mostly(feeds.DAY, "dates (YYYY-MM-DD)", plain=True)
-MOMENT = mostly(feeds.MOMENT, "timestamps (ISO 8601)")
-NOT_BLANK = mostly(feeds.FILLED, "not blank")
-
 MANY_IMAGES = 0.9
 """A shop can export a customer or a product many times per day; the last image counts."""
 
@@ -37,12 +28,12 @@ MANY_COPIES = 0.5
 """An order is exported once; if most orders have a second copy, the file was written twice."""
 
 
-def replica(feed: str, needed: Mapping[str, Column], distinct: Check) -> DataFrameSchema:
-    """Return the contract of a feed's replica: the feed's columns, with the rules in ``needed``, and staging's own."""
+def replica(feed: str, distinct: Check) -> DataFrameSchema:
+    """Return the contract of a feed's replica: the feed's columns, with the rules of their values, and our own."""
     return table_schema(
         f"staging.{feed}",
         {
-            **{name: needed.get(name, optional()) for name in feeds.FEEDS[feed]},
+            **{name: replicated(feed, name) for name in FEEDS[feed]},
             "extra_columns": optional(),
             "malformed": optional(mostly_split()),
             **({"is_plain": optional()} if feed in ("transactions", "transaction_items") else {}),
@@ -63,49 +54,13 @@ def replica(feed: str, needed: Mapping[str, Column], distinct: Check) -> DataFra
     )
 
 
-Customers = replica(
-    "customers",
-    {
-        "customer_id": optional(ID),
-        "country": optional(NOT_BLANK),
-        "registered_on": optional(DAY),
-        "updated_at": optional(MOMENT),
-    },
-    mostly_distinct("customer_id", surplus=MANY_IMAGES),
-)
+def replicated(feed: str, column: str) -> Column:
+    """Return a column of a feed: text, of which most must have the form that the column's values have."""
+    of_most = VALUE_RULES[feed][column].of_most if column in VALUE_RULES[feed] else None
+    return optional(*([] if of_most is None else [mostly(of_most)]))
 
-Products = replica(
-    "products",
-    {
-        "product_id": optional(ID),
-        "product_name": optional(NOT_BLANK),
-        "price": optional(AMOUNT),
-        "cost": optional(AMOUNT_OR_BLANK),
-        "updated_at": optional(MOMENT),
-    },
-    mostly_distinct("product_id", surplus=MANY_IMAGES),
-)
 
-Transactions = replica(
-    "transactions",
-    {
-        "transaction_id": optional(ID),
-        "customer_id": optional(ID_OR_BLANK),
-        "transaction_date": optional(DAY),
-        "total_amount": optional(AMOUNT),
-    },
-    mostly_distinct("transaction_id", surplus=MANY_COPIES),
-)
-
-TransactionItems = replica(
-    "transaction_items",
-    {
-        "item_id": optional(ID),
-        "transaction_id": optional(ID),
-        "product_id": optional(ID),
-        "quantity": optional(NUMBER),
-        "unit_price": optional(AMOUNT),
-        "line_total": optional(AMOUNT),
-    },
-    mostly_distinct("transaction_id", "item_id", surplus=MANY_COPIES),
-)
+Customers = replica("customers", mostly_distinct("customer_id", surplus=MANY_IMAGES))
+Products = replica("products", mostly_distinct("product_id", surplus=MANY_IMAGES))
+Transactions = replica("transactions", mostly_distinct("transaction_id", surplus=MANY_COPIES))
+TransactionItems = replica("transaction_items", mostly_distinct("transaction_id", "item_id", surplus=MANY_COPIES))

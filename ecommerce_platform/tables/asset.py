@@ -151,19 +151,25 @@ def table_asset(
 ) -> AssetsDefinition:
     """An asset that is filled by sql/transform/SCHEMA/TABLE.sql.
 
-    sql/scope/SCHEMA/TABLE.sql, where there is one, says which of its keys some changes concern.
+    If there is a sql/scope/SCHEMA/TABLE.sql, it selects the keys that must be recomputed after a change.
 
     Args:
         table: schema.table.
         write: how the rows are written.
         description: one sentence: the grain and what the table is for.
-        is_daily: whether it has daily partitions. One without still looks at the days of its run.
-        extra_parameters: called before the table is filled; gives parameters of the SELECT beside the
-            days, or raises where the table must not be filled.
+        is_daily: whether it has daily partitions. A table without them still receives the days of its run.
+        extra_parameters: called before the table is filled; returns further parameters of the SELECT, or raises if
+            the table must not be filled.
+
+    Raises:
+        ValueError: ``write`` and the scope file do not match.
     """
     scope = scope_path(table)
     if bool(write.scope) != (scope is not None):
-        raise ValueError(f"{table}: a table with columns of a scope has a file {SCOPE_FILE}, and the other way round")
+        problem = f"write= has scope columns, but there is no {SCOPE_FILE}"
+        if scope is not None:
+            problem = f"there is a {SCOPE_FILE}, but write= has no scope columns"
+        raise ValueError(f"{table}: {problem}")
     files = {
         "Transform": transform_path(table),
         **({"Scope": scope} if scope is not None else {}),

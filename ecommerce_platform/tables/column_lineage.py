@@ -1,10 +1,9 @@
-"""Which columns each column of a table is computed from. Used where the manifest is written.
+"""Derives the columns from which each column of a table is computed. Used when the manifest is written.
 
-A column depends on what its expression names: the arguments of its functions, their FILTER and ORDER BY, and its
-conditions. PARTITION BY and
-ORDER BY of a window count where its function names no column itself: a rank is made of what it orders by. Joins,
-filters and groups choose rows and are no source of a column, so a column that counts rows, or that is a constant, has
-none. What cannot be derived is an error, never a gap.
+A column depends on the columns in its expression: the arguments of its functions, their FILTER and ORDER BY, and its
+conditions. The PARTITION BY and ORDER BY of a window count only if its function has no column as an argument: a rank is
+computed from its order. Joins, filters and groups select rows and are not a source of a column, so a column that counts
+rows, or that is a constant, has no source. If a source cannot be derived, that is an error.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from ecommerce_platform.tables.lineage import transform_path
 from ecommerce_platform.tables.sql_reader import BOOKKEEPING, RULES
 
 SCOPE = "scope"
-"""The temporary table of the keys to compute again. It chooses rows; no column of a table may come from it."""
+"""The temporary table of the keys to recompute. It selects rows; no column of a table may come from it."""
 
 Source = tuple[str, str]
 """A table, as schema.table, and one of its columns."""
@@ -29,21 +28,21 @@ Relation = Mapping[str, frozenset[Source]]
 
 
 class LineageError(ValueError):
-    """A column of a transformation whose sources cannot be derived. Names the table and the construct."""
+    """The sources of a column cannot be derived. The message names the table and the construct."""
 
 
 def column_lineage(
     columns: Mapping[str, Sequence[str]], generated: Mapping[str, Mapping[str, str]], tables: Iterable[str]
 ) -> dict[str, dict[str, tuple[Source, ...]]]:
-    """The sources of each column of some tables: table, then column, then its sources, sorted.
+    """Return the sources of each column of some tables: by table, by column, sorted.
 
     Args:
         columns: the columns of every table of the layers (schema.table), in order.
-        generated: of each table, the columns that the database computes, with their expressions.
+        generated: the generated columns of each table, with their expressions.
         tables: the tables that have a transformation.
 
     Raises:
-        LineageError: something cannot be derived, or a SELECT has other columns than its table.
+        LineageError: a source cannot be derived, or the columns of a SELECT are not those of its table.
     """
     views = relations_of_views(RULES.read_text(encoding="utf-8"), columns)
     return {
@@ -55,7 +54,7 @@ def column_lineage(
 
 
 def relations_of_views(ddl: str, columns: Mapping[str, Sequence[str]]) -> dict[str, Relation]:
-    """The views that some DDL makes, their columns resolved to those of tables; each may read those before it."""
+    """Return the views that DDL creates, their columns resolved to those of tables. A view may read earlier views."""
     views: dict[str, Relation] = {}
     for statement in sqlglot.parse(ddl, dialect="postgres"):
         if isinstance(statement, exp.Create) and statement.kind == "VIEW":
@@ -71,9 +70,9 @@ def lineage_of_select(
     views: Mapping[str, Relation],
     generated: Mapping[str, str] | None = None,
 ) -> dict[str, tuple[Source, ...]]:
-    """The sources of each column of one table, in the order of the table's columns.
+    """Return the sources of each column of one table, in the order of the table's columns.
 
-    The table's own earlier content and the platform's bookkeeping are left out, as in the lineage of tables.
+    The table's own previous content and the platform's bookkeeping are omitted, as in the lineage of tables.
     """
     reader = _Reader(table, columns, views)
     relation = dict(reader.query(sqlglot.parse_one(select, dialect="postgres")))
@@ -81,10 +80,12 @@ def lineage_of_select(
     for column, expression in (generated or {}).items():
         relation[column] = reader.sources(sqlglot.parse_one(expression, dialect="postgres"), own)
     if set(relation) != set(columns[table]):
-        raise LineageError(f"{table}: its SELECT gives {', '.join(relation)}; it has {', '.join(columns[table])}")
+        raise LineageError(
+            f"{table}: its SELECT returns {', '.join(relation)}; its columns are {', '.join(columns[table])}"
+        )
     for column, sources in relation.items():
         if any(source == SCOPE for source, _ in sources):
-            raise LineageError(f"{table}.{column} is taken from scope, which only chooses rows: take it from its table")
+            raise LineageError(f"{table}.{column} comes from scope, which only selects rows: select it from its table")
     return {
         column: tuple(
             sorted(
@@ -99,14 +100,14 @@ def lineage_of_select(
 
 @dataclass(frozen=True)
 class _Open:
-    """A relation whose columns are not known: bookkeeping, or the scope. It has every column that it is asked for."""
+    """A relation whose columns are unknown: bookkeeping, or the scope. Any column is assumed to exist."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class _Sight:
-    """What an expression can see: relations by alias, named windows, and what the query around it sees."""
+    """What is visible to an expression: relations by alias, named windows, and what the outer query sees."""
 
     relations: Mapping[str, Relation | _Open]
     windows: Mapping[str, exp.Expr]
@@ -123,7 +124,7 @@ class _Reader:
     with_names: Mapping[str, Relation] | None = None
 
     def query(self, node: exp.Expr, around: _Sight | None = None) -> Relation:
-        """The columns of a SELECT, a UNION, a VALUES list, or one of these in brackets."""
+        """The columns of a SELECT, a UNION, a VALUES list, or one of these in parentheses."""
         reader = self
         if (names := node.args.get("with_")) is not None:
             for cte in names.expressions:
@@ -146,7 +147,7 @@ class _Reader:
 
     def _joined(self, first: Relation, others: Sequence[Relation]) -> Relation:
         if any(len(other) != len(first) for other in others):
-            raise LineageError(f"{self.table}: the parts of a UNION have different numbers of columns")
+            raise LineageError(f"{self.table}: the SELECTs of a UNION have different numbers of columns")
         rows = [list(other.values()) for other in others]
         return {
             name: sources.union(*(row[place] for row in rows)) for place, (name, sources) in enumerate(first.items())
@@ -157,7 +158,7 @@ class _Reader:
         first = node.args.get("from_")
         parts = [*([first.this] if first is not None else []), *(join.this for join in node.args.get("joins") or ())]
         for part in [*parts, *(node.args.get("laterals") or ())]:
-            # A lateral part sees those before it.
+            # A lateral part sees the parts before it.
             relations[part.alias_or_name] = self._part(part, _Sight(dict(relations), {}, around))
         windows = {window.name: window for window in node.args.get("windows") or ()}
         sight = _Sight(relations, windows, around)
@@ -173,7 +174,7 @@ class _Reader:
 
     def _all_of(self, relation: Relation | _Open, alias: str) -> Relation:
         if isinstance(relation, _Open):
-            raise LineageError(f"{self.table}: the columns of {alias} are not known: name them instead of *")
+            raise LineageError(f"{self.table}: the columns of {alias} are unknown: list them instead of *")
         return relation
 
     def _part(self, node: exp.Expr, sight: _Sight) -> Relation | _Open:
@@ -193,10 +194,10 @@ class _Reader:
         raise self._unknown(node)
 
     def _rows_of_function(self, node: exp.Expr, call: exp.Expr, sight: _Sight) -> Relation:
-        """Every column of a function's rows stands on its arguments."""
+        """The columns of a set-returning function depend on its arguments."""
         names = node.args["alias"].columns if node.args.get("alias") is not None else ()
         if not names:
-            raise LineageError(f"{self.table}: name the columns of {call.sql('postgres')}")
+            raise LineageError(f"{self.table}: add column names to the alias of {call.sql('postgres')}")
         sources = self.sources(call, sight)
         return {column.name: sources for column in names}
 
@@ -206,7 +207,7 @@ class _Reader:
                 return _Open(SCOPE)
             known = self.with_names or {}
             if node.name not in known:
-                raise LineageError(f"{self.table}: {node.name} is neither a table nor a part of WITH")
+                raise LineageError(f"{self.table}: {node.name} is neither a table nor a CTE")
             return known[node.name]
         name = f"{node.db}.{node.name}"
         if node.db == BOOKKEEPING:
@@ -214,11 +215,11 @@ class _Reader:
         if name in self.views:
             return self.views[name]
         if name not in self.columns:
-            raise LineageError(f"{self.table}: {name} is neither a table of a layer nor a view of {RULES.name}")
+            raise LineageError(f"{self.table}: {name} is neither a table of a layer nor a view in {RULES.name}")
         return {column: frozenset({(name, column)}) for column in self.columns[name]}
 
     def sources(self, node: exp.Expr, sight: _Sight) -> frozenset[Source]:
-        """What an expression depends on."""
+        """The columns that an expression depends on."""
         if isinstance(node, exp.Column):
             return self._column(node, sight)
         if isinstance(node, (exp.Subquery, exp.Query)):
@@ -231,20 +232,22 @@ class _Reader:
         return frozenset[Source]().union(*(self.sources(child, sight) for child in node.iter_expressions()))
 
     def _window(self, node: exp.Window, sight: _Sight) -> frozenset[Source]:
-        """What a window is divided and ordered by, named windows included."""
+        """The columns by which a window, named or not, is partitioned and ordered."""
         parts = [*(node.args.get("partition_by") or ()), *filter(None, [node.args.get("order")])]
         found = frozenset[Source]().union(*(self.sources(part, sight) for part in parts))
         if not node.alias:
             return found
         if node.alias not in sight.windows:
-            raise LineageError(f"{self.table}: there is no window {node.alias}")
+            raise LineageError(f"{self.table}: window {node.alias} is not defined")
         named = sight.windows[node.alias]
         assert isinstance(named, exp.Window)
         return found | self._window(named, replace(sight, windows={}))
 
     def _column(self, node: exp.Column, sight: _Sight | None) -> frozenset[Source]:
         if sight is None:
-            raise LineageError(f"{self.table}: {node.sql('postgres')} is no column of what its query reads")
+            raise LineageError(
+                f"{self.table}: {node.sql('postgres')} is not a column of any relation in its FROM clause"
+            )
         if node.table:
             if node.table not in sight.relations:
                 return self._column(node, sight.around)
@@ -252,7 +255,7 @@ class _Reader:
         closed = {alias: each for alias, each in sight.relations.items() if not isinstance(each, _Open)}
         holders = [each for each in closed.values() if node.name in each]
         if len(holders) > 1:
-            raise LineageError(f"{self.table}: {node.name} may come from several tables: name the one")
+            raise LineageError(f"{self.table}: {node.name} is ambiguous: qualify it with its table")
         if holders:
             return holders[0][node.name]
         if node.name in closed:  # a whole row
@@ -266,17 +269,17 @@ class _Reader:
         if isinstance(relation, _Open):
             return frozenset({(relation.name, column)})
         if column not in relation:
-            raise LineageError(f"{self.table}: nothing that it reads has a column {column}")
+            raise LineageError(f"{self.table}: no relation in its FROM clause has a column {column}")
         return relation[column]
 
     def _unknown(self, node: exp.Expr) -> LineageError:
         return LineageError(
-            f"{self.table}: column_lineage.py does not understand {type(node).__name__}: {node.sql('postgres')[:200]}"
+            f"{self.table}: column_lineage.py does not support {type(node).__name__}: {node.sql('postgres')[:200]}"
         )
 
 
 def _renamed(relation: Relation, node: exp.Expr) -> Relation:
-    """With the names that an alias such as ``days (day)`` gives to its first columns."""
+    """Rename the first columns to the names in an alias such as ``days (day)``."""
     alias = node.args.get("alias")
     names = [column.name for column in alias.columns] if alias is not None else []
     return dict(zip([*names, *list(relation)[len(names) :]], relation.values(), strict=True))

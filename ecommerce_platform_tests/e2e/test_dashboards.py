@@ -418,23 +418,23 @@ def test_a_tooltip_has_exact_values(visit: Visit) -> None:
 def test_dark_mode_is_remembered_and_the_charts_follow(visit: Visit) -> None:
     visit.go("/")
 
-    def colours() -> tuple[str, str]:
+    def colors() -> tuple[str, str]:
         page = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
         text = visit.card("top_categories").locator(".ytick text").first
         return page, str(text.evaluate("node => getComputedStyle(node).fill"))
 
-    light = colours()
+    light = colors()
     visit.page.get_by_role("button", name="Dark mode").click()
     visit.settle()
-    dark = colours()
+    dark = colors()
     assert light[0] != dark[0]
     assert light[1] != dark[1]
     visit.page.reload()
     visit.settle()
-    assert colours() == dark
+    assert colors() == dark
     visit.page.get_by_role("button", name="Dark mode").click()
     visit.settle()
-    assert colours() == light
+    assert colors() == light
 
 
 def test_the_mode_of_the_system_is_taken_at_first(browser: Browser, shop: str) -> None:

@@ -662,7 +662,7 @@ def test_a_contract_of_an_aggregate_looks_at_the_days_and_months_of_the_runs_sal
     break_it(
         url,
         "alter table warehouse.mart_daily_breakdown drop constraint mart_daily_breakdown_breakdown_check;"
-        " update warehouse.mart_daily_breakdown set breakdown = 'colour' where member = 'US-CA'"
+        " update warehouse.mart_daily_breakdown set breakdown = 'color' where member = 'US-CA'"
         " and sale_date = '2024-01-02'; update warehouse.mart_product_monthly set units = 0",
     )
     breakdown = one_check("warehouse.mart_daily_breakdown", "contract", raw)

@@ -16,7 +16,8 @@ from ecommerce_platform.checks.compiler import compile_contract
 from ecommerce_platform.checks.contract import contract
 from ecommerce_platform.checks.outcome import as_sql
 from ecommerce_platform.checks.verify import make_empty_scope
-from ecommerce_platform.feeds.columns import BLANKS, FILLED
+from ecommerce_platform.feeds.columns import BLANKS
+from ecommerce_platform.feeds.values import FILLED
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.postgres.facts import catalogue, column_types
@@ -148,10 +149,10 @@ def test_a_contract_runs_on_an_empty_table(connection: ClientConnection, table: 
 
 def test_a_column_that_the_schema_does_not_know_breaks_the_contract(connection: ClientConnection) -> None:
     with connection.transaction(force_rollback=True):
-        connection.execute("alter table warehouse.dim_payment add column colour text")
+        connection.execute("alter table warehouse.dim_payment add column color text")
         outcome = contract("warehouse.dim_payment").run(connection)
     assert not outcome.passed
-    assert outcome.samples == [{"column": "colour", "where": "table"}]
+    assert outcome.samples == [{"column": "color", "where": "table"}]
 
 
 def test_no_schema_has_a_lower_limit_for_an_amount_than_its_column(connection: ClientConnection) -> None:

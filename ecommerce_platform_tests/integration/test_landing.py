@@ -186,7 +186,7 @@ def test_a_landed_file_that_is_gone_again_is_not_due(landing: Landing) -> None:
     assert landing.due_again() == set()
 
 
-def test_a_raw_file_that_was_edited_is_kept_and_reported_until_it_is_deleted(landing: Landing) -> None:
+def test_a_raw_file_that_was_edited_is_not_overwritten_but_reported_until_it_is_deleted(landing: Landing) -> None:
     landing.drop(1, customers=[customer(email="ada at example")])
     landing.load(1)
     raw = feed_file_name(landing.platform.raw, "customers", day(1))
@@ -195,27 +195,27 @@ def test_a_raw_file_that_was_edited_is_kept_and_reported_until_it_is_deleted(lan
     asset = raw_asset("customers")
     resources = {"source": Source(), "database": Database(url=landing.platform.url, role="loader")}
 
-    def kept() -> tuple[bool, list[str]]:
+    def is_left() -> tuple[bool, list[str]]:
         with DagsterInstance.ephemeral() as instance:
             result = materialize([asset], partition_key=day(1).isoformat(), resources=resources, instance=instance)
             (event,) = result.asset_materializations_for_node("raw__customers")
             warnings = [log.user_message for log in instance.all_logs(result.run_id) if log.level == logging.WARNING]
-        return "kept" in event.metadata, warnings
+        return "not_overwritten" in event.metadata, warnings
 
-    is_kept, warnings = kept()
-    assert is_kept
+    was_left, warnings = is_left()
+    assert was_left
     assert raw.read_bytes() == mended
     assert [
-        warning for warning in warnings if "is not what the source has given" in warning and str(day(1)) in warning
+        warning for warning in warnings if "changed by hand and not overwritten" in warning and str(day(1)) in warning
     ] == warnings
     # A new delivery does not overwrite it either, and does not stay due forever.
     landing.drop(1, customers=[customer(email="ada at example", city="Houston")])
     assert landing.due_again() == {day(1)}
-    assert kept()[0]
+    assert is_left()[0]
     assert raw.read_bytes() == mended
     assert landing.due_again() == set()
     raw.unlink()
-    assert not kept()[0]
+    assert not is_left()[0]
     assert b"Houston" in raw.read_bytes()
 
 

@@ -163,7 +163,7 @@ def test_a_slice_that_breaks_its_contract_is_refused_once(platform: Platform) ->
 
 @pytest.mark.parametrize("is_loaded_before", [False, True])
 @pytest.mark.parametrize("is_empty", [False, True], ids=["bad file", "empty file"])
-@pytest.mark.parametrize("moment", ["after its judgement", "before the write"])
+@pytest.mark.parametrize("moment", ["after its judgment", "before the write"])
 def test_a_slice_staged_after_the_gate_has_judged_does_not_enter_production(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, moment: str, is_empty: bool, is_loaded_before: bool
 ) -> None:
@@ -193,7 +193,7 @@ def test_a_slice_staged_after_the_gate_has_judged_does_not_enter_production(
             stage()
         return table_query(table, *arguments, **more)
 
-    if moment == "after its judgement":
+    if moment == "after its judgment":
         monkeypatch.setattr(gate, "contract", judge)
     else:
         monkeypatch.setattr(tables, "table_query", query)

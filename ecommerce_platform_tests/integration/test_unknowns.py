@@ -159,7 +159,7 @@ def test_a_guests_order_does_not_wait_for_a_customer_and_others_do(platform: Pla
     rejected = "select source_row, reasons[1] from production.rejected_rows where feed = 'transactions' order by 1"
     assert platform.rows(rejected) == [
         (2, "customer_id: unknown customer"),
-        (3, "customer_id: not a positive whole number of at most 14 digits"),
+        (3, "customer_id: not a positive integer of at most 14 digits"),
     ]
     platform.load(2, customers=[customer(7)])
     assert platform.rows("select transaction_id, customer_id from production.transactions order by 1") == [

@@ -116,7 +116,7 @@ def test_the_fast_and_the_careful_reader_give_the_same_rows_and_the_same_errors(
     bad=st.lists(st.sampled_from([b"oops\n", b'"a"b,c\n', b"\0\n", b"\r\n", b'"x\ny"\n']), min_size=6, max_size=6),
     window_bytes=st.sampled_from([1, 30, 4_000_000]),
 )
-def test_malformed_rows_never_change_their_neighbours(bad: list[bytes], window_bytes: int) -> None:
+def test_malformed_rows_never_change_their_neighbors(bad: list[bytes], window_bytes: int) -> None:
     good = [f"{number},b,c,d,e,f,g\n".encode() for number in range(len(bad))]
     pairs = [row for pair in zip(bad, good, strict=True) for row in pair]
     file, table = read(HEADER + b"".join(pairs), window_bytes=window_bytes)

@@ -93,15 +93,15 @@ def test_bookkeeping_and_the_tables_own_rows_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("select", "words"),
     [
-        ("select s.order_id as key, s.order_id as value from production.orders as o, scope as s", "only chooses rows"),
-        ("select order_id as key from production.orders", "its SELECT gives key; it has key, value"),
-        ("select order_id as key, nothing as value from production.orders", "nothing is no column"),
+        ("select s.order_id as key, s.order_id as value from production.orders as o, scope as s", "only selects rows"),
+        ("select order_id as key from production.orders", "its SELECT returns key; its columns are key, value"),
+        ("select order_id as key, nothing as value from production.orders", "nothing is not a column"),
         ("select o.order_id as key, o.nothing as value from production.orders as o", "has a column nothing"),
-        ("select customer_id as key, customer_id as value from production.orders, production.customers", "several"),
+        ("select customer_id as key, customer_id as value from production.orders, production.customers", "ambiguous"),
         ("select key, value from elsewhere", "elsewhere is neither a table"),
         ("select key, value from production.elsewhere", "production.elsewhere is neither"),
-        ("select key, value from generate_series(1, 2)", "name the columns"),
-        ("select *, 1 as value from platform.slices", "not known"),
+        ("select key, value from generate_series(1, 2)", "add column names"),
+        ("select *, 1 as value from platform.slices", "are unknown"),
     ],
 )
 def test_what_cannot_be_derived_is_refused(select: str, words: str) -> None:

@@ -144,8 +144,8 @@ def test_a_flat_course_is_a_line_in_the_picture():
     assert sparkline([5.0, 5.0, 5.0], "#000000").startswith("data:image/svg+xml;base64,")
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+def luminance(color: str) -> float:
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -162,7 +162,7 @@ def test_text_can_be_read_and_marks_can_be_seen(theme: Theme):
     assert contrast(theme.muted, theme.surface) >= 4.5
     assert contrast(theme.accent, theme.surface) >= 3
     assert contrast("#ffffff", theme.tooltip) >= 7
-    assert all(contrast(theme.text, colour) >= 4.5 for colour in theme.heat)
+    assert all(contrast(theme.text, color) >= 4.5 for color in theme.heat)
 
 
 def test_both_modes_are_the_same_in_the_style_sheet_and_in_the_charts():
@@ -171,9 +171,9 @@ def test_both_modes_are_the_same_in_the_style_sheet_and_in_the_charts():
     text = (ASSETS / "style.css").read_text()
     light, dark = re.findall(r":root(?:\[data-theme=\"dark\"\])? \{(.*?)\}", text, flags=re.DOTALL)[:2]
     for block, theme in ((light, LIGHT), (dark, DARK)):
-        colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
-        assert (colours["text"], colours["muted"], colours["surface"]) == (theme.text, theme.muted, theme.surface)
-        assert colours["accent-fill"] == theme.accent
+        colors = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+        assert (colors["text"], colors["muted"], colors["surface"]) == (theme.text, theme.muted, theme.surface)
+        assert colors["accent-fill"] == theme.accent
 
 
 def test_the_guide_tells_every_chart_and_every_metric_and_shows_every_page():

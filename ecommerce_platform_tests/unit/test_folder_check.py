@@ -10,21 +10,11 @@ from click.testing import CliRunner
 
 from ecommerce_platform import cli
 from ecommerce_platform.cli import loading
-from ecommerce_platform.feeds import folder_check
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.feeds.folder_check import check_folder
-from ecommerce_platform.feeds.values import VALUE_RULES
-from ecommerce_platform.schemas import rules, staging
 from ecommerce_platform.settings import Settings, SettingsError
 from ecommerce_platform_tests.harness import Row, csv_bytes, customer, day, line, order, product
-
-SCHEMAS = {
-    "customers": staging.Customers,
-    "products": staging.Products,
-    "transactions": staging.Transactions,
-    "transaction_items": staging.TransactionItems,
-}
 
 
 def drop(folder: Path, number: int, **feeds: list[Row]) -> None:
@@ -95,13 +85,6 @@ def test_a_day_that_staging_would_stop_prevents_a_load(tmp_path: Path) -> None:
     report = check_folder(tmp_path)
     assert report.prevents_a_load
     assert report.feeds[1].stopped_days == {"price": (day(1),)}
-
-
-def test_the_rules_that_stop_a_day_are_those_of_the_contract() -> None:
-    assert (folder_check.SHARE, folder_check.SEVERAL) == (rules.SHARE, rules.SEVERAL)
-    for feed, schema in SCHEMAS.items():
-        judged = {name for name in FEEDS[feed] if schema.columns[name].checks}
-        assert {name for name, rule in VALUE_RULES[feed].items() if rule.contract is not None} == judged
 
 
 def test_the_command_tells_the_error_and_exits_with_1(tmp_path: Path) -> None:

@@ -68,5 +68,5 @@ def test_every_feed_has_rules_for_its_values_and_a_fate_for_its_rows() -> None:
 
 
 def test_a_scope_without_its_columns_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"warehouse\.agg_daily_sales: a table with columns of a scope has a file"):
+    with pytest.raises(ValueError, match=r"warehouse\.agg_daily_sales: there is a .*, but write= has no scope columns"):
         table_asset("warehouse.agg_daily_sales", write=Merge(key=("sale_date",)), description="")

@@ -249,7 +249,7 @@ def test_the_ci_script_is_executable_and_parses():
     subprocess.run(["bash", "-n", str(script)], check=True)
 
 
-def test_the_licence_is_the_one_that_pyproject_names():
+def test_the_license_is_the_one_that_pyproject_names():
     text = (PROJECT_DIR / "LICENSE").read_text()
     assert PYPROJECT["project"]["license"] == "Apache-2.0"
     assert "Apache License" in text

@@ -65,7 +65,7 @@ return case
         )
 end;
 
--- A moment without an offset is taken as UTC.
+-- A timestamp without an offset is taken as UTC.
 create or replace function platform.parse_timestamp(value text) returns timestamptz
 language sql stable parallel safe
 return case
@@ -80,20 +80,20 @@ return case
     when platform.is_date(platform.clean(value)) then (platform.clean(value) || 'T00:00:00Z')::timestamptz
 end;
 
--- A whole number below 2^52 that is the same for the same text on every server, and exact in a spreadsheet.
+-- An integer below 2^52 that is the same for the same text on every server, and exact in a spreadsheet.
 create or replace function platform.key_of(value text) returns bigint
 language sql immutable parallel safe
 return ('x' || substr(md5(value), 1, 13))::bit(52)::bigint;
 
-comment on function platform.clean(text) is 'The text without blanks around it, those of Unicode included; null when nothing is left.';
-comment on function platform.parse_id(text) is 'A positive whole number of at most 18 digits without leading zeros.';
+comment on function platform.clean(text) is 'The text without blanks around it, including those of Unicode; null if nothing is left.';
+comment on function platform.parse_id(text) is 'A positive integer of at most 18 digits without leading zeros.';
 comment on function platform.parse_short_id(text) is
-'A positive whole number of at most 14 digits without leading zeros.';
+'A positive integer of at most 14 digits without leading zeros.';
 comment on function platform.plain_id(boolean, text) is 'platform.parse_id, without its pattern for a plain row.';
-comment on function platform.parse_integer(text) is 'A whole number of at most 9 digits.';
+comment on function platform.parse_integer(text) is 'An integer of at most 9 digits.';
 comment on function platform.parse_money(text) is 'An amount with at most 10 digits and 2 decimals.';
 comment on function platform.is_date(text) is 'Whether the text is a day of the calendar of 1900 to 2099, as YYYY-MM-DD.';
 comment on function platform.parse_date(text) is 'A date written YYYY-MM-DD.';
 comment on function platform.parse_time(text) is 'A time of day written HH:MM or HH:MM:SS.';
-comment on function platform.parse_timestamp(text) is 'An ISO 8601 moment; UTC where no offset is given.';
+comment on function platform.parse_timestamp(text) is 'An ISO 8601 timestamp; UTC if it has no offset.';
 comment on function platform.key_of(text) is 'A deterministic surrogate key of a text: 52 bits of its MD5.';

@@ -60,19 +60,19 @@ from (
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
                 '; ',
-                case when platform.parse_short_id(s.customer_id) is null then 'customer_id: not a positive whole number of at most 14 digits' end,
+                case when platform.parse_short_id(s.customer_id) is null then 'customer_id: not a positive integer of at most 14 digits' end,
                 case
                     when platform.clean(s.date_of_birth) is not null and platform.parse_date(s.date_of_birth) is null
                         then 'date_of_birth: not a date (YYYY-MM-DD)'
                 end,
-                case when upper(platform.clean(s.state)) !~ '^[A-Z0-9]{1,3}$' then 'state: not an ISO 3166-2 code' end,
+                case when upper(platform.clean(s.state)) !~ '^[A-Z0-9]{1,3}$' then 'state: not an ISO 3166-2 code without its country' end,
                 case
                     when coalesce(upper(platform.clean(s.country)), '') !~ '^[A-Z]{2}$'
                         then 'country: not an ISO 3166-1 alpha-2 code'
                 end,
                 case when platform.parse_date(s.registered_on) is null then 'registered_on: not a date (YYYY-MM-DD)' end,
                 case
-                    when platform.parse_timestamp(s.updated_at) is null then 'updated_at: not a moment (ISO 8601)'
+                    when platform.parse_timestamp(s.updated_at) is null then 'updated_at: not a timestamp (ISO 8601)'
                     when platform.parse_timestamp(s.updated_at) < '2000-01-01T00:00:00Z' then 'updated_at: before 2000-01-01'
                 end
             )
@@ -115,7 +115,7 @@ from (
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
                 '; ',
-                case when platform.parse_short_id(s.product_id) is null then 'product_id: not a positive whole number of at most 14 digits' end,
+                case when platform.parse_short_id(s.product_id) is null then 'product_id: not a positive integer of at most 14 digits' end,
                 case when platform.clean(s.product_name) is null then 'product_name: blank' end,
                 case when length(s.category) > 200 then 'category: longer than 200 characters' end,
                 case when length(s.sub_category) > 200 then 'sub_category: longer than 200 characters' end,
@@ -129,14 +129,14 @@ from (
                 end,
                 case
                     when platform.clean(s.stock_quantity) is not null and platform.parse_integer(s.stock_quantity) is null
-                        then 'stock_quantity: not a whole number'
+                        then 'stock_quantity: not an integer'
                 end,
                 case
                     when platform.clean(s.supplier_id) is not null and platform.parse_id(s.supplier_id) is null
-                        then 'supplier_id: not a positive whole number'
+                        then 'supplier_id: not a positive integer of at most 18 digits'
                 end,
                 case
-                    when platform.parse_timestamp(s.updated_at) is null then 'updated_at: not a moment (ISO 8601)'
+                    when platform.parse_timestamp(s.updated_at) is null then 'updated_at: not a timestamp (ISO 8601)'
                     when platform.parse_timestamp(s.updated_at) < '2000-01-01T00:00:00Z' then 'updated_at: before 2000-01-01'
                 end
             )
@@ -182,10 +182,10 @@ from (
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
                 '; ',
-                case when platform.parse_id(s.transaction_id) is null then 'transaction_id: not a positive whole number' end,
+                case when platform.parse_id(s.transaction_id) is null then 'transaction_id: not a positive integer of at most 18 digits' end,
                 case
                     when platform.clean(s.customer_id) is not null and platform.parse_short_id(s.customer_id) is null
-                        then 'customer_id: not a positive whole number of at most 14 digits'
+                        then 'customer_id: not a positive integer of at most 14 digits'
                 end,
                 case
                     when platform.parse_date(s.transaction_date) is null then 'transaction_date: not a date (YYYY-MM-DD)'
@@ -239,14 +239,14 @@ from (
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
                 '; ',
-                case when platform.parse_id(s.item_id) is null then 'item_id: not a positive whole number' end,
-                case when platform.parse_id(s.transaction_id) is null then 'transaction_id: not a positive whole number' end,
+                case when platform.parse_id(s.item_id) is null then 'item_id: not a positive integer of at most 18 digits' end,
+                case when platform.parse_id(s.transaction_id) is null then 'transaction_id: not a positive integer of at most 18 digits' end,
                 case
                     when platform.parse_short_id(s.product_id) is null
-                        then 'product_id: not a positive whole number of at most 14 digits'
+                        then 'product_id: not a positive integer of at most 14 digits'
                 end,
                 case
-                    when platform.parse_integer(s.quantity) is null then 'quantity: not a whole number'
+                    when platform.parse_integer(s.quantity) is null then 'quantity: not an integer'
                     when platform.parse_integer(s.quantity) <= 0 then 'quantity: not positive'
                 end,
                 case
