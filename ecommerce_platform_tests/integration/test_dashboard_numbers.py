@@ -253,7 +253,7 @@ def test_the_figures_at_the_head_of_each_page(case: tuple[Shown, Expected]) -> N
         else:
             assert kpis[name] == expected.one(SUMS[name])
     assert kpis["products_sold"] == expected.one("count(distinct product)")
-    assert kpis["states"] == expected.one("count(distinct state) filter (where state not like '%-Unknown')")
+    assert kpis["states"] == expected.one("count(distinct state) filter (where state not like '%%-Unknown')")
     assert kpis["revenue_per_customer"] == expected.one(
         "round(sum(revenue) filter (where customer is not null) / nullif(count(distinct customer), 0), 2)"
     )
