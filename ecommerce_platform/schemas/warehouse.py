@@ -235,6 +235,10 @@ AggDailySales = table_schema(
             "at least as many orders as customers and guest_orders",
             lambda t: t.orders >= t.customers + t.guest_orders,
         ),
+        rule(
+            "customers is 0 if and only if every order is a guest's",
+            lambda t: (t.customers == 0) == (t.orders == t.guest_orders),
+        ),
         at_least_as_many("lines", "orders"),
         at_least_as_many("units", "lines"),
     ),
