@@ -32,6 +32,9 @@ SEGMENTS = (*reversed(domains.SEGMENTS), domains.GUEST)
 WEEKDAYS = tuple(domains.DAY_NAMES)
 BUYERS = ("new", "returning", "guest")
 
+NOBODY = " guest"
+"""The customer of orders without one. No identifier begins with a blank."""
+
 WEIGHTS = ("revenue", "costed_revenue", "cost", "discount", "units")
 
 VERSION = """
@@ -87,7 +90,7 @@ class Snapshot:
         orders: columns of the orders: ``day``, ``customer`` (position), the codes of region, state, segment, payment,
             weekday, cohort, buyer, and month, and the sums of the ``WEIGHTS``. Costs are those that are known;
             ``costed_revenue`` is the revenue of the lines that have one.
-        members: the members of each dimension, by code; products and customers by ID, as text.
+        members: the members of each dimension, by code; products and customers by the shop's ID.
         names: display names of the members, for dimensions whose members are IDs or codes.
         first_order_day: the day of each customer's first order.
         guest: the position of the customer of orders without one; None if every order has a customer.
@@ -173,7 +176,7 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
             """
             select
                 versions.product_key,
-                versions.product_id::text,
+                versions.product_code,
                 latest.product_name,
                 versions.category,
                 versions.price_range
@@ -185,11 +188,18 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
         ).fetchall()
         customers = source.execute(
             """
-            select customer_key, customer_id::text, state_code, state_name, region, current_segment
+            select
+                customer_key,
+                case when customer_key = 0 then %s else customer_code end,
+                state_code,
+                state_name,
+                region,
+                current_segment
             from warehouse.customer_profile
             where customer_key <> 0 or exists (select 1 from warehouse.fact_sales where customer_key = 0)
             order by customer_key
-            """
+            """,
+            (NOBODY,),
         ).fetchall()
         payments = source.execute(
             """
@@ -295,7 +305,7 @@ Members = dict[str, Sequence[str]]
 def _line_columns(raw: dict[str, np.ndarray], products: Sequence[tuple]) -> tuple[dict[str, np.ndarray], Members]:
     """The columns of the lines, and the members of their dimensions. Removes ``product`` from ``raw``, for memory."""
     product = raw.pop("product")
-    product_ids, product_code = _coded([row[1] for row in products], key=int)
+    product_ids, product_code = _coded([row[1] for row in products], key=_numbers_first)
     categories, category_code = _coded([row[3] for row in products])
     lines = {
         "order": raw["order"],
@@ -326,7 +336,7 @@ def _order_columns(
         customers: the customer versions, in the order of their positions in ``raw``.
     """
     version_of = raw["customer"][heads]
-    customer_ids, customer_code = _coded([row[1] for row in customers], key=int)
+    customer_ids, customer_code = _coded([row[1] for row in customers], key=_numbers_first)
     states, state_code = _coded([row[2] for row in customers])
     regions, region_code = _coded([row[4] for row in customers])
     day = raw["day"][heads]
@@ -384,6 +394,11 @@ def _coded(values: Sequence[str], key=None) -> tuple[list[str], np.ndarray]:
     members = sorted(set(values), key=key)
     code = {member: number for number, member in enumerate(members)}
     return members, np.array([code[value] for value in values], np.int32)
+
+
+def _numbers_first(code: str) -> tuple[bool, int, str]:
+    is_number = code.isascii() and code.isdigit()
+    return not is_number, int(code) if is_number and len(code) <= 18 else 0, code
 
 
 def _months(day: np.ndarray) -> np.ndarray:

@@ -195,7 +195,7 @@ BROKEN = [
         " select '', '1', '2024-01-07', '', 'Cash', '1.00', '2024-01-07', 'transactions/2024-01-07.csv', n,"
         " 1000, now() from generate_series(1, 12) as n;"
         " insert into platform.slices values ('staging.transactions', '2024-01-07', 1000, 12)",
-        {"rule": "transaction_id: mostly positive integers", "partition_date": "2024-01-07"},
+        {"rule": "transaction_id: mostly not blank", "partition_date": "2024-01-07"},
     ),
     (
         "staging.transaction_items",
@@ -535,8 +535,8 @@ BROKEN = [
     (
         "analytics.top_products",
         "agrees_with_agg_product_performance",
-        "update analytics.top_products set revenue = 0 where product_id = 2",
-        {"product_id": "2", "revenue": "0.00", "other_revenue": "120.00"},
+        "update analytics.top_products set revenue = 0 where product_code = '2'",
+        {"product_code": "2", "revenue": "0.00", "other_revenue": "120.00"},
     ),
     (
         "production.products",

@@ -87,7 +87,7 @@ from (
 where segment <> segment_before;
 
 insert into warehouse.dim_customer (
-    customer_key, customer_id, city, state, country, age_group, segment, valid_from, valid_to, is_current
+    customer_key, customer_id, customer_code, city, state, country, age_group, segment, valid_from, valid_to, is_current
 )
 with images as (
     select
@@ -217,6 +217,7 @@ changed as (
 select
     warehouse.version_key(customer_id, day),
     customer_id,
+    customer_id::text,
     city,
     state,
     country,
@@ -233,6 +234,7 @@ select
     0,
     'Unknown',
     'Unknown',
+    'Unknown',
     'ZZ',
     'Unknown',
     'New',
@@ -241,8 +243,8 @@ select
     true;
 
 insert into warehouse.dim_product (
-    product_key, product_id, product_name, category, sub_category, brand, price, cost, price_range, valid_from, valid_to,
-    is_current
+    product_key, product_id, product_code, product_name, category, sub_category, brand, price, cost, price_range, valid_from,
+    valid_to, is_current
 )
 with images as (
     select
@@ -279,6 +281,7 @@ changed as (
 select
     warehouse.version_key(product_id, day),
     product_id,
+    product_id::text,
     product_name,
     category,
     sub_category,
@@ -295,6 +298,7 @@ union all
 select
     0,
     0,
+    'Unknown',
     'Unknown',
     'Unknown',
     '',
