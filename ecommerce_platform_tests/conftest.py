@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import csv
+import io
 import os
 import shutil
 import tempfile
@@ -31,7 +33,7 @@ from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.shop.exports import feed_csv
 from ecommerce_platform.shop.settings import ShopSettings
-from ecommerce_platform_tests.harness import Platform, day
+from ecommerce_platform_tests.harness import Platform, csv_bytes, day
 
 SHARE_ONE_PLATFORM = ("test_operations", "test_ui")
 """The files whose tests use the fixture ``served``, in their order."""
@@ -106,7 +108,8 @@ def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
 def sales(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Platform:
     """Fourteen months from 2024-01-01 of a small default shop, loaded once, for tests that only read.
 
-    It has all products and a fifteenth of the orders and customers, so that a customer buys as often.
+    It has all products and a fifteenth of the orders and customers, so that a customer buys as often. The cost of every
+    seventh product is not known, and a few orders have no customer.
     """
     with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
         connection.execute(f"create database sales template {TEMPLATE}")
@@ -114,9 +117,22 @@ def sales(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFa
     made = ShopSettings(orders_per_day=20, customers=667, defect_rate=0.02)
     for number in range(1, SALES_DAYS + 1):
         for feed in FEEDS:
-            write_feed_file(feed_file_name(shop.raw, feed, day(number)), feed_csv(made, feed, day(number)))
+            content = feed_csv(made, feed, day(number))
+            write_feed_file(
+                feed_file_name(shop.raw, feed, day(number)),
+                without_some_costs(content) if feed == "products" else content,
+            )
     shop.run(1, SALES_DAYS)
     return shop
+
+
+def without_some_costs(content: bytes) -> bytes:
+    """Return a file of products without the cost of every seventh product, which is unknown."""
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    for row in rows:
+        if row["product_id"].isdigit() and int(row["product_id"]) % 7 == 0:
+            row["cost"] = ""
+    return csv_bytes(FEEDS["products"], rows)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def product(product_id: int | str = 1, *, on: int = 1, at: str = "09:00:00", **f
 def order(
     transaction_id: int | str, customer_id: int | str = 1, *, on: int = 1, total: str = "10.00", **fields: str
 ) -> Row:
-    """Return an order of the n-th day."""
+    """Return an order of the n-th day; a guest's if ``customer_id`` is blank."""
     return {
         "transaction_id": str(transaction_id),
         "customer_id": str(customer_id),

@@ -9,6 +9,8 @@ statements in ``SELECTS``.
   return needs its line.
 - An image is valid from the day of its ``updated_at``, but no later than the day of its file. If several images are
   valid from the same day, the one with the greatest (updated_at, day of the file, row) counts.
+- Blank is unknown: an order without a customer is a guest's, and is in no segment and counts no customer; a cost is
+  unknown, and so is the profit of its lines; a category or payment method is Unknown.
 - An identifier is any text of 1 to 200 characters. A positive integer without leading zeros (of at most 14 digits for
   customers and products, 18 for others) is its own key. The key of another text is negative, from its MD5.
 - If an order is exported several times, the export with the greatest (day of the file, row) counts.
@@ -117,7 +119,8 @@ SELECTS = {
         from warehouse.fact_sales join warehouse.dim_payment using (payment_key)
     """,
     "agg_daily_sales": """
-        select sale_date, orders, customers, lines, units, discount, revenue, cost, profit, returned_units, returns
+        select sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost,
+            profit, returned_units, returns
         from warehouse.agg_daily_sales
     """,
     "fact_returns": """
@@ -134,16 +137,16 @@ SELECTS = {
         from warehouse.mart_product_returns
     """,
     "mart_daily_breakdown": """
-        select sale_date, breakdown, member, orders, lines, units, discount, revenue, cost, profit
+        select sale_date, breakdown, member, orders, lines, units, discount, revenue, costed_revenue, cost, profit
         from warehouse.mart_daily_breakdown
     """,
     "agg_product_performance": """
-        select product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, cost,
+        select product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, costed_revenue, cost,
             profit, profit_margin
         from warehouse.agg_product_performance
     """,
     "agg_customer_metrics": """
-        select customer_id, first_order_date, last_order_date, orders, units, revenue, cost, profit,
+        select customer_id, first_order_date, last_order_date, orders, units, revenue, costed_revenue, cost, profit,
             average_order_value, lifespan_years
         from warehouse.agg_customer_metrics
     """,
@@ -262,21 +265,21 @@ FIELDS: dict[str, dict[str, Callable[[str], Any]]] = {
     "products": {
         "product_id": short_key_of,
         "product_name": given,
-        "category": given,
+        "category": or_nothing(str, "Unknown"),
         "sub_category": str,
         "brand": str,
         "price": amount,
-        "cost": amount,
+        "cost": or_nothing(amount),
         "stock_quantity": or_nothing(int),
         "supplier_id": or_nothing(whole),
         "updated_at": moment,
     },
     "transactions": {
         "transaction_id": key_of,
-        "customer_id": short_key_of,
+        "customer_id": or_nothing(short_key_of),
         "transaction_date": date,
         "transaction_time": or_nothing(dt.time.fromisoformat),
-        "payment_method": given,
+        "payment_method": or_nothing(str, "Unknown"),
         "total_amount": amount,
     },
     "transaction_items": {
@@ -354,11 +357,11 @@ def expect(files: Files) -> Expected:
     known_customers = {row["customer_id"] for row in good["customers"]}
     known_products = {row["product_id"] for row in good["products"]}
 
-    headers = [row for row in good["transactions"] if row["customer_id"] in known_customers]
+    headers = [row for row in good["transactions"] if row["customer_id"] in {None, *known_customers}]
     rejected += [
         ("transactions", row, ["customer_id"], {"customer": row["customer_id"]})
         for row in good["transactions"]
-        if row["customer_id"] not in known_customers
+        if row["customer_id"] not in {None, *known_customers}
     ]
     orders = best(headers, lambda row: row["transaction_id"], lambda row: row["place"])
 
@@ -507,19 +510,22 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
     facts = []
     for order, lines in sold:
         for line in lines:
-            customer = in_force(customers[order["customer_id"]], order["transaction_date"])
+            is_guest = order["customer_id"] is None
+            customer = NOBODY if is_guest else in_force(customers[order["customer_id"]], order["transaction_date"])
             product = in_force(products[line["product_id"]], order["transaction_date"])
+            cost = None if product[3] is None else line["quantity"] * product[3]
             facts.append(
                 {
                     **line,
                     "sale_date": order["transaction_date"],
                     "customer_id": order["customer_id"],
                     "payment_method": order["payment_method"],
-                    "customer_key": version_key(order["customer_id"], customer[0]),
+                    "customer_key": 0 if is_guest else version_key(order["customer_id"], customer[0]),
                     "product_key": version_key(line["product_id"], product[0]),
                     "revenue": line["line_total"],
-                    "cost": line["quantity"] * product[3],
-                    "profit": line["line_total"] - line["quantity"] * product[3],
+                    "costed_revenue": Decimal(0) if cost is None else line["line_total"],
+                    "cost": cost,
+                    "profit": None if cost is None else line["line_total"] - cost,
                     "partition_date": max(line["day"], order["day"]),
                     "category": product[1],
                     "state": f"{customer[4]}-{customer[2]}",
@@ -609,6 +615,10 @@ def sums_of_returns(returns: list[dict]) -> dict[str, Iterable[tuple]]:
             (*key, len(rows), *sums(rows)) for key, rows in grouped("month_start", "product_id", "product_key")
         ],
     }
+
+
+NOBODY = (EPOCH, "Unknown", "Unknown", "Unknown", "ZZ", "Guest")
+"""The version of a customer (see :func:`customer_history`) of orders without one."""
 
 
 def by(rows: Iterable[dict], *names: str) -> Iterable[tuple[Any, Iterable[dict]]]:
@@ -723,10 +733,11 @@ def rounded(value: Decimal, places: int) -> Decimal:
 
 def aggregates(facts: list[dict], returns: list[dict]) -> dict[str, Iterable[tuple]]:
     def total(rows: list[dict], name: str) -> Any:
-        return sum(row[name] for row in rows)
+        known = [row[name] for row in rows if row[name] is not None]
+        return sum(known) if known else None
 
     def money(rows: list[dict]) -> tuple:
-        return tuple(total(rows, name) for name in ("revenue", "cost", "profit"))
+        return tuple(total(rows, name) for name in ("revenue", "costed_revenue", "cost", "profit"))
 
     def orders(rows: list[dict]) -> int:
         return len({row["transaction_id"] for row in rows})
@@ -738,13 +749,21 @@ def aggregates(facts: list[dict], returns: list[dict]) -> dict[str, Iterable[tup
         days = [row["sale_date"] for row in rows]
         return min(days), max(days)
 
-    def grouped(*names: str) -> list[tuple[Any, list[dict]]]:
-        return [(key, list(rows)) for key, rows in by(facts, *names)]
+    def grouped(*names: str, of: list[dict] = facts) -> list[tuple[Any, list[dict]]]:
+        return [(key, list(rows)) for key, rows in by(of, *names)]
+
+    def margin(rows: list[dict]) -> Decimal | None:
+        costed = total(rows, "costed_revenue")
+        return rounded(total(rows, "profit") / costed * 100, 2) if costed else None
+
+    of_customers = [fact for fact in facts if fact["customer_id"] is not None]
+    of_guests = [fact for fact in facts if fact["customer_id"] is None]
 
     return {
         "agg_daily_sales": [
             (
-                *(day, orders(rows), len({row["customer_id"] for row in rows}), *sums(rows)),
+                *(day, orders(rows), orders([row for row in of_guests if row["sale_date"] == day])),
+                *(len({row["customer_id"] for row in rows} - {None}), *sums(rows)),
                 *(
                     sum(row[name] for row in returns if row["sale_date"] == day)
                     for name in ("quantity", "refund_amount")
@@ -761,7 +780,7 @@ def aggregates(facts: list[dict], returns: list[dict]) -> dict[str, Iterable[tup
             (
                 *(product_id, *span(rows), orders(rows)),
                 *(total(rows, "quantity"), total(rows, "discount_amount"), *money(rows)),
-                rounded(total(rows, "profit") / total(rows, "revenue") * 100, 2) if total(rows, "revenue") else None,
+                margin(rows),
             )
             for product_id, rows in grouped("product_id")
         ],
@@ -771,6 +790,6 @@ def aggregates(facts: list[dict], returns: list[dict]) -> dict[str, Iterable[tup
                 rounded(total(rows, "revenue") / orders(rows), 2),
                 rounded(max((span(rows)[1] - span(rows)[0]).days / Decimal("365.25"), Decimal(1) / 12), 4),
             )
-            for customer_id, rows in grouped("customer_id")
+            for customer_id, rows in grouped("customer_id", of=of_customers)
         ],
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 
@@ -15,7 +16,8 @@ import numpy as np
 from dashboards.app.breakdown import Breakdown, mean_lifespan, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
 from dashboards.app.filters import Filters, View
-from dashboards.app.kpis import KPI_VALUES
+from dashboards.app.formats import coverage
+from dashboards.app.kpis import KPI_VALUES, coverage_note, kpi_note
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import WEEKDAYS, Snapshot, number_of
@@ -66,6 +68,10 @@ class Answers:
 
     def kpi(self, kpi: Kpi) -> KpiAnswer:
         """A KPI with its change and its sparkline."""
+        answer = self._compared(kpi)
+        return replace(answer, note=kpi_note(kpi.id, self.everything))
+
+    def _compared(self, kpi: Kpi) -> KpiAnswer:
         value = KPI_VALUES[kpi.id](self.everything)
         spark = self._spark(kpi.measure) if kpi.measure else ()
         if not kpi.compare:
@@ -101,7 +107,7 @@ class Answers:
         values = {
             "orders": lambda: orders,
             "average_order_value": lambda: metric("average_order_value").of_columns(sums("revenue") / 100, orders),
-            "profit_margin": lambda: metric("profit_margin").of_columns(sums("revenue"), sums("cost")),
+            "profit_margin": lambda: metric("profit_margin").of_columns(sums("costed_revenue"), sums("cost")),
             "customers": lambda: selection.distinct_customers(np.where(kept, bucket, points), points + 1)[:points],
             "units": lambda: sums("units"),
             "gross_revenue": lambda: metric("gross_revenue").of_columns(sums("revenue"), sums("discount")) / 100,
@@ -118,7 +124,9 @@ class Answers:
         """The data of a chart."""
         special = _SPECIAL.get(visual.id)
         if special is not None:
-            return special(self, visual)
+            answer = special(self, visual)
+            is_about_customers = visual.id in ("lifetime_value", "new_and_returning", "cohort_retention")
+            return _without_customers(answer, self.everything) if is_about_customers else answer
         if visual.hierarchy is not None:
             dimension, parents = self.level_of(visual)
             return self.breakdown(visual, dimension, parents)
@@ -143,8 +151,12 @@ class Answers:
         table = Breakdown(selection, dimension, visual.measures)
         order = table.ranked(visual.measures[0], natural=visual.kind == "column")
         answer = table.answer(order if visual.limit is None else order[: visual.limit])
-        level = dimension if visual.hierarchy else None
-        return Answer(answer.columns, answer.rows, answer.clicks, level)
+        answer = replace(answer, level=dimension if visual.hierarchy else None)
+        if dimension == "customer":
+            return _without_customers(answer, selection)
+        if visual.kind == "map":
+            return _on_the_map(answer)
+        return _with_coverage(answer, visual, selection)
 
     def trend(self, visual: Visual) -> Answer:
         """Measures by year, month, or day, including periods without orders."""
@@ -162,15 +174,18 @@ class Answers:
         periods = periods_of(level, start, end)
         starts = np.array([number_of(first) for first, _ in periods])
         bucket = np.searchsorted(starts, selection.orders("day"), "right") - 1
-        sums = {name: np.bincount(bucket, selection.orders(name), len(periods)) for name in ("revenue", "cost")}
+        sums = [
+            np.bincount(bucket, selection.orders(name), len(periods)) for name in ("revenue", "costed_revenue", "cost")
+        ]
         orders = np.bincount(bucket, minlength=len(periods))
         rows: list[tuple[Cell, ...]] = []
         for position, (first, _) in enumerate(periods):
-            values = ratios(sums["revenue"][position], sums["cost"][position], int(orders[position]))
+            values = ratios(*(column[position] for column in sums), int(orders[position]))
             rows.append((period_name(level, first), *(values[name] for name in visual.measures)))
         clicks = tuple((("period", str(row[0])),) for row in rows)
         partial = partial_periods(level, periods, start, min(end, self.snapshot.last_day))
-        return Answer(columns, tuple(rows), clicks, level, partial_note(level, periods, partial), partial)
+        answer = Answer(columns, tuple(rows), clicks, level, partial_note(level, periods, partial), partial)
+        return _with_coverage(answer, visual, selection)
 
     def pareto(self, visual: Visual) -> Answer:
         """Products by revenue, highest first, with their cumulative share."""
@@ -219,11 +234,11 @@ class Answers:
         columns = (dimension_column("segment"), *map(measure_column, visual.measures))
         rows, clicks = [], []
         for code in range(size):
-            if not orders[code]:
+            if not customers[code]:
                 continue
             spans = (last - first)[bought[segment_of[bought] == code]]
             lifespan, buyers = mean_lifespan(spans), int(customers[code])
-            values = ratios(revenue[code], 0, int(orders[code]))
+            values = ratios(revenue[code], 0, 0, int(orders[code]))
             values["customers"] = buyers
             values["purchase_frequency"] = metric("purchase_frequency")(int(orders[code]), buyers, days)
             values["customer_lifespan"] = lifespan.quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)
@@ -239,9 +254,10 @@ class Answers:
         """Distinct new and returning customers in each month."""
         selection = self.select(("buyer",))
         months, size = self.snapshot.members["month"], len(self.snapshot.members["month"])
+        count = size * len(self.snapshot.members["buyer"])
         key = selection.orders("buyer").astype(np.int64) * size + selection.orders("month")
-        revenue = np.bincount(key, selection.orders("revenue"), 2 * size)
-        customers = selection.distinct_customers(key, 2 * size)
+        revenue = np.bincount(key, selection.orders("revenue"), count)
+        customers = selection.distinct_customers(key, count)
         columns = (
             Column("month", "Month", "text"),
             dimension_column("buyer"),
@@ -360,6 +376,37 @@ class Answers:
         partial = partial_periods("month", periods, *window)
         note = partial_note("month", periods, partial)
         return Answer(columns, rows, tuple((("period", str(row[0])),) for row in rows), note=note, partial=partial)
+
+
+def _with_coverage(answer: Answer, visual: Visual, selection: Selection) -> Answer:
+    """Say of a chart with margins how much of the revenue they cover, and why there is nothing to draw without any."""
+    note = coverage_note(selection) if "profit_margin" in visual.measures else ""
+    if not note or not answer.rows:
+        return answer
+    if visual.measures[0] == "profit_margin" and not any(value is not None for value in answer.column("profit_margin")):
+        return replace(answer, missing="The shop does not say what these products cost, so there is no margin.")
+    margin = (
+        f"The margin {note[0].lower()}{note[1:]}." if selection.total("costed_revenue") else f"{note}, so no margin."
+    )
+    return replace(answer, note=f"{answer.note} {margin}" if answer.note else margin)
+
+
+def _on_the_map(answer: Answer) -> Answer:
+    """Say how much of the revenue is from places that the map of the US does not show."""
+    revenue = [Decimal(value) for value in answer.column("revenue") if isinstance(value, int | Decimal)]
+    is_shown = [clicks[0][1].startswith("US-") and not clicks[0][1].endswith("-Unknown") for clicks in answer.clicks]
+    elsewhere = sum((value for value, here in zip(revenue, is_shown, strict=True) if not here), Decimal(0))
+    if answer.rows and not any(is_shown):
+        return replace(answer, missing="The map shows the states of the US, and none of these orders is from there.")
+    if not elsewhere:
+        return answer
+    return replace(answer, note=f"Not on this map: {coverage(elsewhere / sum(revenue) * 100)} of revenue.")
+
+
+def _without_customers(answer: Answer, selection: Selection) -> Answer:
+    """Say why a chart of customers is empty, if only guests ordered."""
+    is_missing = not answer.rows and selection.count > 0 and not selection.customers
+    return replace(answer, missing="None of these orders has a customer.") if is_missing else answer
 
 
 _SPECIAL: Mapping[str, Callable[[Answers, Visual], Answer]] = {

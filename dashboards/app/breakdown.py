@@ -25,14 +25,20 @@ class Breakdown:
 
     @cached_property
     def cost(self) -> np.ndarray:
-        """Cost by member, in cents."""
+        """Known cost by member, in cents."""
         return self.selection.sums(self.dimension, "cost")
+
+    @cached_property
+    def costed(self) -> np.ndarray:
+        """Revenue of the lines with a known cost by member, in cents."""
+        return self.selection.sums(self.dimension, "costed_revenue")
 
     @cached_property
     def sold(self) -> np.ndarray:
         """Codes of the members with at least one order line."""
         if self.dimension in self.selection.snapshot.orders:
-            return np.flatnonzero(self.selection.order_counts(self.dimension))
+            codes = np.flatnonzero(self.selection.order_counts(self.dimension))
+            return codes[codes != self.selection.snapshot.guest] if self.dimension == "customer" else codes
         return np.flatnonzero(self.selection.line_counts(self.dimension))
 
     def ranked(self, measure: str, natural: bool) -> np.ndarray:
@@ -40,7 +46,7 @@ class Breakdown:
         if natural:
             return self.sold
         if measure == "profit_margin":
-            margin = metric("profit_margin").of_columns(self.revenue, self.cost)
+            margin = metric("profit_margin").of_columns(self.costed, self.cost)
             values = np.where(np.isnan(margin), -np.inf, margin)
         elif measure == "return_rate":
             returned, units = (self.selection.sums(self.dimension, name) for name in ("returned_units", "units"))
@@ -74,15 +80,16 @@ class Breakdown:
             customers = selection.customer_counts(dimension)
             columns["customers"] = lambda code: int(customers[code])
         columns["revenue_share"] = lambda code: metric("share")(Decimal(int(self.revenue[code])), total)
-        needs_cost = {"cost", "profit", "profit_margin"} & set(self.measures)
-        cost = selection.sums(dimension, "cost") if needs_cost else None
+        needs_cost = {"costed_revenue", "cost", "profit", "profit_margin", "margin_coverage"} & set(self.measures)
+        costed, cost = (
+            (selection.sums(dimension, name) if needs_cost else np.zeros(len(self.revenue)))
+            for name in ("costed_revenue", "cost")
+        )
         rows, clicks = [], []
         members = selection.snapshot.members[dimension]
         for code in codes.tolist():
             values = ratios(
-                self.revenue[code],
-                cost[code] if cost is not None else 0,
-                int(orders[code]) if orders is not None else 0,
+                self.revenue[code], costed[code], cost[code], int(orders[code]) if orders is not None else 0
             )
             row = [values[name] if name in values else columns[name](code) for name in self.measures]
             rows.append((selection.snapshot.name(dimension, members[code]), *row))
@@ -91,16 +98,22 @@ class Breakdown:
         return Answer(header, tuple(rows), tuple(clicks))
 
 
-def ratios(revenue: float, cost: float, orders: int) -> dict[str, Cell]:
-    """The measures that follow from revenue and cost, in cents, and a number of orders."""
-    money_in, money_out = money(revenue), money(cost)
+def ratios(revenue: float, costed: float, cost: float, orders: int) -> dict[str, Cell]:
+    """The measures that follow from the revenue, that of the lines with a known cost, their cost, and the orders.
+
+    Money is in cents. Cost, profit and margin are None if no cost is known.
+    """
+    money_in, of_costed, money_out = money(revenue), money(costed), money(cost)
+    is_known = bool(costed or cost)
     return {
         "revenue": money_in,
-        "cost": money_out,
-        "profit": money_in - money_out,
+        "costed_revenue": of_costed,
+        "cost": money_out if is_known else None,
+        "profit": of_costed - money_out if is_known else None,
         "orders": orders,
         "average_order_value": metric("average_order_value")(money_in, orders),
-        "profit_margin": metric("profit_margin")(money_in, money_out),
+        "profit_margin": metric("profit_margin")(of_costed, money_out),
+        "margin_coverage": metric("share")(of_costed, money_in),
     }
 
 

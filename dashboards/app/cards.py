@@ -117,10 +117,14 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
             **{"data-exact": exact(answer.value, kpi.format)},
         ),
     ]
-    if kpi.compare:
+    if answer.value is None and answer.note:
+        pass  # The note says why there is no value, and nothing else needs saying.
+    elif kpi.compare:
         parts.append(_change(kpi, answer))
     elif answer.why:
         parts.append(html.Div(answer.why, className="kpi-why"))
+    if answer.note:
+        parts.append(html.Div(answer.note, className="kpi-note"))
     if len(answer.spark) > 2 and any(answer.spark):
         parts.append(html.Img(src=sparkline(answer.spark, THEMES[theme].accent), alt="", className="spark"))
     return parts
@@ -287,6 +291,11 @@ def empty(path: str) -> Children:
             ],
         )
     ]
+
+
+def missing(reason: str) -> Children:
+    """A chart that has orders but nothing to draw."""
+    return [html.Div(className="empty", children=[html.P(reason)])]
 
 
 def nothing_to_report() -> Children:

@@ -35,6 +35,7 @@ class Answer:
         level: the level of the chart's hierarchy that is shown, if it has a hierarchy.
         note: what a reader needs to know, for example that a month is incomplete.
         partial: positions of the rows whose period is incomplete.
+        missing: why there is nothing to draw although there are orders, for example that no cost is known.
     """
 
     columns: tuple[Column, ...]
@@ -43,6 +44,7 @@ class Answer:
     level: str | None = None
     note: str = ""
     partial: tuple[int, ...] = ()
+    missing: str = ""
 
     def column(self, column_id: str) -> list[Cell]:
         """All values in a column."""
@@ -73,6 +75,8 @@ class KpiAnswer:
     spark: tuple[float, ...] = ()
     why: str = ""
     """What the value is compared with, or why there is no comparison."""
+    note: str = ""
+    """What the value leaves out, for example how much of the revenue a margin covers."""
 
 
 def money(cents: float) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from collections import OrderedDict
@@ -32,6 +33,7 @@ class Content:
     snapshot: Snapshot | None = None
     health: Health | None = None
     warnings: Sequence[Notice] = ()
+    last_day: dt.date | None = None
     fault: str | None = None
     is_reading: bool = False
     kpis: Mapping[str, KpiAnswer] = field(default_factory=dict)
@@ -60,7 +62,8 @@ class Dashboards:
         except DatabaseError as error:
             return Content(page, page.path, View(), fault=str(error))
         view, dropped = parse(query, snapshot.vocabulary, page)
-        last_day = None if snapshot.is_empty else snapshot.last_day
+        days = [health.loaded_through, None if snapshot.is_empty else snapshot.last_day]
+        last_day = max((day for day in days if day is not None), default=None)
         now = self.clock()
         content = Content(
             page,
@@ -70,6 +73,7 @@ class Dashboards:
             snapshot,
             health,
             warnings(health, last_day, now),
+            last_day,
             is_reading=self.store.is_reading,
         )
         if page.id == "health":

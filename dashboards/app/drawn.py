@@ -42,7 +42,7 @@ class Drawn:
             return [nav, no_update, no_update, no_update, no_update, [], notice, fingerprint, "is-broken"]
         health = content.health
         refreshed = health.refreshed_at if health else None
-        last_day = "" if snapshot.is_empty else f"{snapshot.last_day:%-d %b %Y}"
+        last_day = f"{content.last_day:%-d %b %Y}" if content.last_day and not snapshot.is_empty else ""
         stamps = layout.stamps(
             last_day,
             f"{refreshed:%-d %b %Y %H:%M} UTC" if refreshed else None,
@@ -145,6 +145,8 @@ class Drawn:
 
     def _table(self, visual: Visual) -> Any:
         answer = self._answer(visual)
+        if answer.missing and visual.id not in self.view.tables:
+            return cards.missing(answer.missing)
         if not answer.rows:
             return cards.nothing_to_report() if self.page.id == "health" else cards.empty(self.path)
         if visual.kind != "table" and visual.id not in self.view.tables:
@@ -156,7 +158,7 @@ class Drawn:
         return cards.crumbs(visual, self._answer(visual), self.path, self.view, self.content.snapshot)
 
     def _card_class(self, visual: Visual) -> str:
-        if not self._answer(visual).rows:
+        answer, is_table = self._answer(visual), visual.id in self.view.tables
+        if not answer.rows or (answer.missing and not is_table):
             return cards.card_class(visual, "is-empty", has_returns=self._has_returns)
-        states = ["is-table"] if visual.id in self.view.tables else []
-        return cards.card_class(visual, *states, has_returns=self._has_returns)
+        return cards.card_class(visual, *(["is-table"] if is_table else []), has_returns=self._has_returns)

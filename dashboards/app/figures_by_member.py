@@ -35,7 +35,8 @@ def bar(drawing: Drawing) -> Figure:
     answer, theme = drawing.answer, drawing.theme
     column = answer.columns[1]
     rows = range(min(len(answer.rows), drawing.visual.limit or len(answer.rows)))
-    values = [number(answer.rows[row][1]) for row in rows]
+    # A member without a value keeps its place and its label, a dash.
+    values = [number(answer.rows[row][1]) or 0 for row in rows]
     trace = {
         "type": "bar",
         "orientation": "h",
@@ -50,10 +51,10 @@ def bar(drawing: Drawing) -> Figure:
         "cliponaxis": False,
         "width": 0.66,
     }
-    longest = max((value for value in values if value is not None), default=1) or 1
+    longest = max(values, default=1) or 1
     layout = base_layout(
         theme,
-        xaxis={"showticklabels": False, "range": [min(0, *(value or 0 for value in values)) * 1.2, longest]},
+        xaxis={"showticklabels": False, "range": [min(0, *values) * 1.2, longest]},
         margin={"l": 4, "r": 52, "t": 8, "b": 4},
         yaxis={
             "autorange": "reversed",
@@ -82,7 +83,7 @@ def column(drawing: Drawing) -> Figure:
     trace = {
         "type": "bar",
         "x": names,
-        "y": [number(answer.rows[row][1]) for row in rows],
+        "y": [number(answer.rows[row][1]) or 0 for row in rows],
         "customdata": [drawing.custom(row) for row in rows],
         "hovertemplate": HOVER,
         "marker": {"color": colors, "opacity": drawing.opacities(rows), "cornerradius": 5},

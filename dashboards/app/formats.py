@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from dashboards.app.chart_data import Cell
 from dashboards.spec.fields import Format
@@ -41,6 +41,13 @@ def short(cell: Cell, format_: Format) -> str:
     if format_ == "money":
         return rounded(value, 2 if abs(value) < 1000 else 0)
     return f"{cell:,}"
+
+
+def coverage(percent: Decimal) -> str:
+    """How much of something is covered, where it is not all: 100% only if it is, and 0% only if nothing is."""
+    if percent < Decimal("0.1"):
+        return "less than 0.1%"
+    return f"{percent.quantize(Decimal('0.1'), ROUND_FLOOR)}%"
 
 
 def rounded(value: Decimal | int, places: int) -> str:

@@ -46,6 +46,7 @@ class Health:
         rejected_rows: number of rejected rows; a row with several reasons counts once.
         incomplete_days: expected days with a missing or refused file, oldest first.
         behind: tables (schema.table) that have not processed every change.
+        loaded_through: the last day whose files have passed, with or without orders.
     """
 
     tables: Sequence[TableReport] = ()
@@ -54,6 +55,7 @@ class Health:
     rejected_rows: int = 0
     incomplete_days: Sequence[dt.date] = ()
     behind: Sequence[str] = ()
+    loaded_through: dt.date | None = None
 
     @property
     def refreshed_at(self) -> dt.datetime | None:
@@ -87,6 +89,7 @@ def read_health(connection: PostgresConnection) -> Health:
         ).fetchone()
         incomplete = source.execute("select partition_date from monitoring.incomplete_days order by 1").fetchall()
         behind = source.execute("select distinct monitoring.tables_behind() order by 1").fetchall()
+        through = source.execute("select partition_date from monitoring.loaded_through").fetchone()
         results = last_results(source)
     return Health(
         [TableReport(*row) for row in tables],
@@ -95,6 +98,7 @@ def read_health(connection: PostgresConnection) -> Health:
         counted[0] if counted else 0,
         [day for (day,) in incomplete],
         [table for (table,) in behind],
+        through[0] if through else None,
     )
 
 

@@ -8,14 +8,30 @@ from decimal import Decimal
 import numpy as np
 
 from dashboards.app.chart_data import money
+from dashboards.app.formats import coverage
 from dashboards.app.periods import weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.spec.metrics import metric
 
 
-def _share_of_top(selection: Selection, dimension: str, count: int) -> Decimal | None:
-    revenue = np.sort(selection.sums(dimension, "revenue"))[::-1]
-    return metric("share")(Decimal(int(revenue[:count].sum())), Decimal(int(revenue.sum())))
+def _known_states(selection: Selection, values: np.ndarray) -> np.ndarray:
+    """The values of the states that are known: those of guests, and of customers without one, are not."""
+    members = selection.snapshot.members["state"]
+    return values[[code for code, member in enumerate(members) if not member.endswith("-Unknown")]]
+
+
+def _share_of_top_states(selection: Selection) -> Decimal | None:
+    is_any_known = _known_states(selection, selection.order_counts("state")).any()
+    return (
+        _share_of_best(selection, _known_states(selection, selection.sums("state", "revenue")), 5)
+        if is_any_known
+        else None
+    )
+
+
+def _share_of_best(selection: Selection, revenue: np.ndarray, count: int) -> Decimal | None:
+    best = np.sort(revenue)[::-1][:count]
+    return metric("share")(Decimal(int(best.sum())), Decimal(selection.total("revenue")))
 
 
 def _share_of_member(selection: Selection, dimension: str, member: str) -> Decimal | None:
@@ -40,7 +56,7 @@ KPI_VALUES: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     "customers": lambda chosen: chosen.customers,
     "average_order_value": lambda chosen: metric("average_order_value")(money(chosen.total("revenue")), chosen.count),
     "profit_margin": lambda chosen: metric("profit_margin")(
-        money(chosen.total("revenue")), money(chosen.total("cost"))
+        money(chosen.total("costed_revenue")), money(chosen.total("cost"))
     ),
     "gross_revenue": lambda chosen: metric("gross_revenue")(
         money(chosen.total("revenue")), money(chosen.total("discount"))
@@ -49,13 +65,40 @@ KPI_VALUES: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     "net_revenue": lambda chosen: metric("net_revenue")(money(chosen.total("revenue")), money(chosen.total("returns"))),
     "return_rate": lambda chosen: metric("return_rate")(chosen.total("returned_units"), chosen.total("units")),
     "products_sold": lambda chosen: int(np.count_nonzero(chosen.line_counts("product"))),
-    "top_ten_share": lambda chosen: _share_of_top(chosen, "product", 10),
+    "top_ten_share": lambda chosen: _share_of_best(chosen, chosen.sums("product", "revenue"), 10),
     "revenue_per_customer": lambda chosen: metric("average_order_value")(
-        money(chosen.total("revenue")), chosen.customers
+        money(chosen.customer_revenue), chosen.customers
     ),
     "returning_share": lambda chosen: _share_of_member(chosen, "buyer", "returning"),
     "vip_share": lambda chosen: _share_of_member(chosen, "segment", "VIP"),
-    "states": lambda chosen: int(np.count_nonzero(chosen.order_counts("state"))),
-    "top_five_states_share": lambda chosen: _share_of_top(chosen, "state", 5),
+    "states": lambda chosen: int(np.count_nonzero(_known_states(chosen, chosen.order_counts("state")))),
+    "top_five_states_share": _share_of_top_states,
     "weekend_uplift": _weekend_uplift,
 }
+
+
+def kpi_note(kpi: str, selection: Selection) -> str:
+    """What a KPI leaves out: orders without a customer, or revenue without a known cost; empty if nothing."""
+    if kpi == "profit_margin":
+        return coverage_note(selection)
+    if kpi in ("states", "top_five_states_share") and selection.count:
+        return "" if _known_states(selection, selection.order_counts("state")).any() else "No state is known"
+    guests = selection.guest_orders if kpi in GUEST_NOTES else 0
+    return GUEST_NOTES[kpi].format(f"{guests:,}") if guests else ""
+
+
+GUEST_NOTES = {
+    "orders": "{} without a customer",
+    "customers": "Without guests: {} orders have no customer",
+    "revenue_per_customer": "Without guests: {} orders have no customer",
+    "returning_share": "Of total revenue, guests included",
+    "vip_share": "Of total revenue, guests included",
+}
+
+
+def coverage_note(selection: Selection) -> str:
+    """How much of the revenue a margin covers; empty if it covers all of it, or if there is none."""
+    revenue, costed = selection.total("revenue"), selection.total("costed_revenue")
+    if costed == revenue:
+        return ""
+    return f"Covers {coverage(Decimal(costed) / Decimal(revenue) * 100)} of revenue" if costed else "No cost is known"

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from dashboards.app.filters import Filters, period_days
-from dashboards.app.snapshot import WEIGHTS, Snapshot, number_of
+from dashboards.app.snapshot import BUYERS, WEIGHTS, Snapshot, number_of
 from dashboards.spec.fields import DIMENSIONS
 
 MOST_FLAGS = 64 << 20
@@ -129,13 +129,26 @@ class Selection:
 
     @cached_property
     def customers(self) -> int:
-        """Number of distinct customers."""
+        """Number of distinct customers, without guests."""
         return int(np.count_nonzero(self.orders_of_customers))
 
     @cached_property
     def orders_of_customers(self) -> np.ndarray:
-        """Number of orders of each customer in the snapshot."""
-        return np.bincount(self.orders("customer"), minlength=len(self.snapshot.members["customer"]))
+        """Number of orders of each customer in the snapshot; guests have none."""
+        orders = np.bincount(self.orders("customer"), minlength=len(self.snapshot.members["customer"]))
+        if self.snapshot.guest is not None:
+            orders[self.snapshot.guest] = 0
+        return orders
+
+    @property
+    def guest_orders(self) -> int:
+        """Number of orders without a customer."""
+        return int(self.order_counts("buyer")[BUYERS.index("guest")])
+
+    @property
+    def customer_revenue(self) -> int:
+        """Revenue of the orders that have a customer, in cents."""
+        return self.total("revenue") - int(self.sums("buyer", "revenue")[BUYERS.index("guest")])
 
     def members(self, dimension: str) -> int:
         """Number of members of a dimension, with or without orders."""
@@ -207,8 +220,15 @@ class Selection:
         return self.distinct_customers(self.orders(dimension), self.members(dimension))
 
     def distinct_customers(self, codes: np.ndarray, size: int) -> np.ndarray:
-        """Number of distinct customers by code. There is one code per order, each below ``size``."""
-        return _distinct(self.orders("customer"), codes, size, self.members("customer"))
+        """Number of distinct customers by code, without guests.
+
+        There is one code per order, each below ``size`` unless the order is a guest's.
+        """
+        customers = self.orders("customer")
+        if self.snapshot.guest is not None:
+            is_known = customers != self.snapshot.guest
+            customers, codes = customers[is_known], codes[is_known]
+        return _distinct(customers, codes, size, self.members("customer"))
 
     def customer_days(self) -> tuple[np.ndarray, np.ndarray]:
         """First and last order day of each customer in the snapshot; meaningless for customers without an order."""

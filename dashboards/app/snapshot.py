@@ -28,11 +28,14 @@ EPOCH = dt.date(2000, 1, 1)
 
 DISCOUNT_BANDS = tuple(domains.DISCOUNT_BANDS)
 PRICE_RANGES = tuple(domains.PRICE_RANGES)
-SEGMENTS = tuple(reversed(domains.SEGMENTS))
+SEGMENTS = (*reversed(domains.SEGMENTS), domains.GUEST)
 WEEKDAYS = tuple(domains.DAY_NAMES)
-BUYERS = ("new", "returning")
+BUYERS = ("new", "returning", "guest")
 
-WEIGHTS = ("revenue", "cost", "discount", "units", "returns", "returned_units")
+NOBODY = " guest"
+"""The customer of orders without one. No identifier begins with a blank."""
+
+WEIGHTS = ("revenue", "costed_revenue", "cost", "discount", "units", "returns", "returned_units")
 
 VERSION = """
 select coalesce(string_agg(concat_ws(':', relid, n_tup_ins, n_tup_upd, n_tup_del), ' ' order by relname), '')
@@ -100,10 +103,12 @@ class Snapshot:
         lines: columns of the lines: ``order`` (position of the order), the codes of category, product, price_range, and
             discount_band, ``joint`` (one code for all of these except product), and the ``WEIGHTS``.
         orders: columns of the orders: ``day``, ``customer`` (position), the codes of region, state, segment, payment,
-            weekday, cohort, buyer, and month, and the sums of the ``WEIGHTS``.
+            weekday, cohort, buyer, and month, and the sums of the ``WEIGHTS``. Costs are those that are known;
+            ``costed_revenue`` is the revenue of the lines that have one.
         members: the members of each dimension, by code; products and customers by the shop's ID.
         names: display names of the members, for dimensions whose members are IDs or codes.
         first_order_day: the day of each customer's first order.
+        guest: the position of the customer of orders without one; None if every order has a customer.
     """
 
     version: str
@@ -113,6 +118,7 @@ class Snapshot:
     members: Mapping[str, Sequence[str]]
     names: Mapping[str, Mapping[str, str]]
     first_order_day: np.ndarray = field(repr=False)
+    guest: int | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -202,11 +208,18 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
         ).fetchall()
         customers = source.execute(
             """
-            select customer_key, customer_code, state_code, state_name, region, current_segment
+            select
+                customer_key,
+                case when customer_key = 0 then %s else customer_code end,
+                state_code,
+                state_name,
+                region,
+                current_segment
             from warehouse.customer_profile
             where customer_key <> 0 or exists (select 1 from warehouse.fact_sales where customer_key = 0)
             order by customer_key
-            """
+            """,
+            (NOBODY,),
         ).fetchall()
         payments = source.execute(
             """
@@ -281,11 +294,16 @@ def _build(
     for name in ("returns", "returned_units"):
         if not raw[name].any():
             raw[name] = np.broadcast_to(0.0, len(by_day))  # takes no memory in a shop without returns
+    is_known = ~np.isnan(raw["cost"])
+    raw["costed_revenue"] = raw["revenue"]
+    if not is_known.all():
+        raw["costed_revenue"] = np.where(is_known, raw["revenue"], 0.0)
+        raw["cost"] = np.where(is_known, raw["cost"], 0.0)
     is_first = np.ones(len(by_day), bool)
     is_first[1:] = raw["order"][1:] != raw["order"][:-1]
     raw["order"] = (np.cumsum(is_first) - 1).astype(np.int32)
     lines, of_lines = _line_columns(raw, products)
-    orders, of_orders, first_order_day = _order_columns(raw, np.flatnonzero(is_first), customers)
+    orders, of_orders, first_order_day, guest = _order_columns(raw, np.flatnonzero(is_first), customers)
     return Snapshot(
         version,
         dt.datetime.now(dt.UTC),
@@ -295,10 +313,11 @@ def _build(
         {
             "product": {row[1]: row[2] for row in products},
             "state": {row[2]: row[3] for row in customers},
-            "customer": {row[1]: f"Customer {row[1]}" for row in customers},
-            "buyer": {"new": "New", "returning": "Returning"},
+            "customer": {row[1]: f"Customer {row[1]}" if row[0] else domains.GUEST for row in customers},
+            "buyer": {name: name.capitalize() for name in BUYERS},
         },
         first_order_day,
+        guest,
     )
 
 
@@ -331,8 +350,8 @@ def _line_columns(raw: dict[str, np.ndarray], products: Sequence[tuple]) -> tupl
 
 def _order_columns(
     raw: Mapping[str, np.ndarray], heads: np.ndarray, customers: Sequence[tuple]
-) -> tuple[dict[str, np.ndarray], Members, np.ndarray]:
-    """The columns of the orders, the members of their dimensions, and the day of each customer's first order.
+) -> tuple[dict[str, np.ndarray], Members, np.ndarray, int | None]:
+    """The columns of the orders, the members of their dimensions, each customer's first order day, and the guest.
 
     Args:
         raw: the columns of the lines, sorted by day and order.
@@ -351,6 +370,13 @@ def _order_columns(
     month, cohort = _months(day), _months(first_order_day[customer])
     first_month, end_month = (month.min(), month.max() + 1) if len(month) else (0, 0)
     months = [f"{number // 12}-{number % 12 + 1:02d}" for number in range(first_month, end_month)]
+    buyer = np.where(cohort < month, BUYERS.index("returning"), BUYERS.index("new")).astype(np.uint8)
+    # Orders without a customer are those of key 0, which is nobody. They belong to no cohort.
+    nobody = np.flatnonzero(_keys(customers) == 0)
+    guest = int(customer_code[nobody[0]]) if len(nobody) else None
+    if guest is not None:
+        cohort[customer == guest] = end_month
+        buyer[customer == guest] = BUYERS.index("guest")
     orders = {
         "day": day,
         "month": (month - first_month).astype(np.int32),
@@ -361,7 +387,7 @@ def _order_columns(
         "segment": np.array([SEGMENTS.index(row[5]) for row in customers], np.uint8)[version_of],
         "payment": raw["payment"][heads],
         "cohort": (cohort - first_month).astype(np.int32),
-        "buyer": (cohort < month).astype(np.uint8),
+        "buyer": buyer,
         **{name: np.bincount(raw["order"], raw[name], len(heads)) for name in WEIGHTS},
     }
     members = {
@@ -374,7 +400,7 @@ def _order_columns(
         "weekday": WEEKDAYS,
         "month": months,
     }
-    return orders, members, first_order_day
+    return orders, members, first_order_day, guest
 
 
 def joint(lines: Mapping[str, np.ndarray]) -> np.ndarray:

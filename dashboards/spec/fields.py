@@ -110,7 +110,8 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "customer_profile",
         "current_segment",
         "order",
-        "The customer's current segment: VIP from 10 orders and 10,000 in revenue, Regular from 3 orders, else New.",
+        "The customer's current segment: VIP from 10 orders and 10,000 in revenue, Regular from 3 orders, else New;"
+        " Guest for orders without a customer.",
     ),
     Dimension(
         "payment",
@@ -146,7 +147,8 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "agg_customer_metrics",
         "first_order_date",
         "order",
-        "New in the month of the customer's first order, returning in later months.",
+        "New in the month of the customer's first order, returning in later months;"
+        " guest for orders without a customer.",
     ),
     Dimension("weekday", "Weekday", "Weekdays", "dim_date", "day_name", "day", "Day of the week (UTC)."),
 )
@@ -176,20 +178,53 @@ MEASURES: Mapping[str, Measure] = _by_id(
         "orders", "Orders", "count", "COUNT(DISTINCT transaction_id)", "DISTINCTCOUNT ( fact_sales[transaction_id] )"
     ),
     Measure(
+        "guest_orders",
+        "Orders without a customer",
+        "count",
+        "orders of guests, who are not counted as customers",
+        "CALCULATE ( [Orders], ISBLANK ( fact_sales[customer_id] ) )",
+    ),
+    Measure(
         "average_order_value",
         "Average order value",
         "money",
         "total revenue ÷ orders",
         _dax("average_order_value", revenue="[Total revenue]", orders="[Orders]"),
     ),
-    Measure("cost", "Total cost", "money", "SUM(quantity × unit cost on the order date)", "SUM ( fact_sales[cost] )"),
-    Measure("profit", "Profit", "money", "total revenue − total cost", "[Total revenue] - [Total cost]"),
+    Measure(
+        "costed_revenue",
+        "Revenue with known cost",
+        "money",
+        "total revenue of the order lines with a known cost",
+        "CALCULATE ( [Total revenue], NOT ISBLANK ( fact_sales[cost] ) )",
+    ),
+    Measure(
+        "cost",
+        "Total cost",
+        "money",
+        "SUM(quantity × unit cost on the order date), over the order lines with a known cost",
+        "SUM ( fact_sales[cost] )",
+    ),
+    Measure(
+        "profit",
+        "Profit",
+        "money",
+        "revenue with known cost − total cost",
+        "[Revenue with known cost] - [Total cost]",
+    ),
     Measure(
         "profit_margin",
         "Profit margin",
         "percent",
-        "(total revenue − total cost) ÷ total revenue × 100",
-        _dax("profit_margin", revenue="[Total revenue]", cost="[Total cost]"),
+        "profit ÷ revenue with known cost × 100",
+        _dax("profit_margin", revenue="[Revenue with known cost]", cost="[Total cost]"),
+    ),
+    Measure(
+        "margin_coverage",
+        "Margin covers",
+        "percent",
+        "revenue with known cost ÷ total revenue × 100: how much of the revenue profit and margin are about",
+        _dax("share", part="[Revenue with known cost]", whole="[Total revenue]"),
     ),
     Measure(
         "revenue_share",
@@ -227,22 +262,28 @@ MEASURES: Mapping[str, Measure] = _by_id(
         "customers",
         "Customers",
         "count",
-        "COUNT(DISTINCT customer_id) of customers with at least one order",
-        "CALCULATE ( DISTINCTCOUNT ( customer_profile[customer_id] ), fact_sales )",
+        "COUNT(DISTINCT customer_id) of customers with at least one order, without guests",
+        "DISTINCTCOUNTNOBLANK ( fact_sales[customer_id] )",
     ),
     Measure(
         "purchase_frequency",
         "Purchase frequency",
         "number",
-        "orders ÷ customers with at least one order, per year of the date range",
-        _dax("purchase_frequency", orders="[Orders]", customers="[Customers]", window_days="[Days in range]"),
+        "orders of customers ÷ customers with at least one order, per year of the date range",
+        _dax(
+            "purchase_frequency",
+            orders="( [Orders] - [Orders without a customer] )",
+            customers="[Customers]",
+            window_days="[Days in range]",
+        ),
     ),
     Measure(
         "customer_lifespan",
         "Customer lifespan",
         "number",
         "average years from a customer's first to last order, at least one month per customer",
-        "AVERAGEX ( SUMMARIZE ( fact_sales, customer_profile[customer_id],"
+        "AVERAGEX ( SUMMARIZE ( FILTER ( fact_sales, NOT ISBLANK ( fact_sales[customer_id] ) ),"
+        " fact_sales[customer_id],"
         ' "first", MIN ( fact_sales[sale_date] ), "last", MAX ( fact_sales[sale_date] ) ), '
         + _dax("customer_lifespan", first_order="[first]", last_order="[last]")
         + " )",
@@ -251,10 +292,10 @@ MEASURES: Mapping[str, Measure] = _by_id(
         "customer_lifetime_value",
         "Customer lifetime value",
         "money",
-        "average order value × purchase frequency × customer lifespan",
+        "average order value × purchase frequency × customer lifespan, without guests",
         _dax(
             "customer_lifetime_value",
-            revenue="[Total revenue]",
+            revenue="[Revenue from customers]",
             customers="[Customers]",
             window_days="[Days in range]",
             lifespan="[Customer lifespan]",

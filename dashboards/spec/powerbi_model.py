@@ -122,14 +122,16 @@ CALCULATED = (
         "fact_sales",
         "Months since first order",
         "int64",
-        "DATEDIFF ( RELATED ( agg_customer_metrics[first_order_date] ), fact_sales[sale_date], MONTH )",
-        "Months between the month of the customer's first order and the month of this order.",
+        "IF ( NOT ISBLANK ( fact_sales[customer_id] ),"
+        " DATEDIFF ( RELATED ( agg_customer_metrics[first_order_date] ), fact_sales[sale_date], MONTH ) )",
+        "Months between the month of the customer's first order and the month of this order; blank without a customer.",
     ),
     Calculated(
         "fact_sales",
         "Customer type",
         "string",
-        'IF ( fact_sales[Months since first order] = 0, "New", "Returning" )',
+        'IF ( ISBLANK ( fact_sales[customer_id] ), "Guest",'
+        ' IF ( fact_sales[Months since first order] = 0, "New", "Returning" ) )',
         DIMENSIONS["buyer"].meaning,
     ),
     Calculated(
@@ -146,8 +148,14 @@ def _share(part: str, whole: str) -> str:
     return metric("share").dax(part=part, whole=whole)
 
 
-def _best(number: int, column: str) -> str:
-    best = f"SUMX ( TOPN ( {number}, VALUES ( {column} ), [Total revenue] ), [Total revenue] )"
+KNOWN_STATES = (
+    'FILTER ( VALUES ( customer_profile[state_code] ), RIGHT ( customer_profile[state_code], 7 ) <> "Unknown" )'
+)
+"""The states that are known: those of orders without a customer, and of customers without one, are not."""
+
+
+def _best(number: int, members: str) -> str:
+    best = f"SUMX ( TOPN ( {number}, {members}, [Total revenue] ), [Total revenue] )"
     return _share(best, "[Total revenue]")
 
 
@@ -166,6 +174,12 @@ MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
         " dim_date[calendar_date] >= firstSale && dim_date[calendar_date] <= lastSale ) )",
         "Days in the date range that are within the loaded history, with or without orders.",
     ),
+    "customer_revenue": (
+        "Revenue from customers",
+        "money",
+        "CALCULATE ( [Total revenue], NOT ISBLANK ( fact_sales[customer_id] ) )",
+        "Total revenue without orders that have no customer.",
+    ),
     "prior_revenue": (
         "Prior period revenue",
         "money",
@@ -183,11 +197,12 @@ MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
     "products_sold": _kpi_measure(
         "products_sold", "CALCULATE ( DISTINCTCOUNT ( dim_product[product_id] ), fact_sales )"
     ),
-    "top_ten_share": _kpi_measure("top_ten_share", _best(10, "dim_product[product_id]")),
-    "top_five_states_share": _kpi_measure("top_five_states_share", _best(5, "customer_profile[state_code]")),
-    "states": _kpi_measure("states", "CALCULATE ( DISTINCTCOUNT ( customer_profile[state_code] ), fact_sales )"),
+    "top_ten_share": _kpi_measure("top_ten_share", _best(10, "VALUES ( dim_product[product_id] )")),
+    "top_five_states_share": _kpi_measure("top_five_states_share", _best(5, KNOWN_STATES)),
+    "states": _kpi_measure("states", f"COUNTROWS ( FILTER ( {KNOWN_STATES}, [Orders] > 0 ) )"),
     "revenue_per_customer": _kpi_measure(
-        "revenue_per_customer", metric("average_order_value").dax(revenue="[Total revenue]", orders="[Customers]")
+        "revenue_per_customer",
+        metric("average_order_value").dax(revenue="[Revenue from customers]", orders="[Customers]"),
     ),
     "returning_share": _kpi_measure(
         "returning_share",

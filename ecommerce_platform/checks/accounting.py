@@ -71,13 +71,16 @@ FATES: Mapping[str, _Fate] = {
         "production.transactions",
         {
             "transaction_id": "id",
-            "customer_id": "id",
+            "customer_id": "optional id",
             "transaction_date": "date",
             "payment_method_id": "id",
             "total_amount": "numeric",
         },
         """
-        exists (select 1 from production.customers as parents where parents.customer_id = typed.customer_id)
+        (
+            typed.customer_id is null
+            or exists (select 1 from production.customers as parents where parents.customer_id = typed.customer_id)
+        )
         and exists (
             select 1
             from production.transactions as holder

@@ -8,6 +8,8 @@ HASHES = {
     "integer": "hashint8extended({value}, {seed})",
     # PostgreSQL folds the halves of a large number into one, and ignores the sign.
     "id": "hashint8extended({value}, {seed} # ({value} >> 32))",
+    # Null counts as 0, which is no ID.
+    "optional id": "hashint8extended(coalesce({value}, 0), {seed} # (coalesce({value}, 0) >> 32))",
     "numeric": "hash_numeric_extended({value}, {seed} # ({value} < 0)::integer)",
     # A numeric that a CHECK prevents from being negative: the same value as "numeric", without testing the sign.
     "amount": "hash_numeric_extended({value}, {seed})",
@@ -16,7 +18,7 @@ HASHES = {
 
 
 def checksum(columns: Iterable[tuple[str, str]]) -> str:
-    """A 64-bit SQL expression over columns that are not null; null if any of them is null.
+    """A 64-bit SQL expression over columns that are not null, except an optional ID; null if another is null.
 
     PostgreSQL's hash of a whole row (``hash_record_extended``) takes as long, but ignores the sign of a numeric and
     folds the halves of a large integer: a refund stored as a charge would go unnoticed.

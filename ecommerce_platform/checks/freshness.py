@@ -29,8 +29,23 @@ def latest_expected_day(now: dt.datetime) -> dt.date:
 
 
 def freshness_checks(clock: Clock = utc_now) -> list[TableCheck]:
-    """The checks that the latest expected day is in production's loaded days and in the fact table."""
+    """The checks that the latest expected day is in production's loaded days and in the fact table.
+
+    A day whose files have no rows is loaded once they have passed, and a day without order lines has no sales.
+    """
     return [_latest_day(table, clock) for table in ("production.loaded_days", "warehouse.fact_sales")]
+
+
+# Days that need no row in the table: their files have passed, and hold nothing for it.
+EMPTY_DAYS = {
+    "production.loaded_days": "select 1 from platform.passed_days where partition_date = %(day)s",
+    "warehouse.fact_sales": """
+        select 1 from platform.passed_days
+        where
+            partition_date = %(day)s
+            and not exists (select 1 from production.transaction_items where partition_date = %(day)s)
+    """,
+}
 
 
 def _latest_day(table: str, clock: Clock) -> TableCheck:
@@ -43,6 +58,9 @@ def _latest_day(table: str, clock: Clock) -> TableCheck:
         ).fetchone()
         if row and row[1]:
             return CheckOutcome(True, 1, 0, f"{expected} is loaded", metadata={"latest_expected_day": str(expected)})
+        if connection.execute(as_sql(EMPTY_DAYS[table]), {"day": expected}).fetchone():
+            text = f"{expected} is loaded and has no rows for {table}"
+            return CheckOutcome(True, 1, 0, text, metadata={"latest_expected_day": str(expected)})
         latest = connection.execute(as_sql(f"select max(partition_date) from {table}")).fetchone()
         held = str(latest[0]) if latest and latest[0] else "nothing"
         text = f"The latest day in {table} is {held}, but {expected} was due: materialize the days in between"

@@ -126,7 +126,7 @@ PURCHASES = f"""
     with versions as (
         select customer_key, customer_id, segment, valid_from
         from warehouse.dim_customer
-        where $touched
+        where customer_key <> 0 and $touched
     ),
 
     orders as (

@@ -19,9 +19,12 @@ from ecommerce_platform.checks.outcome import (
 )
 from ecommerce_platform.checks.sales import fact_agrees_with_production, versions_are_valid_on_sale_date
 from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.schemas.domains import GUEST
 from ecommerce_platform.settings import load_settings
 
 DAILY = "warehouse.agg_daily_sales"
+BREAKDOWN = "warehouse.mart_daily_breakdown"
+CUSTOMERS = "warehouse.agg_customer_metrics"
 
 SALE_DAYS = """
     select distinct sale_date from warehouse.fact_sales
@@ -36,10 +39,11 @@ CUSTOMERS_WHO_BOUGHT = """
     where partition_date >= %(start)s and partition_date < %(end)s
 """
 
-MONEY = ("discount", "revenue", "cost", "profit")
+OF_REVENUE = ("revenue", "costed_revenue", "cost", "profit")
+MONEY = ("discount", *OF_REVENUE)
 UNITS_AND_MONEY = ("units", *MONEY)
 LINES_AND_MONEY = ("lines", *UNITS_AND_MONEY)
-TOTALS = ("orders", "units", "revenue", "cost", "profit")
+TOTALS = ("orders", "units", *OF_REVENUE)
 
 OF_DAYS = {"on_days": f"sale_date in ({SALE_DAYS})"}
 OF_MONTHS = {
@@ -123,7 +127,11 @@ def agrees(
 
 
 def _sums(*measures: str) -> str:
-    return ", ".join(f"coalesce(sum({name}), 0) as {name}" for name in measures)
+    """The sum of each measure: 0 without rows, but null for cost and profit where no cost is known."""
+    return ", ".join(
+        f"sum({name}) as {name}" if name in ("cost", "profit") else f"coalesce(sum({name}), 0) as {name}"
+        for name in measures
+    )
 
 
 def _days_agree() -> list[TableCheck]:
@@ -133,16 +141,18 @@ def _days_agree() -> list[TableCheck]:
             DAILY,
             "warehouse.fact_sales",
             key=("sale_date",),
-            measures=("orders", *LINES_AND_MONEY),
+            measures=("orders", "guest_orders", *LINES_AND_MONEY),
             ours=f"select * from {DAILY} where $on_days",
             theirs="""
                 select
                     sale_date,
                     count(distinct transaction_id) as orders,
+                    count(distinct transaction_id) filter (where customer_id is null) as guest_orders,
                     count(*) as lines,
                     sum(quantity) as units,
                     sum(discount_amount) as discount,
                     sum(revenue) as revenue,
+                    coalesce(sum(revenue) filter (where cost is not null), 0) as costed_revenue,
                     sum(cost) as cost,
                     sum(profit) as profit
                 from warehouse.fact_sales
@@ -152,13 +162,13 @@ def _days_agree() -> list[TableCheck]:
             concerned=OF_DAYS,
         ),
         agrees(
-            "warehouse.mart_daily_breakdown",
+            BREAKDOWN,
             DAILY,
             key=("sale_date", "breakdown"),
             measures=LINES_AND_MONEY,
             ours=f"""
                 select sale_date, breakdown, {_sums(*LINES_AND_MONEY)}
-                from warehouse.mart_daily_breakdown
+                from {BREAKDOWN}
                 where $on_days
                 group by sale_date, breakdown
             """,
@@ -230,11 +240,11 @@ def _products_agree() -> list[TableCheck]:
 
 
 def _customers_agree() -> list[TableCheck]:
-    """The sums of each customer by month and over all time."""
+    """The sums of each customer by month and over all time. The segments of a day have those of all but guests."""
     return [
         agrees(
             "warehouse.mart_customer_monthly",
-            DAILY,
+            BREAKDOWN,
             key=("month_start",),
             measures=TOTALS,
             ours=f"""
@@ -245,18 +255,18 @@ def _customers_agree() -> list[TableCheck]:
             """,
             theirs=f"""
                 select date_trunc('month', sale_date)::date as month_start, {_sums(*TOTALS)}
-                from {DAILY}
-                where $in_days_of_months
+                from {BREAKDOWN}
+                where breakdown = 'segment' and member <> '{GUEST}' and $in_days_of_months
                 group by 1
             """,
             concerned=OF_MONTHS,
         ),
         agrees(
-            "warehouse.agg_customer_metrics",
+            CUSTOMERS,
             "warehouse.mart_customer_monthly",
             key=("customer_id",),
             measures=("first_order_date", "last_order_date", *TOTALS),
-            ours="select * from warehouse.agg_customer_metrics where $bought",
+            ours=f"select * from {CUSTOMERS} where $bought",
             theirs=f"""
                 select
                     customer_id,
@@ -272,17 +282,20 @@ def _customers_agree() -> list[TableCheck]:
     ]
 
 
-# Extracts whose rows sum to all sales, and their additive measures. An order has one customer and one payment method,
-# so orders are additive over those, but not over categories or discount bands.
-WHOLE: Mapping[str, tuple[str, ...]] = {
-    "category_sales": ("units", "revenue", "cost", "profit", "returned_units", "returns"),
-    "returns_by_product": ("returned_units", "returns"),
-    "customer_segments": ("orders", "revenue", "profit"),
-    "payment_methods": ("orders", "revenue"),
-    "geography": ("orders", "units", "revenue", "profit"),
-    "customer_lifetime_value": ("orders", "revenue"),
-    "product_profitability": ("units", "revenue", "cost", "profit"),
-    "discount_impact": ("lines", "units", "discount", "revenue", "profit"),
+# Extracts whose rows sum to all sales, or to all sales to customers, and their additive measures. An order has one
+# customer and one payment method, so orders are additive over those, but not over categories or discount bands.
+WHOLE: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("category_sales", DAILY): (
+        *("units", "revenue", "costed_revenue", "cost", "profit"),
+        *("returned_units", "returns"),
+    ),
+    ("returns_by_product", DAILY): ("returned_units", "returns"),
+    ("customer_segments", CUSTOMERS): ("orders", "revenue", "costed_revenue", "profit"),
+    ("payment_methods", DAILY): ("orders", "revenue"),
+    ("geography", DAILY): ("orders", "units", "revenue", "costed_revenue", "profit"),
+    ("customer_lifetime_value", CUSTOMERS): ("orders", "revenue"),
+    ("product_profitability", DAILY): ("units", "revenue", "costed_revenue", "cost", "profit"),
+    ("discount_impact", DAILY): ("lines", "units", "discount", "revenue", "costed_revenue", "profit"),
 }
 
 
@@ -290,17 +303,17 @@ def _extracts_agree() -> list[TableCheck]:
     wholes = [
         agrees(
             f"analytics.{name}",
-            DAILY,
+            whole,
             key=(),
             measures=measures,
             ours=f"select {_sums(*measures)} from analytics.{name}",
-            theirs=f"select {_sums(*measures)} from {DAILY}",
+            theirs=f"select {_sums(*measures)} from {whole}",
         )
-        for name, measures in WHOLE.items()
+        for (name, whole), measures in WHOLE.items()
     ]
-    of_day = ("orders", "customers", "units", "revenue", "profit", "returns")
-    of_month = (*TOTALS, "returned_units", "returns")
-    of_product = ("sales_rank", "orders", "units", "revenue", "profit")
+    of_day = ("orders", "guest_orders", "customers", "units", "revenue", "costed_revenue", "profit", "returns")
+    of_month = ("guest_orders", *TOTALS, "returned_units", "returns")
+    of_product = ("sales_rank", "orders", "units", "revenue", "costed_revenue", "profit")
     return [
         *wholes,
         agrees(

@@ -13,7 +13,7 @@ LINE = (
     ("items.transaction_id", "id"),
     ("items.item_id", "id"),
     ("orders.transaction_date", "date"),
-    ("orders.customer_id", "id"),
+    ("orders.customer_id", "optional id"),
     ("items.product_id", "id"),
     ("orders.payment_method_id", "id"),
     ("items.quantity", "integer"),
@@ -28,7 +28,7 @@ SALE = (
     ("facts.transaction_id", "id"),
     ("facts.item_id", "id"),
     ("facts.sale_date", "date"),
-    ("facts.customer_id", "id"),
+    ("facts.customer_id", "optional id"),
     ("facts.product_id", "id"),
     ("facts.payment_key", "id"),
     ("facts.quantity", "integer"),
@@ -162,11 +162,14 @@ def versions_are_valid_on_sale_date() -> TableCheck:
     """
     wrong = """
         (
-            facts.customer_id = customers.customer_id
+            case
+                when facts.customer_id is null then facts.customer_key = 0
+                else facts.customer_id = customers.customer_id
+            end
             and facts.sale_date >= customers.valid_from and facts.sale_date < customers.valid_to
             and facts.product_id = products.product_id
             and facts.sale_date >= products.valid_from and facts.sale_date < products.valid_to
-            and facts.cost = facts.quantity * products.cost
+            and facts.cost is not distinct from facts.quantity * products.cost
         ) is not true
     """
     return sql_check(
@@ -181,7 +184,9 @@ def versions_are_valid_on_sale_date() -> TableCheck:
                 concat_ws(
                     ', ',
                     case
-                        when (facts.customer_id = customers.customer_id) is not true
+                        when facts.customer_id is null and facts.customer_key <> 0
+                            then 'version of a customer, without a customer'
+                        when facts.customer_id <> customers.customer_id or customers.customer_id is null
                             then 'version of another customer'
                         when
                             (facts.sale_date >= customers.valid_from and facts.sale_date < customers.valid_to)
@@ -197,7 +202,7 @@ def versions_are_valid_on_sale_date() -> TableCheck:
                             then 'product version of another day'
                     end,
                     case
-                        when (facts.cost = facts.quantity * products.cost) is not true
+                        when facts.cost is distinct from facts.quantity * products.cost
                             then 'cost is not quantity * cost of the product'
                     end
                 ) as fault

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import statistics
 
-from ecommerce_platform.checks.outcome import IS_LATEST_LOAD, CheckOutcome, TableCheck, as_sql
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
@@ -30,20 +30,18 @@ def _volume(feed: str) -> TableCheck:
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         row = connection.execute(
-            as_sql(
-                f"select max(partition_date) from {table}"
-                f" where partition_date >= %s and partition_date < %s and {IS_LATEST_LOAD}"
-            ),
-            (window.start, window.end),
+            """
+            select slice, row_count
+            from platform.slices
+            where table_name = %s and slice >= %s and slice < %s
+            order by slice desc
+            limit 1
+            """,
+            (table, window.start, window.end),
         ).fetchone()
-        day = row[0] if row else None
-        if day is None:
-            return CheckOutcome(True, 0, 0, "Not evaluated: no rows")
-        counted = connection.execute(
-            as_sql(f"select count(*) from {table} where partition_date = %s and {IS_LATEST_LOAD}"),
-            (day,),
-        ).fetchone()
-        rows = int(counted[0]) if counted else 0
+        if row is None:
+            return CheckOutcome(True, 0, 0, "Not evaluated: no day is loaded")
+        day, rows = row
         history = recent_rows(connection, feed, day)
         if len(history) < ENOUGH:
             known = f"only {len(history)} earlier days of the same weekday are loaded"
@@ -69,18 +67,29 @@ def _volume(feed: str) -> TableCheck:
 
 
 def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[int]:
-    """The rows in a feed's files of the last eight same weekdays before ``day``, latest first."""
+    """The rows in a feed's files of the last eight same weekdays before ``day``, latest first.
+
+    A day whose file has no rows counts, with 0.
+    """
     return [
         int(count)
         for (count,) in connection.execute(
             """
-            select rows_in_file
-            from production.loaded_days
-            where feed = %s and partition_date < %s and (%s - partition_date) %% 7 = 0
+            select row_count
+            from (
+                select partition_date, rows_in_file as row_count
+                from production.loaded_days
+                where feed = %s
+                union all
+                select slice, 0
+                from platform.slices
+                where table_name = %s and row_count = 0
+            ) as days
+            where partition_date < %s and (%s - partition_date) %% 7 = 0
             order by partition_date desc
             limit %s
             """,
-            (feed, day, day, WEEKS),
+            (feed, f"staging.{feed}", day, day, WEEKS),
         )
     ]
 

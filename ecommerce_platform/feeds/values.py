@@ -67,6 +67,7 @@ _INTEGER = "-?[0-9]{1,9}"
 # At most 9 digits, not all of them 0: RE2 has no lookahead.
 _POSITIVE = "|".join(f"0{{{zeros}}}[1-9][0-9]{{0,{8 - zeros}}}" for zeros in range(9))
 
+_MOSTLY_AMOUNTS_OR_BLANK = DayRule(_padded(f"(-?{_AMOUNT})?"), "valid amounts or blank")
 _MOSTLY_AMOUNTS = DayRule(_padded(f"-?{_AMOUNT}"), "valid amounts", plain=True)
 _MOSTLY_INTEGERS = DayRule(_padded(_INTEGER), "integers", plain=True)
 _MOSTLY_DAYS = DayRule(_padded("[0-9]{4}-[0-9]{2}-[0-9]{2}"), "dates (YYYY-MM-DD)", plain=True)
@@ -86,6 +87,7 @@ _OTHER_AMOUNTS = (
 )
 _OTHER_INTEGERS = ((r"[0-9]+\.0+", "write integers without decimals"),)
 
+_CUSTOMER_OR_GUEST = ValueRule("(?s:.{1,200})", "longer than 200 characters", may_be_blank=True)
 _IDENTIFIER = ValueRule("(?s:.{1,200})", "blank, or longer than 200 characters", of_most=_MOSTLY_IDENTIFIED)
 _SUPPLIER = ValueRule(
     "[1-9][0-9]{0,17}",
@@ -131,19 +133,17 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
     "products": {
         "product_id": _IDENTIFIER,
         "product_name": _FILLED,
-        "category": _FILLED,
         "price": _amount(),
-        "cost": _amount(),
+        "cost": _amount(may_be_blank=True, of_most=_MOSTLY_AMOUNTS_OR_BLANK),
         "stock_quantity": ValueRule(_INTEGER, "not an integer", may_be_blank=True, causes=_OTHER_INTEGERS),
         "supplier_id": _SUPPLIER,
         "updated_at": _UPDATED_AT,
     },
     "transactions": {
         "transaction_id": _IDENTIFIER,
-        "customer_id": _IDENTIFIER,
+        "customer_id": _CUSTOMER_OR_GUEST,
         "transaction_date": _day(),
         "transaction_time": ValueRule(rf"{_CLOCK}(:[0-5][0-9])?", "not a time (HH:MM:SS)", may_be_blank=True),
-        "payment_method": _FILLED,
         "total_amount": _amount(),
     },
     "transaction_items": {

@@ -24,7 +24,7 @@ from ecommerce_platform.schemas.warehouse import (
     average_order_value_is_defined,
     is_first_of_month,
     margin_is_defined,
-    profit_is_difference,
+    profit_is_of_costed_revenue,
     state_or_unknown,
     sum_of_discounts,
 )
@@ -60,7 +60,8 @@ MonthlySales = table_schema(
     "analytics.monthly_sales",
     {
         "month_start": required(a_day),
-        "customers": required(positive),
+        "guest_orders": required(Check.ge(0)),
+        "customers": required(Check.ge(0)),
         **SUMS,
         "profit_margin": margin,
         "average_order_value": average,
@@ -74,10 +75,11 @@ MonthlySales = table_schema(
         net_is_difference,
         return_rate_is_defined,
         is_first_of_month("month_start"),
-        profit_is_difference,
+        *profit_is_of_costed_revenue,
         margin_is_defined(),
         average_order_value_is_defined(),
         at_least_as_many("orders", "customers"),
+        at_least_as_many("orders", "guest_orders"),
     ),
 )
 
@@ -89,7 +91,8 @@ CustomerSegments = table_schema(
         "buyers": required(Check.ge(0)),
         "orders": required(Check.ge(0)),
         "revenue": required(Check.ge(0)),
-        "profit": required(),
+        "costed_revenue": required(Check.ge(0)),
+        "profit": optional(),
         "average_order_value": optional(Check.ge(0)),
         "customer_share": share,
         "revenue_share": share,
@@ -114,7 +117,7 @@ CategorySales = table_schema(
         "return_rate": optional(not_negative),
     },
     key=("category",),
-    rules=(profit_is_difference, margin_is_defined(), net_is_difference, return_rate_is_defined),
+    rules=(*profit_is_of_costed_revenue, margin_is_defined(), net_is_difference, return_rate_is_defined),
 )
 
 PaymentMethods = table_schema(
@@ -187,10 +190,16 @@ ProductProfitability = table_schema(
         "price_range": required(Check.isin(PRICE_RANGES)),
         **{name: column for name, column in SUMS.items() if name != "orders"},
         "profit_margin": margin,
-        "profit_rank": required(positive),
+        "profit_rank": optional(positive),
     },
     key=("product_code",),
-    rules=(profit_is_difference, margin_is_defined()),
+    rules=(
+        *profit_is_of_costed_revenue,
+        margin_is_defined(),
+        rule(
+            "profit_rank is null if and only if profit is null", lambda t: t.profit_rank.isnull() == t.profit.isnull()
+        ),
+    ),
 )
 
 ReturnsByProduct = table_schema(
@@ -217,14 +226,20 @@ DailySales = table_schema(
         "sale_date": required(a_day),
         "day_name": required(Check.isin(DAY_NAMES)),
         "is_weekend": required(),
-        "customers": required(positive),
+        "guest_orders": required(Check.ge(0)),
+        "customers": required(Check.ge(0)),
         **SUMS_WITHOUT_COST,
         "average_order_value": average,
         "revenue_7_day_mean": required(),
         **NET,
     },
     key=("sale_date",),
-    rules=(net_is_difference, average_order_value_is_defined(), at_least_as_many("orders", "customers")),
+    rules=(
+        net_is_difference,
+        average_order_value_is_defined(),
+        at_least_as_many("orders", "customers"),
+        at_least_as_many("orders", "guest_orders"),
+    ),
 )
 
 DiscountImpact = table_schema(

@@ -1,6 +1,7 @@
 """The values of columns that have only a few. The SQL computes them; the schemas and the dashboards know them."""
 
 SEGMENTS = ["New", "Regular", "VIP"]
+GUEST = "Guest"
 AGE_GROUPS = ["Unknown", "Under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
 PRICE_RANGES = ["Budget", "Mid-range", "Premium"]
 PAYMENT_GROUPS = ["Card", "Digital wallet", "Bank transfer", "Other"]

@@ -55,7 +55,7 @@ IMAGE_OF_PRODUCT = {
     "category_id": required(Check.ge(0)),
     "brand": optional(not_blank),
     "price": required(price),
-    "cost": required(price),
+    "cost": optional(price),
     "stock_quantity": optional(),
     "supplier_id": optional(positive),
     "updated_at": required(),
@@ -136,7 +136,7 @@ Transactions = table_schema(
     "production.transactions",
     {
         "transaction_id": required(not_zero),
-        "customer_id": required(not_zero),
+        "customer_id": optional(not_zero),
         "transaction_date": required(a_day),
         "transaction_time": optional(),
         "payment_method_id": required(Check.ge(0)),

@@ -9,6 +9,7 @@ from ecommerce_platform.schemas.domains import (
     BREAKDOWNS,
     DAY_NAMES,
     DISCOUNT_BANDS,
+    GUEST,
     PAYMENT_GROUPS,
     PRICE_RANGES,
     SEGMENTS,
@@ -32,7 +33,15 @@ a_day = Check.in_range(FIRST_DAY, LAST_DAY)
 state_or_unknown = Check.str_matches(r"^([A-Z0-9]{1,3}|Unknown)$")
 sum_of_discounts = Check.ge(0)
 
-profit_is_difference = rule("profit = revenue - cost", lambda t: t.profit == t.revenue - t.cost)
+cost_and_profit_go_together = rule(
+    "cost is null if and only if profit is null", lambda t: t.cost.isnull() == t.profit.isnull()
+)
+profit_is_of_costed_revenue = (
+    rule("profit = costed_revenue - cost", lambda t: t.profit == t.costed_revenue - t.cost),
+    rule("costed_revenue is at most revenue", lambda t: t.costed_revenue <= t.revenue),
+    cost_and_profit_go_together,
+)
+"""Cost and profit are those of the lines with a known cost; null without any."""
 
 
 def is_first_of_month(name: str) -> Check:
@@ -50,11 +59,11 @@ def at_least_as_many(many: str, few: str) -> Check:
     return rule(f"at least as many {many} as {few}", lambda t: t[many] >= t[few])
 
 
-def margin_is_defined(revenue: str = "revenue", profit: str = "profit") -> Check:
-    """Return the rule that the profit margin is as defined in sql/ddl/070_metrics.sql; null without revenue."""
+def margin_is_defined() -> Check:
+    """Return the rule that the profit margin is as defined in sql/ddl/070_metrics.sql; null without costed revenue."""
     return rule(
-        "profit_margin = profit / revenue * 100",
-        lambda t: t.profit_margin.identical_to((t[profit] / t[revenue].nullif(0) * 100).round(2)),
+        "profit_margin = profit / costed_revenue * 100",
+        lambda t: t.profit_margin.identical_to((t.profit / t.costed_revenue.nullif(0) * 100).round(2)),
     )
 
 
@@ -90,8 +99,9 @@ SUMS: dict[str, Column] = {
     "orders": required(positive),
     "units": required(positive),
     "revenue": required(),
-    "cost": required(),
-    "profit": required(),
+    "costed_revenue": required(),
+    "cost": optional(),
+    "profit": optional(),
 }
 
 RETURNS: dict[str, Column] = {"returned_units": required(not_negative), "returns": required(not_negative)}
@@ -159,7 +169,7 @@ DimProduct = table_schema(
         "sub_category": required(),
         "brand": required(not_blank),
         "price": required(price),
-        "cost": required(price),
+        "cost": optional(price),
         "price_range": required(Check.isin(PRICE_RANGES)),
         **VERSION,
     },
@@ -189,7 +199,7 @@ FactSales = table_schema(
         "transaction_id": required(not_zero),
         "item_id": required(not_zero),
         "sale_date": required(a_day),
-        "customer_id": required(not_zero),
+        "customer_id": optional(not_zero),
         "customer_key": required(),
         "product_id": required(not_zero),
         "product_key": required(),
@@ -198,8 +208,8 @@ FactSales = table_schema(
         "unit_price": required(price),
         "discount_amount": required(price),
         "revenue": required(price),
-        "cost": required(Check.ge(0)),
-        "profit": required(),
+        "cost": optional(Check.ge(0)),
+        "profit": optional(),
         "partition_date": required(a_day),
     },
     key=("transaction_id", "item_id"),
@@ -208,7 +218,8 @@ FactSales = table_schema(
             "revenue = quantity * unit_price - discount_amount",
             lambda t: t.revenue == t.quantity * t.unit_price - t.discount_amount,
         ),
-        profit_is_difference,
+        rule("profit = revenue - cost", lambda t: t.profit == t.revenue - t.cost),
+        cost_and_profit_go_together,
         rule("sale_date is not after partition_date", lambda t: t.sale_date <= t.partition_date),
     ),
 )
@@ -264,7 +275,8 @@ AggDailySales = table_schema(
     "warehouse.agg_daily_sales",
     {
         "sale_date": required(a_day),
-        "customers": required(positive),
+        "guest_orders": required(Check.ge(0)),
+        "customers": required(Check.ge(0)),
         "lines": required(positive),
         "discount": required(sum_of_discounts),
         **SUMS,
@@ -272,8 +284,15 @@ AggDailySales = table_schema(
     },
     key=("sale_date",),
     rules=(
-        profit_is_difference,
-        at_least_as_many("orders", "customers"),
+        *profit_is_of_costed_revenue,
+        rule(
+            "at least as many orders as customers and guest_orders",
+            lambda t: t.orders >= t.customers + t.guest_orders,
+        ),
+        rule(
+            "customers is 0 if and only if every order is a guest's",
+            lambda t: (t.customers == 0) == (t.orders == t.guest_orders),
+        ),
         at_least_as_many("lines", "orders"),
         at_least_as_many("units", "lines"),
     ),
@@ -291,14 +310,14 @@ MartDailyBreakdown = table_schema(
     },
     key=("sale_date", "breakdown", "member"),
     rules=(
-        profit_is_difference,
+        *profit_is_of_costed_revenue,
         at_least_as_many("lines", "orders"),
         at_least_as_many("units", "lines"),
         rule(
             "segments and discount bands are known values",
             lambda t: (
                 ~t.breakdown.isin(["segment", "discount_band"])
-                | ((t.breakdown == "segment") & t.member.isin(SEGMENTS))
+                | ((t.breakdown == "segment") & t.member.isin([*SEGMENTS, GUEST]))
                 | ((t.breakdown == "discount_band") & t.member.isin(DISCOUNT_BANDS))
             ),
         ),
@@ -319,7 +338,7 @@ MartProductDaily = table_schema(
         **SUMS,
     },
     key=("sale_date", "product_id", "product_key"),
-    rules=(profit_is_difference, at_least_as_many("units", "orders")),
+    rules=(*profit_is_of_costed_revenue, at_least_as_many("units", "orders")),
 )
 
 MartProductMonthly = table_schema(
@@ -335,7 +354,7 @@ MartProductMonthly = table_schema(
     },
     key=("month_start", "product_id", "product_key"),
     rules=(
-        profit_is_difference,
+        *profit_is_of_costed_revenue,
         is_first_of_month("month_start"),
         not_before("last_sale_date", "first_sale_date"),
         rule(
@@ -360,7 +379,7 @@ AggProductPerformance = table_schema(
     },
     key=("product_id",),
     rules=(
-        profit_is_difference,
+        *profit_is_of_costed_revenue,
         margin_is_defined(),
         not_before("last_sale_date", "first_sale_date"),
         at_least_as_many("units", "orders"),
@@ -378,7 +397,7 @@ MartCustomerMonthly = table_schema(
     },
     key=("month_start", "customer_id"),
     rules=(
-        profit_is_difference,
+        *profit_is_of_costed_revenue,
         is_first_of_month("month_start"),
         not_before("last_order_date", "first_order_date"),
         rule(
@@ -403,7 +422,7 @@ AggCustomerMetrics = table_schema(
     },
     key=("customer_id",),
     rules=(
-        profit_is_difference,
+        *profit_is_of_costed_revenue,
         average_order_value_is_defined(),
         not_before("last_order_date", "first_order_date"),
         at_least_as_many("units", "orders"),

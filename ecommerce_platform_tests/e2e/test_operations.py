@@ -134,12 +134,12 @@ def test_lineage_in_the_ui_is_what_the_sql_reads(served: Served) -> None:
 
 
 def test_a_failing_check_shows_which_rule_how_many_rows_and_some_of_them(served: Served, days: list[str]) -> None:
-    served.execute(f"update warehouse.agg_daily_sales set revenue = revenue + 1 where sale_date <= '{days[1]}'")
+    served.execute(f"update warehouse.agg_daily_sales set profit = profit + 1 where sale_date <= '{days[1]}'")
     checks = [("warehouse.agg_daily_sales", "contract")]
     assert served.wait_for_run(served.launch([], {}, checks)) == "FAILURE"
     shown = served.check("warehouse.agg_daily_sales", "contract")
     assert (shown["success"], shown["severity"]) == (False, "ERROR")
-    assert "profit = revenue - cost" in shown["description"]
+    assert "profit = costed_revenue - cost" in shown["description"]
     assert shown["metadata"]["violations"] == 2
     assert shown["metadata"]["rows_tested"] == len(days)
     assert {day for day in days[:2] if any(day in row for row in shown["metadata"]["failing_rows"])} == set(days[:2])

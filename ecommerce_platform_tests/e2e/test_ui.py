@@ -114,12 +114,12 @@ def test_a_failed_run_is_taken_up_at_the_asset_that_failed(browser: Browser, ser
 def test_a_failing_check_is_read_and_its_asset_materialized_again(
     browser: Browser, served: Served, days: list[str]
 ) -> None:
-    served.execute(f"update warehouse.agg_daily_sales set revenue = revenue + 1 where sale_date <= '{days[1]}'")
+    served.execute(f"update warehouse.agg_daily_sales set profit = profit + 1 where sale_date <= '{days[1]}'")
     browser.open("/assets/warehouse/agg_daily_sales?view=checks&checkDetail=contract", "Latest execution")
     browser.click("Execute$")
     assert served.wait_for_run(browser.launched_run()) == "FAILURE"
     browser.open(
-        "/assets/warehouse/agg_daily_sales?view=checks&checkDetail=contract", "profit = revenue - cost", days[0]
+        "/assets/warehouse/agg_daily_sales?view=checks&checkDetail=contract", "profit = costed_revenue - cost", days[0]
     )
     browser.picture("failing-check")
     browser.click("Materialize")

@@ -343,7 +343,7 @@ def test_rows_that_were_read_before_those_that_are_stored_are_read_again(platfor
     select = (
         "select 'New' as segment, 1 as customers, 1 as buyers, 1::bigint as orders, 1.00 as revenue, 1.00 as profit,"
     )
-    select += " 1.00 as average_order_value, 1.00 as customer_share, 1.00 as revenue_share"
+    select += " 1.00 as average_order_value, 1.00 as customer_share, 1.00 as revenue_share, 1.00 as costed_revenue"
     name, reads = "analytics.customer_segments", ["warehouse.agg_customer_metrics"]
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
         table = describe(connection, *name.split("."))

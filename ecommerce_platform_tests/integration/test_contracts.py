@@ -201,8 +201,8 @@ def test_a_rule_that_a_check_keeps_is_named_and_asked_where_the_check_is_gone(
         connection.execute("set local session_replication_role = replica")
         connection.execute(
             "insert into warehouse.mart_product_daily"
-            " (sale_date, product_id, product_key, orders, units, discount, revenue, cost, profit)"
-            " values ('2024-01-01', 1, 1, 0, 1, 0, 1, 1, 0)"
+            " (sale_date, product_id, product_key, orders, units, discount, revenue, costed_revenue, cost, profit)"
+            " values ('2024-01-01', 1, 1, 0, 1, 0, 1, 1, 1, 0)"
         )
         asked = contract(table).run(connection)
         # A CHECK that is NOT VALID does not enforce the rule for existing rows.

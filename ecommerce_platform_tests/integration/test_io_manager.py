@@ -17,7 +17,17 @@ from ecommerce_platform.io_managers.writes import write
 from ecommerce_platform_tests.harness import Platform, customer, day, order, product
 
 KEYED = Merge(key=("category",))
-COLUMNS = ("category", "orders", "units", "revenue", "cost", "profit", "profit_margin", "revenue_share")
+COLUMNS = (
+    "category",
+    "orders",
+    "units",
+    "revenue",
+    "cost",
+    "profit",
+    "profit_margin",
+    "revenue_share",
+    "costed_revenue",
+)
 NO_DAYS = Window()
 
 
@@ -25,7 +35,12 @@ def rows(*categories: str, revenue: str = "10.00") -> pa.Table:
     size = len(categories)
     values = [list(categories), [1] * size, [1] * size, [revenue] * size, ["4.00"] * size, ["6.00"] * size]
     return pa.table(
-        {**dict(zip(COLUMNS, values, strict=False)), "profit_margin": ["60.00"] * size, "revenue_share": [None] * size}
+        {
+            **dict(zip(COLUMNS, values, strict=False)),
+            "profit_margin": ["60.00"] * size,
+            "revenue_share": [None] * size,
+            "costed_revenue": [revenue] * size,
+        }
     )
 
 

@@ -173,7 +173,7 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
     "product": [
         ("product_id", " "),
         ("product_name", " "),
-        ("category", ""),
+        ("cost", "free"),
         ("cost", "-1.00"),
         ("price", "ten"),
         ("updated_at", "2024-13-01"),
@@ -181,11 +181,10 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
     ],
     "order": [
         ("transaction_id", ""),
-        ("customer_id", "\u00a0"),
+        ("customer_id", "x" * 201),
         ("transaction_date", "none"),
         ("transaction_date", "2024-02-30"),
         ("transaction_date", "2024-12-31"),
-        ("payment_method", ""),
         ("total_amount", "-10.00"),
         ("malformed", TORN["transactions"]),
     ],
@@ -254,9 +253,9 @@ def images(draw: st.DrawFn, file_day: int, busy: bool) -> Made:
             on=on,
             at=at,
             updated_at=elsewhere,
-            cost=draw(st.sampled_from([None, "7.00"])),
+            cost=draw(st.sampled_from([None, "7.00", "", " "])),
             price=draw(st.sampled_from([None, None, "30.00"])),
-            category=draw(st.sampled_from([None, None, "Toys"])),
+            category=draw(st.sampled_from([None, None, "Toys", ""])),
         )
     )
 
@@ -271,9 +270,9 @@ def exports(draw: st.DrawFn, file_day: int) -> list[Made]:
             draw(
                 made(
                     "order",
-                    (number, draw(st.sampled_from((1, *CUSTOMERS)))),
+                    (number, draw(st.sampled_from((1, *CUSTOMERS, "")))),
                     on=draw(st.sampled_from([file_day, file_day, max(0, file_day - 2), 0])),
-                    payment_method=draw(st.sampled_from([None, None, "PayPal"])),
+                    payment_method=draw(st.sampled_from([None, None, "PayPal", ""])),
                 )
             )
         )

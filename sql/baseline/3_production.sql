@@ -193,8 +193,8 @@ select distinct on (orders.transaction_id)
     orders.partition_date,
     orders.source_row
 from typed_orders as orders
-inner join production.customers as customers on orders.customer_id = customers.customer_id
-where orders.is_good
+left join production.customers as customers on orders.customer_id = customers.customer_id
+where orders.is_good and (orders.customer_id is null or customers.customer_id is not null)
 order by orders.transaction_id, orders.partition_date desc, orders.source_row desc;
 
 call public.baseline_put_back('production.transactions');
@@ -214,11 +214,14 @@ select
     max(headers.partition_date) as base
 from strays
 inner join typed_orders as headers on strays.transaction_id = headers.transaction_id
-inner join production.customers as customers on headers.customer_id = customers.customer_id
+left join production.customers as customers on headers.customer_id = customers.customer_id
 inner join typed_lines as lines
     on headers.transaction_id = lines.transaction_id and headers.partition_date = lines.partition_date
 inner join production.products as products on lines.product_id = products.product_id
-where headers.is_good and lines.is_good
+where
+    headers.is_good
+    and lines.is_good
+    and (headers.customer_id is null or customers.customer_id is not null)
 group by headers.transaction_id;
 
 insert into production.transaction_items (
@@ -334,7 +337,7 @@ from (
         select orders.*
         from typed_orders as orders
         left join production.customers as customers on orders.customer_id = customers.customer_id
-        where not orders.is_good or customers.customer_id is null
+        where not orders.is_good or (orders.customer_id is not null and customers.customer_id is null)
     ) as typed
     inner join staging.transactions as original
         on typed.partition_date = original.partition_date and typed.source_row = original.source_row

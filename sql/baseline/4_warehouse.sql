@@ -60,6 +60,7 @@ select
     sum(sums.revenue) as revenue
 from production.transactions as orders
 inner join sums on orders.transaction_id = sums.transaction_id
+where orders.customer_id is not null
 group by orders.customer_id, orders.transaction_date;
 analyze purchases;
 
@@ -306,7 +307,7 @@ select
     '',
     'Unknown',
     0,
-    0,
+    null,
     warehouse.price_range(0),
     date '2000-01-01',
     'infinity',
@@ -323,7 +324,7 @@ select
     lines.item_id,
     orders.transaction_date,
     orders.customer_id,
-    customers.customer_key,
+    coalesce(customers.customer_key, 0),
     lines.product_id,
     products.product_key,
     orders.payment_method_id,
@@ -336,7 +337,7 @@ select
     greatest(lines.partition_date, orders.partition_date)
 from production.transaction_items as lines
 inner join production.transactions as orders on lines.transaction_id = orders.transaction_id
-inner join warehouse.dim_customer as customers
+left join warehouse.dim_customer as customers
     on
         orders.customer_id = customers.customer_id
         and orders.transaction_date >= customers.valid_from and orders.transaction_date < customers.valid_to
@@ -360,6 +361,7 @@ select
     sum(quantity) as units,
     sum(discount_amount) as discount,
     sum(revenue) as revenue,
+    coalesce(sum(revenue) filter (where cost is not null), 0) as costed_revenue,
     sum(cost) as cost
 from warehouse.fact_sales
 group by transaction_id;
@@ -413,7 +415,8 @@ from warehouse.fact_returns
 group by date_trunc('month', sale_date)::date, product_id, product_key;
 
 insert into warehouse.agg_daily_sales (
-    sale_date, orders, customers, lines, units, discount, revenue, cost, profit, returned_units, returns
+    sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost, profit,
+    returned_units, returns
 )
 with returned as (
     select
@@ -427,13 +430,15 @@ with returned as (
 select
     sums.sale_date,
     count(*),
+    count(*) filter (where sums.customer_id is null),
     count(distinct sums.customer_id),
     sum(sums.lines),
     sum(sums.units),
     sum(sums.discount),
     sum(sums.revenue),
+    sum(sums.costed_revenue),
     sum(sums.cost),
-    sum(sums.revenue) - sum(sums.cost),
+    sum(sums.costed_revenue) - sum(sums.cost),
     coalesce(min(returned.returned_units), 0),
     coalesce(min(returned.returns), 0)
 from order_sums as sums
@@ -441,26 +446,27 @@ left join returned on sums.sale_date = returned.sale_date
 group by sums.sale_date;
 
 insert into warehouse.mart_daily_breakdown (
-    sale_date, breakdown, member, orders, lines, units, discount, revenue, cost, profit
+    sale_date, breakdown, member, orders, lines, units, discount, revenue, costed_revenue, cost, profit
 )
 with by_order as (
     select
         sums.sale_date,
         payments.payment_method,
-        customers.segment,
+        case when sums.customer_id is null then 'Guest' else customers.segment end as segment,
         customers.country || '-' || customers.state as state,
         count(*) as orders,
         sum(sums.lines) as lines,
         sum(sums.units) as units,
         sum(sums.discount) as discount,
         sum(sums.revenue) as revenue,
+        sum(sums.costed_revenue) as costed_revenue,
         sum(sums.cost) as cost
     from order_sums as sums
     inner join warehouse.dim_customer as customers on sums.customer_key = customers.customer_key
     inner join warehouse.dim_payment as payments on sums.payment_key = payments.payment_key
     group by grouping sets (
         (sums.sale_date, payments.payment_method),
-        (sums.sale_date, customers.segment),
+        (sums.sale_date, case when sums.customer_id is null then 'Guest' else customers.segment end),
         (sums.sale_date, customers.country || '-' || customers.state)
     )
 )
@@ -476,8 +482,9 @@ select
     units,
     discount,
     revenue,
+    costed_revenue,
     cost,
-    revenue - cost
+    costed_revenue - cost
 from by_order
 union all
 select
@@ -489,6 +496,7 @@ select
     sum(facts.quantity),
     sum(facts.discount_amount),
     sum(facts.revenue),
+    coalesce(sum(facts.revenue) filter (where facts.cost is not null), 0),
     sum(facts.cost),
     sum(facts.profit)
 from warehouse.fact_sales as facts
@@ -504,13 +512,14 @@ select
     sum(quantity),
     sum(discount_amount),
     sum(revenue),
+    coalesce(sum(revenue) filter (where cost is not null), 0),
     sum(cost),
     sum(profit)
 from warehouse.fact_sales
 group by sale_date, warehouse.discount_band(discount_amount, quantity * unit_price);
 
 insert into warehouse.mart_customer_monthly (
-    month_start, customer_id, first_order_date, last_order_date, orders, units, revenue, cost, profit
+    month_start, customer_id, first_order_date, last_order_date, orders, units, revenue, costed_revenue, cost, profit
 )
 select
     date_trunc('month', sums.sale_date)::date,
@@ -520,13 +529,15 @@ select
     count(*),
     sum(sums.units),
     sum(sums.revenue),
+    sum(sums.costed_revenue),
     sum(sums.cost),
-    sum(sums.revenue) - sum(sums.cost)
+    sum(sums.costed_revenue) - sum(sums.cost)
 from order_sums as sums
+where sums.customer_id is not null
 group by date_trunc('month', sums.sale_date)::date, sums.customer_id;
 
 insert into warehouse.mart_product_daily (
-    sale_date, product_id, product_key, orders, units, discount, revenue, cost, profit
+    sale_date, product_id, product_key, orders, units, discount, revenue, costed_revenue, cost, profit
 )
 select
     sale_date,
@@ -536,13 +547,15 @@ select
     sum(quantity),
     sum(discount_amount),
     sum(revenue),
+    coalesce(sum(revenue) filter (where cost is not null), 0),
     sum(cost),
     sum(profit)
 from warehouse.fact_sales
 group by sale_date, product_id, product_key;
 
 insert into warehouse.mart_product_monthly (
-    month_start, product_id, product_key, first_sale_date, last_sale_date, orders, units, discount, revenue, cost, profit
+    month_start, product_id, product_key, first_sale_date, last_sale_date, orders, units, discount, revenue,
+    costed_revenue, cost, profit
 )
 select
     date_trunc('month', sale_date)::date,
@@ -554,13 +567,15 @@ select
     sum(units),
     sum(discount),
     sum(revenue),
+    sum(costed_revenue),
     sum(cost),
     sum(profit)
 from warehouse.mart_product_daily
 group by date_trunc('month', sale_date)::date, product_id, product_key;
 
 insert into warehouse.agg_product_performance (
-    product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, cost, profit, profit_margin
+    product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, costed_revenue, cost, profit,
+    profit_margin
 )
 select
     months.product_id,
@@ -570,15 +585,16 @@ select
     sum(months.units),
     sum(months.discount),
     sum(months.revenue),
+    sum(months.costed_revenue),
     sum(months.cost),
     sum(months.profit),
-    warehouse.profit_margin(sum(months.revenue), sum(months.cost))
+    warehouse.profit_margin(sum(months.costed_revenue), sum(months.cost))
 from warehouse.mart_product_monthly as months
 group by months.product_id;
 
 insert into warehouse.agg_customer_metrics (
-    customer_id, first_order_date, last_order_date, orders, units, revenue, cost, profit, average_order_value,
-    lifespan_years
+    customer_id, first_order_date, last_order_date, orders, units, revenue, costed_revenue, cost, profit,
+    average_order_value, lifespan_years
 )
 select
     customer_id,
@@ -587,6 +603,7 @@ select
     sum(orders),
     sum(units),
     sum(revenue),
+    sum(costed_revenue),
     sum(cost),
     sum(profit),
     warehouse.average_order_value(sum(revenue), sum(orders)),

@@ -1,5 +1,6 @@
 -- repeatable: what an exported row says. One view a feed types every row of staging and names each fault of its text:
--- production.parsed_FEED. reasons is empty for a good row; parents are judged later. is_good says the same through coalesce,
+-- production.parsed_FEED. reasons is empty for a good row; parents are judged later. Blank is unknown: a cost is null, a category
+-- or payment method is 'Unknown', and an order without a customer (a guest) has no customer_id. is_good says the same through coalesce,
 -- because the planner takes a text that equals '' for rare, and good rows are the rule. production.typed_FEED holds the rows
 -- that production takes: those of the loads that passed their checks.
 -- An identifier has three columns: its key, its bucket, and its text. An index of staging finds the bucket, which is the key of
@@ -225,10 +226,10 @@ from (
         platform.parse_short_id(s.product_id) as product_bucket,
         platform.clean(s.product_id) as product_code,
         platform.clean(s.product_name) as product_name,
-        platform.clean(s.category) as category,
+        coalesce(platform.clean(s.category), 'Unknown') as category,
         coalesce(platform.clean(s.sub_category), '') as sub_category,
         platform.key_of(
-            length(platform.clean(s.category)) || ':' || platform.clean(s.category)
+            length(coalesce(platform.clean(s.category), 'Unknown')) || ':' || coalesce(platform.clean(s.category), 'Unknown')
             || coalesce(platform.clean(s.sub_category), '')
         ) as category_id,
         platform.clean(s.brand) as brand,
@@ -247,17 +248,14 @@ from (
                     when platform.parse_short_id(s.product_id) is null then 'product_id: longer than 200 characters'
                 end,
                 case when platform.clean(s.product_name) is null then 'product_name: blank' end,
-                case
-                    when platform.clean(s.category) is null then 'category: blank'
-                    when length(s.category) > 200 then 'category: longer than 200 characters'
-                end,
+                case when length(s.category) > 200 then 'category: longer than 200 characters' end,
                 case when length(s.sub_category) > 200 then 'sub_category: longer than 200 characters' end,
                 case
                     when platform.parse_money(s.price) is null then 'price: not an amount'
                     when platform.parse_money(s.price) < 0 then 'price: negative'
                 end,
                 case
-                    when platform.parse_money(s.cost) is null then 'cost: not an amount'
+                    when platform.clean(s.cost) is not null and platform.parse_money(s.cost) is null then 'cost: not an amount'
                     when platform.parse_money(s.cost) < 0 then 'cost: negative'
                 end,
                 case
@@ -329,8 +327,8 @@ from (
             as transaction_date,
         case when s.is_plain then s.transaction_time::time else platform.parse_time(s.transaction_time) end
             as transaction_time,
-        platform.clean(s.payment_method) as payment_method,
-        platform.key_of(platform.clean(s.payment_method)) as payment_method_id,
+        coalesce(platform.clean(s.payment_method), 'Unknown') as payment_method,
+        platform.key_of(coalesce(platform.clean(s.payment_method), 'Unknown')) as payment_method_id,
         platform.clean(s.shipping_address) as shipping_address,
         platform.clean(s.shipping_city) as shipping_city,
         upper(platform.clean(s.shipping_state)) as shipping_state,
@@ -340,7 +338,6 @@ from (
             when
                 s.is_plain
                 and s.transaction_date::date <= s.partition_date
-                and platform.clean(s.payment_method) is not null
                 and length(s.payment_method) <= 200
                 then ''
             when s.malformed is not null then 'row: cannot be split into its columns'
@@ -351,8 +348,8 @@ from (
                     when platform.parse_id(s.transaction_id) is null then 'transaction_id: longer than 200 characters'
                 end,
                 case
-                    when platform.clean(s.customer_id) is null then 'customer_id: blank'
-                    when platform.parse_short_id(s.customer_id) is null then 'customer_id: longer than 200 characters'
+                    when platform.clean(s.customer_id) is not null and platform.parse_short_id(s.customer_id) is null
+                        then 'customer_id: longer than 200 characters'
                 end,
                 case
                     when platform.parse_date(s.transaction_date) is null then 'transaction_date: not a date (YYYY-MM-DD)'
@@ -364,10 +361,7 @@ from (
                     when platform.clean(s.transaction_time) is not null and platform.parse_time(s.transaction_time) is null
                         then 'transaction_time: not a time (HH:MM:SS)'
                 end,
-                case
-                    when platform.clean(s.payment_method) is null then 'payment_method: blank'
-                    when length(s.payment_method) > 200 then 'payment_method: longer than 200 characters'
-                end,
+                case when length(s.payment_method) > 200 then 'payment_method: longer than 200 characters' end,
                 case
                     when platform.parse_money(s.total_amount) is null then 'total_amount: not an amount'
                     when platform.parse_money(s.total_amount) < 0 then 'total_amount: negative'

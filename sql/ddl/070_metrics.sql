@@ -98,7 +98,8 @@ language sql immutable parallel safe
 return id * 65536 + (valid_from - date '2000-01-01');
 
 comment on function warehouse.average_order_value(numeric, numeric) is 'Total revenue / orders.';
-comment on function warehouse.profit_margin(numeric, numeric) is '(total revenue - total cost) / total revenue * 100.';
+comment on function warehouse.profit_margin(numeric, numeric) is
+'(revenue - cost) / revenue * 100, over the order lines with a known cost.';
 comment on function warehouse.gross_revenue(numeric, numeric) is 'Total revenue + discounts: sum of quantity * unit price.';
 comment on function warehouse.net_revenue(numeric, numeric) is 'Total revenue - returns, which is the sum of the refunds.';
 comment on function warehouse.return_rate(numeric, numeric) is 'Units returned / units sold * 100; may be above 100.';

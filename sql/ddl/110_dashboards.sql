@@ -59,23 +59,27 @@ select
     versions.customer_key,
     versions.customer_id,
     versions.country || '-' || versions.state as state_code,
-    coalesce(us_states.state_name, versions.country || '-' || versions.state) as state_name,
-    coalesce(us_states.region, versions.country) as region,
-    latest.segment as current_segment,
+    case
+        when versions.customer_key = 0 then 'Unknown'
+        when versions.state = 'Unknown' then 'Unknown (' || versions.country || ')'
+        else coalesce(us_states.state_name, versions.country || '-' || versions.state)
+    end as state_name,
+    case when versions.customer_key = 0 then 'Unknown' else coalesce(us_states.region, versions.country) end as region,
+    case when versions.customer_key = 0 then 'Guest' else latest.segment end as current_segment,
     versions.customer_code
 from warehouse.dim_customer as versions
 inner join warehouse.dim_customer as latest on versions.customer_id = latest.customer_id and latest.is_current
 left join us_states on versions.country = 'US' and versions.state = us_states.state;
 
 comment on view warehouse.customer_profile is
-'One row per version of a customer, for the dashboards: its state and region, and the current segment of the customer.';
+'One row per version of a customer, for the dashboards: its state and region, and the current segment of the customer. Key 0: guests.';
 comment on column warehouse.customer_profile.customer_key is 'Surrogate key of the version, as in dim_customer.';
 comment on column warehouse.customer_profile.customer_id is 'Key of the customer, as in dim_customer.';
 comment on column warehouse.customer_profile.customer_code is 'Customer ID, as the shop writes it.';
 comment on column warehouse.customer_profile.state_code is 'State of the version as COUNTRY-STATE (ISO 3166-2).';
-comment on column warehouse.customer_profile.state_name is 'Name of the state in the USA; its code elsewhere.';
+comment on column warehouse.customer_profile.state_name is 'Name of the state in the USA; its code elsewhere; Unknown (COUNTRY) if the shop gives none.';
 comment on column warehouse.customer_profile.region is 'Census region in the USA; the country elsewhere.';
-comment on column warehouse.customer_profile.current_segment is 'Current segment of the customer, whatever the version.';
+comment on column warehouse.customer_profile.current_segment is 'Current segment of the customer, whatever the version; Guest for orders without a customer.';
 
 create or replace view monitoring.rejected_rows_by_reason as
 select

@@ -65,6 +65,13 @@ comment on view monitoring.incomplete_days is
 'Days between the first and the last day in staging with a missing or refused file, or whose latest load has not passed its checks.';
 comment on column monitoring.incomplete_days.partition_date is 'Business day (UTC).';
 
+create or replace view monitoring.loaded_through as
+select max(partition_date) as partition_date
+from platform.passed_days;
+
+comment on view monitoring.loaded_through is 'Last day whose files have passed their checks, with or without rows.';
+comment on column monitoring.loaded_through.partition_date is 'Business day (UTC); null before the first load.';
+
 -- reader may see neither the logs nor the watermarks: only which tables wait.
 create or replace function monitoring.tables_behind() returns setof text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -96,5 +103,5 @@ comment on function monitoring.tables_behind() is
 
 revoke all on function monitoring.tables_behind() from public;
 grant execute on function monitoring.tables_behind() to reader, loader;
-grant select on monitoring.check_results, monitoring.incomplete_days to reader, loader;
+grant select on monitoring.check_results, monitoring.incomplete_days, monitoring.loaded_through to reader, loader;
 grant select on platform.passed_days to loader;

@@ -53,7 +53,7 @@ comment on column production.customer_versions.source_row is 'Row number of this
 comment on table production.product_categories is 'One row per category and sub-category.';
 comment on column production.product_categories.category_id is
 'Surrogate key derived from the pair of names; the same on every server.';
-comment on column production.product_categories.category is 'Category name.';
+comment on column production.product_categories.category is 'Category name; Unknown if the shop gives none.';
 comment on column production.product_categories.sub_category is 'Sub-category name; empty if the shop gives none.';
 
 comment on table production.products is 'One row per product, as last exported.';
@@ -62,7 +62,7 @@ comment on column production.products.product_name is 'Product name.';
 comment on column production.products.category_id is 'Category and sub-category of the product.';
 comment on column production.products.brand is 'Brand name.';
 comment on column production.products.price is 'List price per unit.';
-comment on column production.products.cost is 'Cost per unit to the shop.';
+comment on column production.products.cost is 'Cost per unit to the shop; null if unknown.';
 comment on column production.products.stock_quantity is 'Units in stock at the time of the export.';
 comment on column production.products.supplier_id is 'Supplier ID assigned by the shop.';
 comment on column production.products.updated_at is 'Time at which the shop last changed the product (UTC).';
@@ -78,7 +78,7 @@ comment on column production.product_versions.product_name is 'Product name.';
 comment on column production.product_versions.category_id is 'Category and sub-category of the product.';
 comment on column production.product_versions.brand is 'Brand name.';
 comment on column production.product_versions.price is 'List price per unit.';
-comment on column production.product_versions.cost is 'Cost per unit to the shop.';
+comment on column production.product_versions.cost is 'Cost per unit to the shop; null if unknown.';
 comment on column production.product_versions.stock_quantity is 'Units in stock at the time of the export.';
 comment on column production.product_versions.supplier_id is 'Supplier ID assigned by the shop.';
 comment on column production.product_versions.updated_at is 'Time at which the shop changed the product (UTC).';
@@ -88,11 +88,11 @@ comment on column production.product_versions.source_row is 'Row number of this 
 comment on table production.payment_methods is 'One row per payment method.';
 comment on column production.payment_methods.payment_method_id is
 'Surrogate key derived from the name; the same on every server.';
-comment on column production.payment_methods.payment_method is 'Payment method as named by the shop.';
+comment on column production.payment_methods.payment_method is 'Payment method as named by the shop; Unknown if it gives none.';
 
 comment on table production.transactions is 'One row per order, as last exported.';
 comment on column production.transactions.transaction_id is 'Order ID: a number of the shop, or the key of its text in production.identifiers.';
-comment on column production.transactions.customer_id is 'Customer who placed the order.';
+comment on column production.transactions.customer_id is 'Customer who placed the order; null for a guest.';
 comment on column production.transactions.transaction_date is 'Date of the order (UTC).';
 comment on column production.transactions.transaction_time is 'Time of the order (UTC).';
 comment on column production.transactions.payment_method_id is 'Payment method of the order.';

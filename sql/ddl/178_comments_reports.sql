@@ -8,15 +8,20 @@ comment on column analytics.top_products.sales_rank is 'Rank by revenue; 1 is th
 comment on column analytics.top_products.product_name is 'Current product name.';
 comment on column analytics.top_products.orders is 'Number of distinct orders.';
 comment on column analytics.top_products.units is 'Units sold.';
-comment on column analytics.top_products.profit is 'Total revenue minus total cost.';
+comment on column analytics.top_products.profit is 'Costed revenue minus total cost; null if no cost is known.';
+comment on column analytics.top_products.profit_margin is
+'Profit margin of the costed revenue, in percent; null without any.';
 comment on column analytics.top_products.revenue_share is 'Share of total revenue, in percent.';
 
 comment on table analytics.monthly_sales is 'One row per month with sales.';
 comment on column analytics.monthly_sales.orders is 'Number of distinct orders.';
 comment on column analytics.monthly_sales.customers is
-'Number of distinct customers of the month. Do not add up over months.';
+'Number of distinct customers of the month, without guests. Do not add up over months.';
 comment on column analytics.monthly_sales.units is 'Units sold.';
-comment on column analytics.monthly_sales.profit is 'Total revenue minus total cost.';
+comment on column analytics.monthly_sales.cost is 'Total cost of the order lines with a known cost; null if there are none.';
+comment on column analytics.monthly_sales.profit is 'Costed revenue minus total cost; null if no cost is known.';
+comment on column analytics.monthly_sales.profit_margin is
+'Profit margin of the costed revenue, in percent; null without any.';
 comment on column analytics.monthly_sales.average_order_value is 'Total revenue / orders.';
 comment on column analytics.monthly_sales.revenue_change is
 'Change of revenue from the previous month, in percent; null if that month has no revenue.';
@@ -27,20 +32,25 @@ comment on column analytics.customer_segments.customers is
 comment on column analytics.customer_segments.buyers is 'Customers of the segment with at least one order.';
 comment on column analytics.customer_segments.orders is 'Orders of these customers over all days.';
 comment on column analytics.customer_segments.revenue is 'Revenue from these customers over all days.';
-comment on column analytics.customer_segments.profit is 'Profit from these customers over all days.';
+comment on column analytics.customer_segments.profit is
+'Profit from these customers over all days: costed revenue minus cost; null if no cost is known.';
 comment on column analytics.customer_segments.average_order_value is 'Total revenue / orders; null without orders.';
 comment on column analytics.customer_segments.customer_share is 'Share of all customers, in percent.';
-comment on column analytics.customer_segments.revenue_share is 'Share of total revenue, in percent.';
+comment on column analytics.customer_segments.revenue_share is
+'Share of the revenue from all customers, in percent. Guests are left out.';
 
 comment on table analytics.category_sales is 'One row per category, as of the sale date.';
-comment on column analytics.category_sales.category is 'Category of the product on the sale date.';
+comment on column analytics.category_sales.category is 'Category of the product on the sale date; Unknown if the shop gives none.';
 comment on column analytics.category_sales.orders is 'Number of distinct orders with a product of the category.';
 comment on column analytics.category_sales.units is 'Units sold.';
-comment on column analytics.category_sales.profit is 'Total revenue minus total cost.';
+comment on column analytics.category_sales.cost is 'Total cost of the order lines with a known cost; null if there are none.';
+comment on column analytics.category_sales.profit is 'Costed revenue minus total cost; null if no cost is known.';
+comment on column analytics.category_sales.profit_margin is
+'Profit margin of the costed revenue, in percent; null without any.';
 comment on column analytics.category_sales.revenue_share is 'Share of total revenue, in percent.';
 
 comment on table analytics.payment_methods is 'One row per payment method with sales.';
-comment on column analytics.payment_methods.payment_method is 'Payment method as named by the shop.';
+comment on column analytics.payment_methods.payment_method is 'Payment method as named by the shop; Unknown if it gives none.';
 comment on column analytics.payment_methods.orders is 'Number of distinct orders.';
 comment on column analytics.payment_methods.average_order_value is 'Total revenue / orders.';
 comment on column analytics.payment_methods.order_share is 'Share of all orders, in percent.';
@@ -52,7 +62,9 @@ comment on column analytics.geography.state is 'ISO 3166-2 subdivision code with
 comment on column analytics.geography.customers is 'Customers who currently live in the state.';
 comment on column analytics.geography.orders is 'Number of distinct orders.';
 comment on column analytics.geography.units is 'Units sold.';
-comment on column analytics.geography.profit is 'Total revenue minus total cost.';
+comment on column analytics.geography.profit is 'Costed revenue minus total cost; null if no cost is known.';
+comment on column analytics.geography.profit_margin is
+'Profit margin of the costed revenue, in percent; null without any.';
 comment on column analytics.geography.average_order_value is 'Total revenue / orders.';
 comment on column analytics.geography.revenue_share is 'Share of total revenue, in percent.';
 
@@ -71,8 +83,11 @@ comment on table analytics.product_profitability is
 'One row per product with sales, ranked by profit. Cost is the cost on each sale date.';
 comment on column analytics.product_profitability.product_name is 'Current product name.';
 comment on column analytics.product_profitability.units is 'Units sold.';
-comment on column analytics.product_profitability.profit is 'Total revenue minus total cost.';
-comment on column analytics.product_profitability.profit_rank is 'Rank by profit; 1 is the highest.';
+comment on column analytics.product_profitability.cost is 'Total cost of the order lines with a known cost; null if there are none.';
+comment on column analytics.product_profitability.profit is 'Costed revenue minus total cost; null if no cost is known.';
+comment on column analytics.product_profitability.profit_margin is
+'Profit margin of the costed revenue, in percent; null without any.';
+comment on column analytics.product_profitability.profit_rank is 'Rank by profit; 1 is the highest. Null if no cost is known.';
 
 comment on table analytics.daily_sales is 'One row per day with sales, with its seven-day trend.';
 comment on column analytics.daily_sales.sale_date is 'Date of the sales (UTC).';
@@ -80,9 +95,9 @@ comment on column analytics.daily_sales.day_name is 'English name of the day.';
 comment on column analytics.daily_sales.is_weekend is 'True for Saturday and Sunday.';
 comment on column analytics.daily_sales.orders is 'Number of distinct orders.';
 comment on column analytics.daily_sales.customers is
-'Number of distinct customers of the day. Do not add up over days.';
+'Number of distinct customers of the day, without guests. Do not add up over days.';
 comment on column analytics.daily_sales.units is 'Units sold.';
-comment on column analytics.daily_sales.profit is 'Total revenue minus total cost.';
+comment on column analytics.daily_sales.profit is 'Costed revenue minus total cost; null if no cost is known.';
 comment on column analytics.daily_sales.average_order_value is 'Total revenue / orders.';
 comment on column analytics.daily_sales.revenue_7_day_mean is
 'Mean daily revenue of the last seven days, this day included; days without sales count as zero.';
@@ -91,7 +106,9 @@ comment on table analytics.discount_impact is 'One row per discount band of orde
 comment on column analytics.discount_impact.orders is 'Number of distinct orders with such a line.';
 comment on column analytics.discount_impact.lines is 'Number of order lines.';
 comment on column analytics.discount_impact.discount is 'Total discount.';
-comment on column analytics.discount_impact.profit is 'Total revenue minus total cost.';
+comment on column analytics.discount_impact.profit is 'Costed revenue minus total cost; null if no cost is known.';
+comment on column analytics.discount_impact.profit_margin is
+'Profit margin of the costed revenue, in percent; null without any.';
 comment on column analytics.discount_impact.units is 'Units sold.';
 comment on column analytics.discount_impact.revenue_share is 'Share of total revenue, in percent.';
 

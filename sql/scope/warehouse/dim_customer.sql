@@ -26,21 +26,26 @@ union
 select purchases.customer_id
 from purchases
 where
-    not purchases.is_new
-    or not exists (
-        select 1
-        from warehouse.dim_customer as versions
-        inner join lateral (
-            select images.date_of_birth
-            from production.customer_versions as images
-            where images.customer_id = versions.customer_id
-            order by images.valid_from > purchases.transaction_date, abs(images.valid_from - purchases.transaction_date)
-            limit 1
-        ) as image on true
-        where
-            versions.customer_id = purchases.customer_id
-            and versions.valid_from <= purchases.transaction_date
-            and versions.valid_to > purchases.transaction_date
-            and versions.segment = 'VIP'
-            and versions.age_group = warehouse.age_group(image.date_of_birth, purchases.transaction_date)
+    -- Guests have no version.
+    purchases.customer_id is not null
+    and (
+        not purchases.is_new
+        or not exists (
+            select 1
+            from warehouse.dim_customer as versions
+            inner join lateral (
+                select images.date_of_birth
+                from production.customer_versions as images
+                where images.customer_id = versions.customer_id
+                order by
+                    images.valid_from > purchases.transaction_date, abs(images.valid_from - purchases.transaction_date)
+                limit 1
+            ) as image on true
+            where
+                versions.customer_id = purchases.customer_id
+                and versions.valid_from <= purchases.transaction_date
+                and versions.valid_to > purchases.transaction_date
+                and versions.segment = 'VIP'
+                and versions.age_group = warehouse.age_group(image.date_of_birth, purchases.transaction_date)
+        )
     )

@@ -7,8 +7,9 @@ with sales as (
         sum(revenue) as revenue,
         sum(cost) as cost,
         sum(profit) as profit,
-        warehouse.profit_margin(sum(revenue), sum(cost)) as profit_margin,
-        warehouse.share(sum(revenue), sum(sum(revenue)) over ()) as revenue_share
+        warehouse.profit_margin(sum(costed_revenue), sum(cost)) as profit_margin,
+        warehouse.share(sum(revenue), sum(sum(revenue)) over ()) as revenue_share,
+        sum(costed_revenue) as costed_revenue
     from warehouse.mart_daily_breakdown
     where breakdown = 'category'
     group by member

@@ -15,6 +15,8 @@ select
         ) / least(7, days.sale_date - min(days.sale_date) over () + 1),
         2
     ) as revenue_7_day_mean,
+    days.guest_orders,
+    days.costed_revenue,
     days.returns,
     warehouse.net_revenue(days.revenue, days.returns) as net_revenue
 from warehouse.agg_daily_sales as days

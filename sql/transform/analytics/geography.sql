@@ -6,6 +6,7 @@ with sales as (
         sum(orders)::bigint as orders,
         sum(units)::bigint as units,
         sum(revenue) as revenue,
+        sum(costed_revenue) as costed_revenue,
         sum(cost) as cost,
         sum(profit) as profit
     from warehouse.mart_daily_breakdown
@@ -31,9 +32,10 @@ select
     sales.units,
     sales.revenue,
     sales.profit,
-    warehouse.profit_margin(sales.revenue, sales.cost) as profit_margin,
+    warehouse.profit_margin(sales.costed_revenue, sales.cost) as profit_margin,
     warehouse.average_order_value(sales.revenue, sales.orders) as average_order_value,
-    warehouse.share(sales.revenue, sum(sales.revenue) over ()) as revenue_share
+    warehouse.share(sales.revenue, sum(sales.revenue) over ()) as revenue_share,
+    sales.costed_revenue
 from sales
 left join residents on sales.country = residents.country and sales.state = residents.state
 order by sales.revenue desc, sales.country, sales.state

@@ -3,8 +3,10 @@ with months as (
     select
         dates.month_start,
         sum(days.orders)::integer as orders,
+        sum(days.guest_orders)::integer as guest_orders,
         sum(days.units)::bigint as units,
         sum(days.revenue) as revenue,
+        sum(days.costed_revenue) as costed_revenue,
         sum(days.cost) as cost,
         sum(days.profit) as profit,
         sum(days.returned_units)::bigint as returned_units,
@@ -25,22 +27,24 @@ customers as (
 select
     months.month_start,
     months.orders,
-    customers.customers,
+    coalesce(customers.customers, 0) as customers,
     months.units,
     months.revenue,
     months.cost,
     months.profit,
-    warehouse.profit_margin(months.revenue, months.cost) as profit_margin,
+    warehouse.profit_margin(months.costed_revenue, months.cost) as profit_margin,
     warehouse.average_order_value(months.revenue, months.orders) as average_order_value,
     warehouse.share(
         months.revenue - previous.revenue,
         previous.revenue
     ) as revenue_change,
+    months.guest_orders,
+    months.costed_revenue,
     months.returned_units,
     months.returns,
     warehouse.net_revenue(months.revenue, months.returns) as net_revenue,
     warehouse.return_rate(months.returned_units, months.units) as return_rate
 from months
-inner join customers on months.month_start = customers.month_start
+left join customers on months.month_start = customers.month_start
 left join months as previous on months.month_start = (previous.month_start + interval '1 month')::date
 order by months.month_start

@@ -10,7 +10,8 @@ select
     sales.revenue,
     sales.profit,
     sales.profit_margin,
-    warehouse.share(sales.revenue, sum(sales.revenue) over ()) as revenue_share
+    warehouse.share(sales.revenue, sum(sales.revenue) over ()) as revenue_share,
+    sales.costed_revenue
 from warehouse.agg_product_performance as sales
 inner join warehouse.dim_product as products on sales.product_id = products.product_id and products.is_current
 window by_revenue as (order by sales.revenue desc, sales.product_id)

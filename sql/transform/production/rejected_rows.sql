@@ -63,7 +63,7 @@ with judged as (
     left join production.customers as customers on typed.customer_id = customers.customer_id
     where
         (%(is_full_refresh)s or scope.feed is not null)
-        and (typed.reasons <> '' or customers.customer_id is null)
+        and (typed.reasons <> '' or (typed.customer_id is not null and customers.customer_id is null))
     union all
     select
         'transaction_items' as feed,

@@ -1,4 +1,4 @@
--- production.transactions: the latest valid export of each order whose customer is known.
+-- production.transactions: the latest valid export of each order whose customer is known, or that has none (a guest).
 select distinct on (typed.transaction_id)
     typed.transaction_id,
     typed.customer_id,
@@ -12,7 +12,7 @@ select distinct on (typed.transaction_id)
     typed.partition_date,
     typed.source_row
 from production.typed_transactions as typed
-inner join production.customers as customers on typed.customer_id = customers.customer_id
+left join production.customers as customers on typed.customer_id = customers.customer_id
 inner join production.payment_methods as methods on typed.payment_method_id = methods.payment_method_id
 left join scope
     on
@@ -20,5 +20,6 @@ left join scope
         and platform.is_same_key(typed.transaction_id, scope.transaction_id)
 where
     typed.is_good
+    and (typed.customer_id is null or customers.customer_id is not null)
     and (%(is_full_refresh)s or scope.transaction_id is not null)
 order by typed.transaction_id, typed.partition_date desc, typed.source_row desc

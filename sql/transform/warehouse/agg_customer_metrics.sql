@@ -6,6 +6,7 @@ select
     sum(months.orders)::integer as orders,
     sum(months.units)::bigint as units,
     sum(months.revenue) as revenue,
+    sum(months.costed_revenue) as costed_revenue,
     sum(months.cost) as cost,
     sum(months.profit) as profit,
     warehouse.average_order_value(sum(months.revenue), sum(months.orders)) as average_order_value,

@@ -8,6 +8,7 @@ with orders as (
         sum(facts.quantity) as units,
         sum(facts.discount_amount) as discount,
         sum(facts.revenue) as revenue,
+        coalesce(sum(facts.revenue) filter (where facts.cost is not null), 0) as costed_revenue,
         sum(facts.cost) as cost
     from warehouse.fact_sales as facts
     left join scope on facts.sale_date = scope.sale_date
@@ -29,13 +30,15 @@ returned as (
 select
     orders.sale_date,
     count(*)::integer as orders,
+    count(*) filter (where orders.customer_id is null)::integer as guest_orders,
     count(distinct orders.customer_id)::integer as customers,
     sum(orders.lines)::integer as lines,
     sum(orders.units)::bigint as units,
     sum(orders.discount) as discount,
     sum(orders.revenue) as revenue,
+    sum(orders.costed_revenue) as costed_revenue,
     sum(orders.cost) as cost,
-    sum(orders.revenue) - sum(orders.cost) as profit,
+    sum(orders.costed_revenue) - sum(orders.cost) as profit,
     coalesce(returned.returned_units, 0)::bigint as returned_units,
     coalesce(returned.returns, 0) as returns
 from orders

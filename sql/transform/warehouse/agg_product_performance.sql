@@ -7,8 +7,9 @@ select
     sum(units)::bigint as units,
     sum(discount) as discount,
     sum(revenue) as revenue,
+    sum(costed_revenue) as costed_revenue,
     sum(cost) as cost,
     sum(profit) as profit,
-    warehouse.profit_margin(sum(revenue), sum(cost)) as profit_margin
+    warehouse.profit_margin(sum(costed_revenue), sum(cost)) as profit_margin
 from warehouse.mart_product_monthly
 group by product_id

@@ -39,7 +39,7 @@ order_sums as (
         sum(lines.line_total) as revenue
     from production.transactions as orders
     inner join production.transaction_items as lines on orders.transaction_id = lines.transaction_id
-    where %(is_full_refresh)s
+    where %(is_full_refresh)s and orders.customer_id is not null
     group by orders.transaction_id, orders.customer_id, orders.transaction_date
     union all
     select

@@ -62,7 +62,7 @@ select
     '' as sub_category,
     'Unknown' as brand,
     0 as price,
-    0 as cost,
+    null as cost,
     warehouse.price_range(0) as price_range,
     date '2000-01-01' as valid_from,
     'infinity' as valid_to,

@@ -1,5 +1,5 @@
--- warehouse.fact_sales: one row per order line, at the versions valid on the sale date. A sale whose version is not known yet
--- points to the dimension's unknown member.
+-- warehouse.fact_sales: one row per order line, at the versions valid on the sale date. A sale whose version is not known yet, or
+-- that has no customer (a guest), points to the dimension's unknown member. Without a known cost, cost and profit are null.
 with lines as (
     select
         items.transaction_id,
@@ -33,8 +33,8 @@ select
     lines.unit_price,
     lines.discount_amount,
     lines.revenue,
-    coalesce(lines.quantity * product.cost, 0) as cost,
-    lines.revenue - coalesce(lines.quantity * product.cost, 0) as profit,
+    lines.quantity * product.cost as cost,
+    lines.revenue - lines.quantity * product.cost as profit,
     lines.partition_date
 from lines
 inner join warehouse.dim_date as dates on lines.sale_date = dates.calendar_date

@@ -1,4 +1,4 @@
--- warehouse.mart_customer_monthly: one row per customer and month with purchases.
+-- warehouse.mart_customer_monthly: one row per customer and month with purchases; orders without a customer are left out.
 with concerned as materialized (
     -- For an incremental run: sales are looked up per customer and month. All lookup columns are in one table, because
     -- PostgreSQL uses the index for the dates only if they come from the same table as the customer.
@@ -16,9 +16,10 @@ orders as (
         min(customer_id) as customer_id,
         sum(quantity) as units,
         sum(revenue) as revenue,
+        coalesce(sum(revenue) filter (where cost is not null), 0) as costed_revenue,
         sum(cost) as cost
     from warehouse.fact_sales
-    where %(is_full_refresh)s
+    where %(is_full_refresh)s and customer_id is not null
     group by transaction_id, sale_date
     union all
     select
@@ -27,6 +28,7 @@ orders as (
         min(facts.customer_id) as customer_id,
         sum(facts.quantity) as units,
         sum(facts.revenue) as revenue,
+        coalesce(sum(facts.revenue) filter (where facts.cost is not null), 0) as costed_revenue,
         sum(facts.cost) as cost
     from concerned
     inner join warehouse.fact_sales as facts
@@ -45,8 +47,9 @@ select
     count(*)::integer as orders,
     sum(orders.units)::bigint as units,
     sum(orders.revenue) as revenue,
+    sum(orders.costed_revenue) as costed_revenue,
     sum(orders.cost) as cost,
-    sum(orders.revenue) - sum(orders.cost) as profit
+    sum(orders.costed_revenue) - sum(orders.cost) as profit
 from orders
 inner join warehouse.dim_date as dates on orders.sale_date = dates.calendar_date
 group by dates.month_start, orders.customer_id

@@ -1,9 +1,11 @@
 -- warehouse.mart_daily_breakdown: daily sales broken down by one dimension at a time, as of the sale date. An order has one
--- customer and one payment, so these are looked up once per order; its lines can have several categories and discounts.
+-- customer and one payment, so these are looked up once per order; its lines can have several categories and discounts. Orders
+-- without a customer are in no segment: their member is 'Guest'.
 with lines as not materialized (
     select
         facts.sale_date,
         facts.transaction_id,
+        facts.customer_id,
         facts.customer_key,
         facts.payment_key,
         facts.product_key,
@@ -21,12 +23,14 @@ orders as (
     select
         sale_date,
         transaction_id,
+        min(customer_id) as customer_id,
         min(customer_key) as customer_key,
         min(payment_key) as payment_key,
         count(*) as lines,
         sum(quantity) as units,
         sum(discount_amount) as discount,
         sum(revenue) as revenue,
+        coalesce(sum(revenue) filter (where cost is not null), 0) as costed_revenue,
         sum(cost) as cost
     from lines
     group by sale_date, transaction_id
@@ -36,13 +40,14 @@ order_sums as (
     select
         orders.sale_date,
         payments.payment_method,
-        customers.segment,
+        case when orders.customer_id is null then 'Guest' else customers.segment end as segment,
         customers.country || '-' || customers.state as state,
         count(*) as orders,
         sum(orders.lines) as lines,
         sum(orders.units) as units,
         sum(orders.discount) as discount,
         sum(orders.revenue) as revenue,
+        sum(orders.costed_revenue) as costed_revenue,
         sum(orders.cost) as cost
     from orders
     inner join warehouse.dim_customer as customers on orders.customer_key = customers.customer_key
@@ -50,7 +55,7 @@ order_sums as (
     group by
         orders.sale_date,
         payments.payment_method,
-        customers.segment,
+        case when orders.customer_id is null then 'Guest' else customers.segment end,
         customers.country || '-' || customers.state
 ),
 
@@ -64,6 +69,7 @@ members as (
         sum(order_sums.units) as units,
         sum(order_sums.discount) as discount,
         sum(order_sums.revenue) as revenue,
+        sum(order_sums.costed_revenue) as costed_revenue,
         sum(order_sums.cost) as cost
     from order_sums
     cross join
@@ -84,6 +90,7 @@ members as (
         sum(lines.quantity) as units,
         sum(lines.discount_amount) as discount,
         sum(lines.revenue) as revenue,
+        coalesce(sum(lines.revenue) filter (where lines.cost is not null), 0) as costed_revenue,
         sum(lines.cost) as cost
     from lines
     inner join warehouse.dim_product as products on lines.product_key = products.product_key
@@ -98,6 +105,7 @@ members as (
         sum(quantity) as units,
         sum(discount_amount) as discount,
         sum(revenue) as revenue,
+        coalesce(sum(revenue) filter (where cost is not null), 0) as costed_revenue,
         sum(cost) as cost
     from lines
     group by sale_date, warehouse.discount_band(discount_amount, quantity * unit_price)
@@ -112,6 +120,7 @@ select
     units::bigint as units,
     discount,
     revenue,
+    costed_revenue,
     cost,
-    revenue - cost as profit
+    costed_revenue - cost as profit
 from members

@@ -8,8 +8,9 @@ select
     sum(facts.quantity)::bigint as units,
     sum(facts.discount_amount) as discount,
     sum(facts.revenue) as revenue,
+    coalesce(sum(facts.revenue) filter (where facts.cost is not null), 0) as costed_revenue,
     sum(facts.cost) as cost,
-    sum(facts.revenue) - sum(facts.cost) as profit
+    sum(facts.profit) as profit
 from warehouse.fact_sales as facts
 left join scope on facts.sale_date = scope.sale_date
 where %(is_full_refresh)s or scope.sale_date is not null

@@ -9,6 +9,7 @@ select
     sum(days.units)::bigint as units,
     sum(days.discount) as discount,
     sum(days.revenue) as revenue,
+    sum(days.costed_revenue) as costed_revenue,
     sum(days.cost) as cost,
     sum(days.profit) as profit
 from warehouse.mart_product_daily as days
