@@ -44,7 +44,7 @@ def day(number: int) -> dt.date:
     return FIRST + dt.timedelta(days=number - 1)
 
 
-def customer(customer_id: int = 1, *, on: int = 1, at: str = "10:00:00", **fields: str) -> Row:
+def customer(customer_id: int | str = 1, *, on: int = 1, at: str = "10:00:00", **fields: str) -> Row:
     """Return an image of a customer that changed on the n-th day, at the given time."""
     return {
         "customer_id": str(customer_id),
@@ -64,7 +64,7 @@ def customer(customer_id: int = 1, *, on: int = 1, at: str = "10:00:00", **field
     }
 
 
-def product(product_id: int = 1, *, on: int = 1, at: str = "09:00:00", **fields: str) -> Row:
+def product(product_id: int | str = 1, *, on: int = 1, at: str = "09:00:00", **fields: str) -> Row:
     """Return an image of a product that changed on the n-th day, at the given time."""
     return {
         "product_id": str(product_id),
@@ -81,7 +81,9 @@ def product(product_id: int = 1, *, on: int = 1, at: str = "09:00:00", **fields:
     }
 
 
-def order(transaction_id: int, customer_id: int = 1, *, on: int = 1, total: str = "10.00", **fields: str) -> Row:
+def order(
+    transaction_id: int | str, customer_id: int | str = 1, *, on: int = 1, total: str = "10.00", **fields: str
+) -> Row:
     """Return an order of the n-th day."""
     return {
         "transaction_id": str(transaction_id),
@@ -98,9 +100,9 @@ def order(transaction_id: int, customer_id: int = 1, *, on: int = 1, total: str 
 
 
 def line(
-    transaction_id: int,
-    item_id: int,
-    product_id: int = 1,
+    transaction_id: int | str,
+    item_id: int | str,
+    product_id: int | str = 1,
     *,
     quantity: int = 1,
     price: str = "10.00",

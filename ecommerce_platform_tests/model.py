@@ -8,6 +8,8 @@ statements in ``SELECTS``.
   rejected for as long as its parent is missing: an order needs its customer; a line needs its order and its product.
 - An image is valid from the day of its ``updated_at``, but no later than the day of its file. If several images are
   valid from the same day, the one with the greatest (updated_at, day of the file, row) counts.
+- An identifier is any text of 1 to 200 characters. A positive integer without leading zeros (of at most 14 digits for
+  customers and products, 18 for others) is its own key. The key of another text is negative, from its MD5.
 - If an order is exported several times, the export with the greatest (day of the file, row) counts.
 - The base of an order is the latest day that exports both the order and lines of it. Lines of earlier days are
   superseded; among the remaining exports of a line, the one with the greatest (day of the file, row) counts.
@@ -16,6 +18,7 @@ statements in ``SELECTS``.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,6 +40,10 @@ BLANK = "".join(filter(str.isspace, map(chr, range(0x110000)))) + "\u180e\u200b\
 """Characters that are stripped from both ends of a value: white space and zero-width characters."""
 
 SELECTS = {
+    "identifiers": """
+        select entity, identifier, key
+        from production.identifiers
+    """,
     "customers": """
         select customer_id, city, state, date_of_birth, valid_from, partition_date, source_row
         from production.customers
@@ -80,13 +87,13 @@ SELECTS = {
         from production.loaded_days
     """,
     "dim_customer": """
-        select customer_id, customer_key, valid_from, nullif(valid_to, 'infinity'), is_current, city,
+        select customer_id, customer_key, customer_code, valid_from, nullif(valid_to, 'infinity'), is_current, city,
             state, age_group, segment
         from warehouse.dim_customer
         where customer_key <> 0
     """,
     "dim_product": """
-        select product_id, product_key, valid_from, nullif(valid_to, 'infinity'), is_current, category,
+        select product_id, product_key, product_code, valid_from, nullif(valid_to, 'infinity'), is_current, category,
             price, cost, price_range
         from warehouse.dim_product
         where product_key <> 0
@@ -142,14 +149,24 @@ class Faulty(ValueError):
 # ---- one field -----------------------------------------------------------------------------------
 
 
-def whole(text: str, digits: int = 18) -> int:
-    if not re.fullmatch(rf"[1-9][0-9]{{0,{digits - 1}}}", text):
+def whole(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,17}", text):
         raise Faulty(text)
     return int(text)
 
 
-def short(text: str) -> int:
-    return whole(text, 14)
+def key_of(text: str, *, digits: int = 18, bits: int = 56) -> int:
+    """The key of an identifier, if no other text has its hash."""
+    if not 1 <= len(text) <= 200:
+        raise Faulty(text)
+    if re.fullmatch(rf"[1-9][0-9]{{0,{digits - 1}}}", text):
+        return int(text)
+    number = int.from_bytes(hashlib.md5(text.encode()).digest()[:7])
+    return -16 * (1 + (number >> (56 - bits)))
+
+
+def short_key_of(text: str) -> int:
+    return key_of(text, digits=14, bits=42)
 
 
 def date(text: str) -> dt.date:
@@ -209,7 +226,7 @@ def or_nothing(parse: Callable[[str], Any], nothing: Any = None) -> Callable[[st
 
 FIELDS: dict[str, dict[str, Callable[[str], Any]]] = {
     "customers": {
-        "customer_id": short,
+        "customer_id": short_key_of,
         "date_of_birth": or_nothing(date),
         "city": or_nothing(str),
         "state": or_nothing(matching("[A-Z0-9]{1,3}")),
@@ -218,7 +235,7 @@ FIELDS: dict[str, dict[str, Callable[[str], Any]]] = {
         "updated_at": moment,
     },
     "products": {
-        "product_id": short,
+        "product_id": short_key_of,
         "product_name": given,
         "category": given,
         "sub_category": str,
@@ -230,23 +247,26 @@ FIELDS: dict[str, dict[str, Callable[[str], Any]]] = {
         "updated_at": moment,
     },
     "transactions": {
-        "transaction_id": whole,
-        "customer_id": short,
+        "transaction_id": key_of,
+        "customer_id": short_key_of,
         "transaction_date": date,
         "transaction_time": or_nothing(dt.time.fromisoformat),
         "payment_method": given,
         "total_amount": amount,
     },
     "transaction_items": {
-        "item_id": whole,
-        "transaction_id": whole,
-        "product_id": short,
+        "item_id": key_of,
+        "transaction_id": key_of,
+        "product_id": short_key_of,
         "quantity": pieces,
         "unit_price": amount,
         "discount_amount": or_nothing(amount, Decimal(0)),
         "line_total": amount,
     },
 }
+
+
+IDENTIFIERS = tuple(f"{entity}_id" for entity in ("customer", "product", "transaction", "item"))
 
 
 def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) -> dict[str, Any]:
@@ -257,6 +277,8 @@ def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) ->
     for name, parse in FIELDS[feed].items():
         try:
             values[name] = parse(row[name].strip(BLANK))
+            if name in IDENTIFIERS:
+                values[name.replace("_id", "_code")] = row[name].strip(BLANK)
         except ValueError as error:
             values["faults"].append(name)
             if getattr(error, "value", None) is not None:
@@ -340,7 +362,14 @@ def expect(files: Files) -> Expected:
         for day, feeds in files.items()
         for feed, of_file in feeds.items()
     }
-    content = {**production(kept, good, rejected, files), **warehouse(kept, good)}
+    named = {
+        (name.removesuffix("_id"), row[name.replace("_id", "_code")], row[name])
+        for of_feed in rows.values()
+        for row in of_feed
+        for name in IDENTIFIERS
+        if row.get(name, 1) < 0
+    }
+    content = {"identifiers": named, **production(kept, good, rejected, files), **warehouse(kept, good)}
     return Expected({table: Counter(rows) for table, rows in content.items()}, duplicates)
 
 
@@ -419,6 +448,11 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
     products = {
         product_id: product_history(list(images)) for product_id, images in by(kept["products"].values(), "product_id")
     }
+    codes = {
+        (entity, image[f"{entity}_id"]): image[f"{entity}_code"]
+        for entity in ("customer", "product")
+        for image in kept[f"{entity}s"].values()
+    }
     facts = []
     for order, lines in sold:
         for line in lines:
@@ -444,12 +478,18 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
             )
     return {
         "dim_customer": [
-            (*version(customer_id, history, number), city, state, age_group, segment)
+            (*version(customer_id, history, number, codes["customer", customer_id]), city, state, age_group, segment)
             for customer_id, history in customers.items()
             for number, (_, city, state, age_group, _, segment) in enumerate(history)
         ],
         "dim_product": [
-            (*version(product_id, history, number), category, price, cost, price_range(price))
+            (
+                *version(product_id, history, number, codes["product", product_id]),
+                category,
+                price,
+                cost,
+                price_range(price),
+            )
             for product_id, history in products.items()
             for number, (_, category, price, cost, *_) in enumerate(history)
         ],
@@ -488,11 +528,11 @@ def version_key(number: int, valid_from: dt.date) -> int:
     return number * 65536 + (valid_from - EPOCH).days
 
 
-def version(number: int, history: list[tuple], position: int) -> tuple:
-    """Return ID, key, first day, first day after the version, and whether it is current."""
+def version(number: int, history: list[tuple], position: int, code: str) -> tuple:
+    """Return ID, key, code, first day, first day after the version, and whether it is current."""
     first = history[position][0]
     last = history[position + 1][0] if position + 1 < len(history) else None
-    return number, version_key(number, first), first, last, last is None
+    return number, version_key(number, first), code, first, last, last is None
 
 
 def in_force(history: list[tuple], day: dt.date) -> tuple:

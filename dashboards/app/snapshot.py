@@ -86,7 +86,7 @@ class Snapshot:
             discount_band, ``joint`` (one code for all of these except product), and the ``WEIGHTS``.
         orders: columns of the orders: ``day``, ``customer`` (position), the codes of region, state, segment, payment,
             weekday, cohort, buyer, and month, and the sums of the ``WEIGHTS``.
-        members: the members of each dimension, by code; products and customers by ID, as text.
+        members: the members of each dimension, by code; products and customers by the shop's ID.
         names: display names of the members, for dimensions whose members are IDs or codes.
         first_order_day: the day of each customer's first order.
     """
@@ -170,7 +170,7 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
             """
             select
                 versions.product_key,
-                versions.product_id::text,
+                versions.product_code,
                 latest.product_name,
                 versions.category,
                 versions.price_range
@@ -182,7 +182,7 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
         ).fetchall()
         customers = source.execute(
             """
-            select customer_key, customer_id::text, state_code, state_name, region, current_segment
+            select customer_key, customer_code, state_code, state_name, region, current_segment
             from warehouse.customer_profile
             where customer_key <> 0 or exists (select 1 from warehouse.fact_sales where customer_key = 0)
             order by customer_key
@@ -286,7 +286,7 @@ Members = dict[str, Sequence[str]]
 def _line_columns(raw: dict[str, np.ndarray], products: Sequence[tuple]) -> tuple[dict[str, np.ndarray], Members]:
     """The columns of the lines, and the members of their dimensions. Removes ``product`` from ``raw``, for memory."""
     product = raw.pop("product")
-    product_ids, product_code = _coded([row[1] for row in products], key=int)
+    product_ids, product_code = _coded([row[1] for row in products], key=_numbers_first)
     categories, category_code = _coded([row[3] for row in products])
     lines = {
         "order": raw["order"],
@@ -317,7 +317,7 @@ def _order_columns(
         customers: the customer versions, in the order of their positions in ``raw``.
     """
     version_of = raw["customer"][heads]
-    customer_ids, customer_code = _coded([row[1] for row in customers], key=int)
+    customer_ids, customer_code = _coded([row[1] for row in customers], key=_numbers_first)
     states, state_code = _coded([row[2] for row in customers])
     regions, region_code = _coded([row[4] for row in customers])
     day = raw["day"][heads]
@@ -368,6 +368,11 @@ def _coded(values: Sequence[str], key=None) -> tuple[list[str], np.ndarray]:
     members = sorted(set(values), key=key)
     code = {member: number for number, member in enumerate(members)}
     return members, np.array([code[value] for value in values], np.int32)
+
+
+def _numbers_first(code: str) -> tuple[bool, int, str]:
+    is_number = code.isascii() and code.isdigit()
+    return not is_number, int(code) if is_number and len(code) <= 18 else 0, code
 
 
 def _months(day: np.ndarray) -> np.ndarray:

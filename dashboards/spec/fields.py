@@ -121,7 +121,15 @@ DIMENSIONS: Mapping[str, Dimension] = _by_id(
         "order",
         "How the customer paid for the order.",
     ),
-    Dimension("customer", "Customer", "Customers", "customer_profile", "customer_id", "order", "The customer's ID."),
+    Dimension(
+        "customer",
+        "Customer",
+        "Customers",
+        "customer_profile",
+        "customer_code",
+        "order",
+        "The customer's ID, as the shop writes it.",
+    ),
     Dimension(
         "cohort",
         "Cohort",

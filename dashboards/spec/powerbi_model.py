@@ -48,8 +48,12 @@ PROFILE = (
     ("state_name", "text"),
     ("region", "text"),
     ("current_segment", "text"),
+    ("customer_code", "text"),
 )
 """Columns of the view warehouse.customer_profile. A test compares them with the database."""
+
+CODED = ("customer_id", "product_id")
+"""Keys that only relationships need: people see customer_code and product_code."""
 
 LEFT_OUT = {("dim_customer", "valid_to"), ("dim_product", "valid_to")}
 """Columns that contain ``infinity``, which Power BI cannot store as a date. Use ``is_current`` instead."""
@@ -248,7 +252,7 @@ def _table(table: str) -> str:
         lines += [f"\tcolumn {_quoted(name)}", f"\t\tdataType: {data_type}"]
         if table == "dim_date" and name == "calendar_date":
             lines.append("\t\tisKey")
-        if (name.endswith("_key") and name in keys) or table == "fact_sales":
+        if (name.endswith("_key") and name in keys) or name in CODED or table == "fact_sales":
             lines.append("\t\tisHidden")
         if data_type in FORMATS:
             lines.append(f"\t\tformatString: {'mmm yyyy' if name == 'month_start' else FORMATS[data_type]}")

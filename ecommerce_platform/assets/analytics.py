@@ -67,7 +67,7 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
 
 extracts = [
     extract_asset(
-        "top_products", key=("product_id",), description="One row per product: the 100 best sellers by revenue."
+        "top_products", key=("product_code",), description="One row per product: the 100 best sellers by revenue."
     ),
     extract_asset(
         "monthly_sales",
@@ -93,7 +93,7 @@ extracts = [
         key=("segment",),
         description="One row per current customer segment: lifetime value and what it is made of.",
     ),
-    extract_asset("product_profitability", key=("product_id",), description="One row per product, ranked by profit."),
+    extract_asset("product_profitability", key=("product_code",), description="One row per product, ranked by profit."),
     extract_asset("daily_sales", key=("sale_date",), description="One row per day of sales, with a seven-day average."),
     extract_asset(
         "discount_impact", key=("discount_band",), description="One row per discount band: sales and profit margin."

@@ -11,6 +11,12 @@ loaded_days = table_asset(
     extra_parameters=judged_slices,
 )
 
+identifiers = table_asset(
+    "production.identifiers",
+    write=Merge(key=("entity", "identifier"), scope=("entity", "identifier")),
+    description="One row per identifier that is not a positive integer, with its key.",
+)
+
 customers = table_asset(
     "production.customers",
     write=Merge(key=("customer_id",), slice="partition_date", scope=("customer_id",)),

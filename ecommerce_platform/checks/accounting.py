@@ -120,7 +120,8 @@ FATES: Mapping[str, _Fate] = {
                         headers.transaction_id = later.transaction_id
                         and headers.partition_date <= later.partition_date
                 where
-                    headers.transaction_id = typed.transaction_id
+                    headers.transaction_bucket = platform.bucket(typed.transaction_id)
+                    and platform.is_same_key(headers.transaction_id, typed.transaction_id)
                     and headers.reasons = ''
                     and headers.partition_date > typed.partition_date
             )

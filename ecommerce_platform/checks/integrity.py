@@ -202,11 +202,13 @@ def _order_lines_come_from_latest_export() -> TableCheck:
                 inner join production.customers as customers on headers.customer_id = customers.customer_id
                 inner join production.typed_transaction_items as lines
                     on
-                        headers.transaction_id = lines.transaction_id
+                        headers.transaction_bucket = lines.transaction_bucket
+                        and platform.is_same_key(headers.transaction_id, lines.transaction_id)
                         and headers.partition_date = lines.partition_date
                 inner join production.products as products on lines.product_id = products.product_id
                 where
-                    headers.transaction_id = older.transaction_id
+                    headers.transaction_bucket = platform.bucket(older.transaction_id)
+                    and platform.is_same_key(headers.transaction_id, older.transaction_id)
                     and headers.partition_date > older.partition_date
                     and headers.is_good
                     and lines.is_good

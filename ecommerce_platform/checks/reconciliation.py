@@ -324,12 +324,17 @@ def _extracts_agree() -> list[TableCheck]:
         agrees(
             "analytics.top_products",
             "warehouse.agg_product_performance",
-            key=("product_id",),
+            key=("product_code",),
             measures=of_product,
             ours="select * from analytics.top_products",
             theirs="""
-                select *, row_number() over (order by revenue desc, product_id) as sales_rank
-                from warehouse.agg_product_performance
+                select
+                    products.product_code,
+                    sales.*,
+                    row_number() over (order by sales.revenue desc, sales.product_id) as sales_rank
+                from warehouse.agg_product_performance as sales
+                inner join warehouse.dim_product as products
+                    on sales.product_id = products.product_id and products.is_current
                 order by sales_rank
                 limit 100
             """,

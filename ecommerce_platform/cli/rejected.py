@@ -80,7 +80,7 @@ def rejects_list(connection: Any, wanted: Any, limit: int, as_json: bool) -> Non
     table.columns[0].overflow = "fold"  # a narrow terminal must not truncate the day
     for row in rows:
         reasons = Text("\n".join(row.explained_reasons()))
-        table.add_row(Text(row.source_file), str(row.source_row), reasons, row.waits_for())
+        table.add_row(Text(row.source_file), str(row.source_row), reasons, Text(row.waits_for()))
     show(table)
     if len(rows) == limit:
         console.print(f"Showing the newest {limit}. Use --limit to show more, and `rejects count` to count all.")

@@ -61,19 +61,18 @@ _DAY = (
 )
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _TIMESTAMP = _DAY + rf"(?:[T ]{_CLOCK}(?::[0-5][0-9](?:\.[0-9]{{1,6}})?)?(?:Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?)?"
-_ID = "[1-9][0-9]{{0,{}}}"
 _AMOUNT = r"[0-9]{1,10}(\.[0-9]{1,2})?"
 _AT_LEAST_0 = rf"{_AMOUNT}|-0{{1,10}}(\.0{{1,2}})?"
 _INTEGER = "-?[0-9]{1,9}"
 # At most 9 digits, not all of them 0: RE2 has no lookahead.
 _POSITIVE = "|".join(f"0{{{zeros}}}[1-9][0-9]{{0,{8 - zeros}}}" for zeros in range(9))
 
-_MOSTLY_IDS = DayRule(_padded(_ID.format(17)), "positive integers", plain=True)
 _MOSTLY_AMOUNTS = DayRule(_padded(f"-?{_AMOUNT}"), "valid amounts", plain=True)
 _MOSTLY_INTEGERS = DayRule(_padded(_INTEGER), "integers", plain=True)
 _MOSTLY_DAYS = DayRule(_padded("[0-9]{4}-[0-9]{2}-[0-9]{2}"), "dates (YYYY-MM-DD)", plain=True)
 _MOSTLY_TIMESTAMPS = DayRule(_padded(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][^\n]*)?"), "timestamps (ISO 8601)")
 _MOSTLY_FILLED = DayRule(FILLED, "not blank")
+_MOSTLY_IDENTIFIED = DayRule(FILLED, "not blank", plain=True)
 
 _OTHER_DATES = (
     (r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}.*|[0-9]{4}[./][0-9]{1,2}[./][0-9]{1,2}.*", "write dates as 2024-01-31"),
@@ -86,16 +85,14 @@ _OTHER_AMOUNTS = (
     (r"[^0-9-]+[0-9.,]+|[0-9.,]+ ?[^0-9]+", "leave out the currency"),
 )
 _OTHER_INTEGERS = ((r"[0-9]+\.0+", "write integers without decimals"),)
-_OTHER_IDS = (
-    *_OTHER_INTEGERS,
-    (r"0[0-9]+", "write numbers without leading zeros"),
-    (r".*[A-Za-z].*", "ids must be numbers: assign each id a unique number"),
+
+_IDENTIFIER = ValueRule("(?s:.{1,200})", "blank, or longer than 200 characters", of_most=_MOSTLY_IDENTIFIED)
+_SUPPLIER = ValueRule(
+    "[1-9][0-9]{0,17}",
+    "not a positive integer of at most 18 digits",
+    may_be_blank=True,
+    causes=(*_OTHER_INTEGERS, (r"0[0-9]+", "write numbers without leading zeros")),
 )
-
-
-def _id(digits: int, *, of_most: DayRule | None = _MOSTLY_IDS, may_be_blank: bool = False) -> ValueRule:
-    fault = f"not a positive integer of at most {digits} digits"
-    return ValueRule(_ID.format(digits - 1), fault, may_be_blank, of_most, _OTHER_IDS)
 
 
 def _day(*, of_most: DayRule | None = _MOSTLY_DAYS, may_be_blank: bool = False) -> ValueRule:
@@ -111,7 +108,7 @@ _FILLED = ValueRule(r"(?s:.+)", "blank", of_most=_MOSTLY_FILLED)
 
 VALUE_RULES: dict[str, dict[str, ValueRule]] = {
     "customers": {
-        "customer_id": _id(14),
+        "customer_id": _IDENTIFIER,
         "date_of_birth": _day(may_be_blank=True, of_most=None),
         "state": ValueRule(
             r"[A-Za-z0-9]{1,3}",
@@ -132,27 +129,27 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
         "updated_at": _UPDATED_AT,
     },
     "products": {
-        "product_id": _id(14),
+        "product_id": _IDENTIFIER,
         "product_name": _FILLED,
         "category": _FILLED,
         "price": _amount(),
         "cost": _amount(),
         "stock_quantity": ValueRule(_INTEGER, "not an integer", may_be_blank=True, causes=_OTHER_INTEGERS),
-        "supplier_id": _id(18, may_be_blank=True, of_most=None),
+        "supplier_id": _SUPPLIER,
         "updated_at": _UPDATED_AT,
     },
     "transactions": {
-        "transaction_id": _id(18),
-        "customer_id": _id(14),
+        "transaction_id": _IDENTIFIER,
+        "customer_id": _IDENTIFIER,
         "transaction_date": _day(),
         "transaction_time": ValueRule(rf"{_CLOCK}(:[0-5][0-9])?", "not a time (HH:MM:SS)", may_be_blank=True),
         "payment_method": _FILLED,
         "total_amount": _amount(),
     },
     "transaction_items": {
-        "item_id": _id(18),
-        "transaction_id": _id(18),
-        "product_id": _id(14),
+        "item_id": _IDENTIFIER,
+        "transaction_id": _IDENTIFIER,
+        "product_id": _IDENTIFIER,
         "quantity": ValueRule(_POSITIVE, "not a positive integer", of_most=_MOSTLY_INTEGERS, causes=_OTHER_INTEGERS),
         "unit_price": _amount(),
         "discount_amount": _amount(may_be_blank=True, of_most=None),

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from psycopg.rows import class_row
 
+from ecommerce_platform.feeds.columns import BLANKS
 from ecommerce_platform.files import spreadsheet_csv
 from ecommerce_platform.io_managers.connection import ClientConnection
 
@@ -54,11 +55,14 @@ class RejectedRow:
     def waits_for(self) -> str:
         """The parents that a row without a fault of its own is waiting for, such as ``customer 7``; else empty."""
         parents = {
-            "customer": self.missing_customer_id,
-            "order": self.missing_transaction_id,
-            "product": self.missing_product_id,
+            "customer": (self.missing_customer_id, "customer_id"),
+            "order": (self.missing_transaction_id, "transaction_id"),
+            "product": (self.missing_product_id, "product_id"),
         }
-        return ", ".join(f"{name} {key}" for name, key in parents.items() if key is not None)
+        waited_for = {
+            name: str(self.original[column]).strip(BLANKS) for name, (key, column) in parents.items() if key is not None
+        }
+        return ", ".join(f"{name} {_unquoted(text)}" for name, text in waited_for.items())
 
     def explained_reasons(self, limit: int = 40) -> list[str]:
         """Each reason with its value, truncated to ``limit`` characters and safe for a terminal."""
@@ -164,6 +168,11 @@ def rejects_csv(rows: list[RejectedRow]) -> bytes:
         for row in rows
     ]
     return spreadsheet_csv(pd.DataFrame(records, columns=pd.Index(EXPORT_COLUMNS)))
+
+
+def _unquoted(text: str) -> str:
+    """An identifier as it is, or as a quoted literal if a terminal would not show it as it is."""
+    return text if text.isprintable() else repr(text)
 
 
 def _shown(text: str, limit: int) -> str:

@@ -36,7 +36,7 @@ TopProducts = table_schema(
     "analytics.top_products",
     {
         "sales_rank": required(Check.in_range(1, 100)),
-        "product_id": required(positive),
+        "product_code": required(not_blank),
         "product_name": required(not_blank),
         "category": required(not_blank),
         "brand": required(not_blank),
@@ -44,7 +44,7 @@ TopProducts = table_schema(
         "profit_margin": margin,
         "revenue_share": share,
     },
-    key=("product_id",),
+    key=("product_code",),
     rules=(margin_is_defined(),),
 )
 
@@ -160,7 +160,7 @@ CustomerLifetimeValue = table_schema(
 ProductProfitability = table_schema(
     "analytics.product_profitability",
     {
-        "product_id": required(positive),
+        "product_code": required(not_blank),
         "product_name": required(not_blank),
         "category": required(not_blank),
         "price_range": required(Check.isin(PRICE_RANGES)),
@@ -168,7 +168,7 @@ ProductProfitability = table_schema(
         "profit_margin": margin,
         "profit_rank": required(positive),
     },
-    key=("product_id",),
+    key=("product_code",),
     rules=(profit_is_difference, margin_is_defined()),
 )
 

@@ -11,6 +11,7 @@ from ecommerce_platform.schemas.rules import (
     LAST_DAY,
     country,
     not_blank,
+    not_zero,
     optional,
     positive,
     price,
@@ -73,9 +74,19 @@ LoadedDays = table_schema(
     key=("feed", "partition_date"),
 )
 
+Identifiers = table_schema(
+    "production.identifiers",
+    {
+        "entity": required(Check.isin(["customer", "product", "transaction", "item"])),
+        "identifier": required(Check.str_length(1, 200)),
+        "key": required(Check.lt(0)),
+    },
+    key=("entity", "identifier"),
+)
+
 Customers = table_schema(
     "production.customers",
-    {"customer_id": required(positive), "email_is_valid": optional(), **IMAGE_OF_CUSTOMER},
+    {"customer_id": required(not_zero), "email_is_valid": optional(), **IMAGE_OF_CUSTOMER},
     key=("customer_id",),
     rules=(
         from_its_file,
@@ -89,7 +100,7 @@ Customers = table_schema(
 
 CustomerVersions = table_schema(
     "production.customer_versions",
-    {"customer_id": required(positive), **IMAGE_OF_CUSTOMER},
+    {"customer_id": required(not_zero), **IMAGE_OF_CUSTOMER},
     key=("customer_id", "valid_from"),
     rules=(from_its_file, from_its_update),
 )
@@ -102,14 +113,14 @@ ProductCategories = table_schema(
 
 Products = table_schema(
     "production.products",
-    {"product_id": required(positive), **IMAGE_OF_PRODUCT},
+    {"product_id": required(not_zero), **IMAGE_OF_PRODUCT},
     key=("product_id",),
     rules=(from_its_file, from_its_update),
 )
 
 ProductVersions = table_schema(
     "production.product_versions",
-    {"product_id": required(positive), **IMAGE_OF_PRODUCT},
+    {"product_id": required(not_zero), **IMAGE_OF_PRODUCT},
     key=("product_id", "valid_from"),
     rules=(from_its_file, from_its_update),
 )
@@ -123,8 +134,8 @@ PaymentMethods = table_schema(
 Transactions = table_schema(
     "production.transactions",
     {
-        "transaction_id": required(positive),
-        "customer_id": required(positive),
+        "transaction_id": required(not_zero),
+        "customer_id": required(not_zero),
         "transaction_date": required(a_day),
         "transaction_time": optional(),
         "payment_method_id": required(Check.ge(0)),
@@ -146,9 +157,9 @@ Transactions = table_schema(
 TransactionItems = table_schema(
     "production.transaction_items",
     {
-        "transaction_id": required(positive),
-        "item_id": required(positive),
-        "product_id": required(positive),
+        "transaction_id": required(not_zero),
+        "item_id": required(not_zero),
+        "product_id": required(not_zero),
         "quantity": required(positive),
         "unit_price": required(price),
         "discount_amount": required(price),
@@ -173,10 +184,10 @@ RejectedRows = table_schema(
         "source_file": required(not_blank),
         "reasons": required(),
         "original": required(),
-        "transaction_id": optional(positive),
-        "missing_customer_id": optional(positive),
-        "missing_transaction_id": optional(positive),
-        "missing_product_id": optional(positive),
+        "transaction_id": optional(not_zero),
+        "missing_customer_id": optional(not_zero),
+        "missing_transaction_id": optional(not_zero),
+        "missing_product_id": optional(not_zero),
     },
     key=("feed", "partition_date", "source_row"),
     rules=(

@@ -118,6 +118,7 @@ def distinct_key(check: Check) -> tuple[str, ...]:
 
 
 positive = Check.gt(0)
+not_zero = Check.ne(0)
 not_negative = Check.ge(0)
 not_blank = Check.str_matches(FILLED, name="not blank", error="not blank")
 price = Check.in_range(0, PRICE_LIMIT, include_max=False)

@@ -19,6 +19,7 @@ from ecommerce_platform.schemas.rules import (
     country,
     not_blank,
     not_negative,
+    not_zero,
     optional,
     positive,
     price,
@@ -130,8 +131,9 @@ DimDate = table_schema(
 DimCustomer = table_schema(
     "warehouse.dim_customer",
     {
-        "customer_key": required(not_negative),
-        "customer_id": required(not_negative),
+        "customer_key": required(),
+        "customer_id": required(),
+        "customer_code": required(not_blank),
         "city": required(not_blank),
         "state": required(state_or_unknown),
         "country": required(country),
@@ -146,8 +148,9 @@ DimCustomer = table_schema(
 DimProduct = table_schema(
     "warehouse.dim_product",
     {
-        "product_key": required(not_negative),
-        "product_id": required(not_negative),
+        "product_key": required(),
+        "product_id": required(),
+        "product_code": required(not_blank),
         "product_name": required(not_blank),
         "category": required(not_blank),
         "sub_category": required(),
@@ -180,13 +183,13 @@ DimPayment = table_schema(
 FactSales = table_schema(
     "warehouse.fact_sales",
     {
-        "transaction_id": required(positive),
-        "item_id": required(positive),
+        "transaction_id": required(not_zero),
+        "item_id": required(not_zero),
         "sale_date": required(a_day),
-        "customer_id": required(positive),
-        "customer_key": required(not_negative),
-        "product_id": required(positive),
-        "product_key": required(not_negative),
+        "customer_id": required(not_zero),
+        "customer_key": required(),
+        "product_id": required(not_zero),
+        "product_key": required(),
         "payment_key": required(not_negative),
         "quantity": required(positive),
         "unit_price": required(price),
@@ -259,8 +262,8 @@ MartProductDaily = table_schema(
     "warehouse.mart_product_daily",
     {
         "sale_date": required(a_day),
-        "product_id": required(positive),
-        "product_key": required(not_negative),
+        "product_id": required(not_zero),
+        "product_key": required(),
         "discount": required(sum_of_discounts),
         **SUMS,
     },
@@ -272,8 +275,8 @@ MartProductMonthly = table_schema(
     "warehouse.mart_product_monthly",
     {
         "month_start": required(a_day),
-        "product_id": required(positive),
-        "product_key": required(not_negative),
+        "product_id": required(not_zero),
+        "product_key": required(),
         "first_sale_date": required(a_day),
         "last_sale_date": required(a_day),
         "discount": required(sum_of_discounts),
@@ -297,7 +300,7 @@ MartProductMonthly = table_schema(
 AggProductPerformance = table_schema(
     "warehouse.agg_product_performance",
     {
-        "product_id": required(positive),
+        "product_id": required(not_zero),
         "first_sale_date": required(a_day),
         "last_sale_date": required(a_day),
         "discount": required(sum_of_discounts),
@@ -317,7 +320,7 @@ MartCustomerMonthly = table_schema(
     "warehouse.mart_customer_monthly",
     {
         "month_start": required(a_day),
-        "customer_id": required(positive),
+        "customer_id": required(not_zero),
         "first_order_date": required(a_day),
         "last_order_date": required(a_day),
         **SUMS,
@@ -340,7 +343,7 @@ MartCustomerMonthly = table_schema(
 AggCustomerMetrics = table_schema(
     "warehouse.agg_customer_metrics",
     {
-        "customer_id": required(positive),
+        "customer_id": required(not_zero),
         "first_order_date": required(a_day),
         "last_order_date": required(a_day),
         **SUMS,

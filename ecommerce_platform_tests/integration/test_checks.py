@@ -188,7 +188,7 @@ BROKEN = [
         " select '', '1', '2024-01-07', '', 'Cash', '1.00', '2024-01-07', 'transactions/2024-01-07.csv', n,"
         " 1000, now() from generate_series(1, 12) as n;"
         " insert into platform.slices values ('staging.transactions', '2024-01-07', 1000, 12)",
-        {"rule": "transaction_id: mostly positive integers", "partition_date": "2024-01-07"},
+        {"rule": "transaction_id: mostly not blank", "partition_date": "2024-01-07"},
     ),
     (
         "staging.transaction_items",

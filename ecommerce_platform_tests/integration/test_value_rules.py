@@ -28,10 +28,14 @@ TEXTS = (
     # Codes and words.
     *("U", "us", "US", "USA", "U1", "BR-SP", "Texas", "ÄÖ", "N/A", "NaN", "x'; --"),
 )
+LONG = ("x" * 200, f" {'ö' * 200} ", "x" * 201)
+"""Identifiers have a longest form."""
+
 MAKERS = {"customers": customer, "products": product, "transactions": order, "transaction_items": line}
 TWO_REASONS = {
     "not an amount of at least 0": {"not an amount", "negative"},
     "not a positive integer": {"not an integer", "not positive"},
+    "blank, or longer than 200 characters": {"blank", "longer than 200 characters"},
 }
 """The faults for which the database has two reasons."""
 
@@ -45,7 +49,11 @@ NOT_OF_TEXT = {
 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_python_and_the_database_judge_every_text_alike(platform: Platform, feed: str) -> None:
-    cases = [(column, text) for column in VALUE_RULES[feed] for text in TEXTS]
+    cases = [
+        (column, text)
+        for column, rule in VALUE_RULES[feed].items()
+        for text in (*TEXTS, *(LONG if "200 characters" in rule.fault else ()))
+    ]
     rows: list[Row] = []
     for number, (column, text) in enumerate(cases, start=1):
         ids = (number, 1) if feed == "transaction_items" else (number,)

@@ -156,14 +156,14 @@ TORN = {"customers": "1,Ada", "products": "1", "transactions": "1,1,", "transact
 FAULTS: dict[str, list[tuple[str, str]]] = {
     "customer": [
         ("customer_id", ""),
-        ("customer_id", "007"),
+        ("customer_id", "x" * 201),
         ("date_of_birth", "1990-02-30"),
         ("country", "USA"),
         ("updated_at", "soon"),
         ("malformed", TORN["customers"]),
     ],
     "product": [
-        ("product_id", "x"),
+        ("product_id", " "),
         ("product_name", " "),
         ("category", ""),
         ("cost", "-1.00"),
@@ -173,7 +173,7 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
     ],
     "order": [
         ("transaction_id", ""),
-        ("customer_id", "-1"),
+        ("customer_id", "\u00a0"),
         ("transaction_date", "none"),
         ("transaction_date", "2024-02-30"),
         ("transaction_date", "2024-12-31"),
@@ -183,8 +183,8 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
     ],
     "line": [
         ("item_id", ""),
-        ("transaction_id", "0"),
-        ("product_id", "1.5"),
+        ("transaction_id", "x" * 201),
+        ("product_id", ""),
         ("quantity", "-1"),
         ("line_total", "9.99"),
         ("unit_price", ""),
@@ -201,6 +201,12 @@ def made(draw: st.DrawFn, name: str, arguments: tuple, **fields: Any) -> Made:
     return Made(name, arguments, given, fault)
 
 
+# Identifiers are numbers and other texts; 7 and 007 are two.
+CUSTOMERS = (1, 1, 2, "Ünal, 3")
+PRODUCTS = (1, 1, "85123A")
+ORDERS = (7, "007", "#1003", 4)
+LINES = (1, 2, "x" * 200)
+
 rarely = st.integers(0, 7).map(lambda number: number == 7)
 
 
@@ -214,7 +220,7 @@ def images(draw: st.DrawFn, file_day: int, busy: bool) -> Made:
         return draw(
             made(
                 "customer",
-                (draw(st.sampled_from([1, 1, 2, 3] if busy else [1])),),
+                (draw(st.sampled_from(CUSTOMERS if busy else (1,))),),
                 on=on,
                 at=at,
                 updated_at=elsewhere,
@@ -226,7 +232,7 @@ def images(draw: st.DrawFn, file_day: int, busy: bool) -> Made:
     return draw(
         made(
             "product",
-            (draw(st.sampled_from([1, 1, 2] if busy else [1])),),
+            (draw(st.sampled_from(PRODUCTS if busy else (1,))),),
             on=on,
             at=at,
             updated_at=elsewhere,
@@ -240,27 +246,27 @@ def images(draw: st.DrawFn, file_day: int, busy: bool) -> Made:
 @st.composite
 def exports(draw: st.DrawFn, file_day: int) -> list[Made]:
     """Draw an order with its lines: new, late, corrected, without its header, or without its lines."""
-    number = draw(st.integers(1, 4))
+    number = draw(st.sampled_from(ORDERS))
     rows = []
     if not draw(rarely):
         rows.append(
             draw(
                 made(
                     "order",
-                    (number, draw(st.sampled_from([1, 1, 1, 2, 3]))),
+                    (number, draw(st.sampled_from((1, *CUSTOMERS)))),
                     on=draw(st.sampled_from([file_day, file_day, max(0, file_day - 2), 0])),
                     payment_method=draw(st.sampled_from([None, None, "PayPal"])),
                 )
             )
         )
-    for item in draw(st.lists(st.integers(1, 3), max_size=3)):
+    for item in draw(st.lists(st.sampled_from(LINES), max_size=3)):
         quantity = draw(st.integers(1, 3))
         discount = draw(st.sampled_from([None, None, None, "1.00"]))
         rows.append(
             draw(
                 made(
                     "line",
-                    (number, item, draw(st.sampled_from([1, 1, 1, 2]))),
+                    (number, item, draw(st.sampled_from((1, *PRODUCTS)))),
                     quantity=quantity,
                     discount_amount=discount,
                     line_total=None if discount is None else f"{quantity * 10 - 1}.00",

@@ -68,7 +68,7 @@ def test_other_names_are_reported_and_not_read(tmp_path: Path) -> None:
         ("transactions", order(1, transaction_date="31.01.2024"), "transaction_date", "2024-01-31"),
         ("customers", customer(country="Germany"), "country", "two letters"),
         ("customers", customer(state="BR-SP"), "state", "not BR-SP"),
-        ("transactions", {**order(1), "transaction_id": "ORD-17"}, "transaction_id", "number"),
+        ("transactions", order("x" * 201), "transaction_id", ""),
     ],
 )
 def test_an_unfit_value_is_reported_with_advice(tmp_path: Path, feed: str, row: Row, column: str, advice: str) -> None:

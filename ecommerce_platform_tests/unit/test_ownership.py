@@ -19,7 +19,11 @@ from ecommerce_platform.tables.lineage import scope_path, tables_read, transform
 LAYERS = ("staging", "production", "warehouse", "analytics", "monitoring")
 NAME = re.compile(rf"\b(?:from|join)\s+(?:({'|'.join(LAYERS)})\.(\w+)|({'|'.join(LAYERS)})_(\w+)_changes)\b")
 WRITES = re.compile(r"\b(insert|update|delete|truncate|merge|create|alter|drop|copy)\b")
-VIEWS = {"staged_rows", *(f"parsed_{feed}" for feed in ("customers", "products", "transactions", "transaction_items"))}
+VIEWS = {
+    "staged_rows",
+    "staged_identifiers",
+    *(f"parsed_{feed}" for feed in ("customers", "products", "transactions", "transaction_items")),
+}
 
 
 def text_of(table: str) -> str:

@@ -86,7 +86,7 @@ from (
 where segment <> segment_before;
 
 insert into warehouse.dim_customer (
-    customer_key, customer_id, city, state, country, age_group, segment, valid_from, valid_to, is_current
+    customer_key, customer_id, customer_code, city, state, country, age_group, segment, valid_from, valid_to, is_current
 )
 with images as (
     select
@@ -216,6 +216,7 @@ changed as (
 select
     warehouse.version_key(customer_id, day),
     customer_id,
+    customer_id::text,
     city,
     state,
     country,
@@ -232,6 +233,7 @@ select
     0,
     'Unknown',
     'Unknown',
+    'Unknown',
     'ZZ',
     'Unknown',
     'New',
@@ -240,8 +242,8 @@ select
     true;
 
 insert into warehouse.dim_product (
-    product_key, product_id, product_name, category, sub_category, brand, price, cost, price_range, valid_from, valid_to,
-    is_current
+    product_key, product_id, product_code, product_name, category, sub_category, brand, price, cost, price_range, valid_from,
+    valid_to, is_current
 )
 with images as (
     select
@@ -278,6 +280,7 @@ changed as (
 select
     warehouse.version_key(product_id, day),
     product_id,
+    product_id::text,
     product_name,
     category,
     sub_category,
@@ -294,6 +297,7 @@ union all
 select
     0,
     0,
+    'Unknown',
     'Unknown',
     'Unknown',
     '',

@@ -11,19 +11,46 @@ return nullif(
     ''
 );
 
-create or replace function platform.parse_id(value text) returns bigint
+create or replace function platform.parse_number(value text) returns bigint
 language sql immutable parallel safe
 return case when platform.clean(value) ~ '^[1-9][0-9]{0,17}$' then platform.clean(value)::bigint end;
+
+-- Identifiers are text. A number is its own key; every other text has a negative key, made from its hash. 16 keys belong to a
+-- hash, its bucket, so that texts with the same hash still have keys of their own: see production.identifiers. The bucket of
+-- an identifier, which the functions below give, is the first of them. A test puts another hash in the place of this one.
+create or replace function platform.text_hash(value text) returns bigint
+language sql immutable parallel safe
+return ('x' || substr(md5(value), 1, 14))::bit(56)::bigint;
+
+create or replace function platform.parse_id(value text) returns bigint
+language sql immutable parallel safe
+return case
+    when platform.clean(value) ~ '^[1-9][0-9]{0,17}$' then platform.clean(value)::bigint
+    when length(platform.clean(value)) <= 200 then -16 - platform.text_hash(platform.clean(value)) * 16
+end;
 
 -- Customers and products: short enough for warehouse.version_key.
 create or replace function platform.parse_short_id(value text) returns bigint
 language sql immutable parallel safe
-return case when platform.clean(value) ~ '^[1-9][0-9]{0,13}$' then platform.clean(value)::bigint end;
+return case
+    when platform.clean(value) ~ '^[1-9][0-9]{0,13}$' then platform.clean(value)::bigint
+    when length(platform.clean(value)) <= 200 then -16 - (platform.text_hash(platform.clean(value)) >> 14) * 16
+end;
 
 -- The same for a row that is known to be plain, where the cast cannot fail and no pattern is needed.
 create or replace function platform.plain_id(is_plain boolean, value text) returns bigint
 language sql immutable parallel safe
 return case when is_plain then value::bigint else platform.parse_id(value) end;
+
+create or replace function platform.bucket(key bigint) returns bigint
+language sql immutable parallel safe
+return case when key < 0 then key & -16 else key end;
+
+-- a = b, which the planner takes for true of half of the rows. Beside a comparison of buckets it hardly ever says no, but the
+-- planner would multiply the two, and expect next to no rows.
+create or replace function platform.is_same_key(a bigint, b bigint) returns boolean
+language sql immutable parallel safe
+return coalesce(a = b, false);
 
 create or replace function platform.parse_integer(value text) returns integer
 language sql immutable parallel safe
@@ -86,10 +113,15 @@ language sql immutable parallel safe
 return ('x' || substr(md5(value), 1, 13))::bit(52)::bigint;
 
 comment on function platform.clean(text) is 'The text without blanks around it, including those of Unicode; null if nothing is left.';
-comment on function platform.parse_id(text) is 'A positive integer of at most 18 digits without leading zeros.';
+comment on function platform.parse_number(text) is 'A positive integer of at most 18 digits without leading zeros.';
+comment on function platform.text_hash(text) is 'A number of 56 bits that is the same for the same text on every server.';
+comment on function platform.parse_id(text) is
+'The bucket of an identifier: a positive integer of at most 18 digits itself; the first of 16 negative keys for any other text of at most 200 characters.';
 comment on function platform.parse_short_id(text) is
-'A positive integer of at most 14 digits without leading zeros.';
+'The bucket of a customer or a product: a positive integer of at most 14 digits itself; else the first of 16 keys above -2^47.';
 comment on function platform.plain_id(boolean, text) is 'platform.parse_id, without its pattern for a plain row.';
+comment on function platform.bucket(bigint) is 'The bucket of a key: the first of the 16 keys of a hash; a number itself.';
+comment on function platform.is_same_key(bigint, bigint) is 'Whether two keys are the same; false for null.';
 comment on function platform.parse_integer(text) is 'An integer of at most 9 digits.';
 comment on function platform.parse_money(text) is 'An amount with at most 10 digits and 2 decimals.';
 comment on function platform.is_date(text) is 'Whether the text is a day of the calendar of 1900 to 2099, as YYYY-MM-DD.';

@@ -2,6 +2,8 @@
 -- production.parsed_FEED. reasons is empty for a good row; parents are judged later. is_good says the same through coalesce,
 -- because the planner takes a text that equals '' for rare, and good rows are the rule. production.typed_FEED holds the rows
 -- that production takes: those of the loads that passed their checks.
+-- An identifier has three columns: its key, its bucket, and its text. An index of staging finds the bucket, which is the key of
+-- all but the few texts that found it taken: join by the bucket, and by platform.is_same_key of the keys.
 create or replace view production.staged_rows as
 select
     'customers' as feed,
@@ -31,6 +33,71 @@ select
     source_row
 from staging.transaction_items;
 
+-- The conditions are those of the indexes of staging, so that a shop whose identifiers are numbers pays next to nothing.
+create or replace view production.staged_identifiers as
+select
+    'customer' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.customer_id) as identifier,
+    platform.parse_short_id(s.customer_id) as bucket
+from staging.customers as s
+where platform.parse_short_id(s.customer_id) < 0
+union all
+select
+    'product' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.product_id) as identifier,
+    platform.parse_short_id(s.product_id) as bucket
+from staging.products as s
+where platform.parse_short_id(s.product_id) < 0
+union all
+select
+    'customer' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.customer_id) as identifier,
+    case when s.is_plain then s.customer_id::bigint else platform.parse_short_id(s.customer_id) end as bucket
+from staging.transactions as s
+where case when s.is_plain then s.customer_id::bigint else platform.parse_short_id(s.customer_id) end < 0
+union all
+select
+    'product' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.product_id) as identifier,
+    case when s.is_plain then s.product_id::bigint else platform.parse_short_id(s.product_id) end as bucket
+from staging.transaction_items as s
+where case when s.is_plain then s.product_id::bigint else platform.parse_short_id(s.product_id) end < 0
+union all
+select
+    'transaction' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.transaction_id) as identifier,
+    platform.plain_id(s.is_plain, s.transaction_id) as bucket
+from staging.transactions as s
+where platform.plain_id(s.is_plain, s.transaction_id) < 0
+union all
+select
+    'transaction' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.transaction_id) as identifier,
+    platform.plain_id(s.is_plain, s.transaction_id) as bucket
+from staging.transaction_items as s
+where platform.plain_id(s.is_plain, s.transaction_id) < 0
+union all
+select
+    'item' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.item_id) as identifier,
+    platform.parse_id(s.item_id) as bucket
+from staging.transaction_items as s
+where s.is_plain is not true and platform.parse_id(s.item_id) < 0;
+
 create or replace view production.parsed_customers as
 select
     *,
@@ -41,7 +108,19 @@ from (
         s.partition_date,
         s.source_row,
         s.source_file,
-        platform.parse_short_id(s.customer_id) as customer_id,
+        coalesce(
+            (
+                select known.key
+                from production.identifiers as known
+                where
+                    known.entity = 'customer'
+                    and known.identifier = platform.clean(s.customer_id)
+                    and known.key & 15 <> 0
+            ),
+            platform.parse_short_id(s.customer_id)
+        ) as customer_id,
+        platform.parse_short_id(s.customer_id) as customer_bucket,
+        platform.clean(s.customer_id) as customer_code,
         platform.clean(s.first_name) as first_name,
         platform.clean(s.last_name) as last_name,
         platform.clean(s.email) as email,
@@ -59,7 +138,10 @@ from (
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
                 '; ',
-                case when platform.parse_short_id(s.customer_id) is null then 'customer_id: not a positive integer of at most 14 digits' end,
+                case
+                    when platform.clean(s.customer_id) is null then 'customer_id: blank'
+                    when platform.parse_short_id(s.customer_id) is null then 'customer_id: longer than 200 characters'
+                end,
                 case
                     when platform.clean(s.date_of_birth) is not null and platform.parse_date(s.date_of_birth) is null
                         then 'date_of_birth: not a date (YYYY-MM-DD)'
@@ -95,7 +177,19 @@ from (
         s.partition_date,
         s.source_row,
         s.source_file,
-        platform.parse_short_id(s.product_id) as product_id,
+        coalesce(
+            (
+                select known.key
+                from production.identifiers as known
+                where
+                    known.entity = 'product'
+                    and known.identifier = platform.clean(s.product_id)
+                    and known.key & 15 <> 0
+            ),
+            platform.parse_short_id(s.product_id)
+        ) as product_id,
+        platform.parse_short_id(s.product_id) as product_bucket,
+        platform.clean(s.product_id) as product_code,
         platform.clean(s.product_name) as product_name,
         platform.clean(s.category) as category,
         coalesce(platform.clean(s.sub_category), '') as sub_category,
@@ -107,14 +201,17 @@ from (
         platform.parse_money(s.price) as price,
         platform.parse_money(s.cost) as cost,
         platform.parse_integer(s.stock_quantity) as stock_quantity,
-        platform.parse_id(s.supplier_id) as supplier_id,
+        platform.parse_number(s.supplier_id) as supplier_id,
         platform.parse_timestamp(s.updated_at) as updated_at,
         least((platform.parse_timestamp(s.updated_at) at time zone 'UTC')::date, s.partition_date) as valid_from,
         case
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
                 '; ',
-                case when platform.parse_short_id(s.product_id) is null then 'product_id: not a positive integer of at most 14 digits' end,
+                case
+                    when platform.clean(s.product_id) is null then 'product_id: blank'
+                    when platform.parse_short_id(s.product_id) is null then 'product_id: longer than 200 characters'
+                end,
                 case when platform.clean(s.product_name) is null then 'product_name: blank' end,
                 case
                     when platform.clean(s.category) is null then 'category: blank'
@@ -134,7 +231,7 @@ from (
                         then 'stock_quantity: not an integer'
                 end,
                 case
-                    when platform.clean(s.supplier_id) is not null and platform.parse_id(s.supplier_id) is null
+                    when platform.clean(s.supplier_id) is not null and platform.parse_number(s.supplier_id) is null
                         then 'supplier_id: not a positive integer of at most 18 digits'
                 end,
                 case
@@ -162,8 +259,38 @@ from (
         s.partition_date,
         s.source_row,
         s.source_file,
-        platform.plain_id(s.is_plain, s.transaction_id) as transaction_id,
-        case when s.is_plain then s.customer_id::bigint else platform.parse_short_id(s.customer_id) end as customer_id,
+        case
+            when s.is_plain then s.transaction_id::bigint
+            else coalesce(
+                (
+                    select known.key
+                    from production.identifiers as known
+                    where
+                        known.entity = 'transaction'
+                        and known.identifier = platform.clean(s.transaction_id)
+                        and known.key & 15 <> 0
+                ),
+                platform.parse_id(s.transaction_id)
+            )
+        end as transaction_id,
+        platform.plain_id(s.is_plain, s.transaction_id) as transaction_bucket,
+        platform.clean(s.transaction_id) as transaction_code,
+        case
+            when s.is_plain then s.customer_id::bigint
+            else coalesce(
+                (
+                    select known.key
+                    from production.identifiers as known
+                    where
+                        known.entity = 'customer'
+                        and known.identifier = platform.clean(s.customer_id)
+                        and known.key & 15 <> 0
+                ),
+                platform.parse_short_id(s.customer_id)
+            )
+        end as customer_id,
+        case when s.is_plain then s.customer_id::bigint else platform.parse_short_id(s.customer_id) end as customer_bucket,
+        platform.clean(s.customer_id) as customer_code,
         case when s.is_plain then s.transaction_date::date else platform.parse_date(s.transaction_date) end
             as transaction_date,
         case when s.is_plain then s.transaction_time::time else platform.parse_time(s.transaction_time) end
@@ -185,10 +312,13 @@ from (
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
                 '; ',
-                case when platform.parse_id(s.transaction_id) is null then 'transaction_id: not a positive integer of at most 18 digits' end,
                 case
-                    when platform.parse_short_id(s.customer_id) is null
-                        then 'customer_id: not a positive integer of at most 14 digits'
+                    when platform.clean(s.transaction_id) is null then 'transaction_id: blank'
+                    when platform.parse_id(s.transaction_id) is null then 'transaction_id: longer than 200 characters'
+                end,
+                case
+                    when platform.clean(s.customer_id) is null then 'customer_id: blank'
+                    when platform.parse_short_id(s.customer_id) is null then 'customer_id: longer than 200 characters'
                 end,
                 case
                     when platform.parse_date(s.transaction_date) is null then 'transaction_date: not a date (YYYY-MM-DD)'
@@ -229,9 +359,52 @@ from (
         s.partition_date,
         s.source_row,
         s.source_file,
-        case when s.is_plain then s.item_id::bigint else platform.parse_id(s.item_id) end as item_id,
-        platform.plain_id(s.is_plain, s.transaction_id) as transaction_id,
-        case when s.is_plain then s.product_id::bigint else platform.parse_short_id(s.product_id) end as product_id,
+        case
+            when s.is_plain then s.item_id::bigint
+            else coalesce(
+                (
+                    select known.key
+                    from production.identifiers as known
+                    where
+                        known.entity = 'item'
+                        and known.identifier = platform.clean(s.item_id)
+                        and known.key & 15 <> 0
+                ),
+                platform.parse_id(s.item_id)
+            )
+        end as item_id,
+        case
+            when s.is_plain then s.transaction_id::bigint
+            else coalesce(
+                (
+                    select known.key
+                    from production.identifiers as known
+                    where
+                        known.entity = 'transaction'
+                        and known.identifier = platform.clean(s.transaction_id)
+                        and known.key & 15 <> 0
+                ),
+                platform.parse_id(s.transaction_id)
+            )
+        end as transaction_id,
+        platform.plain_id(s.is_plain, s.transaction_id) as transaction_bucket,
+        platform.clean(s.transaction_id) as transaction_code,
+        case
+            when s.is_plain then s.product_id::bigint
+            else coalesce(
+                (
+                    select known.key
+                    from production.identifiers as known
+                    where
+                        known.entity = 'product'
+                        and known.identifier = platform.clean(s.product_id)
+                        and known.key & 15 <> 0
+                ),
+                platform.parse_short_id(s.product_id)
+            )
+        end as product_id,
+        case when s.is_plain then s.product_id::bigint else platform.parse_short_id(s.product_id) end as product_bucket,
+        platform.clean(s.product_id) as product_code,
         case when s.is_plain then s.quantity::integer else platform.parse_integer(s.quantity) end as quantity,
         case when s.is_plain then s.unit_price::numeric(12, 2) else platform.parse_money(s.unit_price) end as unit_price,
         case when s.is_plain then s.discount_amount::numeric(12, 2) else coalesce(platform.parse_money(s.discount_amount), 0) end
@@ -245,11 +418,17 @@ from (
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
                 '; ',
-                case when platform.parse_id(s.item_id) is null then 'item_id: not a positive integer of at most 18 digits' end,
-                case when platform.parse_id(s.transaction_id) is null then 'transaction_id: not a positive integer of at most 18 digits' end,
                 case
-                    when platform.parse_short_id(s.product_id) is null
-                        then 'product_id: not a positive integer of at most 14 digits'
+                    when platform.clean(s.item_id) is null then 'item_id: blank'
+                    when platform.parse_id(s.item_id) is null then 'item_id: longer than 200 characters'
+                end,
+                case
+                    when platform.clean(s.transaction_id) is null then 'transaction_id: blank'
+                    when platform.parse_id(s.transaction_id) is null then 'transaction_id: longer than 200 characters'
+                end,
+                case
+                    when platform.clean(s.product_id) is null then 'product_id: blank'
+                    when platform.parse_short_id(s.product_id) is null then 'product_id: longer than 200 characters'
                 end,
                 case
                     when platform.parse_integer(s.quantity) is null then 'quantity: not an integer'
@@ -285,6 +464,7 @@ inner join production.loaded_days as loaded
     on parsed.load_id = loaded.load_id and loaded.feed = 'transaction_items';
 
 comment on view production.staged_rows is 'Which rows each load of staging has.';
+comment on view production.staged_identifiers is 'The identifiers of staging that are not positive integers, with their buckets.';
 comment on view production.parsed_customers is 'Customers of staging, typed, with the faults of each row.';
 comment on view production.parsed_products is 'Products of staging, typed, with the faults of each row.';
 comment on view production.parsed_transactions is 'Orders of staging, typed, with the faults of each row.';

@@ -61,7 +61,8 @@ select
     versions.country || '-' || versions.state as state_code,
     coalesce(us_states.state_name, versions.country || '-' || versions.state) as state_name,
     coalesce(us_states.region, versions.country) as region,
-    latest.segment as current_segment
+    latest.segment as current_segment,
+    versions.customer_code
 from warehouse.dim_customer as versions
 inner join warehouse.dim_customer as latest on versions.customer_id = latest.customer_id and latest.is_current
 left join us_states on versions.country = 'US' and versions.state = us_states.state;
@@ -69,7 +70,8 @@ left join us_states on versions.country = 'US' and versions.state = us_states.st
 comment on view warehouse.customer_profile is
 'One row per version of a customer, for the dashboards: its state and region, and the current segment of the customer.';
 comment on column warehouse.customer_profile.customer_key is 'Surrogate key of the version, as in dim_customer.';
-comment on column warehouse.customer_profile.customer_id is 'Customer ID.';
+comment on column warehouse.customer_profile.customer_id is 'Key of the customer, as in dim_customer.';
+comment on column warehouse.customer_profile.customer_code is 'Customer ID, as the shop writes it.';
 comment on column warehouse.customer_profile.state_code is 'State of the version as COUNTRY-STATE (ISO 3166-2).';
 comment on column warehouse.customer_profile.state_name is 'Name of the state in the USA; its code elsewhere.';
 comment on column warehouse.customer_profile.region is 'Census region in the USA; the country elsewhere.';

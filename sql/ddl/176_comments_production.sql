@@ -11,9 +11,16 @@ comment on column production.loaded_days.rows_in_file is
 comment on column production.loaded_days.load_id is
 'Load that passed. Production reads its rows until another load of the day passes.';
 
+comment on table production.identifiers is
+'One row per identifier that is not a positive integer, in any row of a slice that passed. Integers are their own keys.';
+comment on column production.identifiers.entity is 'What it identifies: a customer, product, transaction (order) or item (order line).';
+comment on column production.identifiers.identifier is 'Identifier as the shop writes it, trimmed.';
+comment on column production.identifiers.key is
+'Its key: negative, and derived from the text. Of texts with the same hash, the later ones get the next free keys.';
+
 comment on table production.customers is
 'One row per customer, as last exported. Holds personal data, which does not leave this schema.';
-comment on column production.customers.customer_id is 'Customer ID assigned by the shop.';
+comment on column production.customers.customer_id is 'Customer ID: a number of the shop, or the key of its text in production.identifiers.';
 comment on column production.customers.email is 'Email address as exported, trimmed; see email_is_valid.';
 comment on column production.customers.phone is 'Phone number as exported, trimmed.';
 comment on column production.customers.street_address is 'Street and house number.';
@@ -50,7 +57,7 @@ comment on column production.product_categories.category is 'Category name.';
 comment on column production.product_categories.sub_category is 'Sub-category name; empty if the shop gives none.';
 
 comment on table production.products is 'One row per product, as last exported.';
-comment on column production.products.product_id is 'Product ID assigned by the shop.';
+comment on column production.products.product_id is 'Product ID: a number of the shop, or the key of its text in production.identifiers.';
 comment on column production.products.product_name is 'Product name.';
 comment on column production.products.category_id is 'Category and sub-category of the product.';
 comment on column production.products.brand is 'Brand name.';
@@ -84,7 +91,7 @@ comment on column production.payment_methods.payment_method_id is
 comment on column production.payment_methods.payment_method is 'Payment method as named by the shop.';
 
 comment on table production.transactions is 'One row per order, as last exported.';
-comment on column production.transactions.transaction_id is 'Order ID assigned by the shop.';
+comment on column production.transactions.transaction_id is 'Order ID: a number of the shop, or the key of its text in production.identifiers.';
 comment on column production.transactions.customer_id is 'Customer who placed the order.';
 comment on column production.transactions.transaction_date is 'Date of the order (UTC).';
 comment on column production.transactions.transaction_time is 'Time of the order (UTC).';
@@ -100,7 +107,8 @@ comment on column production.transactions.source_row is 'Row number of that expo
 
 comment on table production.transaction_items is 'One row per order line, from the latest export of its order.';
 comment on column production.transaction_items.transaction_id is 'Order ID.';
-comment on column production.transaction_items.item_id is 'Order line ID assigned by the shop.';
+comment on column production.transaction_items.item_id is
+'Order line ID: a number of the shop, or the key of its text in production.identifiers.';
 comment on column production.transaction_items.product_id is 'Product that was bought.';
 comment on column production.transaction_items.quantity is 'Units bought.';
 comment on column production.transaction_items.unit_price is 'Price per unit before the discount.';

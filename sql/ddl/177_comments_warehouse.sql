@@ -16,7 +16,8 @@ comment on column warehouse.dim_date.is_weekend is 'True for Saturday and Sunday
 comment on table warehouse.dim_customer is
 'One row per version of a customer (SCD2), without personal data. The first version also covers all earlier days; key 0 is the unknown customer.';
 comment on column warehouse.dim_customer.customer_key is 'Surrogate key of the version; see warehouse.version_key.';
-comment on column warehouse.dim_customer.customer_id is 'Customer ID assigned by the shop.';
+comment on column warehouse.dim_customer.customer_id is 'Key of the customer: its number, or negative for any other text; see customer_code.';
+comment on column warehouse.dim_customer.customer_code is 'Customer ID, as the shop writes it; Unknown for key 0.';
 comment on column warehouse.dim_customer.city is 'City; Unknown if the shop gives none.';
 comment on column warehouse.dim_customer.state is
 'ISO 3166-2 subdivision code without its country prefix; Unknown if there is none.';
@@ -31,7 +32,8 @@ comment on column warehouse.dim_customer.is_current is 'True for the latest vers
 comment on table warehouse.dim_product is
 'One row per version of a product (SCD2). The first version also covers all earlier days; key 0 is the unknown product.';
 comment on column warehouse.dim_product.product_key is 'Surrogate key of the version; see warehouse.version_key.';
-comment on column warehouse.dim_product.product_id is 'Product ID assigned by the shop.';
+comment on column warehouse.dim_product.product_id is 'Key of the product: its number, or negative for any other text; see product_code.';
+comment on column warehouse.dim_product.product_code is 'Product ID, as the shop writes it; Unknown for key 0.';
 comment on column warehouse.dim_product.product_name is 'Product name.';
 comment on column warehouse.dim_product.category is 'Category name.';
 comment on column warehouse.dim_product.sub_category is 'Sub-category name; empty if the shop gives none.';
@@ -47,8 +49,8 @@ comment on column warehouse.dim_payment.payment_method is 'Payment method as nam
 
 comment on table warehouse.fact_sales is
 'One row per order line, at the customer and product versions valid on the sale date.';
-comment on column warehouse.fact_sales.transaction_id is 'Order ID.';
-comment on column warehouse.fact_sales.item_id is 'Order line ID.';
+comment on column warehouse.fact_sales.transaction_id is 'Key of the order: its number, or negative for any other text.';
+comment on column warehouse.fact_sales.item_id is 'Key of the order line: its number, or negative for any other text.';
 comment on column warehouse.fact_sales.sale_date is 'Date of the sale (UTC).';
 comment on column warehouse.fact_sales.customer_key is
 'Version of the customer valid on the sale date; 0 while none is known.';

@@ -5,7 +5,6 @@ comment on schema monitoring is 'Reports on data quality, the pipeline and the d
 
 comment on table analytics.top_products is 'One row per product: the 100 products with the highest revenue.';
 comment on column analytics.top_products.sales_rank is 'Rank by revenue; 1 is the highest.';
-comment on column analytics.top_products.product_id is 'Product ID.';
 comment on column analytics.top_products.product_name is 'Current product name.';
 comment on column analytics.top_products.orders is 'Number of distinct orders.';
 comment on column analytics.top_products.units is 'Units sold.';
@@ -70,7 +69,6 @@ comment on column analytics.customer_lifetime_value.customer_lifespan is
 
 comment on table analytics.product_profitability is
 'One row per product with sales, ranked by profit. Cost is the cost on each sale date.';
-comment on column analytics.product_profitability.product_id is 'Product ID.';
 comment on column analytics.product_profitability.product_name is 'Current product name.';
 comment on column analytics.product_profitability.units is 'Units sold.';
 comment on column analytics.product_profitability.profit is 'Total revenue minus total cost.';

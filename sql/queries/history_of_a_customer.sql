@@ -1,6 +1,6 @@
 -- All versions of a customer, their validity, and the orders and revenue of each.
 select
-    customers.customer_id,
+    customers.customer_code,
     customers.valid_from,
     nullif(customers.valid_to, 'infinity') as valid_to,
     customers.city,
@@ -11,6 +11,6 @@ select
     coalesce(sum(sales.revenue), 0) as revenue
 from warehouse.dim_customer as customers
 left join warehouse.fact_sales as sales on customers.customer_key = sales.customer_key
-where customers.customer_id = 1 -- set the customer ID here
+where customers.customer_code = '1' -- set the customer ID here
 group by customers.customer_key
 order by customers.valid_from;

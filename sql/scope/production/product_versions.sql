@@ -1,5 +1,5 @@
--- The products with an image in an added or removed load or in a category that was added or removed, and the products that
--- were themselves added or removed.
+-- The products with an image in an added or removed load or in a category that was added or removed, the products that were
+-- themselves added or removed, and those whose identifier came or went.
 select images.product_id
 from production_loaded_days_changes as loads
 inner join production.parsed_products as images
@@ -14,3 +14,7 @@ union
 select product_id
 from production_products_changes
 where operation in ('I', 'D')
+union
+select key as product_id
+from production_identifiers_changes
+where entity = 'product'

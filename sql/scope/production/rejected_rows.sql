@@ -11,7 +11,10 @@ select
     orders.partition_date,
     orders.source_row
 from production_customers_changes as customers
-inner join production.parsed_transactions as orders on customers.customer_id = orders.customer_id
+inner join production.parsed_transactions as orders
+    on
+        platform.bucket(customers.customer_id) = orders.customer_bucket
+        and platform.is_same_key(customers.customer_id, orders.customer_id)
 where customers.operation in ('I', 'D')
 union
 select
@@ -19,7 +22,10 @@ select
     lines.partition_date,
     lines.source_row
 from production_transactions_changes as orders
-inner join production.parsed_transaction_items as lines on orders.transaction_id = lines.transaction_id
+inner join production.parsed_transaction_items as lines
+    on
+        platform.bucket(orders.transaction_id) = lines.transaction_bucket
+        and platform.is_same_key(orders.transaction_id, lines.transaction_id)
 where orders.operation in ('I', 'D')
 union
 select
@@ -27,5 +33,8 @@ select
     lines.partition_date,
     lines.source_row
 from production_products_changes as products
-inner join production.parsed_transaction_items as lines on products.product_id = lines.product_id
+inner join production.parsed_transaction_items as lines
+    on
+        platform.bucket(products.product_id) = lines.product_bucket
+        and platform.is_same_key(products.product_id, lines.product_id)
 where products.operation in ('I', 'D')

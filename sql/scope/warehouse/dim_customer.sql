@@ -1,4 +1,4 @@
--- The customers with an inserted, updated, or deleted image or purchase. A new purchase by a VIP whose age group is unchanged
+-- The customers with an inserted, updated, or deleted image, identifier, or purchase. A new purchase by a VIP whose age group is unchanged
 -- on that day creates no version, so these customers are left out. Otherwise a day would read the whole purchase history of
 -- its customers, most of whom are VIPs.
 with purchases as (
@@ -18,6 +18,10 @@ with purchases as (
 
 select customer_id
 from production_customer_versions_changes
+union
+select key as customer_id
+from production_identifiers_changes
+where entity = 'customer'
 union
 select purchases.customer_id
 from purchases

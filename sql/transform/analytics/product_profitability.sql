@@ -1,6 +1,6 @@
 -- analytics.product_profitability: profit per product, at the cost on each sale date.
 select
-    sales.product_id,
+    products.product_code,
     products.product_name,
     products.category,
     products.price_range,

@@ -1,7 +1,7 @@
 -- analytics.top_products: the 100 products with the highest revenue.
 select
     row_number() over by_revenue::integer as sales_rank,
-    sales.product_id,
+    products.product_code,
     products.product_name,
     products.category,
     products.brand,

@@ -17,7 +17,8 @@ select distinct on (typed.customer_id)
     typed.partition_date,
     typed.source_row
 from production.typed_customers as typed
-left join scope on typed.customer_id = scope.customer_id
+left join scope
+    on typed.customer_bucket = platform.bucket(scope.customer_id) and platform.is_same_key(typed.customer_id, scope.customer_id)
 where
     typed.is_good
     and (%(is_full_refresh)s or scope.customer_id is not null)

@@ -15,7 +15,8 @@ select distinct on (typed.product_id, typed.valid_from)
 from production.typed_products as typed
 inner join production.products as products on typed.product_id = products.product_id
 inner join production.product_categories as categories on typed.category_id = categories.category_id
-left join scope on typed.product_id = scope.product_id
+left join scope
+    on typed.product_bucket = platform.bucket(scope.product_id) and platform.is_same_key(typed.product_id, scope.product_id)
 where
     typed.is_good
     and (%(is_full_refresh)s or scope.product_id is not null)

@@ -12,7 +12,8 @@ with lines as (
                     from production.typed_transactions as headers
                     inner join production.customers as customers on headers.customer_id = customers.customer_id
                     where
-                        headers.transaction_id = typed.transaction_id
+                        headers.transaction_bucket = typed.transaction_bucket
+                        and platform.is_same_key(headers.transaction_id, typed.transaction_id)
                         and headers.partition_date = typed.partition_date
                 ),
                 false
@@ -21,7 +22,10 @@ with lines as (
     from production.typed_transaction_items as typed
     inner join production.transactions as orders on typed.transaction_id = orders.transaction_id
     inner join production.products as products on typed.product_id = products.product_id
-    left join scope on typed.transaction_id = scope.transaction_id
+    left join scope
+        on
+            typed.transaction_bucket = platform.bucket(scope.transaction_id)
+            and platform.is_same_key(typed.transaction_id, scope.transaction_id)
     where
         typed.is_good
         and (%(is_full_refresh)s or scope.transaction_id is not null)

@@ -14,7 +14,10 @@ select distinct on (typed.transaction_id)
 from production.typed_transactions as typed
 inner join production.customers as customers on typed.customer_id = customers.customer_id
 inner join production.payment_methods as methods on typed.payment_method_id = methods.payment_method_id
-left join scope on typed.transaction_id = scope.transaction_id
+left join scope
+    on
+        typed.transaction_bucket = platform.bucket(scope.transaction_id)
+        and platform.is_same_key(typed.transaction_id, scope.transaction_id)
 where
     typed.is_good
     and (%(is_full_refresh)s or scope.transaction_id is not null)

@@ -205,22 +205,25 @@ changes_only as (
 )
 
 select
-    warehouse.version_key(customer_id, day) as customer_key,
-    customer_id,
-    city,
-    state,
-    country,
-    age_group,
-    segment,
-    day as valid_from,
-    coalesce(lead(day) over later, 'infinity') as valid_to,
-    lead(day) over later is null as is_current
+    warehouse.version_key(changes_only.customer_id, changes_only.day) as customer_key,
+    changes_only.customer_id,
+    coalesce(named.identifier, changes_only.customer_id::text) as customer_code,
+    changes_only.city,
+    changes_only.state,
+    changes_only.country,
+    changes_only.age_group,
+    changes_only.segment,
+    changes_only.day as valid_from,
+    coalesce(lead(changes_only.day) over later, 'infinity') as valid_to,
+    lead(changes_only.day) over later is null as is_current
 from changes_only
-window later as (partition by customer_id order by day)
+left join production.identifiers as named on named.entity = 'customer' and changes_only.customer_id = named.key
+window later as (partition by changes_only.customer_id order by changes_only.day)
 union all
 select
     0 as customer_key,
     0 as customer_id,
+    'Unknown' as customer_code,
     'Unknown' as city,
     'Unknown' as state,
     'ZZ' as country,

@@ -36,24 +36,27 @@ changes_only as (
 )
 
 select
-    warehouse.version_key(product_id, day) as product_key,
-    product_id,
-    product_name,
-    category,
-    sub_category,
-    brand,
-    price,
-    cost,
-    warehouse.price_range(price) as price_range,
-    day as valid_from,
-    coalesce(lead(day) over later, 'infinity') as valid_to,
-    lead(day) over later is null as is_current
+    warehouse.version_key(changes_only.product_id, changes_only.day) as product_key,
+    changes_only.product_id,
+    coalesce(named.identifier, changes_only.product_id::text) as product_code,
+    changes_only.product_name,
+    changes_only.category,
+    changes_only.sub_category,
+    changes_only.brand,
+    changes_only.price,
+    changes_only.cost,
+    warehouse.price_range(changes_only.price) as price_range,
+    changes_only.day as valid_from,
+    coalesce(lead(changes_only.day) over later, 'infinity') as valid_to,
+    lead(changes_only.day) over later is null as is_current
 from changes_only
-window later as (partition by product_id order by day)
+left join production.identifiers as named on named.entity = 'product' and changes_only.product_id = named.key
+window later as (partition by changes_only.product_id order by changes_only.day)
 union all
 select
     0 as product_key,
     0 as product_id,
+    'Unknown' as product_code,
     'Unknown' as product_name,
     'Unknown' as category,
     '' as sub_category,

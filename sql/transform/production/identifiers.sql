@@ -1,0 +1,130 @@
+-- production.identifiers: the key of each identifier that is not a positive integer. A known text keeps its key. A new one gets the
+-- first key of its bucket that is free, which is the same in any order of loads, unless two texts share a bucket.
+with used as (
+    select distinct
+        entity,
+        identifier,
+        bucket
+    from (
+        select
+            'customer' as entity,
+            images.customer_code as identifier,
+            images.customer_bucket as bucket
+        from production.typed_customers as images
+        left join scope
+            on
+                scope.entity = 'customer'
+                and images.customer_bucket = platform.parse_short_id(scope.identifier)
+                and images.customer_code = scope.identifier
+        where images.customer_bucket < 0 and (%(is_full_refresh)s or scope.identifier is not null)
+        union all
+        select
+            'customer' as entity,
+            orders.customer_code as identifier,
+            orders.customer_bucket as bucket
+        from production.typed_transactions as orders
+        left join scope
+            on
+                scope.entity = 'customer'
+                and orders.customer_bucket = platform.parse_short_id(scope.identifier)
+                and orders.customer_code = scope.identifier
+        where orders.customer_bucket < 0 and (%(is_full_refresh)s or scope.identifier is not null)
+        union all
+        select
+            'product' as entity,
+            images.product_code as identifier,
+            images.product_bucket as bucket
+        from production.typed_products as images
+        left join scope
+            on
+                scope.entity = 'product'
+                and images.product_bucket = platform.parse_short_id(scope.identifier)
+                and images.product_code = scope.identifier
+        where images.product_bucket < 0 and (%(is_full_refresh)s or scope.identifier is not null)
+        union all
+        select
+            'product' as entity,
+            lines.product_code as identifier,
+            lines.product_bucket as bucket
+        from production.typed_transaction_items as lines
+        left join scope
+            on
+                scope.entity = 'product'
+                and lines.product_bucket = platform.parse_short_id(scope.identifier)
+                and lines.product_code = scope.identifier
+        where lines.product_bucket < 0 and (%(is_full_refresh)s or scope.identifier is not null)
+        union all
+        select
+            'transaction' as entity,
+            orders.transaction_code as identifier,
+            orders.transaction_bucket as bucket
+        from production.typed_transactions as orders
+        left join scope
+            on
+                scope.entity = 'transaction'
+                and orders.transaction_bucket = platform.parse_id(scope.identifier)
+                and orders.transaction_code = scope.identifier
+        where orders.transaction_bucket < 0 and (%(is_full_refresh)s or scope.identifier is not null)
+        union all
+        select
+            'transaction' as entity,
+            lines.transaction_code as identifier,
+            lines.transaction_bucket as bucket
+        from production.typed_transaction_items as lines
+        left join scope
+            on
+                scope.entity = 'transaction'
+                and lines.transaction_bucket = platform.parse_id(scope.identifier)
+                and lines.transaction_code = scope.identifier
+        where lines.transaction_bucket < 0 and (%(is_full_refresh)s or scope.identifier is not null)
+        union all
+        select
+            'item' as entity,
+            platform.clean(lines.item_id) as identifier,
+            platform.parse_id(lines.item_id) as bucket
+        from staging.transaction_items as lines
+        inner join production.loaded_days as loaded on lines.load_id = loaded.load_id
+        left join scope
+            on
+                scope.entity = 'item'
+                and platform.parse_id(lines.item_id) = platform.parse_id(scope.identifier)
+                and platform.clean(lines.item_id) = scope.identifier
+        where
+            lines.is_plain is not true
+            and platform.parse_id(lines.item_id) < 0
+            and (%(is_full_refresh)s or scope.identifier is not null)
+    ) as named
+),
+
+numbered as (
+    select
+        used.entity,
+        used.identifier,
+        used.bucket,
+        known.key,
+        row_number() over (
+            partition by used.entity, used.bucket, known.key is null order by used.identifier collate "C" -- noqa: RF02
+        ) as number
+    from used
+    left join production.identifiers as known on used.entity = known.entity and used.identifier = known.identifier
+)
+
+select
+    numbered.entity,
+    numbered.identifier,
+    coalesce(
+        numbered.key,
+        (
+            select numbered.bucket + slots.slot
+            from generate_series(0, 15) as slots (slot)
+            where
+                not exists (
+                    select 1
+                    from production.identifiers as holder
+                    where holder.entity = numbered.entity and holder.key = numbered.bucket + slots.slot
+                )
+            order by slots.slot
+            limit 1 offset numbered.number - 1
+        )
+    ) as key
+from numbered
