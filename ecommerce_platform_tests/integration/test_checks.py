@@ -515,8 +515,8 @@ BROKEN = [
     (
         "analytics.top_products",
         "agrees_with_agg_product_performance",
-        "update analytics.top_products set revenue = 0 where product_id = 2",
-        {"product_id": "2", "revenue": "0.00", "other_revenue": "120.00"},
+        "update analytics.top_products set revenue = 0 where product_code = '2'",
+        {"product_code": "2", "revenue": "0.00", "other_revenue": "120.00"},
     ),
     (
         "production.products",
