@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+import zoneinfo
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -22,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "ECOMMERCE_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 SQL_DIR = PROJECT_DIR / "sql"
+CONNECTORS_DIR = PROJECT_DIR / "ecommerce_platform" / "connectors" / "shipped"
 
 EARLIEST_DAY = dt.date(2000, 1, 1)
 """The first day of ``warehouse.dim_date`` and the earliest possible business day."""
@@ -80,6 +82,27 @@ def _host_names(text: str) -> str:
         if not re.fullmatch(r"[0-9A-Za-z._-]{1,253}", name):
             raise ValueError("must be host names separated by commas, without ports")
     return text
+
+
+def _source(text: str) -> str:
+    """Validate a source: synthetic, landing, the name of a connector that comes with the platform, or its folder."""
+    if text in ("synthetic", "landing") or (_connector_dir(text) / "connector.toml").is_file():
+        return text
+    names = ", ".join(sorted(path.parent.name for path in CONNECTORS_DIR.glob("*/connector.toml")))
+    raise ValueError(f"must be synthetic, landing, {names}, or the path of a folder with a connector.toml")
+
+
+def _connector_dir(source: str) -> Path:
+    return _absolute(Path(source)) if "/" in source else CONNECTORS_DIR / source
+
+
+def _time_zone(name: str | None) -> str | None:
+    if name:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("is not a time zone") from None
+    return name or None
 
 
 def _listed(text: str) -> list[str]:
@@ -144,8 +167,9 @@ class Settings(BaseSettings):
     database_password_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
         None, examples=["/run/secrets/database_password"]
     )
-    source: Literal["synthetic", "landing"] = Field("synthetic", examples=["synthetic"])
+    source: Annotated[str, AfterValidator(_source)] = Field("synthetic", examples=["shopify"])
     landing_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("landing"), examples=["landing"])
+    time_zone: Annotated[str | None, AfterValidator(_time_zone)] = Field(None, examples=["America/New_York"])
     landing_rest_seconds: float = Field(30, ge=0, le=3600, examples=["30"])
     first_day: Annotated[dt.date, NoDecode, BeforeValidator(_iso_day), AfterValidator(_known_day)] = Field(
         dt.date(2024, 1, 1), examples=["2024-01-01"]
@@ -203,6 +227,16 @@ class Settings(BaseSettings):
     def landing(self) -> Path:
         """Absolute path of the folder for a user's own exports."""
         return _absolute(self.landing_dir)
+
+    @property
+    def connector_dir(self) -> Path | None:
+        """Absolute path of the connector's folder; None for the synthetic shop and for files that need no connector."""
+        return None if self.source in ("synthetic", "landing") else _connector_dir(self.source)
+
+    @property
+    def feed_files(self) -> Path:
+        """Folder of the ``FEED/YYYY-MM-DD.csv`` to load: landed, or converted by a connector from what has landed."""
+        return self.landing if self.connector_dir is None else self.data / "converted"
 
     @property
     def raw(self) -> Path:

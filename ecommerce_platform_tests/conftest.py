@@ -104,11 +104,14 @@ def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sales(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """Fourteen months of a small synthetic shop from 2024-01-01, loaded once, for tests that only read."""
+    """Fourteen months from 2024-01-01 of a small default shop, loaded once, for tests that only read.
+
+    It has all products and a fifteenth of the orders and customers, so that a customer buys as often.
+    """
     with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
         connection.execute(f"create database sales template {TEMPLATE}")
     shop = Platform(postgres_server.url("sales"), tmp_path_factory.mktemp("sales"))
-    made = ShopSettings(orders_per_day=16, customers=400, products=90, defect_rate=0.02)
+    made = ShopSettings(orders_per_day=20, customers=667, defect_rate=0.02)
     for number in range(1, SALES_DAYS + 1):
         for feed in FEEDS:
             write_feed_file(feed_file_name(shop.raw, feed, day(number)), feed_csv(made, feed, day(number)))

@@ -15,6 +15,8 @@ from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_che
 from ecommerce_platform.feeds.days import spans_of
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.layers import LATE_AFTER, LAYERS, STALE_AFTER
+from ecommerce_platform.settings import load_settings
+from ecommerce_platform.tables.raw_files import last_day_to_load
 
 FRESH, LATE, STALE, FAILING, UNKNOWN = "Fresh", "Late", "Stale", "Failing", "Unknown"
 DAY = "%-d %b %Y"
@@ -108,7 +110,7 @@ def freshness_of(loaded_at: dt.datetime | None, now: dt.datetime) -> str:
 
 def staleness(health: Health, last_day: dt.date | None, now: dt.datetime) -> str | None:
     """A sentence that says why the data is stale; None if it is fresh."""
-    expected = latest_expected_day(now)
+    expected = last_day_to_load(load_settings(), latest_expected_day(now))
     if last_day is not None and last_day < expected:
         return f"The latest data is from {last_day:{DAY}}; {expected:{DAY}} was due."
     state = freshness_of(health.refreshed_at, now)

@@ -30,7 +30,7 @@ from ecommerce_platform.partitions import days_of_run, days_tag
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.tables.loaded_days import Loaded, what_is_loaded
-from ecommerce_platform.tables.raw_files import days_with_a_new_file
+from ecommerce_platform.tables.raw_files import days_with_a_new_file, last_day_to_load
 
 DAILY_JOB = "daily"
 
@@ -103,6 +103,8 @@ def every_day(context: ScheduleEvaluationContext):
     # After a long outage the days of one tick may still be waiting when the next comes.
     under_way = days_under_way(context.instance)
     days = days_to_request(today, what_is_loaded_now(), under_way, settings.first_day, settings.catch_up_days)
+    last = last_day_to_load(settings, today)
+    days = [day for day in days if day <= last]
     if not days:
         return SkipReason("No day is missing.")
     # The tick's date is part of the key: the next day's tick requests a failed day again.

@@ -18,8 +18,8 @@ HASHES = {
 def checksum(columns: Iterable[tuple[str, str]]) -> str:
     """A 64-bit SQL expression over columns that are not null; null if any of them is null.
 
-    PostgreSQL's hash of a whole row (``hash_record_extended``) takes as long, but ignores the sign of a numeric and folds
-    the halves of a large integer: a refund stored as a charge would go unnoticed.
+    PostgreSQL's hash of a whole row (``hash_record_extended``) takes as long, but ignores the sign of a numeric and
+    folds the halves of a large integer: a refund stored as a charge would go unnoticed.
 
     Args:
         columns: pairs of an expression and a key of ``HASHES``.

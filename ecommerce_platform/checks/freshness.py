@@ -8,6 +8,8 @@ from collections.abc import Callable
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck, as_sql
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.settings import load_settings
+from ecommerce_platform.tables.raw_files import last_day_to_load
 
 DUE = dt.time(6, 0)
 """The time (UTC) by which the previous day must be loaded."""
@@ -33,7 +35,8 @@ def freshness_checks(clock: Clock = utc_now) -> list[TableCheck]:
 
 def _latest_day(table: str, clock: Clock) -> TableCheck:
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
-        expected = latest_expected_day(clock())
+        # The exports that a connector converts may end earlier.
+        expected = last_day_to_load(load_settings(), latest_expected_day(clock()))
         row = connection.execute(
             as_sql(f"select max(partition_date), bool_or(partition_date = %s) from {table} where partition_date >= %s"),
             (expected, expected),

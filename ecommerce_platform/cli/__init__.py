@@ -10,7 +10,17 @@ import os
 import click
 import dotenv
 
-from ecommerce_platform.cli import checking, database, development, exporting, loading, rejected, serving, upkeep
+from ecommerce_platform.cli import (
+    checking,
+    database,
+    development,
+    exporting,
+    loading,
+    rejected,
+    serving,
+    source,
+    upkeep,
+)
 from ecommerce_platform.settings import PROJECT_DIR
 
 
@@ -55,6 +65,6 @@ for command in (
     database.db,
     rejected.rejects,
     exporting.export,
-    exporting.source,
+    source.source,
 ):
     main.add_command(command)

@@ -32,9 +32,11 @@ def status(as_json: bool) -> None:
     with dagster_instance() as instance:
         from ecommerce_platform.automation.daily import what_is_loaded_now
         from ecommerce_platform.reports.status import failing_checks_now, table_states
+        from ecommerce_platform.tables.raw_files import last_day_to_load
 
         loaded = what_is_loaded_now()
-        missing = loaded.missing(settings.first_day, yesterday())
+        end = last_day_to_load(settings, yesterday())
+        missing = loaded.missing(settings.first_day, end)
         states = table_states(instance)
         failing = failing_checks_now()
     if as_json:
@@ -60,7 +62,7 @@ def status(as_json: bool) -> None:
         )
     tell_missing(missing, settings)
     if not missing:
-        console.print(f"Every day from {settings.first_day} to {yesterday()} is loaded.")
+        console.print(f"Every day from {settings.first_day} to {end} is loaded.")
     if tell_failing_checks(failing):
         sys.exit(EXIT_FAILED)
 
@@ -69,7 +71,7 @@ def tell_missing(missing: Sequence[tuple[dt.date, dt.date]], settings: Settings)
     """Print the days that are not loaded, and how to load them."""
     if missing:
         spans = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in missing)
-        drop = f"Drop their files into {settings.landing}, then load" if settings.source == "landing" else "Load"
+        drop = "Load" if settings.source == "synthetic" else f"Put their files into {settings.landing}, then load"
         console.print(f"Missing days: {spans}. {drop} them with: ecommerce-platform up --no-serve", markup=False)
 
 

@@ -14,6 +14,7 @@ import click
 
 from ecommerce_platform.cli.checking import tell_failing_checks, tell_missing
 from ecommerce_platform.cli.preparation import dagster_instance, prepare
+from ecommerce_platform.cli.source import convert_exports
 from ecommerce_platform.cli.terminal import EXIT_FAILED, Day, console, one_clear_error, progress_bar, yesterday
 from ecommerce_platform.settings import Settings, SettingsError, load_settings
 
@@ -37,6 +38,7 @@ MOST_REFUSED = 10
 @one_clear_error
 def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
     """Materialize assets for a range of days, in one run that is visible in the Dagster UI."""
+    convert_exports(load_settings())
     settings = load_settings()
     if end < start:
         raise click.UsageError(f"--end {end} is before --start {start}")

@@ -1,4 +1,4 @@
-"""The source of a day's files, as a Dagster resource: the synthetic shop, or a folder with a user's own exports."""
+"""The source of a day's files, as a Dagster resource: the synthetic shop, or a user's own exports."""
 
 import datetime as dt
 import hashlib
@@ -43,7 +43,7 @@ class Export:
 
 
 class Source(ConfigurableResource):
-    """Writes a day's file of a feed to the raw folder: from the synthetic shop, or from the landing folder."""
+    """Writes a day's file of a feed to the raw folder: from the synthetic shop, or from the shop's own files."""
 
     def raw_folder(self) -> Path:
         """The folder of the raw files, which are FEED/YYYY-MM-DD.csv below it."""
@@ -73,12 +73,14 @@ class Source(ConfigurableResource):
         settings = load_settings()
         path = feed_file_name(settings.raw, feed, day)
         file, content, modified_ns = (
-            self._landed(settings, feed, day) if settings.source == "landing" else self._made(settings, feed, day, path)
+            self._made(settings, feed, day, path)
+            if settings.source == "synthetic"
+            else self._landed(settings, feed, day)
         )
         taken = Taken(file.sha256, file.bytes, modified_ns)
         held = _sha256(path)
         if held not in (None, taken.sha256):
-            if held not in known and (known or settings.source != "landing"):
+            if held not in known and (known or settings.source == "synthetic"):
                 return Export(check_feed_file(path, feed, day), taken, is_edited=True)
             replacing(taken)
         write_feed_file(path, content)
@@ -86,7 +88,7 @@ class Source(ConfigurableResource):
 
     @staticmethod
     def _landed(settings: Settings, feed: str, day: dt.date) -> tuple[FeedFile, bytes, int]:
-        landed = feed_file_name(settings.landing, feed, day)
+        landed = feed_file_name(settings.feed_files, feed, day)
         wait_until_whole(landed, feed, day, settings.landing_rest_seconds)
         checked = check_feed_file(landed, feed, day)
         status = landed.stat()

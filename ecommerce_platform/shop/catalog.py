@@ -27,6 +27,8 @@ _LAUNCHED_AT_FIRST = 85  # percent
 _PERCENT_REPRICED = 70  # of the products, in a period: about three times a year
 _PERMILLE_RENAMED = 6  # of the repriced
 _PRICE_STEPS = 64
+_HEROES = 10
+_HERO_PRICES = (6_000, 40_000)  # in cents
 _NEVER = np.iinfo(np.int32).max
 
 _SHELVES = [(category, shelf) for category in CATEGORIES for shelf in category.shelves]
@@ -108,14 +110,27 @@ def _catalog(shop: ShopSettings) -> _Catalog:
     margin = _MARGINS[category] + draws.below(bits, 61, 48) - 30
     cost = price * (1000 - margin) // 1000
 
-    # Zipf's law, flattened at the head: the r-th most popular product sells in proportion to 1 / (r + c).
-    # Expensive products sell fewer units than cheap ones of the same rank, so that no single television dominates
-    # a year.
+    return _Catalog(launched, category, shelf, price, cost, draws.cumulative(_popularity(shop, price, launched)))
+
+
+def _popularity(shop: ShopSettings, price: I64, launched: I64) -> I64:
+    """Return how many units of each product the shop sells, as weights.
+
+    A power law: the r-th product brings revenue in proportion to (r + 4) ** -1.5, so that ten hero products bring most
+    of it, and hundreds of others little each. The heroes are sold from the first day, at prices at which people buy
+    them often, but not with every order. An expensive product sells fewer units than a cheap one of the same rank.
+    """
+    order = np.argsort(draws.hashed(shop.seed, "popularity", np.arange(1, shop.products + 1)), kind="stable")
+    can_lead = (launched == 0) & (price >= _HERO_PRICES[0]) & (price <= _HERO_PRICES[1])
+    leading = np.zeros(shop.products, dtype=bool)
+    leading[order[can_lead[order]][:_HEROES]] = True
+    order = np.concatenate([order[leading[order]], order[~leading[order]]])
     rank = np.empty(shop.products, dtype=np.int64)
-    rank[np.argsort(draws.hashed(shop.seed, "popularity", ids), kind="stable")] = np.arange(shop.products)
-    head = max(1, shop.products * 7 // 1000)
-    weight = 10**13 // (rank + head) // (800 + price)
-    return _Catalog(launched, category, shelf, price, cost, draws.cumulative(np.maximum(weight, 1)))
+    rank[order] = np.arange(shop.products)
+    head = rank + 5
+    # A square root is correctly rounded on every machine, unlike a power.
+    weight = (1e17 / (head * np.sqrt(head))).astype(np.int64) // (800 + price)
+    return np.maximum(weight, 1)
 
 
 @lru_cache(maxsize=6)
@@ -160,6 +175,11 @@ def launched_by(shop: ShopSettings, day: dt.date) -> int:
 def draw_products(shop: ShopSettings, day: dt.date, bits: U64) -> I64:
     """Return a product_id for each number, drawn in proportion to the products' popularity on that day."""
     return draws.choose(_catalog(shop).popularity[: launched_by(shop, day)], bits) + 1
+
+
+def categories(shop: ShopSettings, ids: I64) -> I64:
+    """Return the position in CATEGORIES of each product's category, which never changes."""
+    return _catalog(shop).category[ids - 1]
 
 
 @lru_cache(maxsize=8)

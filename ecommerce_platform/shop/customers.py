@@ -137,6 +137,7 @@ def _days_before_first(shop: ShopSettings, ids: I64, arrives: I64) -> I64:
     return np.where(arrives == 0, days * days // _BASE_AGE_DAYS, 0)  # the square: more of them recently
 
 
+@lru_cache(maxsize=8)
 def draw_buyers(shop: ShopSettings, day: dt.date, rows: int) -> I64:
     """Return the customer_ids of a day's orders: only active customers, in proportion to their activity.
 

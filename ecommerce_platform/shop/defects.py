@@ -65,6 +65,7 @@ def _one_of(*texts: str) -> Spoil:
 _no_date = _one_of("2024-02-30", "31/12/2024", "n/a")
 _no_email = _one_of("not-an-email", "jane.doe.example.com", "@example.com", "john@")
 _no_product = _one_of("999999001", "999999002", "999999003")
+_no_order = _one_of("99999999000001", "99999999000002", "99999999000003")
 
 SOON = (1, 2, 3)
 
@@ -109,7 +110,11 @@ LINES = {
     "unknown number": Kind(15, column="unit_price", spoil=_with_comma),
     "whitespace": Kind(15, column="quantity", spoil=_padded),
 }
-
+RETURNS = {
+    "duplicate": Kind(40, twice=True),
+    "unknown order": Kind(30, column="transaction_id", spoil=_no_order),
+    "negative quantity": Kind(30, column="quantity", spoil=_negative),
+}
 
 KINDS = {
     "customers": CUSTOMERS,
@@ -117,6 +122,7 @@ KINDS = {
     "orders": ORDERS,
     "transactions": HEADERS,
     "transaction_items": LINES,
+    "returns": RETURNS,
 }
 LONGEST_DELAY = max(day for kinds in KINDS.values() for kind in kinds.values() for day in kind.days)
 

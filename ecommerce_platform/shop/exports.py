@@ -99,7 +99,7 @@ def _transactions(shop: ShopSettings, day: dt.date) -> Made:
 
 
 def _transaction_items(shop: ShopSettings, day: dt.date) -> Made:
-    own = orders.of_day(shop, day).lines
+    own = orders.lines_of_day(shop, day)
     rows = len(own["line"])
     faults = _fates(shop, "transaction_items", day, rows, half=True)
     kept = _without(rows, _lines_of(shop, day, _order_fates(shop, day).of("late")))
@@ -108,7 +108,7 @@ def _transaction_items(shop: ShopSettings, day: dt.date) -> Made:
         due = _order_fates(shop, earlier).after(delay)
         again = due.of("re-sent", "re-sent with a correction", "late")
         if len(again):
-            lines = _take(orders.of_day(shop, earlier).lines, _lines_of(shop, earlier, again))
+            lines = _take(orders.lines_of_day(shop, earlier), _lines_of(shop, earlier, again))
             corrected = (lines["line"] == 1) & defects.among(lines["order"], due.of("re-sent with a correction"))
             lines["quantity"] = lines["quantity"] + corrected
             lines["total"] = lines["total"] + corrected * lines["price"]
@@ -147,12 +147,12 @@ def _earlier(shop: ShopSettings, day: dt.date) -> Iterator[tuple[int, dt.date]]:
 def _lines_of(shop: ShopSettings, day: dt.date, order_rows: np.ndarray) -> np.ndarray:
     chosen = np.zeros(orders.count(shop, day), dtype=bool)
     chosen[order_rows] = True
-    return np.flatnonzero(chosen[orders.of_day(shop, day).lines["order"]])
+    return np.flatnonzero(chosen[orders.lines_of_day(shop, day)["order"]])
 
 
 def _one_more(shop: ShopSettings, day: dt.date, order_rows: np.ndarray) -> np.ndarray:
     """Return the unit price of each order's first line, whose quantity a correction increases by one."""
-    lines = orders.of_day(shop, day).lines
+    lines = orders.lines_of_day(shop, day)
     return lines["price"][np.searchsorted(lines["order"], order_rows)]
 
 

@@ -105,8 +105,15 @@ STATES = (
 SLOTS = 32  # a city is drawn as one of 32 slots of its state, so that the biggest cities can own several
 _SLOTS_OF_THE_BIGGEST = (8, 5, 3, 2, 1, 1)
 
-# Large markets order online a little more than their share of the population.
-STATE_WEIGHTS = draws.cumulative([state.thousands + state.thousands * state.thousands // 60_000 for state in STATES])
+# The shop is at home in California. Large markets, where it advertises, order more than their share of the population.
+_HOME_MARKET, _HOME_PERCENT = "CA", 175
+STATE_WEIGHTS = draws.cumulative(
+    [
+        (state.thousands + state.thousands * state.thousands // 30_000)
+        * (_HOME_PERCENT if state.code == _HOME_MARKET else 100)
+        for state in STATES
+    ]
+)
 STATE_CODES = pa.array([state.code for state in STATES])
 REGION_OF_STATE = np.array([state.region for state in STATES])
 AREA_CODES = np.array([[(state.area_codes * 12)[slot] for slot in range(12)] for state in STATES])

@@ -100,9 +100,8 @@ def of_day(shop: ShopSettings, day: dt.date) -> Orders:
     the line. Both are unique, independent of other days, and below 2**53, so that no reader loses a digit.
     Raises ValueError for a million orders, which a shop of 100,000 per day reaches on its tenth Cyber Monday.
     """
+    lines = lines_of_day(shop, day)
     orders, ordinal = count(shop, day), day.toordinal()
-    if orders > 999_999:
-        raise ValueError(f"{day} would have {orders} orders, but an order's number within its day has six digits")
     bits = draws.drawn(shop.seed, "transactions", ordinal, 4, orders)
     buyer = customers.draw_buyers(shop, day, orders)
     gift = draws.below(bits[0], 100) < _GIFTS
@@ -112,27 +111,36 @@ def of_day(shop: ShopSettings, day: dt.date) -> Orders:
     payment = (bits[2] % np.uint64(100))[:, None] >= _PAYMENT_TABLES[REGION_OF_STATE[where["state"]]]
     second = draws.choose(_HOURS, bits[3]) * 3600 + draws.below(bits[0], 3600, 32)
     headers: Columns = {
-        "transaction_id": int(day.strftime("%Y%m%d")) * 1_000_000 + np.arange(1, orders + 1),
+        "transaction_id": _numbers(day, orders),
         "customer_id": buyer,
         "day": np.full(orders, (day - customers.UNIX_EPOCH).days),
         "second": np.sort(second),
         "payment": payment.sum(axis=1),
         **where,
     }
-    lines = _lines(shop, day, headers)
     starts = np.searchsorted(lines["order"], np.arange(orders))
     headers["total"] = np.add.reduceat(lines["total"], starts) if orders else np.zeros(0, dtype=np.int64)
     return Orders(headers, lines)
 
 
-def _lines(shop: ShopSettings, day: dt.date, headers: Columns) -> Columns:
-    ordinal, orders = day.toordinal(), len(headers["transaction_id"])
+def _numbers(day: dt.date, orders: int) -> np.ndarray:
+    """Return the transaction_ids of a day's orders."""
+    if orders > 999_999:
+        raise ValueError(f"{day} would have {orders} orders, but an order's number within its day has six digits")
+    return int(day.strftime("%Y%m%d")) * 1_000_000 + np.arange(1, orders + 1)
+
+
+@lru_cache(maxsize=8)
+def lines_of_day(shop: ShopSettings, day: dt.date) -> Columns:
+    """Return the lines of `of_day`, without the cost of the headers. Raises ValueError as it does."""
+    ordinal, orders = day.toordinal(), count(shop, day)
+    numbers = _numbers(day, orders)
     wanted = draws.choose(_LINES, draws.drawn(shop.seed, "line count", ordinal, 1, orders)[0]) + 1
     order = np.repeat(np.arange(orders), wanted)
     # The buyer considers two products; a taste for expensive or cheap ones decides, otherwise the first is chosen.
     bits = draws.drawn(shop.seed, "line products", ordinal, 2, len(order))
     product = catalog.draw_products(shop, day, bits[0])
-    taste = customers.tastes(shop, day, headers["customer_id"])[order]
+    taste = customers.tastes(shop, day, customers.draw_buyers(shop, day, orders))[order]
     choosy = np.flatnonzero(taste)
     other = catalog.draw_products(shop, day, bits[1, choosy])
     prices = catalog.prices(shop, day)
@@ -156,7 +164,7 @@ def _lines(shop: ShopSettings, day: dt.date, headers: Columns) -> Columns:
     discount = quantity * price * percent // 100
     return {
         "order": order,
-        "transaction_id": headers["transaction_id"][order],
+        "transaction_id": numbers[order],
         "line": line,
         "product_id": product,
         "quantity": quantity,

@@ -65,9 +65,16 @@ def record_refused_files(connection: ClientConnection, feed: str, days: Collecti
 
 def days_with_a_new_file(connection: ClientConnection, settings: Settings) -> set[dt.date]:
     """The days whose landed files are others than those that were taken; none for the synthetic shop."""
-    if settings.source != "landing":
+    if settings.source == "synthetic":
         return set()
     rows = connection.execute("select feed, partition_date, sha256, bytes, modified_ns from platform.raw_files")
     taken = {(feed, day): Taken(*known) for feed, day, *known in rows}
-    landed = [(feed, day) for feed in FEEDS for day in days_of_feed(settings.landing, feed)[0]]
-    return days_landed_again(settings.landing, settings.raw, taken, landed)
+    landed = [(feed, day) for feed in FEEDS for day in days_of_feed(settings.feed_files, feed)[0]]
+    return days_landed_again(settings.feed_files, settings.raw, taken, landed)
+
+
+def last_day_to_load(settings: Settings, end: dt.date) -> dt.date:
+    """The last day up to ``end`` that can be loaded: with a connector, the last one that it has converted."""
+    if settings.connector_dir is None:
+        return end
+    return min(end, max(days_of_feed(settings.feed_files, "transactions")[0], default=end))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.shop import catalog, customers, defects, draws, orders
+from ecommerce_platform.shop import catalog, customers, defects, draws, orders, returns
 from ecommerce_platform.shop.exports import day_tables, feed_csv
 from ecommerce_platform.shop.settings import ShopSettings
 
@@ -30,7 +30,7 @@ shops = st.builds(
 
 def forget_everything() -> None:
     """Reset the process to its initial state, except for the pools of names."""
-    for module in (catalog, customers, defects, draws, orders):
+    for module in (catalog, customers, defects, draws, orders, returns):
         for thing in vars(module).values():
             if hasattr(thing, "cache_clear") and thing.__module__ == module.__name__:
                 thing.cache_clear()
@@ -52,6 +52,23 @@ def test_a_file_is_the_same_alone_and_after_others_in_any_order(shop, wanted, sh
         alone[file] = make(*file)
     shuffler.shuffle(wanted)
     assert {file: make(*file) for file in wanted} == alone
+
+
+@settings(max_examples=25, deadline=None)
+@given(shops, st.lists(st.integers(0, 900), min_size=1, max_size=4), st.randoms())
+def test_the_returns_of_a_day_are_the_same_alone_and_after_others_in_any_order(shop, numbers, shuffler):
+    def make(number: int) -> tuple[list[list[str]], list[int]]:
+        columns, _, faults = returns.exported(shop, shop.first_day + dt.timedelta(days=number))
+        return [column.to_pylist() for column in columns], faults.rows.tolist()
+
+    alone = {}
+    for number in numbers:
+        forget_everything()
+        alone[number] = make(number)
+    wanted = numbers + [number + 1 for number in numbers]
+    shuffler.shuffle(wanted)
+    made = {number: make(number) for number in wanted}
+    assert {number: made[number] for number in numbers} == alone
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,4 +1,4 @@
-"""The default history shows the patterns of a real shop."""
+"""The default history shows the patterns of a real shop. `integration/test_default_shop.py` asks the warehouse, too."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ class History(NamedTuple):
     weekend: np.ndarray
 
 
-@pytest.fixture(scope="module")
-def history() -> History:
+def exported(days: list[dt.date]) -> History:
     orders: dict[str, list[np.ndarray]] = {
         "customer_id": [],
         "shipping_state": [],
@@ -42,7 +41,7 @@ def history() -> History:
     }
     cost = np.zeros(SHOP.products + 1)
     category = np.empty(SHOP.products + 1, dtype="U20")
-    for day in DAYS:
+    for day in days:
         images = feed_table(SHOP, "products", day)
         ids = images["product_id"].to_numpy().astype(int)
         cost[ids] = images["cost"].to_numpy().astype(float)
@@ -65,10 +64,26 @@ def history() -> History:
         {name: np.concatenate(values) for name, values in lines.items()},
         np.array([values.sum() for values in totals]),
         np.array([len(values) for values in totals]),
-        np.array([day.year for day in DAYS]),
-        np.array([day.month for day in DAYS]),
-        np.array([day.weekday() >= 5 for day in DAYS]),
+        np.array([day.year for day in days]),
+        np.array([day.month for day in days]),
+        np.array([day.weekday() >= 5 for day in days]),
     )
+
+
+@pytest.fixture(scope="module")
+def history() -> History:
+    return exported(DAYS)
+
+
+@pytest.fixture(scope="module")
+def first_year() -> History:
+    return exported(DAYS[:366])
+
+
+@pytest.fixture(params=["first_year", "history"])
+def period(request: pytest.FixtureRequest) -> History:
+    """The first year and the whole history: what the shop is known for holds for both."""
+    return request.getfixturevalue(request.param)
 
 
 def share_of_best(groups: np.ndarray, amounts: np.ndarray, best: float) -> float:
@@ -82,8 +97,8 @@ def test_orders_a_day_average_what_was_asked_for(history):
     assert history.counts.mean() == pytest.approx(SHOP.orders_per_day, rel=0.01)
 
 
-def test_weekends_beat_weekdays(history):
-    assert history.revenue[history.weekend].mean() > 1.1 * history.revenue[~history.weekend].mean()
+def test_weekends_beat_weekdays(period):
+    assert period.revenue[period.weekend].mean() > 1.1 * period.revenue[~period.weekend].mean()
 
 
 def test_revenue_grows_ten_to_twenty_five_percent_a_year(history):
@@ -105,8 +120,8 @@ def test_cyber_week_holds_the_best_day_of_each_whole_year(history):
         assert (best.month, best.weekday()) in {(11, 4), (12, 0), (11, 0)}
 
 
-def test_electronics_has_the_best_margin_and_the_shop_a_plausible_one(history):
-    lines = history.lines
+def test_electronics_has_the_best_margin_and_the_shop_a_plausible_one(period):
+    lines = period.lines
     margins = {}
     for name in np.unique(lines["category"]):
         here = lines["category"] == name
@@ -116,19 +131,36 @@ def test_electronics_has_the_best_margin_and_the_shop_a_plausible_one(history):
     assert 0.25 <= 1 - lines["cost"].sum() / lines["line_total"].sum() <= 0.45
 
 
-def test_a_few_products_bring_most_of_the_revenue(history):
-    products, totals = history.lines["product_id"], history.lines["line_total"]
-    assert 0.15 <= share_of_best(products, totals, 10) <= 0.30
-    assert share_of_best(products, totals, 0.2) >= 0.6
+def test_ten_products_bring_most_of_the_revenue_and_none_of_them_alone(period):
+    products, totals = period.lines["product_id"], period.lines["line_total"]
+    assert 0.5 < share_of_best(products, totals, 10) <= 0.6
+    assert share_of_best(products, totals, 1) <= 0.15
+    units = np.bincount(products, period.lines["quantity"])
+    assert units.max() < 0.3 * period.counts.sum()
+
+
+def test_the_other_products_are_a_long_tail(period):
+    products, totals = period.lines["product_id"], period.lines["line_total"]
+    assert len(np.unique(products)) > 0.85 * SHOP.products
+    assert 0.01 <= 1 - share_of_best(products, totals, 0.5) <= 0.1
+
+
+def test_vips_bring_the_larger_share_of_the_revenue(period):
+    customers = period.orders["customer_id"].astype(int)
+    spent = np.bincount(customers, period.orders["total_amount"])
+    vip = (np.bincount(customers) >= 10) & (spent >= 10_000)
+    assert spent[vip].sum() > 0.5 * spent.sum()
+    assert 0.05 <= vip.sum() / (spent > 0).sum() <= 0.3
 
 
 def test_the_best_eighth_of_the_customers_brings_a_large_share(history):
     assert share_of_best(history.orders["customer_id"], history.orders["total_amount"], 0.125) >= 0.45
 
 
-def test_five_states_bring_more_than_a_third_and_all_states_buy(history):
-    states = history.orders["shipping_state"]
-    assert share_of_best(states, history.orders["total_amount"], 5) >= 0.38
+def test_five_states_bring_most_of_the_revenue_and_all_states_buy(period):
+    states, totals = period.orders["shipping_state"], period.orders["total_amount"]
+    assert 0.5 < share_of_best(states, totals, 5) <= 0.6
+    assert share_of_best(states, totals, 1) <= 0.3
     assert len(np.unique(states)) == 51
 
 

@@ -79,11 +79,11 @@ def test_all_feeds_of_a_day_are_the_feeds_made_alone():
 @pytest.mark.parametrize(
     ("feed", "number", "digest"),
     [
-        ("customers", 0, "1978c0856bf2a0c03cb202202f11f8cff7b79a1952d4ddeb81af4f4a25cd4d3d"),
+        ("customers", 0, "731c8cacd702bfb2d5b81345b8d9e6a06037068a1ce4c70a1c478d1630138334"),
         ("products", 0, "1577317e237fb60366c17b188be584535c2c6efcae0ed9249155f137cb42841a"),
-        ("transactions", 333, "e0040bf441b3e14bb4958cbbd011fd3b7e9b55e8dda7e4ca70247ae8f24abeec"),
-        ("transaction_items", 333, "cf1e4dfd183e36cb4ce218703778466ccc0c0ab832a0875346b394b1cfde6028"),
-        ("customers", 700, "50f671abc4eae2a4b88e385f9bcd85aed710aa8d79f8861c984d134792ad7a28"),
+        ("transactions", 333, "a1d794fa3dc046a4e852da1cd120076ff9433e5ae1a03ebd90f79dfb697a5b5e"),
+        ("transaction_items", 333, "444e52fb86c6f3c934356a98609c265f2293abc0075a0245de56bd25c3609061"),
+        ("customers", 700, "04fd4f68b9f71d6f3d9e4e2e6139bb77560b27db60818cf4467560fd666b8e41"),
     ],
 )
 def test_the_bytes_of_the_default_shop_are_the_same_on_every_machine(feed, number, digest):

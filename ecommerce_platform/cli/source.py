@@ -1,0 +1,271 @@
+"""``source``: from a user's own export files to a load, and the conversion that precedes a load."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ecommerce_platform.cli.terminal import EXIT_FAILED, console, one_clear_error, progress_bar, show, yesterday
+from ecommerce_platform.settings import CONNECTORS_DIR, Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from ecommerce_platform.connectors.connector import Connector
+    from ecommerce_platform.connectors.guessing import Guess
+    from ecommerce_platform.connectors.judging import Judgement
+    from ecommerce_platform.feeds.folder_check import FolderCheck
+
+_FOLDER = click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+_CONNECTOR = click.option(
+    "--connector", metavar="NAME", help="Instead of ECOMMERCE_SOURCE: a connector's name or folder."
+)
+
+
+@click.group()
+def source() -> None:
+    """Your own exports: which connector reads them, what comes out, and whether it can be loaded."""
+
+
+@source.command("guess")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--draft", type=click.Path(path_type=Path), help="Write a new connector for one file into this folder.")
+@one_clear_error
+def source_guess(files: tuple[Path, ...], draft: Path | None) -> None:
+    """Look at the headers of FILES, and say which connector reads them.
+
+    Exits with status 1 if none does. With --draft, writes a new connector with the columns that it recognizes.
+    """
+    from ecommerce_platform.connectors import guessing
+    from ecommerce_platform.connectors.connector import shipped_connectors
+    from ecommerce_platform.connectors.source_files import look_at
+
+    if draft is not None:
+        columns = guessing.draft(files[0], draft)
+        for meaning, header in columns.items():
+            _say(f"{meaning}: {header!r}")
+        name = str(draft) if "/" in str(draft) else f"./{draft}"
+        _say(f"Wrote a connector to {name}. Read its files: docs/connectors/README.md explains them. Then:")
+        _say_next(name, files)
+        return
+    guesses = guessing.guess(shipped_connectors(), files)
+    complete = [guess for guess in guesses if not guess.missing and not guess.faults]
+    for guess in complete or guesses:
+        _tell_guess(guess)
+    if complete and len(complete) > 1 and complete[0].score == complete[1].score:
+        _say("Both fit. Look at what comes out of each: ecommerce-platform source preview --connector NAME FOLDER")
+    if complete:
+        _say(f"\nThe connector {complete[0].connector.name} fits. Next:")
+        _say_next(complete[0].connector.name, files)
+        return
+    if not guesses:
+        for path in files:
+            known = guessing.recognized(look_at(path))
+            told = ", ".join(f"{header!r} as {meaning}" for meaning, header in known.items())
+            _say(f"{path}: no connector fits. Recognized: {told or 'no column'}.")
+        _say("To draft a connector from these columns: ecommerce-platform source guess FILE --draft connectors/my_shop")
+    sys.exit(EXIT_FAILED)
+
+
+def _tell_guess(guess: Guess) -> None:
+    _say(f"{guess.connector.name}: {guess.connector.title}")
+    for match in guess.matches:
+        known = f"{len(match.columns)} of {len(match.file.header)} columns are used"
+        _say(f"  {match.file.path.name}: {match.role} ({known})")
+    for role in guess.missing:
+        _say(f"  missing: a file with the {role}")
+    for fault in guess.faults:
+        _say(f"  ! {fault}")
+
+
+def _say_next(name: str, files: Sequence[Path]) -> None:
+    landing = load_settings().landing_dir
+    names = " ".join(f"'{path}'" for path in files)
+    _say(f"  mkdir -p {landing} && cp {names} {landing}/")
+    _say(f"  echo ECOMMERCE_SOURCE={name} >> .env")
+    _say("  ecommerce-platform source check")
+    _say("  ecommerce-platform up")
+
+
+@source.command("preview")
+@_FOLDER
+@_CONNECTOR
+@click.option("--rows", default=5, type=click.IntRange(1, 1000), show_default=True, help="Rows of each feed.")
+@one_clear_error
+def source_preview(folder: Path | None, connector: str | None, rows: int) -> None:
+    """Show the first rows of each feed, as they come out of the exports in FOLDER (ECOMMERCE_LANDING_DIR)."""
+    from ecommerce_platform.connectors.connector import OUTPUTS
+    from ecommerce_platform.connectors.conversion import opened
+
+    settings = load_settings()
+    chosen = _chosen(settings, connector)
+    if chosen is None:
+        raise SettingsError(
+            "ECOMMERCE_SOURCE: name a connector; for example ECOMMERCE_SOURCE=shopify, or --connector shopify"
+        )
+    with _work() as work, opened(chosen, folder or settings.landing, work, settings.time_zone) as (_, _, outputs):
+        for feed in outputs.feeds:
+            table = Table(*OUTPUTS[feed], title=f"{feed}: {outputs.rows(feed):,} rows", title_justify="left")
+            for row in outputs.first_rows(feed, rows):
+                table.add_row(*(_plain(value or "") for value in row))
+            show(table)
+
+
+@source.command("check")
+@_FOLDER
+@_CONNECTOR
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@one_clear_error
+def source_check(folder: Path | None, connector: str | None, as_json: bool) -> None:
+    """Check the exports in FOLDER (ECOMMERCE_LANDING_DIR) before anything is loaded.
+
+    Without a connector, the files are FOLDER/FEED/YYYY-MM-DD.csv. Exits with status 1 if something prevents the load of
+    a day: a feed or a day without a file, a file that cannot be read, or so many invalid values that the staging check
+    blocks the day. A few invalid rows do not prevent a load: they are rejected one by one (ecommerce-platform rejects).
+    """
+    settings = load_settings()
+    folder = folder or settings.landing
+    chosen = _chosen(settings, connector)
+    if chosen is None:
+        report = _check_feeds(folder)
+        _print_check(report.to_json() if as_json else report.lines())
+        sys.exit(EXIT_FAILED if report.prevents_a_load else 0)
+    judgement, report = _check_exports(chosen, folder, settings)
+    if as_json:
+        _print_check({"connector": chosen.name, **judgement.to_json(), "values": report.to_json()})
+    else:
+        _print_check([*judgement.lines(), *_value_lines(report), *_next_lines(chosen, settings, folder, report)])
+    sys.exit(EXIT_FAILED if report.prevents_a_load else 0)
+
+
+def _check_feeds(folder: Path) -> FolderCheck:
+    from ecommerce_platform.feeds.columns import FEEDS
+    from ecommerce_platform.feeds.days import days_of_feed
+    from ecommerce_platform.feeds.folder_check import check_folder
+
+    with progress_bar() as progress:
+        task = progress.add_task("reading", total=sum(len(days_of_feed(folder, feed)[0]) for feed in FEEDS))
+        return check_folder(
+            folder, lambda check: progress.update(task, advance=1, description=f"{check.feed} {check.day}")
+        )
+
+
+def _check_exports(connector: Connector, folder: Path, settings: Settings) -> tuple[Judgement, FolderCheck]:
+    """Judge the feeds of a connector as a whole, and their values as those of landed files."""
+    from ecommerce_platform.connectors.conversion import opened, write_days
+    from ecommerce_platform.connectors.judging import judge
+
+    with _work() as work:
+        with opened(connector, folder, work, settings.time_zone) as (matches, loaded, outputs):
+            judgement = judge(outputs, loaded, [path.name for path in matches.ignored])
+            feeds = work / "feeds"
+            write_days(outputs, feeds, min(judgement.last_day, yesterday()))
+        return judgement, _check_feeds(feeds)
+
+
+def _value_lines(report: FolderCheck) -> Iterator[str]:
+    """What is wrong with single values; which files there are has been said."""
+    for feed in report.feeds:
+        for name, days in feed.stopped_days.items():
+            yield f"! {feed.feed}: {name}: too many invalid values; staging's check will block {len(days):,} days"
+        for hint in feed.hints:
+            advice = f"; {hint.advice}" if hint.advice else ""
+            yield (
+                f"{feed.feed}: {hint.rows:,} rows ({hint.share:.1%}) will be rejected: {hint.column} is {hint.fault},"
+                f" such as {hint.example!r}{advice}"
+            )
+
+
+def _next_lines(connector: Connector, settings: Settings, folder: Path, report: FolderCheck) -> Iterator[str]:
+    if report.prevents_a_load:
+        yield "These exports cannot be loaded as they are: correct the lines marked with !"
+        return
+    shipped = connector.folder.resolve().parent == CONNECTORS_DIR
+    lines = [f"ECOMMERCE_SOURCE={connector.name if shipped else connector.folder}", f"ECOMMERCE_LANDING_DIR={folder}"]
+    is_set = settings.connector_dir == connector.folder and settings.landing == folder.resolve()
+    yield (
+        "These exports can be loaded. "
+        + ("" if is_set else f"Settings: {' '.join(lines)}. ")
+        + "Next: ecommerce-platform up"
+    )
+
+
+def _plain(value: str) -> Text:
+    """A value as text that cannot format the terminal."""
+    return Text("".join(letter if letter.isprintable() else "?" for letter in value))
+
+
+def _print_check(answer: object) -> None:
+    if isinstance(answer, dict):
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    elif isinstance(answer, list):
+        _say("\n".join(answer))
+
+
+def _say(text: str) -> None:
+    Console(highlight=False, emoji=False).print(text, markup=False, soft_wrap=True)
+
+
+def _chosen(settings: Settings, name: str | None) -> Connector | None:
+    """The connector that is named, or that of the settings; None where there is none."""
+    from ecommerce_platform.connectors.connector import read_connector
+
+    if name is None:
+        return None if settings.connector_dir is None else read_connector(settings.connector_dir)
+    return read_connector(Path(name) if "/" in name else CONNECTORS_DIR / name)
+
+
+@contextmanager
+def _work() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ecommerce-source-") as folder, console.status("Reading the exports"):
+        yield Path(folder)
+
+
+def convert_exports(settings: Settings) -> dt.date | None:
+    """Convert the user's exports if a connector is set and anything has changed; return the last day that has files.
+
+    The first day with an order becomes the platform's first day, unless ECOMMERCE_FIRST_DAY is set.
+
+    Raises:
+        ConnectorError: a file or the connector is wrong; what was converted before is unchanged.
+    """
+    connector = _chosen(settings, None)
+    if connector is None:
+        return None
+    from ecommerce_platform.connectors.conversion import convert
+
+    with console.status(f"Converting the exports in {settings.landing}"):
+        converted = convert(connector, settings.landing, settings.feed_files, yesterday(), settings.time_zone)
+    if converted.is_new:
+        rows = ", ".join(f"{rows:,} {feed}" for feed, rows in converted.rows.items())
+        console.print(
+            f"Converted {settings.landing} with the connector {connector.name}: {rows},"
+            f" {converted.first_day} to {converted.last_day}; {converted.changed_days:,} days have changed.",
+            markup=False,
+        )
+        if converted.later:
+            console.print(f"{converted.later:,} orders are of days that are not over yet; `up` will load them later.")
+    _remember_first_day(settings, converted.first_day)
+    return converted.last_day
+
+
+def _remember_first_day(settings: Settings, first_day: dt.date) -> None:
+    """Write the first day with an order to the data folder, unless an earlier one is there or the setting says so."""
+    from ecommerce_platform.files import write_atomically
+
+    is_noted = settings.first_day_file.exists()
+    if ("first_day" in settings.model_fields_set and not is_noted) or (is_noted and settings.first_day <= first_day):
+        if settings.first_day > first_day:
+            console.print(f"Orders before {settings.first_day} (ECOMMERCE_FIRST_DAY) are not loaded.")
+        return
+    write_atomically(settings.first_day_file, f"{first_day}\n".encode())
+    load_settings.cache_clear()

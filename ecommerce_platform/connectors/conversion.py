@@ -1,0 +1,191 @@
+"""Converts a shop's files into feed files, ``FEED/YYYY-MM-DD.csv``, in the shape that the platform loads.
+
+A conversion is all or nothing: every feed is computed first, and only then does a file change. A day whose rows are
+the same keeps its file, with its modification time, and is not loaded again. A day that is gone from the exports keeps
+files without rows, so that its sales disappear.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ecommerce_platform.connectors.connector import OUTPUTS, Connector
+from ecommerce_platform.connectors.errors import ConnectorError
+from ecommerce_platform.connectors.loading import Loaded, load
+from ecommerce_platform.connectors.matching import Match, Matches, match_folder
+from ecommerce_platform.connectors.queries import Outputs, outputs_of
+from ecommerce_platform.feeds.days import days_of_feed
+from ecommerce_platform.feeds.files import write_feed_file
+
+STATE = "conversion.json"
+
+WORK = ".work-"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a conversion has done.
+
+    Attributes:
+        is_new: whether anything was converted; False where neither the files nor the connector have changed.
+        first_day: the first day with an order.
+        last_day: the last day that has files.
+        rows: the rows of each feed, of all days.
+        later: orders after the last day, which wait until their day is over.
+        changed_days: days of which a file was written.
+    """
+
+    is_new: bool
+    first_day: dt.date
+    last_day: dt.date
+    rows: Mapping[str, int]
+    later: int
+    changed_days: int
+
+
+@contextmanager
+def opened(
+    connector: Connector, source: Path, work: Path, time_zone: str | None = None
+) -> Generator[tuple[Matches, Sequence[Loaded], Outputs]]:
+    """The feeds of the exports in a folder, ready to be read; ``work`` is an existing folder for what that takes.
+
+    Raises:
+        ConnectorError: a file or the connector is wrong.
+    """
+    matches = match_folder(connector, source)
+    before = _states(matches.used)
+    loaded, scratch = load(connector, matches, work, time_zone)
+    if _states(matches.used) != before:
+        raise ConnectorError(str(source), "a file changed while it was read", "try again once it is complete")
+    with outputs_of(connector, scratch) as outputs:
+        if outputs.days() is None:
+            raise ConnectorError(
+                str(source),
+                "the files hold no order with a date",
+                "look at the feeds: ecommerce-platform source preview",
+            )
+        yield matches, loaded, outputs
+
+
+def convert(
+    connector: Connector, source: Path, target: Path, last_day: dt.date, time_zone: str | None = None
+) -> Converted:
+    """Convert the exports in ``source`` into feed files below ``target``, up to a day.
+
+    Does nothing if neither the exports nor the connector have changed since the last time.
+
+    Raises:
+        ConnectorError: a file or the connector is wrong; no feed file has changed.
+    """
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(target):
+        said = [connector.digest, time_zone, str(last_day)]
+        known = _known(target, [*said, _states(match_folder(connector, source).used)])
+        if known is not None:
+            return known
+        with working_folder(target) as work, opened(connector, source, work, time_zone) as (matches, _, outputs):
+            states = _states(matches.used)
+            converted = _write(outputs, work / "new", target, last_day)
+        state = {"digest": [*said, states], "converted": asdict(converted)}
+        # Written last: after a crash, the next conversion does everything again.
+        write_feed_file(target / STATE, json.dumps(state, default=str, indent=2).encode())
+        return converted
+
+
+@contextmanager
+def working_folder(parent: Path) -> Generator[Path]:
+    """A folder for one conversion, which is deleted afterwards with what it holds: personal data in plain text."""
+    folder = Path(tempfile.mkdtemp(prefix=WORK, dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone(target: Path) -> Generator[None]:
+    """One conversion at a time; removes what one that was killed has left."""
+    with (target / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for folder in target.glob(f"{WORK}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        yield
+
+
+def _states(matches: Sequence[Match]) -> list[list[object]]:
+    """What tells that a file is still the same: its path, size and modification time."""
+    found: list[list[object]] = []
+    for match in matches:
+        status = match.file.path.stat()
+        found.append([str(match.file.path), status.st_size, status.st_mtime_ns])
+    return found
+
+
+def _known(target: Path, digest: list[object]) -> Converted | None:
+    """The last conversion, if it was of the same files by the same connector."""
+    try:
+        state = json.loads((target / STATE).read_text(encoding="utf-8"))
+        if state["digest"] != digest:
+            return None
+        known = state["converted"]
+        first, last = (dt.date.fromisoformat(known[name]) for name in ("first_day", "last_day"))
+        return Converted(False, first, last, known["rows"], known["later"], 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Converted:
+    first, last = outputs.days() or (last_day, last_day)
+    if first > last_day:
+        raise ConnectorError(
+            "the exports", f"the first order is of {first}, which is not over yet", "load them once its day is over"
+        )
+    last = min(last, last_day)
+    earlier = {day for feed in OUTPUTS for day in days_of_feed(target, feed)[0]}
+    rows = write_days(outputs, new, last, earlier)
+    # One call instead of one for each of some thousand small files.
+    os.sync()
+    changed = set()
+    for feed in OUTPUTS:
+        (target / feed).mkdir(mode=0o700, exist_ok=True)
+        for path in sorted((new / feed).iterdir()):
+            kept = target / feed / path.name
+            if not (
+                kept.exists() and kept.stat().st_size == path.stat().st_size and kept.read_bytes() == path.read_bytes()
+            ):
+                path.replace(kept)
+                changed.add(path.stem)
+    later = outputs.orders_after(last_day)
+    return Converted(True, first, last, rows, later, len(changed))
+
+
+def write_days(outputs: Outputs, folder: Path, last_day: dt.date, others: Collection[dt.date] = ()) -> dict[str, int]:
+    """Write the files of every feed and day from the first order to a day, and of other days; return the rows."""
+    first, _ = outputs.days() or (last_day, last_day)
+    days = {first + dt.timedelta(days=number) for number in range((last_day - first).days + 1)} | set(others)
+    return {feed: _write_feed(outputs, feed, folder, days) for feed in OUTPUTS}
+
+
+def _write_feed(outputs: Outputs, feed: str, folder: Path, days: set[dt.date]) -> int:
+    """Write the files of a feed, one for each of the days; return their rows."""
+    (folder / feed).mkdir(mode=0o700, parents=True)
+    header = (",".join(OUTPUTS[feed]) + "\n").encode()
+    for day in days:
+        (folder / feed / f"{day}.csv").write_bytes(header)
+    # A feed that the connector does not know has files without rows: another connector may have written some.
+    if feed not in outputs.feeds:
+        return 0
+    for day, part in outputs.lines(feed):
+        if day in days:
+            with (folder / feed / f"{day}.csv").open("ab") as file:
+                file.write(part)
+    return outputs.rows(feed)

@@ -1,0 +1,20 @@
+"""What is wrong with a connector or with a file that it reads."""
+
+from __future__ import annotations
+
+
+class ConnectorError(RuntimeError):
+    """A connector or an export that cannot be used. The message is one line: where, what is wrong, and what to do."""
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        super().__init__(where, problem, remedy)
+
+    def __str__(self) -> str:
+        where, problem, remedy = self.args
+        return " ".join(f"{where}: {problem}; {remedy}".split())
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Untrusted text in a form that is safe for one line of a message."""
+    text = str(value)
+    return ascii(text if len(text) <= limit else text[:limit] + "…")
