@@ -142,6 +142,60 @@ with used as (
                 limit 1 -- noqa: AM09
             ) as found
         where scope.entity = 'item' and not %(is_full_refresh)s
+        union all
+        select
+            'transaction' as entity,
+            found.identifier,
+            found.bucket
+        from scope
+        cross join
+            lateral (
+                select
+                    returns.transaction_code as identifier,
+                    returns.transaction_bucket as bucket
+                from production.typed_returns as returns
+                where
+                    returns.transaction_bucket = platform.parse_id(scope.identifier)
+                    and returns.transaction_code = scope.identifier
+                limit 1 -- noqa: AM09
+            ) as found
+        where scope.entity = 'transaction' and not %(is_full_refresh)s
+        union all
+        select
+            'item' as entity,
+            found.identifier,
+            found.bucket
+        from scope
+        cross join
+            lateral (
+                select
+                    returns.item_code as identifier,
+                    returns.item_bucket as bucket
+                from production.typed_returns as returns
+                where
+                    returns.item_bucket = platform.parse_id(scope.identifier)
+                    and returns.item_code = scope.identifier
+                limit 1 -- noqa: AM09
+            ) as found
+        where scope.entity = 'item' and not %(is_full_refresh)s
+        union all
+        select
+            'return' as entity,
+            found.identifier,
+            found.bucket
+        from scope
+        cross join
+            lateral (
+                select
+                    returns.return_code as identifier,
+                    returns.return_bucket as bucket
+                from production.typed_returns as returns
+                where
+                    returns.return_bucket = platform.parse_id(scope.identifier)
+                    and returns.return_code = scope.identifier
+                limit 1 -- noqa: AM09
+            ) as found
+        where scope.entity = 'return' and not %(is_full_refresh)s
     ) as named
 ),
 
