@@ -27,19 +27,22 @@ def as_owner(connection: ClientConnection) -> Generator[None]:
 
 
 @contextmanager
-def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[None]:
+def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool]:
     """Fill an empty table first, then build its indexes and check its keys in the same transaction.
 
     The table ends up with the same definitions, and a violation rolls everything back. The table was empty, so no
     reader misses an index. Keys that other tables' foreign keys reference stay in place. A login that does not own the
     table fills it row by row.
+
+    Yields:
+        Whether the table was truncated in this transaction.
     """
     row = connection.execute(
         "select pg_has_role(session_user, relowner, 'usage') from pg_catalog.pg_class where oid = %s::regclass",
         (table.full_name,),
     ).fetchone()
     if not (row and row[0]):
-        yield
+        yield False
         return
     constraints = connection.execute(
         """
@@ -75,10 +78,11 @@ def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[None
             )
         for name, _ in indexes:
             connection.execute(sql.SQL("drop index {}").format(trusted(name)))
-        if not _is_referenced(connection, table):
+        is_truncated = not _is_referenced(connection, table)
+        if is_truncated:
             # With wal_level = minimal, a table truncated in the same transaction needs no write-ahead log.
             connection.execute(sql.SQL("truncate {}").format(table.identifier))
-    yield
+    yield is_truncated
     with as_owner(connection):
         for name, definition in constraints:
             connection.execute(

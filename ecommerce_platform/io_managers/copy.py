@@ -33,12 +33,18 @@ def copy_rows(
     target: sql.Composable,
     columns: Sequence[str],
     rows: Iterable[pa.RecordBatch],
+    *,
+    freeze: bool = False,
 ) -> int:
-    """Append rows to ``target`` and return their number."""
+    """Append rows to ``target`` and return their number.
+
+    If the table was truncated in this transaction, the rows can be written as visible to all (``freeze``): until a
+    vacuum, the planner otherwise prefers reading the whole table to reading an index.
+    """
     # Every value is quoted and a null is not, so that COPY can distinguish an empty string from a null.
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
-    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
-        target, sql.SQL(", ").join(map(sql.Identifier, columns))
+    statement = sql.SQL("copy {} ({}) from stdin (format csv, freeze {})").format(
+        target, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Literal(freeze)
     )
     count = 0
     with connection.cursor() as cursor:

@@ -25,9 +25,11 @@ def locked(connection: ClientConnection, tables: Sequence[str]) -> Generator[Non
 
 
 @contextmanager
-def transaction(connection: ClientConnection) -> Generator[None]:
-    """A repeatable read transaction with deferred constraints."""
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+def transaction(
+    connection: ClientConnection, level: IsolationLevel = IsolationLevel.REPEATABLE_READ
+) -> Generator[None]:
+    """A transaction, repeatable read by default, with deferred constraints."""
+    connection.isolation_level = level
     with connection.transaction():
         connection.execute("set constraints all deferred")
         yield

@@ -37,8 +37,8 @@ def replace_slice(
     loads: Loads = Counter()
     within = _only_inside(rows, table, mode, window, loads)
     if not deleted and is_empty(connection, table):
-        with filled_in_bulk(connection, table):
-            inserted = copy_rows(connection, table.identifier, columns, within)
+        with filled_in_bulk(connection, table) as is_truncated:
+            inserted = copy_rows(connection, table.identifier, columns, within, freeze=is_truncated)
     else:
         inserted = copy_rows(connection, table.identifier, columns, within)
     if mode.load is not None:

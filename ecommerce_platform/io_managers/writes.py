@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 import pyarrow as pa
+from psycopg import IsolationLevel
 from psycopg.errors import SerializationFailure
 
 from ecommerce_platform.io_managers.change_log import (
@@ -61,9 +62,10 @@ def write(
     if isinstance(mode, ReplaceSlice):
         if isinstance(rows, Query):
             raise WriteError(f"{name}: a slice can be replaced only by streamed rows, not by a query")
-        # The lock on pinned_by keeps its pins from moving while unpinned loads are deleted.
+        # The lock on pinned_by keeps its pins from moving while unpinned loads are deleted. Read committed is enough
+        # for one COPY, and COPY … FREEZE does not allow an earlier snapshot.
         with locked(connection, [name, *filter(None, [mode.pinned_by])]):
-            with transaction(connection):
+            with transaction(connection, IsolationLevel.READ_COMMITTED):
                 inserted, deleted, loads = replace_slice(connection, table, mode, rows, window)
             counts = {"I": inserted, "D": deleted, "A": inserted}
             # Earlier loads of a slice may stay beside the new one.

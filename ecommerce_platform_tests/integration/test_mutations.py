@@ -111,8 +111,8 @@ SHOP: dict[int, Feeds] = {
         purchases(7, 710, 1, "50.00", on=4),
     ),
     # Lines that arrive later than their order, one of them for an order that was exported twice.
-    # Of this day's orders, only a guest's. Returns: exported again on one day and on the next, of an unknown order, of an
-    # unknown line, and faulty.
+    # Of this day's orders, only a guest's. Returns: exported again on one day and on the next, of an unknown order,
+    # of an unknown line, and faulty.
     LAST_DAY: {
         "transactions": [order(9, "", on=LAST_DAY)],
         "transaction_items": [line(1, 3), line(5, 2), line(9, 1)],
