@@ -416,7 +416,7 @@ def expect(files: Files) -> Expected:
         for of_feed in rows.values()
         for row in of_feed
         for name in IDENTIFIERS
-        if row.get(name, 1) < 0
+        if (row.get(name) or 1) < 0
     }
     content = {"identifiers": named, **production(kept, good, rejected, files), **warehouse(kept, good)}
     return Expected({table: Counter(rows) for table, rows in content.items()}, duplicates)
