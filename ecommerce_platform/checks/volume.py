@@ -69,7 +69,8 @@ def _volume(feed: str) -> TableCheck:
 def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[int]:
     """The rows in a feed's files of the last eight same weekdays before ``day``, latest first.
 
-    A day whose file has no rows counts, with 0.
+    A day whose file has no rows counts, with 0, if a later day with rows is loaded: before that, nothing is known of the
+    days that have some.
     """
     return [
         int(count)
@@ -84,12 +85,13 @@ def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[i
                 select slice, 0
                 from platform.slices
                 where table_name = %s and row_count = 0
+                    and slice < (select max(partition_date) from production.loaded_days where feed = %s)
             ) as days
             where partition_date < %s and (%s - partition_date) %% 7 = 0
             order by partition_date desc
             limit %s
             """,
-            (feed, f"staging.{feed}", day, day, WEEKS),
+            (feed, f"staging.{feed}", feed, day, day, WEEKS),
         )
     ]
 

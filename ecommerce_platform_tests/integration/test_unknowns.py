@@ -214,6 +214,19 @@ def test_a_day_without_rows_is_unusual_only_if_others_have_some(platform: Platfo
     assert (outcome.passed, outcome.metadata["rows"], check.severity) == (passes, 0, "WARN")
 
 
+def test_the_days_without_rows_of_a_first_load_are_not_all_that_is_usual(platform: Platform) -> None:
+    """While the files of a first load are judged, none of its days with rows is loaded yet."""
+    for number in range(1, 58):
+        platform.export(number, customers=[customer(number)] if number % 2 else [])
+    platform.run(1, 57, only=["staging.customers"])
+    (check,) = [
+        c for c in table_checks(raw_folder=lambda: platform.raw) if (c.table, c.name) == ("staging.customers", "volume")
+    ]
+    with PostgresConnection(url=platform.url, role="loader").connect() as connection:
+        outcome = check.run(connection, Window(day(1), day(58)))
+    assert (outcome.passed, outcome.metadata["rows"]) == (True, 1)
+
+
 def test_rows_that_were_rejected_for_a_blank_are_good_after_the_upgrade(platform: Platform) -> None:
     platform.load(1, customers=[customer()], products=[product()], **sales(1, ""))
     before = (SQL_DIR / "ddl" / "060_rules.sql").read_text(encoding="utf-8")
