@@ -37,6 +37,7 @@ class Shop:
             "products": [product(number, on=number)],
             "transactions": [order(number, number, on=number, total=price)],
             "transaction_items": [line(number, number, number, price=price)],
+            "returns": [],
         }
         return csv_bytes(FEEDS[feed], rows[feed])
 

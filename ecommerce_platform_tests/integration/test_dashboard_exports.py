@@ -221,7 +221,7 @@ def test_the_report_has_the_pages_and_charts_of_the_specification():
         assert sum(visual["visual"]["visualType"] == "slicer" for visual in visuals.values()) == len(
             powerbi_report.SLICERS
         )
-        assert sum(visual["visual"]["visualType"] == "card" for visual in visuals.values()) == 4
+        assert sum(visual["visual"]["visualType"] == "card" for visual in visuals.values()) == len(page.kpis)
         clicks = json.loads(FILES[f"{folder}/page.json"])["visualInteractions"]
         assert {(click["source"], click["target"]) for click in clicks} == {
             (one, other) for one in charts for other in charts if one != other
