@@ -10,7 +10,7 @@ The synthetic shop has no files, so it has no such sensor: one that always skips
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -39,7 +39,7 @@ from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.exports import convert_exports, told_of
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.tables.loaded_days import Span, what_is_loaded
-from ecommerce_platform.tables.raw_files import days_refused, days_taken, days_with_a_new_file
+from ecommerce_platform.tables.raw_files import days_refused, days_taken, days_with_a_new_file, hashes_taken
 
 MOST_AGAIN = 10
 """At most so many runs are requested for days that have failed before; ``up`` tries all of them."""
@@ -172,12 +172,16 @@ def due_now(connection: ClientConnection, settings: Settings, last_day: dt.date)
     return days_due(complete, changed, passed, days_refused(connection))
 
 
-def requests(settings: Settings, spans: Iterable[Span]) -> Iterator[RunRequest]:
-    """A request for each range of days. Its key says which files it is about: Dagster runs each of them once."""
-    for first, last in spans:
-        days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
-        states = _states([feed_file_name(settings.feed_files, feed, day) for day in days for feed in FEEDS])
-        yield RunRequest(run_key=f"{first}..{last}@{_digest(states)[:16]}", tags=range_tags(first, last))
+def request(settings: Settings, span: Span, taken: Sequence[str]) -> RunRequest:
+    """A request for a range of days. Its key says which files take the place of which: Dagster runs that once.
+
+    Args:
+        taken: the SHA-256 of the files of these days that were taken last: an old file may come back.
+    """
+    first, last = span
+    days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+    files = _states([feed_file_name(settings.feed_files, feed, day) for day in days for feed in FEEDS])
+    return RunRequest(run_key=f"{first}..{last}@{_digest([files, *taken])[:16]}", tags=range_tags(first, last))
 
 
 @sensor(
@@ -197,13 +201,14 @@ def landed_files(context: SensorEvaluationContext):
     rest = dt.timedelta(seconds=settings.landing_rest_seconds)
     try:
         state = state_of_files(settings, last_day)
+        seen = look(Seen.from_text(context.cursor), state, now, rest)
+        if seen.step == Step.WHOLE:
+            seen = _convert(context, settings, seen, last_day)
+            if state_of_files(settings, last_day) != state:
+                # It may have been half a file: the next look begins again.
+                seen = Seen(state, now.isoformat())
     except ConnectorError as error:
         return SkipReason(str(error))
-    seen = look(Seen.from_text(context.cursor), state, now, rest)
-    if seen.step == Step.WHOLE:
-        seen = _convert(context, settings, seen, last_day)
-        # What changed in the meantime may be a half of a file.
-        seen = look(seen, state_of_files(settings, last_day), now, rest)
     answer: SkipReason | list[RunRequest]
     if seen.step == Step.RESTING:
         seconds = f"{settings.landing_rest_seconds:g} seconds"
@@ -241,13 +246,14 @@ def _request(
     under_way = days_under_way(context.instance)
     with Database(role="loader").connect() as connection:
         spans = due_now(connection, settings, last_day)
+        requests = [request(settings, span, hashes_taken(connection, *span)) for span in spans]
     busy = [day for day in sorted(under_way) if any(str(first) <= day <= str(last) for first, last in spans)]
     if busy:
         return seen, SkipReason(f"A run is loading {busy[0]}. What has changed is requested after it.")
     done = replace(seen, step=Step.DONE)
     if not spans:
         return done, SkipReason("The files change no day.")
-    return done, list(requests(settings, spans))
+    return done, requests
 
 
 def _first_day() -> dt.date:

@@ -83,6 +83,15 @@ def days_refused(connection: ClientConnection) -> set[dt.date]:
     return {day for (day,) in connection.execute("select distinct partition_date from platform.refused_files")}
 
 
+def hashes_taken(connection: ClientConnection, first: dt.date, last: dt.date) -> list[str]:
+    """The SHA-256 of what the source gave last for a range of days, by feed and day."""
+    rows = connection.execute(
+        "select sha256 from platform.raw_files where partition_date between %s and %s order by feed, partition_date",
+        (first, last),
+    )
+    return [sha256 for (sha256,) in rows]
+
+
 def last_day_to_load(settings: Settings, end: dt.date) -> dt.date:
     """The last day up to ``end`` that can be loaded: with a connector, the last one that it has converted."""
     if settings.connector_dir is None:

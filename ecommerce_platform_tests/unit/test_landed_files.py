@@ -20,7 +20,7 @@ from ecommerce_platform.automation.landed import (
     days_due,
     landed_sensors,
     look,
-    requests,
+    request,
     state_of_files,
 )
 from ecommerce_platform.connectors.connector import OUTPUTS, shipped_connectors
@@ -174,14 +174,15 @@ def test_a_request_has_the_key_of_its_files_and_the_days_of_its_run(tmp_path: Pa
     settings = connected(tmp_path, "landing")
     path = exports.write_text(tmp_path / "customers" / f"{day(2)}.csv", "x\n")
 
-    def key() -> str:
-        (request,) = requests(settings, [(day(1), day(3))])
-        assert days_of_run(request.tags) == (day(1), day(3))
-        assert request.run_key is not None
-        return request.run_key
+    def key(taken: str = "") -> str:
+        made = request(settings, (day(1), day(3)), [taken])
+        assert days_of_run(made.tags) == (day(1), day(3))
+        assert made.run_key is not None
+        return made.run_key
 
     first = key()
     assert key() == first
+    assert key(taken="another file") != first
     os.utime(path, ns=(1, 1))
     assert key() != first
 
