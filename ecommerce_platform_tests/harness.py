@@ -1,7 +1,7 @@
 """Loads a database as the assets do, but without Dagster, from files that a test writes.
 
-Rows are plain dictionaries of text, as in a file: :func:`customer`, :func:`product`, :func:`order`, and :func:`line`
-fill in the fields that are irrelevant to a test.
+Rows are plain dictionaries of text, as in a file: :func:`customer`, :func:`product`, :func:`order`, :func:`line`, and
+:func:`returned` fill in the fields that are irrelevant to a test.
 """
 
 from __future__ import annotations
@@ -121,6 +121,22 @@ def line(
     }
 
 
+def returned(
+    transaction_id: int, item_id: int, return_id: int = 1, *, on: int = 1, quantity: int = 1, **fields: str
+) -> Row:
+    """Return a return of an order line on the n-th day."""
+    return {
+        "return_id": str(return_id),
+        "transaction_id": str(transaction_id),
+        "item_id": str(item_id),
+        "returned_on": day(on).isoformat(),
+        "quantity": str(quantity),
+        "refund_amount": f"{quantity * 10}.00",
+        "reason": "Wrong size",
+        **fields,
+    }
+
+
 def csv_bytes(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
     """Return rows as the text of a file, with a header and ``\\n`` line ends."""
     text = io.StringIO()
@@ -160,7 +176,7 @@ class Platform:
         self._loads = 0
 
     def export(self, number: int, **feeds: Sequence[Row]) -> None:
-        """Write the four files of the n-th day; feeds that are not given are empty."""
+        """Write the files of the n-th day; feeds that are not given are empty."""
         for feed, columns in FEEDS.items():
             content = csv_bytes(columns, feeds.get(feed, ()))
             write_feed_file(feed_file_name(self.raw, feed, day(number)), content)
