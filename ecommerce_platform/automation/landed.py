@@ -26,10 +26,10 @@ from dagster import (
 
 from ecommerce_platform.assets.external import observe_exports
 from ecommerce_platform.automation.daily import daily_job, days_under_way
-from ecommerce_platform.connectors.connector import OPTIONAL_OUTPUTS, read_connector
+from ecommerce_platform.connectors.connector import read_connector
 from ecommerce_platform.connectors.errors import ConnectorError
 from ecommerce_platform.connectors.source_files import is_export, visible_files
-from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS
 from ecommerce_platform.feeds.days import days_of_feed, spans_of
 from ecommerce_platform.feeds.files import feed_file_name
 from ecommerce_platform.instance.orphaned_runs import fail_orphaned_runs
@@ -44,7 +44,7 @@ from ecommerce_platform.tables.raw_files import days_refused, days_taken, days_w
 MOST_AGAIN = 10
 """At most so many runs are requested for days that have failed before; ``up`` tries all of them."""
 
-NEEDED = [feed for feed in FEEDS if feed not in OPTIONAL_OUTPUTS]
+NEEDED = [feed for feed in FEEDS if feed not in OPTIONAL_FEEDS]
 """The feeds of which a complete day has a file."""
 
 
