@@ -19,8 +19,9 @@ from dagster import (
 )
 
 from ecommerce_platform.assets import analytics, monitoring, production, raw, staging, warehouse
-from ecommerce_platform.assets.external import external_assets
+from ecommerce_platform.assets.external import external_assets, landed_assets
 from ecommerce_platform.automation.daily import daily_job, every_day
+from ecommerce_platform.automation.landed import landed_sensors
 from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.automation.weekly import every_week, maintenance_job
 from ecommerce_platform.checks import all_checks
@@ -29,6 +30,7 @@ from ecommerce_platform.layers import LATE_AFTER, STALE_AFTER
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.published import PublishingIOManager
 from ecommerce_platform.resources.source import Source
+from ecommerce_platform.settings import load_settings
 from ecommerce_platform.tables.repository import linked
 
 FRESHNESS = FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=STALE_AFTER)
@@ -66,11 +68,11 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
         "source": Source(),
     }
     return Definitions(
-        assets=[*linked(tables_and_files), *external_assets],
+        assets=[*linked(tables_and_files), *external_assets, *landed_assets(load_settings())],
         asset_checks=all_checks(),
         jobs=[daily_job, maintenance_job],
         schedules=[every_day, every_week],
-        sensors=[alerts],
+        sensors=[alerts, *landed_sensors(load_settings())],
         resources={**resources, **overrides},
         # The work is done in the database; a process a step would only cost its start.
         executor=in_process_executor,

@@ -3,10 +3,21 @@
 Dagster materializes none of these. They are in no job, have no freshness policy, and are in no report or alert.
 """
 
-from dagster import AssetKey, AssetSpec
+from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dagster import AssetKey, AssetObservation, AssetSpec, DagsterInstance
+
+from ecommerce_platform.connectors.connector import read_connector
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.layers import ANALYTICS, ENGINEERING
+from ecommerce_platform.settings import Settings
 from ecommerce_platform.tables.asset import table_key
+
+if TYPE_CHECKING:
+    from ecommerce_platform.connectors.conversion import Converted, Exported
 
 SHOP = AssetKey(["shop", "exports"])
 
@@ -90,3 +101,78 @@ external_assets = [
         SEEN_BY_TABLEAU,
     ),
 ]
+
+
+def landed_key(kind: str) -> AssetKey:
+    """The asset of a kind of file that a connector reads: of its ``orders``, ``landing/orders_export``."""
+    return AssetKey(["landing", kind if kind.endswith(("export", "exports")) else f"{kind}_export"])
+
+
+def upstream_of(feed: str, settings: Settings) -> Sequence[AssetKey]:
+    """What a feed's raw files are made of: the shop, its feed files, or the exports that the feed's SELECT reads."""
+    if settings.source == "synthetic":
+        return [SHOP]
+    if settings.connector_dir is None:
+        return [AssetKey(["landing", feed])]
+    kinds = read_connector(settings.connector_dir).files_read_by(feed)
+    return [landed_key(kind) for kind in kinds] or [SHOP]
+
+
+def landed_assets(settings: Settings) -> list[AssetSpec]:
+    """The user's own files: one asset per kind of file of the connector, or per feed; none of the synthetic shop."""
+    if settings.source == "synthetic":
+        return []
+    if settings.connector_dir is None:
+        return [
+            _landed(AssetKey(["landing", feed]), f"Files {feed}/YYYY-MM-DD.csv in the landing folder, one per day.")
+            for feed in FEEDS
+        ]
+    connector = read_connector(settings.connector_dir)
+    return [
+        _landed(
+            landed_key(kind),
+            f"Files {', '.join(role.pattern)} in the landing folder that the connector {connector.name} reads as its"
+            f" {kind}. Each conversion of other files is an observation, with their rows, bytes and SHA-256.",
+        )
+        for kind, role in connector.files.items()
+    ]
+
+
+def _landed(key: AssetKey, description: str) -> AssetSpec:
+    return AssetSpec(
+        key=key,
+        description=description,
+        group_name="landing",
+        owners=list(ENGINEERING),
+        kinds={"source", "file"},
+        deps=[SHOP],
+    )
+
+
+def observe_exports(instance: DagsterInstance, converted: Converted | None) -> None:
+    """Record the files of a conversion as observations of their assets, unless the last one was of the same files.
+
+    So a process that dies between the conversion and this loses nothing: the next one records it.
+    """
+    for kind, exported in {} if converted is None else converted.exports.items():
+        key = landed_key(kind)
+        if _last_observed(instance, key) != exported.sha256:
+            instance.report_runless_asset_event(AssetObservation(key, metadata=_facts(exported)))
+
+
+def _last_observed(instance: DagsterInstance, key: AssetKey) -> object:
+    """The SHA-256 in the last observation of an asset."""
+    for record in instance.fetch_observations(key, limit=1).records:
+        observed = record.asset_observation
+        value = observed.metadata.get("sha256") if observed is not None else None
+        return None if value is None else value.value
+    return None
+
+
+def _facts(exported: Exported) -> dict[str, str | int]:
+    return {
+        "files": exported.files,
+        "dagster/row_count": exported.rows,
+        "bytes": exported.bytes,
+        "sha256": exported.sha256,
+    }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dagster import AssetExecutionContext, AssetsDefinition, Failure, MaterializeResult, MetadataValue, asset
 
-from ecommerce_platform.assets.external import SHOP
+from ecommerce_platform.assets.external import upstream_of
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 from ecommerce_platform.feeds.landing import Taken
@@ -16,6 +16,7 @@ from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Export, Source
+from ecommerce_platform.settings import load_settings
 from ecommerce_platform.tables.asset import code_references, table_key, tags_of
 from ecommerce_platform.tables.raw_files import record_refused_files, record_taken_files, taken_files
 
@@ -50,7 +51,7 @@ def raw_asset(feed: str) -> AssetsDefinition:
         kinds=set(layer.kinds),
         partitions_def=daily,
         backfill_policy=one_run,
-        deps=[SHOP],
+        deps=upstream_of(feed, load_settings()),
         metadata={"columns": ", ".join(FEEDS[feed]), **code_references({"Asset": Path(__file__).resolve()})},
         pool=f"raw.{feed}",
     )

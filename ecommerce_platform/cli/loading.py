@@ -49,6 +49,7 @@ def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
         )
     prepare(settings)
     with dagster_instance() as instance:
+        _observe_exports(instance, settings)
         if not run_with_progress(instance, start, end, select).success:
             sys.exit(EXIT_FAILED)
 
@@ -98,6 +99,7 @@ def load_what_is_missing(settings: Settings, end: dt.date) -> bool:
 
         # Required even if there is nothing to load: the daemon's queue would wait for these runs.
         fail_orphaned_runs(instance)
+        _observe_exports(instance, settings)
         ranges = what_is_loaded_now().to_run(settings.first_day, end)
         if not ranges:
             console.print(f"All days from {settings.first_day} to {end} are loaded.")
@@ -107,6 +109,15 @@ def load_what_is_missing(settings: Settings, end: dt.date) -> bool:
         tell_missing(missing, settings)
         fails = tell_failing_checks(failing_checks_now())
         return has_succeeded and not missing and not fails
+
+
+def _observe_exports(instance: DagsterInstance, settings: Settings) -> None:
+    """Record in Dagster which exports were converted last."""
+    if settings.connector_dir is not None:
+        from ecommerce_platform.assets.external import observe_exports
+        from ecommerce_platform.connectors.conversion import last_conversion
+
+        observe_exports(instance, last_conversion(settings.feed_files))
 
 
 def _load(instance: DagsterInstance, ranges: Sequence[tuple[dt.date, dt.date]]) -> bool:

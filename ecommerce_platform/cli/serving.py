@@ -129,7 +129,9 @@ def serve_until_stopped(settings: Settings) -> None:
         children = _children(settings, socket_path, Path(folder) / "workspace.yaml", code_answers.is_set)
         watch = _watches(settings, instance, socket_path, children[0].name, say)
         _in_background(lambda: _wait_for_code(socket_path, code_answers))
-        supervisor = Supervisor(children, lock, PROJECT_DIR, os.environ, say, [watch])
+        # A tick of the sensor landed_files takes as long as the conversion of the exports; Dagster's limit is a minute.
+        environment = {"DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "3600", **os.environ}
+        supervisor = Supervisor(children, lock, PROJECT_DIR, environment, say, [watch])
         _in_background(lambda: _tell_when_it_answers(settings, address))
         supervisor.run()
     console.print(

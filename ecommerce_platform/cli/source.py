@@ -251,34 +251,14 @@ def convert_exports(settings: Settings) -> dt.date | None:
     Raises:
         ConnectorError: a file or the connector is wrong; what was converted before is unchanged.
     """
-    connector = _chosen(settings, None)
-    if connector is None:
+    if settings.connector_dir is None:
         return None
-    from ecommerce_platform.connectors.conversion import convert
+    from ecommerce_platform.resources import exports
 
     with console.status(f"Converting the exports in {settings.landing}"):
-        converted = convert(connector, settings.landing, settings.feed_files, yesterday(), settings.time_zone)
-    if converted.is_new:
-        rows = ", ".join(f"{rows:,} {feed}" for feed, rows in converted.rows.items())
-        console.print(
-            f"Converted {settings.landing} with the connector {connector.name}: {rows},"
-            f" {converted.first_day} to {converted.last_day}; {converted.changed_days:,} days have changed.",
-            markup=False,
-        )
-        if converted.later:
-            console.print(f"{converted.later:,} orders are of days that are not over yet; `up` will load them later.")
-    _remember_first_day(settings, converted.first_day)
+        converted = exports.convert_exports(settings, yesterday())
+    if converted is None:
+        return None
+    for line in exports.told_of(settings, converted):
+        console.print(line, markup=False)
     return converted.last_day
-
-
-def _remember_first_day(settings: Settings, first_day: dt.date) -> None:
-    """Write the first day with an order to the data folder, unless an earlier one is there or the setting says so."""
-    from ecommerce_platform.files import write_atomically
-
-    is_noted = settings.first_day_file.exists()
-    if ("first_day" in settings.model_fields_set and not is_noted) or (is_noted and settings.first_day <= first_day):
-        if settings.first_day > first_day:
-            console.print(f"Orders before {settings.first_day} (ECOMMERCE_FIRST_DAY) are not loaded.")
-        return
-    write_atomically(settings.first_day_file, f"{first_day}\n".encode())
-    load_settings.cache_clear()

@@ -154,6 +154,17 @@ class Connector:
     folder: Path
     digest: str
 
+    def files_read_by(self, feed: str) -> list[str]:
+        """The kinds of files that a feed's SELECT reads, itself or through steps, sorted; none without a SELECT."""
+        found: set[str] = set()
+        waiting = [self.queries.get(feed, "")]
+        while waiting:
+            text = re.sub(r"--.*", "", waiting.pop())
+            names = set(re.findall(r'\b(?:from|join)\s+"?(\w+)', text, flags=re.IGNORECASE)) - found
+            found |= names
+            waiting += [self.steps[name] for name in names if name in self.steps]
+        return sorted(found & set(self.files))
+
 
 def shipped_names() -> list[str]:
     """The names of the connectors that come with the platform."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ecommerce_platform.connectors.connector import OUTPUTS, Connector
@@ -32,6 +33,23 @@ WORK = ".work-"
 
 
 @dataclass(frozen=True)
+class Exported:
+    """All files of one kind.
+
+    Attributes:
+        files: how many there are.
+        rows: their rows; those that a later file replaces included.
+        bytes: their size.
+        sha256: that of the file, or where there are several, of the lines that ``sha256sum`` prints for them, by name.
+    """
+
+    files: int
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Converted:
     """What a conversion has done.
 
@@ -42,6 +60,7 @@ class Converted:
         rows: the rows of each feed, of all days.
         later: orders after the last day, which wait until their day is over.
         changed_days: days of which a file was written.
+        exports: the files that were read, by kind.
     """
 
     is_new: bool
@@ -50,6 +69,7 @@ class Converted:
     rows: Mapping[str, int]
     later: int
     changed_days: int
+    exports: Mapping[str, Exported] = field(default_factory=dict)
 
 
 @contextmanager
@@ -92,9 +112,10 @@ def convert(
         known = _known(target, [*said, _states(match_folder(connector, source).used)])
         if known is not None:
             return known
-        with working_folder(target) as work, opened(connector, source, work, time_zone) as (matches, _, outputs):
+        with working_folder(target) as work, opened(connector, source, work, time_zone) as (matches, loaded, outputs):
             states = _states(matches.used)
-            converted = _write(outputs, work / "new", target, last_day)
+            exports = _exported(loaded)
+            converted = replace(_write(outputs, work / "new", target, last_day), exports=exports)
         state = {"digest": [*said, states], "converted": asdict(converted)}
         # Written last: after a crash, the next conversion does everything again.
         write_feed_file(target / STATE, json.dumps(state, default=str, indent=2).encode())
@@ -130,15 +151,41 @@ def _states(matches: Sequence[Match]) -> list[list[object]]:
     return found
 
 
-def _known(target: Path, digest: list[object]) -> Converted | None:
-    """The last conversion, if it was of the same files by the same connector."""
+def _exported(loaded: Sequence[Loaded]) -> dict[str, Exported]:
+    found: dict[str, Exported] = {}
+    for role in dict.fromkeys(each.match.role for each in loaded):
+        paths = sorted(each.match.file.path for each in loaded if each.match.role == role)
+        hashes = [_sha256(path) for path in paths]
+        lines = "".join(f"{sha256}  {path.name}\n" for sha256, path in zip(hashes, paths, strict=True))
+        found[role] = Exported(
+            files=len(paths),
+            rows=sum(each.rows for each in loaded if each.match.role == role),
+            bytes=sum(path.stat().st_size for path in paths),
+            sha256=hashes[0] if len(paths) == 1 else hashlib.sha256(lines.encode()).hexdigest(),
+        )
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def last_conversion(target: Path) -> Converted | None:
+    """What the last conversion into a folder has found, whatever has changed since; None where there was none."""
+    return _known(target, None)
+
+
+def _known(target: Path, digest: list[object] | None) -> Converted | None:
+    """The last conversion, if it was of the same files by the same connector, or without a digest, of any."""
     try:
         state = json.loads((target / STATE).read_text(encoding="utf-8"))
-        if state["digest"] != digest:
+        if digest is not None and state["digest"] != digest:
             return None
         known = state["converted"]
         first, last = (dt.date.fromisoformat(known[name]) for name in ("first_day", "last_day"))
-        return Converted(False, first, last, known["rows"], known["later"], 0)
+        exports = {role: Exported(**facts) for role, facts in known["exports"].items()}
+        return Converted(False, first, last, known["rows"], known["later"], 0, exports)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -73,6 +73,25 @@ def days_with_a_new_file(connection: ClientConnection, settings: Settings) -> se
     return days_landed_again(settings.feed_files, settings.raw, taken, landed)
 
 
+def days_taken(connection: ClientConnection) -> set[dt.date]:
+    """The days of which the source has given any file so far."""
+    return {day for (day,) in connection.execute("select distinct partition_date from platform.raw_files")}
+
+
+def days_refused(connection: ClientConnection) -> set[dt.date]:
+    """The days of which a file could not be taken the last time."""
+    return {day for (day,) in connection.execute("select distinct partition_date from platform.refused_files")}
+
+
+def hashes_taken(connection: ClientConnection, first: dt.date, last: dt.date) -> list[str]:
+    """The SHA-256 of what the source gave last for a range of days, by feed and day."""
+    rows = connection.execute(
+        "select sha256 from platform.raw_files where partition_date between %s and %s order by feed, partition_date",
+        (first, last),
+    )
+    return [sha256 for (sha256,) in rows]
+
+
 def last_day_to_load(settings: Settings, end: dt.date) -> dt.date:
     """The last day up to ``end`` that can be loaded: with a connector, the last one that it has converted."""
     if settings.connector_dir is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, LiteralString
@@ -10,7 +11,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
-from dagster import DagsterInstance
+from dagster import AssetKey, DagsterInstance
 
 from ecommerce_platform import cli
 from ecommerce_platform.resources.database import database_url, embedded_server
@@ -52,6 +53,13 @@ class Shop:
     def sales(self) -> dict[str, str]:
         return dict(self.rows("select sale_date::text, sum(revenue)::text from warehouse.fact_sales group by 1"))
 
+    def observed(self, kind: str) -> list[dict[str, object]]:
+        """What Dagster has noted of the exports of a kind, the latest first."""
+        with DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
+            records = instance.fetch_observations(AssetKey(["landing", f"{kind}_export"]), limit=10).records
+        found = [record.asset_observation for record in records]
+        return [{name: value.value for name, value in each.metadata.items()} for each in found if each is not None]
+
     def runs(self) -> int:
         with DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
             return instance.get_runs_count()
@@ -91,6 +99,10 @@ def test_a_dump_is_loaded_from_its_first_order_on(shop: Shop) -> None:
     # The dump ends here: that no later day is loaded is no fault.
     assert {passed for (passed,) in shop.rows(LATEST_DAY)} == {True}
     assert "Every day from 2024-01-03 to 2024-01-06 is loaded." in told(shop.run("status"))
+    content = (shop.folder / "orders.csv").read_bytes()
+    (observed,) = shop.observed("transactions")
+    assert observed["dagster/row_count"] == 3
+    assert (observed["bytes"], observed["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
 
 
 def test_the_same_dump_is_not_loaded_again(shop: Shop) -> None:
