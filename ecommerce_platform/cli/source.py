@@ -17,10 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ecommerce_platform.cli.terminal import EXIT_FAILED, console, one_clear_error, progress_bar, show, yesterday
+from ecommerce_platform.money import currency
 from ecommerce_platform.settings import CONNECTORS_DIR, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from ecommerce_platform.connectors.connector import Connector
+    from ecommerce_platform.connectors.currencies import Money
     from ecommerce_platform.connectors.guessing import Guess
     from ecommerce_platform.connectors.judging import Judgement
     from ecommerce_platform.feeds.folder_check import FolderCheck
@@ -103,7 +105,6 @@ def _say_next(name: str, files: Sequence[Path]) -> None:
 @one_clear_error
 def source_preview(folder: Path | None, connector: str | None, rows: int) -> None:
     """Show the first rows of each feed, as they come out of the exports in FOLDER (ECOMMERCE_LANDING_DIR)."""
-    from ecommerce_platform.connectors.connector import OUTPUTS
     from ecommerce_platform.connectors.conversion import opened
 
     settings = load_settings()
@@ -112,9 +113,12 @@ def source_preview(folder: Path | None, connector: str | None, rows: int) -> Non
         raise SettingsError(
             "ECOMMERCE_SOURCE: name a connector; for example ECOMMERCE_SOURCE=shopify, or --connector shopify"
         )
-    with _work() as work, opened(chosen, folder or settings.landing, work, settings.time_zone) as (_, _, outputs):
+    with _work() as work, opened(
+        chosen, folder or settings.landing, work, settings.time_zone, _money(settings)
+    ) as (_, _, outputs):
+        _say(f"Amounts are in {_named(outputs.currency)}.")
         for feed in outputs.feeds:
-            table = Table(*OUTPUTS[feed], title=f"{feed}: {outputs.rows(feed):,} rows", title_justify="left")
+            table = Table(*outputs.columns(feed), title=f"{feed}: {outputs.rows(feed):,} rows", title_justify="left")
             for row in outputs.first_rows(feed, rows):
                 table.add_row(*(_plain(value or "") for value in row))
             show(table)
@@ -165,7 +169,7 @@ def _check_exports(connector: Connector, folder: Path, settings: Settings) -> tu
     from ecommerce_platform.connectors.judging import judge
 
     with _work() as work:
-        with opened(connector, folder, work, settings.time_zone) as (matches, loaded, outputs):
+        with opened(connector, folder, work, settings.time_zone, _money(settings)) as (matches, loaded, outputs):
             judgement = judge(outputs, loaded, [path.name for path in matches.ignored])
             feeds = work / "feeds"
             write_days(outputs, feeds, min(judgement.last_day, yesterday()))
@@ -224,6 +228,25 @@ def _chosen(settings: Settings, name: str | None) -> Connector | None:
     return read_connector(Path(name) if "/" in name else CONNECTORS_DIR / name)
 
 
+def _money(settings: Settings) -> Money:
+    """The reporting currency, if one is set or was noted, and the rates.
+
+    Raises:
+        ConnectorError: the file of rates is wrong.
+    """
+    from ecommerce_platform.connectors.currencies import SCHEMA, Money, read_rates
+
+    code = settings.currency if "currency" in settings.model_fields_set else None
+    rates, digest = (SCHEMA.empty_table(), "") if settings.rates is None else read_rates(settings.rates)
+    return Money(code, rates, digest)
+
+
+def _named(code: str) -> str:
+    """A currency with its symbol, if it has one."""
+    symbol = currency(code).prefix.strip()
+    return code if symbol == code else f"{code} ({symbol})"
+
+
 @contextmanager
 def _work() -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="ecommerce-source-") as folder, console.status("Reading the exports"):
@@ -244,7 +267,9 @@ def convert_exports(settings: Settings) -> dt.date | None:
     from ecommerce_platform.connectors.conversion import convert
 
     with console.status(f"Converting the exports in {settings.landing}"):
-        converted = convert(connector, settings.landing, settings.feed_files, yesterday(), settings.time_zone)
+        converted = convert(
+            connector, settings.landing, settings.feed_files, yesterday(), settings.time_zone, _money(settings)
+        )
     if converted.is_new:
         rows = ", ".join(f"{rows:,} {feed}" for feed, rows in converted.rows.items())
         console.print(
@@ -255,7 +280,18 @@ def convert_exports(settings: Settings) -> dt.date | None:
         if converted.later:
             console.print(f"{converted.later:,} orders are of days that are not over yet; `up` will load them later.")
     _remember_first_day(settings, converted.first_day)
+    _remember_currency(settings, converted.currency)
     return converted.last_day
+
+
+def _remember_currency(settings: Settings, code: str) -> None:
+    """Write the reporting currency of a first conversion to the data folder, unless the setting says it."""
+    from ecommerce_platform.files import write_atomically
+
+    if "currency" not in settings.model_fields_set:
+        console.print(f"The reporting currency is {_named(code)}: ECOMMERCE_CURRENCY sets another one.")
+        write_atomically(settings.currency_file, f"{code}\n".encode())
+        load_settings.cache_clear()
 
 
 def _remember_first_day(settings: Settings, first_day: dt.date) -> None:

@@ -64,6 +64,10 @@ FEEDS: dict[str, tuple[str, ...]] = {
 }
 
 
+OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {"products": ("currency",), "transactions": ("currency",)}
+"""Columns that a file may have besides, after the others. Staging keeps them in ``extra_columns``."""
+
+
 def feed_columns(feed: str) -> tuple[str, ...]:
     """The columns of a feed, in order.
 

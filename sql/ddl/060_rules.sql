@@ -4,6 +4,23 @@
 -- that production takes: those of the loads that passed their checks.
 -- An identifier has three columns: its key, its bucket, and its text. An index of staging finds the bucket, which is the key of
 -- all but the few texts that found it taken: join by the bucket, and by platform.is_same_key of the keys.
+
+-- An amount that the connector could not convert names its currency. The table comes with 210_platform.sql.
+create or replace function platform.currency_fault(currency text, day date) returns text
+language plpgsql stable parallel safe as $$
+begin
+    return (
+        select
+            case
+                when $1 !~ '^[A-Z]{3}$' then 'currency: not an ISO 4217 code'
+                when $1 <> reporting.currency
+                    then format('currency: no rate from %s to %s for %s', $1, reporting.currency, $2)
+            end
+        from platform.reporting_currency as reporting
+    );
+end
+$$;
+
 create or replace view production.staged_rows as
 select
     'customers' as feed,
@@ -237,7 +254,11 @@ from (
                 case
                     when platform.parse_timestamp(s.updated_at) is null then 'updated_at: not a timestamp (ISO 8601)'
                     when platform.parse_timestamp(s.updated_at) < '2000-01-01T00:00:00Z' then 'updated_at: before 2000-01-01'
-                end
+                end,
+                platform.currency_fault(
+                    platform.clean(s.extra_columns ->> 'currency'),
+                    (platform.parse_timestamp(s.updated_at) at time zone 'UTC')::date
+                )
             )
         end as reasons
     from staging.products as s
@@ -308,6 +329,7 @@ from (
                 and s.transaction_date::date <= s.partition_date
                 and platform.clean(s.payment_method) is not null
                 and length(s.payment_method) <= 200
+                and s.extra_columns ->> 'currency' is null
                 then ''
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
@@ -337,7 +359,10 @@ from (
                 case
                     when platform.parse_money(s.total_amount) is null then 'total_amount: not an amount'
                     when platform.parse_money(s.total_amount) < 0 then 'total_amount: negative'
-                end
+                end,
+                platform.currency_fault(
+                    platform.clean(s.extra_columns ->> 'currency'), platform.parse_date(s.transaction_date)
+                )
             )
         end as reasons
     from staging.transactions as s
