@@ -18,6 +18,7 @@ from (
     union all select 'products', partition_date from production.product_versions
     union all select 'transactions', partition_date from production.transactions
     union all select 'transaction_items', partition_date from production.transaction_items
+    union all select 'returns', partition_date from production.returns
     union all select feed, partition_date from production.rejected_rows
 ) as rows
 group by feed, partition_date

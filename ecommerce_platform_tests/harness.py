@@ -1,7 +1,7 @@
 """Loads a database as the assets do, but without Dagster, from files that a test writes.
 
-Rows are plain dictionaries of text, as in a file: :func:`customer`, :func:`product`, :func:`order`, and :func:`line`
-fill in the fields that are irrelevant to a test.
+Rows are plain dictionaries of text, as in a file: :func:`customer`, :func:`product`, :func:`order`, :func:`line`, and
+:func:`returned` fill in the fields that are irrelevant to a test.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ecommerce_platform.assets import production, warehouse
 from ecommerce_platform.assets.staging import STAGED, feed_reader, new_loads
 from ecommerce_platform.checks.gate import latest_slices
 from ecommerce_platform.checks.outcome import IS_LATEST_LOAD
-from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_COLUMNS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
@@ -121,6 +121,22 @@ def line(
     }
 
 
+def returned(
+    transaction_id: int, item_id: int, return_id: int = 1, *, on: int = 1, quantity: int = 1, **fields: str
+) -> Row:
+    """Return a return of an order line on the n-th day."""
+    return {
+        "return_id": str(return_id),
+        "transaction_id": str(transaction_id),
+        "item_id": str(item_id),
+        "returned_on": day(on).isoformat(),
+        "quantity": str(quantity),
+        "refund_amount": f"{quantity * 10}.00",
+        "reason": "Wrong size",
+        **fields,
+    }
+
+
 def csv_bytes(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
     """Return rows as the text of a file, with a header and ``\\n`` line ends."""
     text = io.StringIO()
@@ -160,9 +176,11 @@ class Platform:
         self._loads = 0
 
     def export(self, number: int, **feeds: Sequence[Row]) -> None:
-        """Write the four files of the n-th day; feeds that are not given are empty."""
+        """Write the files of the n-th day; feeds that are not given are empty."""
         for feed, columns in FEEDS.items():
-            content = csv_bytes(columns, feeds.get(feed, ()))
+            rows = feeds.get(feed, ())
+            more = [name for name in OPTIONAL_COLUMNS.get(feed, ()) if any(name in row for row in rows)]
+            content = csv_bytes([*columns, *more], rows)
             write_feed_file(feed_file_name(self.raw, feed, day(number)), content)
 
     def run(self, first: int, last: int | None = None, only: Sequence[str] | None = None) -> dict[str, WriteResult]:

@@ -5,7 +5,8 @@ the loaded files at once, so nothing can depend on the load order. Its results c
 statements in ``SELECTS``.
 
 - A row is valid if all its values are valid. An invalid row has no effect except its rejection. A valid row is also
-  rejected for as long as its parent is missing: an order needs its customer; a line needs its order and its product.
+  rejected for as long as its parent is missing: an order needs its customer; a line needs its order and its product; a
+  return needs its line.
 - An image is valid from the day of its ``updated_at``, but no later than the day of its file. If several images are
   valid from the same day, the one with the greatest (updated_at, day of the file, row) counts.
 - An identifier is any text of 1 to 200 characters. A positive integer without leading zeros (of at most 14 digits for
@@ -13,6 +14,8 @@ statements in ``SELECTS``.
 - If an order is exported several times, the export with the greatest (day of the file, row) counts.
 - The base of an order is the latest day that exports both the order and lines of it. Lines of earlier days are
   superseded; among the remaining exports of a line, the one with the greatest (day of the file, row) counts.
+- A return needs its order line. If it is exported several times, the export with the greatest (day of the file, row)
+  counts. It has the sale date, customer, product, and payment method of its sale.
 """
 
 from __future__ import annotations
@@ -76,10 +79,15 @@ SELECTS = {
         select transaction_id, item_id, product_id, quantity, line_total, partition_date, source_row
         from production.transaction_items
     """,
+    "returns": """
+        select transaction_id, return_id, item_id, returned_on, quantity, refund_amount, reason, partition_date,
+            source_row
+        from production.returns
+    """,
     "rejected_rows": """
         select feed, partition_date, source_row, (select string_agg(split_part(r, ':', 1), ', ' order by
             split_part(r, ':', 1)) from unnest(reasons) as r), missing_customer_id,
-            missing_transaction_id, missing_product_id
+            missing_transaction_id, missing_product_id, missing_item_id
         from production.rejected_rows
     """,
     "loaded_days": """
@@ -109,8 +117,21 @@ SELECTS = {
         from warehouse.fact_sales join warehouse.dim_payment using (payment_key)
     """,
     "agg_daily_sales": """
-        select sale_date, orders, customers, lines, units, discount, revenue, cost, profit
+        select sale_date, orders, customers, lines, units, discount, revenue, cost, profit, returned_units, returns
         from warehouse.agg_daily_sales
+    """,
+    "fact_returns": """
+        select transaction_id, return_id, item_id, return_date, sale_date, customer_id, customer_key, product_id,
+            product_key, payment_method, quantity, refund_amount, reason, partition_date
+        from warehouse.fact_returns join warehouse.dim_payment using (payment_key)
+    """,
+    "agg_daily_returns": """
+        select return_date, return_count, orders, returned_units, returns
+        from warehouse.agg_daily_returns
+    """,
+    "mart_product_returns": """
+        select month_start, product_id, product_key, return_count, returned_units, returns
+        from warehouse.mart_product_returns
     """,
     "mart_daily_breakdown": """
         select sale_date, breakdown, member, orders, lines, units, discount, revenue, cost, profit
@@ -193,10 +214,14 @@ def amount(text: str) -> Decimal:
     return not_below(0, Decimal(text))
 
 
-def pieces(text: str) -> int:
+def pieces(text: str, least: int = 1) -> int:
     if not re.fullmatch(r"-?\d{1,9}", text):
         raise Faulty(text)
-    return not_below(1, int(text))
+    return not_below(least, int(text))
+
+
+def pieces_or_none(text: str) -> int:
+    return pieces(text, 0)
 
 
 def not_below(least: int, value: Any) -> Any:
@@ -263,10 +288,19 @@ FIELDS: dict[str, dict[str, Callable[[str], Any]]] = {
         "discount_amount": or_nothing(amount, Decimal(0)),
         "line_total": amount,
     },
+    "returns": {
+        "return_id": key_of,
+        "transaction_id": key_of,
+        "item_id": key_of,
+        "returned_on": date,
+        "quantity": pieces_or_none,
+        "refund_amount": amount,
+        "reason": or_nothing(str),
+    },
 }
 
 
-IDENTIFIERS = tuple(f"{entity}_id" for entity in ("customer", "product", "transaction", "item"))
+IDENTIFIERS = tuple(f"{entity}_id" for entity in ("customer", "product", "transaction", "item", "return"))
 
 
 def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) -> dict[str, Any]:
@@ -285,6 +319,8 @@ def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) ->
                 values[name] = error.value  # type: ignore[attr-defined]
     if feed == "transactions" and values.get("transaction_date", day) > day:
         values["faults"].append("transaction_date")
+    if feed == "returns" and values.get("returned_on", day) > day:
+        values["faults"].append("returned_on")
     if feed == "transaction_items" and {"quantity", "unit_price", "discount_amount", "line_total"} <= values.keys():
         total = values["quantity"] * values["unit_price"] - values["discount_amount"]
         if values["line_total"] != total and "line_total" not in values["faults"]:
@@ -348,12 +384,22 @@ def expect(files: Files) -> Expected:
         lambda row: (row["transaction_id"], row["item_id"]),
         lambda row: row["place"],
     )
+    line_returns = []
+    for row in good["returns"]:
+        if (row["transaction_id"], row["item_id"]) in lines:
+            line_returns.append(row)
+        elif row["transaction_id"] in orders:
+            rejected.append(("returns", row, ["item_id"], {"item": row["item_id"]}))
+        else:
+            rejected.append(("returns", row, ["transaction_id"], {"transaction": row["transaction_id"]}))
+    returns = best(line_returns, lambda row: (row["transaction_id"], row["return_id"]), lambda row: row["place"])
 
     kept = {
         "customers": versions["customers"],
         "products": versions["products"],
         "transactions": orders,
         "transaction_items": lines,
+        "returns": returns,
     }
     duplicates = {
         (feed, day): len(of_file)
@@ -419,10 +465,15 @@ def production(kept: dict, good: dict, rejected: list, files: Files) -> dict[str
             kept["transaction_items"].values(),
             *("transaction_id", "item_id", "product_id", "quantity", "line_total", "day", "row"),
         ),
+        "returns": columns(
+            kept["returns"].values(),
+            *("transaction_id", "return_id", "item_id", "returned_on", "quantity", "refund_amount", "reason"),
+            *("day", "row"),
+        ),
         "rejected_rows": [
             (
                 *(feed, row["day"], row["row"], ", ".join(sorted(reasons))),
-                *(missing.get(parent) for parent in ("customer", "transaction", "product")),
+                *(missing.get(parent) for parent in ("customer", "transaction", "product", "item")),
             )
             for feed, row, reasons, missing in rejected
         ],
@@ -476,6 +527,17 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
                     "discount_band": discount_band(line["discount_amount"], line["quantity"] * line["unit_price"]),
                 }
             )
+    sales = {(fact["transaction_id"], fact["item_id"]): fact for fact in facts}
+    returns = [
+        {
+            **sales[row["transaction_id"], row["item_id"]],
+            **{name: row[name] for name in ("return_id", "quantity", "refund_amount")},
+            "return_date": row["returned_on"],
+            "reason": row["reason"] or "Unknown",
+            "partition_date": row["day"],
+        }
+        for row in kept["returns"].values()
+    ]
     return {
         "dim_customer": [
             (*version(customer_id, history, number, codes["customer", customer_id]), city, state, age_group, segment)
@@ -513,7 +575,39 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
             )
             for fact in facts
         ],
-        **aggregates(facts),
+        "fact_returns": [
+            tuple(
+                row[name]
+                for name in (
+                    *("transaction_id", "return_id", "item_id", "return_date", "sale_date", "customer_id"),
+                    *("customer_key", "product_id", "product_key", "payment_method", "quantity", "refund_amount"),
+                    *("reason", "partition_date"),
+                )
+            )
+            for row in returns
+        ],
+        **sums_of_returns(returns),
+        **aggregates(facts, returns),
+    }
+
+
+def sums_of_returns(returns: list[dict]) -> dict[str, Iterable[tuple]]:
+    def grouped(*names: str) -> list[tuple[Any, list[dict]]]:
+        return [(key, list(rows)) for key, rows in by(returns, *names)]
+
+    def sums(rows: list[dict]) -> tuple:
+        return sum(row["quantity"] for row in rows), sum(row["refund_amount"] for row in rows)
+
+    for row in returns:
+        row["month_start"] = row["sale_date"].replace(day=1)
+    return {
+        "agg_daily_returns": [
+            (day, len(rows), len({row["transaction_id"] for row in rows}), *sums(rows))
+            for day, rows in grouped("return_date")
+        ],
+        "mart_product_returns": [
+            (*key, len(rows), *sums(rows)) for key, rows in grouped("month_start", "product_id", "product_key")
+        ],
     }
 
 
@@ -627,7 +721,7 @@ def rounded(value: Decimal, places: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
 
 
-def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
+def aggregates(facts: list[dict], returns: list[dict]) -> dict[str, Iterable[tuple]]:
     def total(rows: list[dict], name: str) -> Any:
         return sum(row[name] for row in rows)
 
@@ -649,7 +743,13 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
 
     return {
         "agg_daily_sales": [
-            (day, orders(rows), len({row["customer_id"] for row in rows}), *sums(rows))
+            (
+                *(day, orders(rows), len({row["customer_id"] for row in rows}), *sums(rows)),
+                *(
+                    sum(row[name] for row in returns if row["sale_date"] == day)
+                    for name in ("quantity", "refund_amount")
+                ),
+            )
             for day, rows in grouped("sale_date")
         ],
         "mart_daily_breakdown": [

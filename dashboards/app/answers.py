@@ -104,6 +104,10 @@ class Answers:
             "profit_margin": lambda: metric("profit_margin").of_columns(sums("revenue"), sums("cost")),
             "customers": lambda: selection.distinct_customers(np.where(kept, bucket, points), points + 1)[:points],
             "units": lambda: sums("units"),
+            "gross_revenue": lambda: metric("gross_revenue").of_columns(sums("revenue"), sums("discount")) / 100,
+            "returns": lambda: sums("returns") / 100,
+            "net_revenue": lambda: metric("net_revenue").of_columns(sums("revenue"), sums("returns")) / 100,
+            "return_rate": lambda: metric("return_rate").of_columns(sums("returned_units"), sums("units")),
             "revenue": lambda: sums("revenue") / 100,
         }[measure]()
         return tuple(float(value) for value in values if np.isfinite(value))

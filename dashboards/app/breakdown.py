@@ -42,6 +42,9 @@ class Breakdown:
         if measure == "profit_margin":
             margin = metric("profit_margin").of_columns(self.revenue, self.cost)
             values = np.where(np.isnan(margin), -np.inf, margin)
+        elif measure == "return_rate":
+            returned, units = (self.selection.sums(self.dimension, name) for name in ("returned_units", "units"))
+            values = metric("return_rate").of_columns(returned, units)
         else:
             values = self.revenue
         return self.sold[np.argsort(-values[self.sold], kind="stable")]
@@ -55,12 +58,18 @@ class Breakdown:
         columns: dict[str, Callable[[int], Cell]] = {}
         needs_orders = {"orders", "average_order_value"} & set(self.measures)
         orders = selection.order_counts(dimension) if needs_orders else None
-        for name in ("units", "discount"):
+        for name in ("units", "discount", "returns", "returned_units"):
             if name in self.measures:
                 sums = selection.sums(dimension, name)
                 columns[name] = lambda code, sums=sums, name=name: (
-                    int(sums[code]) if name == "units" else money(sums[code])
+                    int(sums[code]) if name.endswith("units") else money(sums[code])
                 )
+        if "net_revenue" in self.measures:
+            returns = selection.sums(dimension, "returns")
+            columns["net_revenue"] = lambda code: metric("net_revenue")(money(self.revenue[code]), money(returns[code]))
+        if "return_rate" in self.measures:
+            back, sold = (selection.sums(dimension, name) for name in ("returned_units", "units"))
+            columns["return_rate"] = lambda code: metric("return_rate")(int(back[code]), int(sold[code]))
         if "customers" in self.measures:
             customers = selection.customer_counts(dimension)
             columns["customers"] = lambda code: int(customers[code])

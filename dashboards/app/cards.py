@@ -57,6 +57,11 @@ def kpi_head(kpi: Kpi) -> Children:
     return [html.H2(kpi.label, className="kpi-label", title=kpi.meaning)]
 
 
+def kpi_class(kpi: Kpi, *states: str, has_returns: bool = False) -> str:
+    """CSS classes of a KPI card. One about returns stays hidden until the shop is known to have some."""
+    return " ".join(["card", "kpi", *states, *(["is-absent"] if kpi.needs_returns and not has_returns else [])])
+
+
 def chart_card(visual: Visual) -> html.Section:
     """The card of a chart, before its data has arrived."""
     name = {"visual": visual.id}
@@ -95,9 +100,10 @@ def chart_card(visual: Visual) -> html.Section:
     )
 
 
-def card_class(visual: Visual, *states: str) -> str:
-    """CSS classes of a card: its width, its kind, and its states."""
-    return " ".join(["card", "chart", f"kind-{visual.kind}", f"span-{visual.span}", *states])
+def card_class(visual: Visual, *states: str, has_returns: bool = False) -> str:
+    """CSS classes of a card: its width, its kind, and its states. As :func:`kpi_class`, it may be hidden."""
+    absent = ["is-absent"] if visual.needs_returns and not has_returns else []
+    return " ".join(["card", "chart", f"kind-{visual.kind}", f"span-{visual.span}", *states, *absent])
 
 
 def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:

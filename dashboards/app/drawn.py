@@ -78,7 +78,7 @@ class Drawn:
             return [[no_update for _ in group] for group in asked]
         kpis = [
             self._kpi,
-            lambda _: "card kpi",
+            lambda kpi: cards.kpi_class(kpi, has_returns=self._has_returns),
         ]
         visuals = [
             self._figure,
@@ -98,6 +98,10 @@ class Drawn:
             found = [(self.page.visual(item["visual"])) for item in group]
             results.append([build(visual) if visual is not None else no_update for visual in found])
         return results
+
+    @property
+    def _has_returns(self) -> bool:
+        return self.content.snapshot is not None and self.content.snapshot.has_returns
 
     def _kpi(self, kpi: Any) -> Any:
         return cards.kpi_card(kpi, self.content.kpis[kpi.id], self.theme)
@@ -153,5 +157,6 @@ class Drawn:
 
     def _card_class(self, visual: Visual) -> str:
         if not self._answer(visual).rows:
-            return cards.card_class(visual, "is-empty")
-        return cards.card_class(visual, *(["is-table"] if visual.id in self.view.tables else []))
+            return cards.card_class(visual, "is-empty", has_returns=self._has_returns)
+        states = ["is-table"] if visual.id in self.view.tables else []
+        return cards.card_class(visual, *states, has_returns=self._has_returns)

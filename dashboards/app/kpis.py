@@ -42,6 +42,12 @@ KPI_VALUES: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     "profit_margin": lambda chosen: metric("profit_margin")(
         money(chosen.total("revenue")), money(chosen.total("cost"))
     ),
+    "gross_revenue": lambda chosen: metric("gross_revenue")(
+        money(chosen.total("revenue")), money(chosen.total("discount"))
+    ),
+    "returns": lambda chosen: money(chosen.total("returns")),
+    "net_revenue": lambda chosen: metric("net_revenue")(money(chosen.total("revenue")), money(chosen.total("returns"))),
+    "return_rate": lambda chosen: metric("return_rate")(chosen.total("returned_units"), chosen.total("units")),
     "products_sold": lambda chosen: int(np.count_nonzero(chosen.line_counts("product"))),
     "top_ten_share": lambda chosen: _share_of_top(chosen, "product", 10),
     "revenue_per_customer": lambda chosen: metric("average_order_value")(

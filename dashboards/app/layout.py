@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from dashboards.app.cards import Children, chart_card, kpi_head, link
+from dashboards.app.cards import Children, chart_card, kpi_class, kpi_head, link
 from dashboards.app.filters import RANGES, Dropped, Filters, View
 from dashboards.app.formats import period_label
 from dashboards.app.health import Notice
@@ -98,7 +98,7 @@ def skeleton(page: Page | None, path: str, dagster: str) -> Children:
             children=[
                 html.Section(
                     id={"type": "kpi", "kpi": kpi.id},
-                    className="card kpi is-loading",
+                    className=kpi_class(kpi, "is-loading"),
                     children=kpi_head(kpi),
                     **{"aria-label": kpi.label},
                 )

@@ -19,6 +19,7 @@ class Kpi:
         meaning: its definition; shown as a tooltip and in the README.
         measure: the measure that its sparkline plots; None for no sparkline.
         compare: whether to show the change from the prior period.
+        needs_returns: whether the application shows it only if the shop has returns.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Kpi:
     meaning: str
     measure: str | None = None
     compare: bool = True
+    needs_returns: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Visual:
         limit: the maximum number of members shown; None for all.
         span: width in columns of a 12-column grid.
         powerbi: the Power BI visual type; None if the report omits the chart.
+        needs_returns: whether the application shows it only if the shop has returns.
     """
 
     id: str
@@ -56,6 +59,7 @@ class Visual:
     limit: int | None = None
     span: int = 6
     powerbi: str | None = None
+    needs_returns: bool = False
 
 
 @dataclass(frozen=True)

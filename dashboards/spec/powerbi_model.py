@@ -28,18 +28,21 @@ MEASURE_FORMATS = {"count": "#,0", "percent": '0.00"%"', "number": "#,0.0000"}
 
 TABLES = (
     "fact_sales",
+    "fact_returns",
     "dim_date",
     "dim_customer",
     "customer_profile",
     "dim_product",
     "dim_payment",
     "agg_customer_metrics",
+    "agg_daily_returns",
     "agg_daily_sales",
     "agg_product_performance",
     "mart_customer_monthly",
     "mart_daily_breakdown",
     "mart_product_daily",
     "mart_product_monthly",
+    "mart_product_returns",
 )
 HIDDEN = tuple(table for table in TABLES if table.startswith(("agg_", "mart_")) and table != "agg_customer_metrics")
 
@@ -66,8 +69,14 @@ RELATIONSHIPS = (
     ("fact_sales.customer_key", "customer_profile.customer_key"),
     ("fact_sales.product_key", "dim_product.product_key"),
     ("fact_sales.payment_key", "dim_payment.payment_key"),
+    ("fact_returns.sale_date", "dim_date.calendar_date"),
+    ("fact_returns.customer_key", "dim_customer.customer_key"),
+    ("fact_returns.customer_key", "customer_profile.customer_key"),
+    ("fact_returns.product_key", "dim_product.product_key"),
+    ("fact_returns.payment_key", "dim_payment.payment_key"),
     ("customer_profile.customer_id", "agg_customer_metrics.customer_id"),
     ("dim_product.product_id", "agg_product_performance.product_id"),
+    ("agg_daily_returns.return_date", "dim_date.calendar_date"),
     ("agg_daily_sales.sale_date", "dim_date.calendar_date"),
     ("mart_daily_breakdown.sale_date", "dim_date.calendar_date"),
     ("mart_customer_monthly.month_start", "dim_date.calendar_date"),
@@ -76,6 +85,8 @@ RELATIONSHIPS = (
     ("mart_product_daily.product_key", "dim_product.product_key"),
     ("mart_product_monthly.month_start", "dim_date.calendar_date"),
     ("mart_product_monthly.product_key", "dim_product.product_key"),
+    ("mart_product_returns.month_start", "dim_date.calendar_date"),
+    ("mart_product_returns.product_key", "dim_product.product_key"),
 )
 """Many-to-one relationships; filters propagate from the one side to the many side."""
 

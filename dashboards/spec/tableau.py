@@ -14,7 +14,7 @@ from psycopg import sql
 from dashboards.spec.powerbi_model import model_columns
 from ecommerce_platform.io_managers.connection import PostgresConnection
 
-TABLES = ("fact_sales", "dim_date", "dim_customer", "customer_profile", "dim_product", "dim_payment")
+TABLES = ("fact_sales", "fact_returns", "dim_date", "dim_customer", "customer_profile", "dim_product", "dim_payment")
 ROWS_AT_ONCE = 50_000
 
 

@@ -1,4 +1,4 @@
-"""Analytics: the ten extracts. Reads the warehouse, read by analysts, as tables and as CSV files."""
+"""Analytics: the extracts. Reads the warehouse, read by analysts, as tables and as CSV files."""
 
 from pathlib import Path
 
@@ -95,6 +95,9 @@ extracts = [
     ),
     extract_asset("product_profitability", key=("product_code",), description="One row per product, ranked by profit."),
     extract_asset("daily_sales", key=("sale_date",), description="One row per day of sales, with a seven-day average."),
+    extract_asset(
+        "returns_by_product", key=("product_code",), description="One row per product with returns, ranked by refunds."
+    ),
     extract_asset(
         "discount_impact", key=("discount_band",), description="One row per discount band: sales and profit margin."
     ),

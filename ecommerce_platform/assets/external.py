@@ -16,6 +16,7 @@ SEEN_BY_THE_WEB_APPLICATION = (
     "warehouse.dim_customer",
     "warehouse.dim_payment",
     "warehouse.dim_product",
+    "warehouse.fact_returns",
     "warehouse.fact_sales",
     "monitoring.pipeline_report",
 )
@@ -23,17 +24,20 @@ SEEN_BY_THE_WEB_APPLICATION = (
 
 SEEN_BY_POWER_BI = (
     "warehouse.agg_customer_metrics",
+    "warehouse.agg_daily_returns",
     "warehouse.agg_daily_sales",
     "warehouse.agg_product_performance",
     "warehouse.dim_customer",
     "warehouse.dim_date",
     "warehouse.dim_payment",
     "warehouse.dim_product",
+    "warehouse.fact_returns",
     "warehouse.fact_sales",
     "warehouse.mart_customer_monthly",
     "warehouse.mart_daily_breakdown",
     "warehouse.mart_product_daily",
     "warehouse.mart_product_monthly",
+    "warehouse.mart_product_returns",
 )
 
 SEEN_BY_TABLEAU = (
@@ -41,6 +45,7 @@ SEEN_BY_TABLEAU = (
     "warehouse.dim_date",
     "warehouse.dim_payment",
     "warehouse.dim_product",
+    "warehouse.fact_returns",
     "warehouse.fact_sales",
 )
 
@@ -60,7 +65,7 @@ external_assets = [
     AssetSpec(
         key=SHOP,
         description="The shop's own systems. They export one file per feed and business day: customers, products,"
-        " orders and order lines. By default the synthetic shop stands in for them.",
+        " orders, order lines and returns. By default the synthetic shop stands in for them.",
         group_name="shop",
         owners=list(ENGINEERING),
         kinds={"source", "csv"},

@@ -65,6 +65,12 @@ transaction_items = table_asset(
     description="One row per order line, from the latest export of its order.",
 )
 
+returns = table_asset(
+    "production.returns",
+    write=Merge(key=("transaction_id", "return_id"), slice="partition_date", scope=("transaction_id",)),
+    description="One row per return: its latest valid export whose order line is known.",
+)
+
 rejected_rows = table_asset(
     "production.rejected_rows",
     write=Merge(

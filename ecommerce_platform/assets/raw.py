@@ -30,6 +30,7 @@ DESCRIPTIONS = {
     "products": "One file per day, one row per product created or changed that day.",
     "transactions": "One file per day, one row per order.",
     "transaction_items": "One file per day, one row per order line.",
+    "returns": "At most one file per day, one row per returned or refunded order line.",
 }
 
 

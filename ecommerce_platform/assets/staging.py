@@ -8,7 +8,7 @@ import pyarrow as pa
 from dagster import AssetExecutionContext, AssetsDefinition, asset
 
 from ecommerce_platform.checks.gate import LOADS
-from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS
 from ecommerce_platform.feeds.files import feed_file_name
 from ecommerce_platform.feeds.reader import feed_file_schema, read_feed_file
 from ecommerce_platform.io_managers import ReplaceSlice
@@ -63,6 +63,8 @@ def new_loads(connection: ClientConnection, count: int) -> Sequence[int]:
 def feed_reader(folder: Path, feed: str, loads: Mapping[dt.date, int], moment: dt.datetime) -> pa.RecordBatchReader:
     """The rows of some days' files as staging keeps them, one day in memory at a time.
 
+    A missing file of an optional feed has no rows.
+
     Args:
         folder: FEED/YYYY-MM-DD.csv lies below it.
         feed: the feed.
@@ -85,6 +87,8 @@ def feed_reader(folder: Path, feed: str, loads: Mapping[dt.date, int], moment: d
     def batches() -> Iterator[pa.RecordBatch]:
         for day, load in loads.items():
             path = feed_file_name(folder, feed, day)
+            if feed in OPTIONAL_FEEDS and not path.exists():
+                continue
             _, rows = read_feed_file(path, feed, day)
             name = path.relative_to(folder).as_posix()
             for batch in rows.to_batches():

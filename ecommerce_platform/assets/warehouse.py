@@ -37,6 +37,26 @@ fact_sales = table_asset(
     description="One row per order line, at the customer and product versions valid on the sale date.",
 )
 
+fact_returns = table_asset(
+    "warehouse.fact_returns",
+    write=Merge(key=("transaction_id", "return_id"), slice="partition_date", scope=("transaction_id",)),
+    description="One row per return, at the customer and product versions of its sale.",
+)
+
+agg_daily_returns = table_asset(
+    "warehouse.agg_daily_returns",
+    write=Merge(key=("return_date",), scope=("return_date",)),
+    description="One row per day of return: returns, units and refunds.",
+    is_daily=False,
+)
+
+mart_product_returns = table_asset(
+    "warehouse.mart_product_returns",
+    write=Merge(key=("month_start", "product_id", "product_key"), scope=("month_start",)),
+    description="One row per month of sale and product version with returns.",
+    is_daily=False,
+)
+
 agg_daily_sales = table_asset(
     "warehouse.agg_daily_sales",
     write=Merge(key=("sale_date",), scope=("sale_date",)),

@@ -3,6 +3,7 @@
 - ``contract``: every row conforms to the pandera schema of its table;
 - ``reconciliation``: every row is accounted for, and the numbers of all layers agree;
 - ``integrity``: histories have no gaps, keys exist, and rejected rows wait only for missing parents;
+- ``returns``: returns agree with production, stand beside their sales, and fit them;
 - ``volume`` and ``freshness``: warnings about the present day.
 """
 
@@ -17,6 +18,7 @@ from ecommerce_platform.checks.freshness import Clock, freshness_checks, utc_now
 from ecommerce_platform.checks.integrity import integrity_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.checks.reconciliation import raw_folder_of_settings, reconciliation_checks
+from ecommerce_platform.checks.returns import returns_checks
 from ecommerce_platform.checks.volume import volume_checks
 from ecommerce_platform.tables import manifest as committed
 
@@ -40,6 +42,7 @@ def table_checks(
         *(contract(table) for table in tables),
         *reconciliation_checks(raw_folder),
         *integrity_checks(),
+        *returns_checks(),
         *volume_checks(),
         *freshness_checks(clock),
     ]

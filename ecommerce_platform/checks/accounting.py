@@ -128,6 +128,32 @@ FATES: Mapping[str, _Fate] = {
         )
         """,
     ),
+    "returns": _Fate(
+        "production.returns",
+        {
+            "transaction_id": "id",
+            "return_id": "id",
+            "item_id": "id",
+            "returned_on": "date",
+            "quantity": "integer",
+            "refund_amount": "numeric",
+        },
+        """
+        exists (
+            select 1
+            from production.transaction_items as parents
+            where parents.transaction_id = typed.transaction_id and parents.item_id = typed.item_id
+        )
+        and exists (
+            select 1
+            from production.returns as holder
+            where
+                holder.transaction_id = typed.transaction_id
+                and holder.return_id = typed.return_id
+                and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
+        )
+        """,
+    ),
 }
 
 ONCE = "offset bigint '0'"
@@ -138,7 +164,7 @@ WRONG = "(is_altered or is_kept::integer + is_superseded::integer + is_rejected:
 
 
 def rows_are_accounted_for() -> TableCheck:
-    """The conservation check of all four feeds: counts each class, and finds rows in none or in more than one."""
+    """The conservation check of all feeds: counts each class, and finds rows in none or in more than one."""
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         parameters = window_parameters(window)

@@ -76,7 +76,7 @@ def _rejects_wait_for_missing_parents() -> TableCheck:
     return sql_check(
         "rejects_wait_for_missing_parents",
         "production.rejected_rows",
-        "No rejected row is waiting for a customer, order or product that has already arrived.",
+        "No rejected row is waiting for a customer, order, product or order line that has already arrived.",
         broken="""
             select
                 rejected.feed,
@@ -104,6 +104,15 @@ def _rejects_wait_for_missing_parents() -> TableCheck:
             from production.rejected_rows as rejected
             inner join production.products as products
                 on rejected.missing_product_id = products.product_id
+            union all
+            select
+                rejected.feed,
+                rejected.partition_date,
+                rejected.source_row,
+                'order line ' || lines.item_id
+            from production.rejected_rows as rejected
+            inner join production.transaction_items as lines
+                on rejected.transaction_id = lines.transaction_id and rejected.missing_item_id = lines.item_id
         """,
         tested="""
             select count(*) as rows_tested
@@ -112,6 +121,7 @@ def _rejects_wait_for_missing_parents() -> TableCheck:
                 missing_customer_id is not null
                 or missing_transaction_id is not null
                 or missing_product_id is not null
+                or missing_item_id is not null
         """,
     )
 

@@ -275,7 +275,8 @@ def _customers_agree() -> list[TableCheck]:
 # Extracts whose rows sum to all sales, and their additive measures. An order has one customer and one payment method,
 # so orders are additive over those, but not over categories or discount bands.
 WHOLE: Mapping[str, tuple[str, ...]] = {
-    "category_sales": ("units", "revenue", "cost", "profit"),
+    "category_sales": ("units", "revenue", "cost", "profit", "returned_units", "returns"),
+    "returns_by_product": ("returned_units", "returns"),
     "customer_segments": ("orders", "revenue", "profit"),
     "payment_methods": ("orders", "revenue"),
     "geography": ("orders", "units", "revenue", "profit"),
@@ -297,7 +298,8 @@ def _extracts_agree() -> list[TableCheck]:
         )
         for name, measures in WHOLE.items()
     ]
-    of_day = ("orders", "customers", "units", "revenue", "profit")
+    of_day = ("orders", "customers", "units", "revenue", "profit", "returns")
+    of_month = (*TOTALS, "returned_units", "returns")
     of_product = ("sales_rank", "orders", "units", "revenue", "profit")
     return [
         *wholes,
@@ -313,10 +315,10 @@ def _extracts_agree() -> list[TableCheck]:
             "analytics.monthly_sales",
             DAILY,
             key=("month_start",),
-            measures=TOTALS,
+            measures=of_month,
             ours="select * from analytics.monthly_sales",
             theirs=f"""
-                select date_trunc('month', sale_date)::date as month_start, {_sums(*TOTALS)}
+                select date_trunc('month', sale_date)::date as month_start, {_sums(*of_month)}
                 from {DAILY}
                 group by 1
             """,

@@ -53,7 +53,7 @@ class Measured:
 
     Attributes:
         orders: order rows in the files.
-        rows: rows of all four feeds.
+        rows: rows of all feeds.
         platform_s: the platform's process from start to end, without generating the files.
         baseline_s: psql from start to end.
         ratio: platform_s / baseline_s.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shlex
 import sys
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
@@ -18,7 +19,7 @@ from rich.text import Text
 
 from ecommerce_platform.cli.terminal import EXIT_FAILED, console, one_clear_error, progress_bar, show, yesterday
 from ecommerce_platform.money import currency
-from ecommerce_platform.settings import CONNECTORS_DIR, Settings, SettingsError, load_settings
+from ecommerce_platform.settings import CONNECTORS_DIR, PROJECT_DIR, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from ecommerce_platform.connectors.connector import Connector
@@ -55,8 +56,8 @@ def source_guess(files: tuple[Path, ...], draft: Path | None) -> None:
         columns = guessing.draft(files[0], draft)
         for meaning, header in columns.items():
             _say(f"{meaning}: {header!r}")
-        name = str(draft) if "/" in str(draft) else f"./{draft}"
-        _say(f"Wrote a connector to {name}. Read its files: docs/connectors/README.md explains them. Then:")
+        name = _source_name(draft)
+        _say(f"Wrote a connector to {draft}. Read its files: docs/connectors/README.md explains them. Then:")
         _say_next(name, files)
         return
     guesses = guessing.guess(shipped_connectors(), files)
@@ -90,12 +91,23 @@ def _tell_guess(guess: Guess) -> None:
 
 
 def _say_next(name: str, files: Sequence[Path]) -> None:
-    landing = load_settings().landing_dir
-    names = " ".join(f"'{path}'" for path in files)
-    _say(f"  mkdir -p {landing} && cp {names} {landing}/")
-    _say(f"  echo ECOMMERCE_SOURCE={name} >> .env")
+    """Print the commands that load the files, as they can be typed in the current folder."""
+    settings = load_settings()
+    is_here = Path.cwd() == PROJECT_DIR
+    landing = settings.landing_dir if is_here else settings.landing
+    names = " ".join(shlex.quote(str(path)) for path in files)
+    _say(f"  mkdir -p {shlex.quote(str(landing))} && cp {names} {shlex.quote(str(landing))}/")
+    _say(f"  echo ECOMMERCE_SOURCE={shlex.quote(name)} >> {'.env' if is_here else PROJECT_DIR / '.env'}")
     _say("  ecommerce-platform source check")
     _say("  ecommerce-platform up")
+
+
+def _source_name(folder: Path) -> str:
+    """What ECOMMERCE_SOURCE must be for a connector in a folder: its name, or its path as seen from the project."""
+    path = folder.resolve()
+    if path.parent == CONNECTORS_DIR:
+        return path.name
+    return f"./{path.relative_to(PROJECT_DIR)}" if path.is_relative_to(PROJECT_DIR) else str(path)
 
 
 @source.command("preview")
@@ -193,9 +205,8 @@ def _next_lines(connector: Connector, settings: Settings, folder: Path, report: 
     if report.prevents_a_load:
         yield "These exports cannot be loaded as they are: correct the lines marked with !"
         return
-    shipped = connector.folder.resolve().parent == CONNECTORS_DIR
-    lines = [f"ECOMMERCE_SOURCE={connector.name if shipped else connector.folder}", f"ECOMMERCE_LANDING_DIR={folder}"]
-    is_set = settings.connector_dir == connector.folder and settings.landing == folder.resolve()
+    lines = [f"ECOMMERCE_SOURCE={_source_name(connector.folder)}", f"ECOMMERCE_LANDING_DIR={folder.resolve()}"]
+    is_set = settings.connector_dir == connector.folder.resolve() and settings.landing == folder.resolve()
     yield (
         "These exports can be loaded. "
         + ("" if is_set else f"Settings: {' '.join(lines)}. ")
@@ -216,6 +227,8 @@ def _print_check(answer: object) -> None:
 
 
 def _say(text: str) -> None:
+    # Names of files and columns are a stranger's: they must not format the terminal.
+    text = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
     Console(highlight=False, emoji=False).print(text, markup=False, soft_wrap=True)
 
 

@@ -11,7 +11,8 @@ class ConnectorError(RuntimeError):
 
     def __str__(self) -> str:
         where, problem, remedy = self.args
-        return " ".join(f"{where}: {problem}; {remedy}".split())
+        text = " ".join(f"{where}: {problem}; {remedy}".split())
+        return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def shown(value: object, limit: int = 60) -> str:

@@ -1,4 +1,4 @@
-"""The four feeds, in flow order, and their columns, in file order."""
+"""The five feeds, in flow order, and their columns, in file order."""
 
 from __future__ import annotations
 
@@ -61,7 +61,19 @@ FEEDS: dict[str, tuple[str, ...]] = {
         "discount_amount",
         "line_total",
     ),
+    "returns": (
+        "return_id",
+        "transaction_id",
+        "item_id",
+        "returned_on",
+        "quantity",
+        "refund_amount",
+        "reason",
+    ),
 }
+
+OPTIONAL_FEEDS = frozenset({"returns"})
+"""Feeds that a shop may leave out, as a whole or on single days: a day without a file has no rows."""
 
 
 OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {"products": ("currency",), "transactions": ("currency",)}

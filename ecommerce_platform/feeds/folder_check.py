@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from ecommerce_platform.feeds.columns import BLANKS, FEEDS
+from ecommerce_platform.feeds.columns import BLANKS, FEEDS, OPTIONAL_FEEDS
 from ecommerce_platform.feeds.days import days_of_feed, spans_of, visible_names
 from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name
 from ecommerce_platform.feeds.reader import read_feed_file
@@ -64,7 +64,7 @@ class FeedCheck:
     """Whether the feed's folder is missing."""
     days: tuple[dt.date, ...]
     missing_days: tuple[dt.date, ...]
-    """Days without a file of this feed, between the first and the last day of any feed."""
+    """Days without a file of this feed, between the first and the last day of any feed; none if it is optional."""
     ignored: tuple[str, ...]
     """File names that are not a day, such as ``2024-1-31.csv``; these files are not read."""
     rows: int
@@ -80,7 +80,8 @@ class FeedCheck:
     @property
     def prevents_a_load(self) -> bool:
         """Whether this feed prevents the load of any day of the range."""
-        return self.is_missing or not self.days or bool(self.missing_days or self.errors or self.stopped_days)
+        is_incomplete = self.is_missing or not self.days or bool(self.missing_days)
+        return (is_incomplete and self.feed not in OPTIONAL_FEEDS) or bool(self.errors or self.stopped_days)
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON."""
@@ -109,7 +110,7 @@ class FolderCheck:
 
     folder: Path
     feeds: tuple[FeedCheck, ...]
-    """The four feeds, in flow order."""
+    """The feeds, in flow order."""
     ignored: tuple[str, ...]
     """Entries of the folder that are not a feed."""
 
@@ -154,7 +155,7 @@ def check_day(folder: Path, feed: str, day: dt.date) -> FileCheck:
 
 
 def check_folder(folder: Path, follow: Callable[[FileCheck], None] = lambda _: None) -> FolderCheck:
-    """Check the files of the four feeds below ``folder``; call ``follow`` after each, in flow order.
+    """Check the files of the feeds below ``folder``; call ``follow`` after each, in flow order.
 
     Only one file at a time is in memory.
 
@@ -169,7 +170,8 @@ def check_folder(folder: Path, follow: Callable[[FileCheck], None] = lambda _: N
         for day in days:
             checks.append(check_day(folder, feed, day))
             follow(checks[-1])
-        feeds.append(_summary(folder, feed, checks, ignored, sorted(set(span) - set(days))))
+        missing = [] if feed in OPTIONAL_FEEDS else sorted(set(span) - set(days))
+        feeds.append(_summary(folder, feed, checks, ignored, missing))
     others = tuple(name for name in visible_names(folder) if name not in FEEDS)
     return FolderCheck(folder, tuple(feeds), others)
 
@@ -279,11 +281,14 @@ def _over_all_days(feed: str, checks: list[FileCheck], good_rows: int) -> Iterab
 
 def _lines_of(feed: FeedCheck) -> Iterable[str]:
     if feed.is_missing:
-        yield f"{feed.feed}: ! the folder {feed.feed}/ is missing"
+        fault = (
+            "no folder, so there are none" if feed.feed in OPTIONAL_FEEDS else f"! the folder {feed.feed}/ is missing"
+        )
+        yield f"{feed.feed}: {fault}"
         return
     span = f", {feed.days[0]} to {feed.days[-1]}" if feed.days else ""
     yield f"{feed.feed}: {len(feed.days):,} files, {feed.rows:,} rows, {feed.malformed_rows:,} malformed{span}"
-    if not feed.days:
+    if not feed.days and feed.feed not in OPTIONAL_FEEDS:
         yield "  ! there is no file named YYYY-MM-DD.csv"
     if feed.missing_days:
         yield f"  ! days without a file: {_shown_days(feed.missing_days)}"

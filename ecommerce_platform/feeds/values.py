@@ -155,4 +155,14 @@ VALUE_RULES: dict[str, dict[str, ValueRule]] = {
         "discount_amount": _amount(may_be_blank=True, of_most=None),
         "line_total": _amount(),
     },
+    "returns": {
+        "return_id": _IDENTIFIER,
+        "transaction_id": _IDENTIFIER,
+        "item_id": _IDENTIFIER,
+        "returned_on": _day(),
+        "quantity": ValueRule(
+            "[0-9]{1,9}|-0{1,9}", "not an integer of at least 0", of_most=_MOSTLY_INTEGERS, causes=_OTHER_INTEGERS
+        ),
+        "refund_amount": _amount(),
+    },
 }

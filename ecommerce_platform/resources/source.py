@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dagster import ConfigurableResource
 
+from ecommerce_platform.feeds.columns import OPTIONAL_FEEDS, feed_columns
 from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name, write_feed_file
 from ecommerce_platform.feeds.landing import Taken, wait_until_whole
 from ecommerce_platform.feeds.reader import check_feed_file
@@ -59,7 +60,9 @@ class Source(ConfigurableResource):
         """Write one file atomically, and describe it.
 
         A raw file that matches neither the source's recent files nor its current one was edited by hand, and is left
-        unchanged. If no recent files of a landing folder are known, the landed file replaces the raw one.
+        unchanged. If no recent files of a landing folder are known, the landed file replaces the raw one. A day without
+        a landed file of an optional feed has no rows, or those that it had before: to withdraw them, land a file with
+        only a header.
 
         Args:
             feed: the feed.
@@ -75,7 +78,7 @@ class Source(ConfigurableResource):
         file, content, modified_ns = (
             self._made(settings, feed, day, path)
             if settings.source == "synthetic"
-            else self._landed(settings, feed, day)
+            else self._landed(settings, feed, day, path)
         )
         taken = Taken(file.sha256, file.bytes, modified_ns)
         held = _sha256(path)
@@ -87,8 +90,13 @@ class Source(ConfigurableResource):
         return Export(file, taken, is_edited=False)
 
     @staticmethod
-    def _landed(settings: Settings, feed: str, day: dt.date) -> tuple[FeedFile, bytes, int]:
+    def _landed(settings: Settings, feed: str, day: dt.date, path: Path) -> tuple[FeedFile, bytes, int]:
         landed = feed_file_name(settings.feed_files, feed, day)
+        if feed in OPTIONAL_FEEDS and not landed.exists():
+            if path.exists():
+                return check_feed_file(path, feed, day), path.read_bytes(), 0
+            header = (",".join(feed_columns(feed)) + "\n").encode()
+            return FeedFile(feed, day, path, hashlib.sha256(header).hexdigest(), len(header), 0, (), 0), header, 0
         wait_until_whole(landed, feed, day, settings.landing_rest_seconds)
         checked = check_feed_file(landed, feed, day)
         status = landed.stat()

@@ -1,4 +1,4 @@
-"""Analytics: the ten extracts."""
+"""Analytics: the extracts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ecommerce_platform.schemas.domains import DAY_NAMES, DISCOUNT_BANDS, PAYMEN
 from ecommerce_platform.schemas.rules import (
     country,
     not_blank,
+    not_negative,
     optional,
     percent,
     positive,
@@ -16,6 +17,7 @@ from ecommerce_platform.schemas.rules import (
     table_schema,
 )
 from ecommerce_platform.schemas.warehouse import (
+    RETURNS,
     SUMS,
     a_day,
     at_least_as_many,
@@ -31,6 +33,12 @@ SUMS_WITHOUT_COST = {name: column for name, column in SUMS.items() if name != "c
 margin = optional()
 share = optional(percent)
 average = required(Check.ge(0))
+NET = {"returns": RETURNS["returns"], "net_revenue": required()}
+net_is_difference = rule("net_revenue = revenue - returns", lambda t: t.net_revenue == t.revenue - t.returns)
+return_rate_is_defined = rule(
+    "return_rate = returned_units / units * 100",
+    lambda t: t.return_rate.identical_to((t.returned_units / t.units.nullif(0) * 100).round(2)),
+)
 
 TopProducts = table_schema(
     "analytics.top_products",
@@ -57,9 +65,14 @@ MonthlySales = table_schema(
         "profit_margin": margin,
         "average_order_value": average,
         "revenue_change": optional(Check.ge(-100)),
+        **RETURNS,
+        **NET,
+        "return_rate": optional(not_negative),
     },
     key=("month_start",),
     rules=(
+        net_is_difference,
+        return_rate_is_defined,
         is_first_of_month("month_start"),
         profit_is_difference,
         margin_is_defined(),
@@ -91,9 +104,17 @@ CustomerSegments = table_schema(
 
 CategorySales = table_schema(
     "analytics.category_sales",
-    {"category": required(not_blank), **SUMS, "profit_margin": margin, "revenue_share": share},
+    {
+        "category": required(not_blank),
+        **SUMS,
+        "profit_margin": margin,
+        "revenue_share": share,
+        **RETURNS,
+        **NET,
+        "return_rate": optional(not_negative),
+    },
     key=("category",),
-    rules=(profit_is_difference, margin_is_defined()),
+    rules=(profit_is_difference, margin_is_defined(), net_is_difference, return_rate_is_defined),
 )
 
 PaymentMethods = table_schema(
@@ -172,6 +193,24 @@ ProductProfitability = table_schema(
     rules=(profit_is_difference, margin_is_defined()),
 )
 
+ReturnsByProduct = table_schema(
+    "analytics.returns_by_product",
+    {
+        "product_code": required(not_blank),
+        "product_name": required(not_blank),
+        "category": required(not_blank),
+        "units": required(positive),
+        "return_count": required(positive),
+        "revenue": required(),
+        **RETURNS,
+        **NET,
+        "return_rate": optional(not_negative),
+        "returns_rank": required(positive),
+    },
+    key=("product_code",),
+    rules=(net_is_difference, return_rate_is_defined),
+)
+
 DailySales = table_schema(
     "analytics.daily_sales",
     {
@@ -182,9 +221,10 @@ DailySales = table_schema(
         **SUMS_WITHOUT_COST,
         "average_order_value": average,
         "revenue_7_day_mean": required(),
+        **NET,
     },
     key=("sale_date",),
-    rules=(average_order_value_is_defined(), at_least_as_many("orders", "customers")),
+    rules=(net_is_difference, average_order_value_is_defined(), at_least_as_many("orders", "customers")),
 )
 
 DiscountImpact = table_schema(

@@ -11,6 +11,7 @@ from ecommerce_platform.schemas.rules import (
     LAST_DAY,
     country,
     not_blank,
+    not_negative,
     not_zero,
     optional,
     positive,
@@ -77,7 +78,7 @@ LoadedDays = table_schema(
 Identifiers = table_schema(
     "production.identifiers",
     {
-        "entity": required(Check.isin(["customer", "product", "transaction", "item"])),
+        "entity": required(Check.isin(["customer", "product", "transaction", "item", "return"])),
         "identifier": required(Check.str_length(1, 200)),
         "key": required(Check.lt(0)),
     },
@@ -175,6 +176,22 @@ TransactionItems = table_schema(
     ),
 )
 
+Returns = table_schema(
+    "production.returns",
+    {
+        "transaction_id": required(not_zero),
+        "return_id": required(not_zero),
+        "item_id": required(not_zero),
+        "returned_on": required(a_day),
+        "quantity": required(not_negative),
+        "refund_amount": required(price),
+        "reason": optional(not_blank),
+        **LINEAGE,
+    },
+    key=("transaction_id", "return_id"),
+    rules=(rule("returned_on is not after partition_date", lambda t: t.returned_on <= t.partition_date),),
+)
+
 RejectedRows = table_schema(
     "production.rejected_rows",
     {
@@ -188,6 +205,7 @@ RejectedRows = table_schema(
         "missing_customer_id": optional(not_zero),
         "missing_transaction_id": optional(not_zero),
         "missing_product_id": optional(not_zero),
+        "missing_item_id": optional(not_zero),
     },
     key=("feed", "partition_date", "source_row"),
     rules=(
@@ -197,15 +215,23 @@ RejectedRows = table_schema(
             lambda t: t.missing_customer_id.isnull() | (t.feed == "transactions"),
         ),
         rule(
-            "only order lines have missing_transaction_id or missing_product_id",
-            lambda t: (
-                (t.missing_transaction_id.isnull() & t.missing_product_id.isnull()) | (t.feed == "transaction_items")
-            ),
+            "only order lines and returns have missing_transaction_id",
+            lambda t: t.missing_transaction_id.isnull() | t.feed.isin(["transaction_items", "returns"]),
+        ),
+        rule(
+            "only order lines have missing_product_id",
+            lambda t: t.missing_product_id.isnull() | (t.feed == "transaction_items"),
+        ),
+        rule(
+            "only returns have missing_item_id, and only of a known order",
+            lambda t: t.missing_item_id.isnull() | ((t.feed == "returns") & t.missing_transaction_id.isnull()),
         ),
         rule(
             "the first reason names the missing parent",
             lambda t: (
-                ibis.coalesce(t.missing_customer_id, t.missing_transaction_id, t.missing_product_id).isnull()
+                ibis.coalesce(
+                    t.missing_customer_id, t.missing_transaction_id, t.missing_product_id, t.missing_item_id
+                ).isnull()
                 | t.reasons[0].re_search(": unknown ")
             ),
         ),

@@ -64,3 +64,4 @@ Customers = replica("customers", mostly_distinct("customer_id", surplus=MANY_IMA
 Products = replica("products", mostly_distinct("product_id", surplus=MANY_IMAGES))
 Transactions = replica("transactions", mostly_distinct("transaction_id", surplus=MANY_COPIES))
 TransactionItems = replica("transaction_items", mostly_distinct("transaction_id", "item_id", surplus=MANY_COPIES))
+Returns = replica("returns", mostly_distinct("transaction_id", "return_id", surplus=MANY_COPIES))

@@ -94,6 +94,9 @@ SUMS: dict[str, Column] = {
     "profit": required(),
 }
 
+RETURNS: dict[str, Column] = {"returned_units": required(not_negative), "returns": required(not_negative)}
+"""What was returned of some sales, and refunded for them, on whatever day. It may be more than was sold."""
+
 DimDate = table_schema(
     "warehouse.dim_date",
     {
@@ -210,6 +213,53 @@ FactSales = table_schema(
     ),
 )
 
+FactReturns = table_schema(
+    "warehouse.fact_returns",
+    {
+        "transaction_id": required(not_zero),
+        "return_id": required(not_zero),
+        "item_id": required(not_zero),
+        "return_date": required(a_day),
+        "sale_date": required(a_day),
+        "customer_id": optional(not_zero),
+        "customer_key": required(),
+        "product_id": required(not_zero),
+        "product_key": required(),
+        "payment_key": required(),
+        "quantity": required(not_negative),
+        "refund_amount": required(price),
+        "reason": required(not_blank),
+        "partition_date": required(a_day),
+    },
+    key=("transaction_id", "return_id"),
+    rules=(rule("return_date is not after partition_date", lambda t: t.return_date <= t.partition_date),),
+)
+
+AggDailyReturns = table_schema(
+    "warehouse.agg_daily_returns",
+    {
+        "return_date": required(a_day),
+        "return_count": required(positive),
+        "orders": required(positive),
+        **RETURNS,
+    },
+    key=("return_date",),
+    rules=(at_least_as_many("return_count", "orders"),),
+)
+
+MartProductReturns = table_schema(
+    "warehouse.mart_product_returns",
+    {
+        "month_start": required(a_day),
+        "product_id": required(not_zero),
+        "product_key": required(),
+        "return_count": required(positive),
+        **RETURNS,
+    },
+    key=("month_start", "product_id", "product_key"),
+    rules=(is_first_of_month("month_start"),),
+)
+
 AggDailySales = table_schema(
     "warehouse.agg_daily_sales",
     {
@@ -218,6 +268,7 @@ AggDailySales = table_schema(
         "lines": required(positive),
         "discount": required(sum_of_discounts),
         **SUMS,
+        **RETURNS,
     },
     key=("sale_date",),
     rules=(

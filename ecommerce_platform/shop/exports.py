@@ -1,4 +1,4 @@
-"""The exports of the synthetic shop: the four feeds of any day, byte for byte the same in any order and process."""
+"""The exports of the synthetic shop: the feeds of any day, byte for byte the same in any order and process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.shop import catalog, customers, defects, orders, text
+from ecommerce_platform.shop import catalog, customers, defects, orders, returns, text
 from ecommerce_platform.shop.defects import LONGEST_DELAY, Fates
 from ecommerce_platform.shop.orders import Columns
 from ecommerce_platform.shop.settings import ShopSettings
 
 
 def day_tables(shop: ShopSettings, day: dt.date) -> dict[str, pa.Table]:
-    """Return the four feeds of a day: string columns in file order, with blanks as null, including defects.
+    """Return the feeds of a day: string columns in file order, with blanks as null, including defects.
 
     Raises ValueError for a day before the shop's first.
     """
@@ -122,6 +122,7 @@ _MAKERS: dict[str, Callable[[ShopSettings, dt.date], Made]] = {
     "products": _products,
     "transactions": _transactions,
     "transaction_items": _transaction_items,
+    "returns": returns.exported,
 }
 
 

@@ -1,6 +1,6 @@
 """Which days are loaded, and whether every table is up to date: the one answer, from the database.
 
-A day is loaded when its four slices have passed their checks and every table has taken them in. What a slice has
+A day is loaded when its five slices have passed their checks and every table has taken them in. What a slice has
 changed travels through the logs of the tables (:mod:`.io_managers.change_log`); until the last of them has been read,
 the days of these slices do not count as loaded.
 """
@@ -28,8 +28,8 @@ class Loaded:
     """What is loaded.
 
     Attributes:
-        days: the days whose four slices have passed and are in every table.
-        passed: the days whose four slices have passed: a run over any of them brings all into every table.
+        days: the days whose five slices have passed and are in every table.
+        passed: the days whose five slices have passed: a run over any of them brings all into every table.
         behind: the tables (schema.table) that have not taken in every change.
     """
 

@@ -16,6 +16,7 @@ import pytest
 from ecommerce_platform.assets.staging import STAGED
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.verify import matches_transform
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import Merge, PostgresConnection, Window
 from ecommerce_platform.io_managers.change_log import behind, consequences, logs_of, register, sources_of
 from ecommerce_platform.io_managers.lookup import describe
@@ -24,7 +25,7 @@ from ecommerce_platform.io_managers.writes import write
 from ecommerce_platform.tables.loaded_days import note_what_is_expected, what_is_loaded
 from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product, table_assets
 
-STAGING = ["staging.customers", "staging.products", "staging.transactions", "staging.transaction_items"]
+STAGING = [f"staging.{feed}" for feed in FEEDS]
 
 
 def sales(platform: Platform) -> dict:

@@ -25,7 +25,7 @@ from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform_tests.conftest import TEMPLATE
-from ecommerce_platform_tests.harness import Platform, csv_bytes, customer, day, line, order, product
+from ecommerce_platform_tests.harness import Platform, csv_bytes, customer, day, line, order, product, returned
 
 LAST_DAY = 6
 
@@ -72,6 +72,14 @@ def good_database(postgres_server: EmbeddedPostgres, raw: Path) -> str:
         products=[product(1, on=2, price="12.00", cost="7.00")],
         transactions=[order(1, 1, total="20.00"), order(4, 1, on=2, total="24.00")],
         transaction_items=[line(1, 1, quantity=2), line(4, 6, quantity=2, price="12.00")],
+        returns=[
+            returned(2, 3, on=2),
+            returned(2, 3, on=2, refund_amount="9.00"),
+            returned(1, 1, 7, on=2),
+            returned(9, 9, on=2),
+            returned(2, 9, on=2),
+            returned(2, 3, 2, on=2, quantity=-1),
+        ],
     )
     for number in range(3, LAST_DAY + 1):
         platform.load(
@@ -80,6 +88,7 @@ def good_database(postgres_server: EmbeddedPostgres, raw: Path) -> str:
             transaction_items=[
                 line(number + 10, number + 10, price="12.00", discount_amount="1.00", line_total="11.00")
             ],
+            returns=[returned(4, 6, number, on=number, quantity=0, refund_amount="0.50")],
         )
     with psycopg.connect(platform.url) as connection:
         for path in sorted((SQL_DIR / "transform" / "analytics").glob("*.sql")):
@@ -304,6 +313,91 @@ BROKEN = [
         "insert into production.rejected_rows (feed, partition_date, source_row, source_file, reasons, original)"
         " values ('transactions', '2024-01-02', 2, 'f', array['total_amount: negative'], '{}')",
         {"feed": "transactions", "source_row": "2", "reasons": "total_amount: negative"},
+    ),
+    (
+        "production.returns",
+        "contract",
+        "alter table production.returns drop constraint returns_quantity_check;"
+        " update production.returns set quantity = -1 where return_id = 7",
+        {"rule": "quantity: greater_than_or_equal_to(0)", "return_id": "7"},
+    ),
+    (
+        "production.returns",
+        "returns_fit_their_sales",
+        "update production.returns set quantity = 7",
+        {"transaction_id": "1", "item_id": "1", "sold": "2", "returned": "7"},
+    ),
+    (
+        "production.returns",
+        "returns_fit_their_sales",
+        "update production.returns set returned_on = '2023-12-31'",
+        {"transaction_id": "1", "sold_on": "2024-01-01", "returned_on": "2023-12-31"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
+        "update production.returns set refund_amount = refund_amount + 0.01 where return_id = 7",
+        {"feed": "returns", "partition_date": "2024-01-02", "fault": "kept with values that differ from the export"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
+        "delete from production.rejected_rows where feed = 'returns' and source_row = 5",
+        {"feed": "returns", "source_row": "5", "fault": "neither kept, superseded nor rejected"},
+    ),
+    (
+        "production.rejected_rows",
+        "rejects_wait_for_missing_parents",
+        "update production.rejected_rows set missing_item_id = 3 where feed = 'returns' and source_row = 5",
+        {"feed": "returns", "partition_date": "2024-01-02", "source_row": "5", "arrived": "order line 3"},
+    ),
+    (
+        "warehouse.fact_returns",
+        "agrees_with_production",
+        "delete from warehouse.fact_returns where return_id = 7",
+        {"transaction_id": "1", "return_id": "7", "fault": "missing from fact_returns", "production_refund": "10.00"},
+    ),
+    (
+        "warehouse.fact_returns",
+        "agrees_with_production",
+        "update warehouse.fact_returns set refund_amount = 9.99 where return_id = 7",
+        {"return_id": "7", "fault": "different", "production_refund": "10.00", "fact_refund": "9.99"},
+    ),
+    (
+        "warehouse.fact_returns",
+        "keys_are_those_of_the_sale",
+        "update warehouse.fact_returns set product_key = 0 where return_id = 7",
+        {"transaction_id": "1", "return_id": "7", "product_key": "0"},
+    ),
+    (
+        "warehouse.fact_returns",
+        "keys_are_those_of_the_sale",
+        "update warehouse.fact_returns set item_id = 99 where return_id = 7",
+        {"transaction_id": "1", "return_id": "7", "item_id": "99"},
+    ),
+    (
+        "warehouse.agg_daily_sales",
+        "agrees_with_fact_returns",
+        "update warehouse.agg_daily_sales set returns = returns + 0.01 where sale_date = '2024-01-01'",
+        {"sale_date": "2024-01-01", "returns": "19.01", "other_returns": "19.00"},
+    ),
+    (
+        "warehouse.agg_daily_returns",
+        "agrees_with_fact_returns",
+        "delete from warehouse.agg_daily_returns where return_date = '2024-01-02'",
+        {"return_date": "2024-01-02", "returns": None, "other_returns": "19.00"},
+    ),
+    (
+        "warehouse.mart_product_returns",
+        "agrees_with_fact_returns",
+        "update warehouse.mart_product_returns set returned_units = returned_units + 1 where returns > 5",
+        {"month_start": "2024-01-01", "product_id": "1"},
+    ),
+    (
+        "analytics.returns_by_product",
+        "agrees_with_agg_daily_sales",
+        "update analytics.returns_by_product set returns = returns + 0.01",
+        {},
     ),
     (
         "production.transaction_items",

@@ -33,6 +33,8 @@ select
     facts.discount_amount,
     facts.revenue,
     facts.cost,
+    coalesce(returned.units, 0) as returned_units,
+    coalesce(returned.refunds, 0) as returns,
     to_char(facts.sale_date, 'YYYY-MM') as month,
     trim(to_char(facts.sale_date, 'Day')) as weekday,
     customers.customer_id::text as customer,
@@ -58,6 +60,11 @@ join warehouse.dim_product as products using (product_key)
 join warehouse.dim_product as now_products
     on now_products.product_id = products.product_id and now_products.is_current
 join warehouse.agg_customer_metrics as metrics on metrics.customer_id = customers.customer_id
+left join (
+    select transaction_id, item_id, sum(quantity) as units, sum(refund_amount) as refunds
+    from warehouse.fact_returns
+    group by transaction_id, item_id
+) as returned on returned.transaction_id = facts.transaction_id and returned.item_id = facts.item_id
 """
 
 COMBINATIONS = [
@@ -123,6 +130,11 @@ SUMS = {
     "orders": "count(distinct transaction_id)",
     "units": "sum(quantity)::bigint",
     "customers": "count(distinct customer)",
+    "gross_revenue": "coalesce(sum(revenue) + sum(discount_amount), 0)",
+    "returns": "coalesce(sum(returns), 0)",
+    "net_revenue": "coalesce(sum(revenue) - sum(returns), 0)",
+    "returned_units": "sum(returned_units)::bigint",
+    "return_rate": "round(sum(returned_units) / nullif(sum(quantity), 0) * 100, 2)",
     "discount": "sum(discount_amount)",
     "profit": "sum(revenue) - sum(cost)",
     "profit_margin": "round((sum(revenue) - sum(cost)) / nullif(sum(revenue), 0) * 100, 2)",
@@ -209,15 +221,13 @@ def test_a_ranking_shows_the_best_members_in_order(case: tuple[Shown, Expected],
         assert tuple(row[name] for name in measures) == everyone[member]
 
 
-@pytest.mark.parametrize("visual", ["top_categories", "category_margin", "regions"])
+@pytest.mark.parametrize("visual", ["top_categories", "category_margin", "return_rates", "regions"])
 def test_a_hierarchy_shows_the_level_that_was_drilled_to(case: tuple[Shown, Expected], visual: str) -> None:
     shown, expected = case
     spec = next(v for page in PAGES for v in page.visuals if v.id == visual)
     level = shown.all[visual].level
     drilled = "level=products.product" if visual != "regions" else "level=places.state"
-    levels = {"top_categories": ("category", "product"), "category_margin": ("category", "product")}.get(
-        visual, ("region", "state")
-    )
+    levels = ("region", "state") if visual == "regions" else ("category", "product")
     was_drilled = dict(shown.answers.view.levels).get(drilled.split("=")[1].split(".")[0]) is not None
     assert level == levels[was_drilled]
     without = levels[1:] if was_drilled else levels
@@ -235,13 +245,17 @@ def test_a_hierarchy_shows_the_level_that_was_drilled_to(case: tuple[Shown, Expe
     assert len(rows) == min(len(everyone), spec.limit or len(everyone))
     for member, row in rows.items():
         assert tuple(row[name] for name in spec.measures) == everyone[member]
+    if visual == "return_rates":
+        rates = [row["return_rate"] for row in rows.values()]
+        assert rates == sorted(rates, reverse=True)
 
 
 def test_the_figures_at_the_head_of_each_page(case: tuple[Shown, Expected]) -> None:
     shown, expected = case
     kpis = {kpi.id: shown.answers.kpi(kpi).value for page in PAGES if page.id != "health" for kpi in page.kpis}
     assert kpis["revenue"] == (expected.one("sum(revenue)") or 0)
-    for name in ("orders", "units", "customers", "average_order_value", "profit_margin"):
+    of_returns = ("gross_revenue", "returns", "net_revenue", "return_rate")
+    for name in ("orders", "units", "customers", "average_order_value", "profit_margin", *of_returns):
         if name == "average_order_value":
             assert kpis[name] == expected.one("round(sum(revenue) / nullif(count(distinct transaction_id), 0), 2)")
         else:
@@ -457,6 +471,9 @@ def test_without_filters_the_pages_say_what_the_warehouse_says(snapshot: Snapsho
     kpis = {kpi.id: shown.answers.kpi(kpi).value for kpi in (*EXECUTIVE.kpis, *PRODUCTS.kpis, *CUSTOMERS.kpis)}
     assert (kpis["revenue"], kpis["orders"], kpis["units"]) == totals
     assert kpis["customers"] == sales.rows("select count(*) from warehouse.agg_customer_metrics")[0][0]
+    returns = sales.rows("select sum(returns) from warehouse.agg_daily_returns")[0][0]
+    assert kpis["returns"] == returns > 0
+    assert kpis["net_revenue"] == totals[0] - returns
     breakdown = {
         "payment_method": "payment_methods",
         "state": "state_map",

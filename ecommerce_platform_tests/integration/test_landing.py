@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import os
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -20,21 +21,22 @@ from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Source
 from ecommerce_platform.settings import load_settings
+from ecommerce_platform.tables.loaded_days import what_is_loaded
 from ecommerce_platform.tables.raw_files import days_with_a_new_file, record_taken_files, taken_files
-from ecommerce_platform_tests.harness import Platform, Row, csv_bytes, customer, day, line, order, product
+from ecommerce_platform_tests.harness import Platform, Row, csv_bytes, customer, day, line, order, product, returned
 
 TABLES = ("staging.customers", "production.customers", "production.rejected_rows", "warehouse.fact_sales")
 
 
 class Landing:
-    """A landing folder, and a platform that loads from it."""
+    """A landing folder, and a platform that loads from it. Returns land only if a test drops some."""
 
     def __init__(self, folder: Path, platform: Platform):
         self.folder = folder
         self.platform = platform
 
     def drop(self, number: int, *, raw: dict[str, bytes] | None = None, **feeds: Iterable[Row]) -> None:
-        """Write the four files of a day with one sale; given feeds are replaced, those in ``raw`` byte for byte."""
+        """Write the files of a day with one sale; given feeds are replaced, those in ``raw`` byte for byte."""
         rows = {
             "customers": [customer()],
             "products": [product()],
@@ -43,6 +45,8 @@ class Landing:
             **feeds,
         }
         for feed, columns in FEEDS.items():
+            if feed not in {**rows, **(raw or {})}:
+                continue
             path = feed_file_name(self.folder, feed, day(number))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes((raw or {}).get(feed) or csv_bytes(columns, rows[feed]))
@@ -184,6 +188,34 @@ def test_a_landed_file_that_is_gone_again_is_not_due(landing: Landing) -> None:
     landing.load(1)
     feed_file_name(landing.folder, "products", day(1)).unlink()
     assert landing.due_again() == set()
+
+
+def test_a_shop_without_returns_loads_and_returns_that_land_later_are_taken(landing: Landing) -> None:
+    landing.drop(1)
+    landing.load(1)
+    raw = feed_file_name(landing.platform.raw, "returns", day(1))
+    assert raw.read_bytes() == csv_bytes(FEEDS["returns"], [])
+    assert landing.due_again() == set()
+    with PostgresConnection(url=landing.platform.url, role="loader").connect() as connection:
+        assert what_is_loaded(connection).passed == {day(1)}
+    landing.drop(1, returns=[returned(1, 1)])
+    assert landing.due_again() == {day(1)}
+    landing.load(1)
+    assert landing.due_again() == set()
+    assert landing.platform.rows("select refund_amount from warehouse.fact_returns") == [(Decimal("10.00"),)]
+
+
+def test_returns_that_were_loaded_stay_until_an_empty_file_lands(landing: Landing) -> None:
+    """A landing folder may be cleaned: a file that is gone withdraws nothing, and a file without rows does."""
+    landing.drop(1, returns=[returned(1, 1)])
+    landing.load(1)
+    feed_file_name(landing.folder, "returns", day(1)).unlink()
+    landing.load(1)
+    assert landing.platform.rows("select count(*) from warehouse.fact_returns") == [(1,)]
+    landing.drop(1, returns=[])
+    assert landing.due_again() == {day(1)}
+    landing.load(1)
+    assert landing.platform.rows("select count(*) from warehouse.fact_returns") == [(0,)]
 
 
 def test_a_raw_file_that_was_edited_is_not_overwritten_but_reported_until_it_is_deleted(landing: Landing) -> None:

@@ -19,7 +19,7 @@ from ecommerce_platform.io_managers import PostgresConnection, Query
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform_tests import harness
 from ecommerce_platform_tests.comparison import disagreements
-from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product
+from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product, returned
 
 LAST_DAY = 5
 
@@ -105,7 +105,19 @@ SHOP: dict[int, Feeds] = {
         purchases(7, 710, 1, "50.00", on=4),
     ),
     # Lines that arrive later than their order, one of them for an order that was exported twice.
-    LAST_DAY: {"transaction_items": [line(1, 3), line(5, 2)]},
+    # Returns: exported again on one day and on the next, of an unknown order, of an unknown line, and faulty.
+    LAST_DAY: {
+        "transaction_items": [line(1, 3), line(5, 2)],
+        "returns": [
+            returned(1, 1, on=LAST_DAY),
+            returned(1, 1, on=LAST_DAY, refund_amount="9.00"),
+            returned(7, 1, on=4, quantity=2),
+            returned(600, 1, 5, on=LAST_DAY),
+            returned(98, 1, on=LAST_DAY),
+            returned(5, 9, on=LAST_DAY),
+            returned(5, 2, on=LAST_DAY, quantity=-1, refund_amount="10.00"),
+        ],
+    },
 }
 
 
@@ -141,6 +153,7 @@ DIM_CUSTOMER = "transform/warehouse/dim_customer.sql"
 LINES = "transform/production/transaction_items.sql"
 ORDERS = "transform/production/transactions.sql"
 REJECTS = "transform/production/rejected_rows.sql"
+RETURNS = "transform/production/returns.sql"
 RULES = "ddl/060_rules.sql"
 METRICS = "ddl/070_metrics.sql"
 VERSIONS_IN_FORCE = ("warehouse.fact_sales", "versions_are_valid_on_sale_date")
@@ -314,6 +327,62 @@ MUTATIONS = [
             ),
         ),
         ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "the first of two rows of a return counts",
+        RETURNS,
+        (("typed.partition_date desc, typed.source_row desc", "typed.partition_date desc, typed.source_row"),),
+        ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "a return does not need an order line",
+        RETURNS,
+        (("inner join production.transaction_items", "left join production.transaction_items"),),
+        ACCOUNTED_FOR,
+        (("production.returns", "returns_transaction_id_item_id_fkey"),),
+    ),
+    Mutation(
+        "an orphan return is dropped silently",
+        REJECTS,
+        (("(typed.reasons <> '' or lines.item_id is null)", "typed.reasons <> ''"),),
+        ACCOUNTED_FOR,
+    ),
+    Mutation(
+        "a returned quantity may be negative",
+        RULES,
+        (("when platform.parse_integer(s.quantity) < 0 then 'quantity: negative'", ""),),
+        ("production.returns", "contract"),
+        (
+            ("production.returns", "returns_quantity_check"),
+            ("warehouse.fact_returns", "fact_returns_quantity_check"),
+        ),
+    ),
+    Mutation(
+        "a return has the current product version",
+        "transform/warehouse/fact_returns.sql",
+        (
+            (
+                "    sales.product_key,\n",
+                "    (\n        select versions.product_key from warehouse.dim_product as versions\n"
+                "        where versions.product_id = sales.product_id and versions.is_current\n    ) as product_key,\n",
+            ),
+        ),
+        ("warehouse.fact_returns", "keys_are_those_of_the_sale"),
+    ),
+    Mutation(
+        "a day has the refunds that were made on it",
+        "transform/warehouse/agg_daily_sales.sql",
+        (
+            (
+                "        facts.sale_date,\n        sum(facts.quantity) as returned_units",
+                "        facts.return_date as sale_date,\n        sum(facts.quantity) as returned_units",
+            ),
+            (
+                "or scope.sale_date is not null\n    group by facts.sale_date\n)",
+                "or scope.sale_date is not null\n    group by facts.return_date\n)",
+            ),
+        ),
+        ("warehouse.agg_daily_sales", "agrees_with_fact_returns"),
     ),
     Mutation(
         "a line with quantity 1 is rejected",

@@ -21,22 +21,24 @@ from ecommerce_platform.io_managers.connection import close_idle_connections
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform_tests.conftest import TEMPLATE
-from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product
+from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product, returned
 
 SHORT, LONG = 100, 400
 ORDERS = 4
-"""Orders per day: each by a customer of the last two days, with two products of the last three days."""
+"""Orders per day: each by a customer of the last two days, with two products of the last three days. One comes back."""
 
 JUDGED_WHOLE = {
     "platform.slices",
     "production.loaded_days",
     "warehouse.dim_product",
     "warehouse.agg_customer_metrics",
+    "warehouse.agg_daily_returns",
     "warehouse.agg_daily_sales",
     "warehouse.agg_product_performance",
     "warehouse.mart_customer_monthly",
     "warehouse.mart_product_daily",
     "warehouse.mart_product_monthly",
+    "warehouse.mart_product_returns",
 }
 """Small tables that a day's checks may read completely: versions, aggregates, and tables with one row per feed and day.
 Of mart_product_daily, a check reads one month; with so few days, the planner chooses a full scan."""
@@ -62,6 +64,8 @@ def export(platform: Platform, number: int) -> None:
         ],
         transactions=[order(n, max(2, number * 2 - n % 3), on=number, total="20.00") for n in numbers],
         transaction_items=[line(n, item, max(1, number - (n + item) % 3)) for n in numbers for item in (1, 2)],
+        # An order of three days ago comes back.
+        returns=[returned((number - 3) * 10, 1, on=number)] if number > 3 else [],
     )
 
 
@@ -156,8 +160,9 @@ def test_a_day_writes_its_own_rows_and_no_others(measured) -> None:
     assert written[SHORT] == written[LONG]
     assert written[LONG]["warehouse.fact_sales"] == written[LONG]["staging.transaction_items"] == ORDERS * 2
     assert written[LONG]["production.transactions"] == ORDERS
-    # Watermarks are written for each table, whatever the day contains.
-    assert max(n for table, n in written[LONG].items() if table != "platform.watermarks") == ORDERS * 2
+    # Watermarks are written for each table and slices for each feed, whatever the day contains.
+    books = ("platform.watermarks", "platform.slices")
+    assert max(n for table, n in written[LONG].items() if table not in books) == ORDERS * 2
     assert not any(n for cost in measured["checks"].values() for (_, name), n in cost.items() if name == "written")
 
 

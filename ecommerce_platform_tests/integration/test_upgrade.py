@@ -24,6 +24,7 @@ from ecommerce_platform_tests.harness import Platform, customer, day, line, orde
 NEW = (
     "055_staging.sql",
     "056_production.sql",
+    "056_staging.sql",
     "086_warehouse.sql",
     "095_limits.sql",
     "105_warehouse.sql",

@@ -8,7 +8,7 @@ import pytest
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.folder_check import unfit_values
 from ecommerce_platform.feeds.values import VALUE_RULES
-from ecommerce_platform_tests.harness import Platform, Row, customer, line, order, product
+from ecommerce_platform_tests.harness import Platform, Row, customer, line, order, product, returned
 
 TEXTS = (
     # Blanks around values, and blanks alone.
@@ -31,10 +31,17 @@ TEXTS = (
 LONG = ("x" * 200, f" {'ö' * 200} ", "x" * 201)
 """Identifiers have a longest form."""
 
-MAKERS = {"customers": customer, "products": product, "transactions": order, "transaction_items": line}
+MAKERS = {
+    "customers": customer,
+    "products": product,
+    "transactions": order,
+    "transaction_items": line,
+    "returns": returned,
+}
 TWO_REASONS = {
     "not an amount of at least 0": {"not an amount", "negative"},
     "not a positive integer": {"not an integer", "not positive"},
+    "not an integer of at least 0": {"not an integer", "negative"},
     "blank, or longer than 200 characters": {"blank", "longer than 200 characters"},
 }
 """The faults for which the database has two reasons."""
@@ -56,7 +63,7 @@ def test_python_and_the_database_judge_every_text_alike(platform: Platform, feed
     ]
     rows: list[Row] = []
     for number, (column, text) in enumerate(cases, start=1):
-        ids = (number, 1) if feed == "transaction_items" else (number,)
+        ids = (number, 1) if feed in ("transaction_items", "returns") else (number,)
         rows.append({**MAKERS[feed](*ids), column: text})
     platform.export(1, **{feed: rows})
     platform.run(1, only=[f"staging.{feed}"])

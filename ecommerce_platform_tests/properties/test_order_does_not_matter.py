@@ -37,6 +37,7 @@ from ecommerce_platform_tests.harness import (
     line,
     order,
     product,
+    returned,
     table_assets,
 )
 
@@ -62,12 +63,13 @@ def examples(number: int) -> settings:
 
 # ---- a shop: files and a readable plan ---------------------------------------------------
 
-BUILDERS = {"customer": customer, "product": product, "order": order, "line": line}
+BUILDERS = {"customer": customer, "product": product, "order": order, "line": line, "returned": returned}
 FEED_OF = {
     "customer": "customers",
     "product": "products",
     "order": "transactions",
     "line": "transaction_items",
+    "returned": "returns",
 }
 
 
@@ -96,7 +98,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Files:
-    """The four files of one day."""
+    """The files of one day."""
 
     made: tuple[Made, ...] = ()
 
@@ -152,7 +154,13 @@ class Shop:
         return order
 
 
-TORN = {"customers": "1,Ada", "products": "1", "transactions": "1,1,", "transaction_items": "1,1,1"}
+TORN = {
+    "customers": "1,Ada",
+    "products": "1",
+    "transactions": "1,1,",
+    "transaction_items": "1,1,1",
+    "returns": "1,1",
+}
 FAULTS: dict[str, list[tuple[str, str]]] = {
     "customer": [
         ("customer_id", ""),
@@ -189,6 +197,16 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
         ("line_total", "9.99"),
         ("unit_price", ""),
         ("malformed", TORN["transaction_items"]),
+    ],
+    "returned": [
+        ("return_id", ""),
+        ("transaction_id", "x"),
+        ("item_id", "0"),
+        ("returned_on", "soon"),
+        ("returned_on", "2024-12-31"),
+        ("quantity", "-1"),
+        ("refund_amount", "-5.00"),
+        ("malformed", TORN["returns"]),
     ],
 }
 
@@ -276,6 +294,21 @@ def exports(draw: st.DrawFn, file_day: int) -> list[Made]:
     return rows
 
 
+@st.composite
+def returns(draw: st.DrawFn, file_day: int) -> Made:
+    """Draw a return of a line that may have been sold, may be sold later, or never is."""
+    return draw(
+        made(
+            "returned",
+            (draw(st.integers(1, 4)), draw(st.sampled_from([1, 1, 2, 3])), draw(st.sampled_from([1, 1, 2]))),
+            on=draw(st.sampled_from([file_day, file_day, file_day - 1])),
+            quantity=draw(st.integers(0, 2)),
+            refund_amount=draw(st.sampled_from([None, None, "0.00", "3.50"])),
+            reason=draw(st.sampled_from([None, None, ""])),
+        )
+    )
+
+
 def bulk(file_day: int, count: int) -> list[Made]:
     """Draw orders of customer 1 on one day: ten make a VIP, three a Regular."""
     return [
@@ -296,6 +329,7 @@ def files(draw: st.DrawFn, file_day: int, busy: bool) -> Files:
     rows += draw(st.lists(images(file_day, busy), max_size=3 if busy else 2))
     for export in draw(st.lists(exports(file_day), max_size=4 if busy else 1)):
         rows += export
+    rows += draw(st.lists(returns(file_day), max_size=3 if busy else 1))
     if busy and draw(rarely):
         rows += bulk(file_day, draw(st.sampled_from([2, 3, 10])))
     if rows and draw(rarely):
@@ -375,7 +409,7 @@ def content(platform: Platform) -> dict[str, Counter[str]]:
 
 
 def export(platform: Platform, number: int, of_day: Files) -> None:
-    """Write the four files of a day; rows that cannot be split are written unchanged."""
+    """Write the files of a day; rows that cannot be split are written unchanged."""
     for feed, columns in FEEDS.items():
         header = csv_bytes(columns, ())
         lines = [

@@ -14,7 +14,7 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.feeds.folder_check import check_folder
 from ecommerce_platform.settings import Settings, SettingsError
-from ecommerce_platform_tests.harness import Row, csv_bytes, customer, day, line, order, product
+from ecommerce_platform_tests.harness import Row, csv_bytes, customer, day, line, order, product, returned
 
 
 def drop(folder: Path, number: int, **feeds: list[Row]) -> None:
@@ -24,6 +24,7 @@ def drop(folder: Path, number: int, **feeds: list[Row]) -> None:
         "products": [product(on=number)],
         "transactions": [order(number, on=number)],
         "transaction_items": [line(number, 1)],
+        "returns": [returned(number, 1, on=number)],
         **feeds,
     }
     for feed, columns in FEEDS.items():
@@ -35,19 +36,38 @@ def test_a_good_folder_fits(tmp_path: Path) -> None:
     drop(tmp_path, 2)
     report = check_folder(tmp_path)
     assert not report.prevents_a_load
-    assert [(feed.rows, feed.hints) for feed in report.feeds] == [(2, ())] * 4
+    assert [(feed.rows, feed.hints) for feed in report.feeds] == [(2, ())] * 5
 
 
 def test_a_missing_feed_and_a_missing_day_prevent_a_load(tmp_path: Path) -> None:
     drop(tmp_path, 1)
     drop(tmp_path, 3)
     report = check_folder(tmp_path)
-    assert all(feed.missing_days == (day(2),) for feed in report.feeds)
+    assert [feed.missing_days for feed in report.feeds] == [*[(day(2),)] * 4, ()]
     assert report.prevents_a_load
     for path in (tmp_path / "products").iterdir():
         path.unlink()
     (tmp_path / "products").rmdir()
-    assert [feed.is_missing for feed in check_folder(tmp_path).feeds] == [False, True, False, False]
+    assert [feed.is_missing for feed in check_folder(tmp_path).feeds] == [False, True, False, False, False]
+
+
+def test_returns_may_be_missing_on_a_day_or_altogether(tmp_path: Path) -> None:
+    drop(tmp_path, 1)
+    drop(tmp_path, 2)
+    feed_file_name(tmp_path, "returns", day(1)).unlink()
+    assert not check_folder(tmp_path).prevents_a_load
+    feed_file_name(tmp_path, "returns", day(2)).unlink()
+    assert not check_folder(tmp_path).prevents_a_load
+    (tmp_path / "returns").rmdir()
+    report = check_folder(tmp_path)
+    assert not report.prevents_a_load
+    assert "returns: no folder, so there are none" in report.lines()
+
+
+def test_a_file_of_returns_that_is_there_must_be_readable(tmp_path: Path) -> None:
+    drop(tmp_path, 1)
+    feed_file_name(tmp_path, "returns", day(1)).write_bytes(b"return_id;item_id\n")
+    assert check_folder(tmp_path).prevents_a_load
 
 
 def test_other_names_are_reported_and_not_read(tmp_path: Path) -> None:

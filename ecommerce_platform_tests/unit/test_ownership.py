@@ -22,7 +22,7 @@ WRITES = re.compile(r"\b(insert|update|delete|truncate|merge|create|alter|drop|c
 VIEWS = {
     "staged_rows",
     "staged_identifiers",
-    *(f"parsed_{feed}" for feed in ("customers", "products", "transactions", "transaction_items")),
+    *(f"parsed_{feed}" for feed in FEEDS),
 }
 
 

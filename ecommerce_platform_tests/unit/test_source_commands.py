@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 from ecommerce_platform import cli
 from ecommerce_platform.connectors.connector import SHIPPED, read_connector, shipped_names
 from ecommerce_platform.settings import Settings, load_settings
+from ecommerce_platform.tables.raw_files import last_day_to_load
 from ecommerce_platform_tests import exports
 
 
@@ -35,7 +37,7 @@ def test_guess_knows_the_exports_of_each_shop(name: str, tmp_path: Path) -> None
     result = source("guess", *sorted(folder.iterdir()))
     assert result.exit_code == 0, said(result)
     assert f"The connector {name} fits." in said(result)
-    assert f"echo ECOMMERCE_SOURCE={name} >> .env" in said(result)
+    assert f"echo ECOMMERCE_SOURCE={name} >> " in said(result)
 
 
 def test_guess_says_what_is_missing_for_a_connector(tmp_path: Path) -> None:
@@ -65,7 +67,9 @@ def test_guess_drafts_a_connector_for_another_shop(tmp_path: Path) -> None:
     assert "'Order ID' as transaction_id" in said(result)
     assert "--draft" in said(result)
     draft = tmp_path / "my_shop"
-    assert source("guess", path, "--draft", draft).exit_code == 0
+    drafted = source("guess", path, "--draft", draft)
+    assert drafted.exit_code == 0, said(drafted)
+    assert f"echo ECOMMERCE_SOURCE={draft} >> " in said(drafted)
     report = json.loads(source("check", tmp_path / "in", "--connector", draft, "--json").stdout)
     assert (report["rows"]["transactions"], report["revenue"], report["refunds"], report["guests"]) == (
         2,
@@ -198,6 +202,15 @@ def test_an_unknown_time_zone_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("ECOMMERCE_TIME_ZONE", "Mars/Base")
     load_settings.cache_clear()
     assert "ECOMMERCE_TIME_ZONE: 'Mars/Base': is not a time zone" in said(source("check"))
+
+
+def test_the_days_to_load_end_with_those_of_the_exports(tmp_path: Path, data_dir: Path) -> None:
+    settings = Settings(source="feeds", data_dir=data_dir)  # ty: ignore[missing-argument]
+    assert last_day_to_load(settings, dt.date(2024, 5, 1)) == dt.date(2024, 5, 1)  # nothing is converted yet
+    exports.write_text(settings.feed_files / "transactions" / "2024-01-03.csv", "transaction_id\n")
+    assert last_day_to_load(settings, dt.date(2024, 5, 1)) == dt.date(2024, 1, 3)
+    assert last_day_to_load(settings, dt.date(2024, 1, 2)) == dt.date(2024, 1, 2)
+    assert last_day_to_load(Settings(data_dir=data_dir), dt.date(2024, 5, 1)) == dt.date(2024, 5, 1)  # ty: ignore[missing-argument]
 
 
 def test_the_settings_know_every_connector_that_is_shipped() -> None:

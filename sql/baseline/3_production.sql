@@ -8,6 +8,7 @@ production.product_versions,
 production.payment_methods,
 production.transactions,
 production.transaction_items,
+production.returns,
 production.rejected_rows;
 
 call public.baseline_put_back('staging.%');
@@ -47,15 +48,26 @@ select
     loaded_at,
     count(*)
 from staging.transaction_items
+group by partition_date, load_id, loaded_at
+union all
+select
+    'returns',
+    partition_date,
+    load_id,
+    loaded_at,
+    count(*)
+from staging.returns
 group by partition_date, load_id, loaded_at;
 
-analyze staging.customers, staging.products, staging.transactions, staging.transaction_items, production.loaded_days;
+analyze staging.customers, staging.products, staging.transactions, staging.transaction_items, staging.returns,
+production.loaded_days;
 
 create temp table typed_customers as select * from production.typed_customers; -- noqa: AM04
 create temp table typed_products as select * from production.typed_products; -- noqa: AM04
 create temp table typed_orders as select * from production.typed_transactions; -- noqa: AM04
 create temp table typed_lines as select * from production.typed_transaction_items; -- noqa: AM04
-analyze typed_customers, typed_products, typed_orders, typed_lines;
+create temp table typed_returns as select * from production.typed_returns; -- noqa: AM04
+analyze typed_customers, typed_products, typed_orders, typed_lines, typed_returns;
 
 insert into production.customer_versions (
     customer_id, valid_from, first_name, last_name, email, phone, date_of_birth, street_address, city, state,
@@ -231,9 +243,31 @@ where
     and (exported_again.base is null or lines.partition_date >= exported_again.base)
 order by lines.transaction_id, lines.item_id, lines.partition_date desc, lines.source_row desc;
 
+call public.baseline_put_back('production.transaction_items');
+analyze production.transaction_items;
+
+insert into production.returns (
+    transaction_id, return_id, item_id, returned_on, quantity, refund_amount, reason, partition_date, source_row
+)
+select distinct on (returns.transaction_id, returns.return_id)
+    returns.transaction_id,
+    returns.return_id,
+    returns.item_id,
+    returns.returned_on,
+    returns.quantity,
+    returns.refund_amount,
+    returns.reason,
+    returns.partition_date,
+    returns.source_row
+from typed_returns as returns
+inner join production.transaction_items as lines
+    on returns.transaction_id = lines.transaction_id and returns.item_id = lines.item_id
+where returns.is_good
+order by returns.transaction_id, returns.return_id, returns.partition_date desc, returns.source_row desc;
+
 insert into production.rejected_rows (
     feed, partition_date, source_row, source_file, reasons, original, transaction_id, missing_customer_id,
-    missing_transaction_id, missing_product_id
+    missing_transaction_id, missing_product_id, missing_item_id
 )
 select
     rejected.feed,
@@ -247,7 +281,8 @@ select
     rejected.transaction_id,
     rejected.missing_customer_id,
     rejected.missing_transaction_id,
-    rejected.missing_product_id
+    rejected.missing_product_id,
+    rejected.missing_item_id
 from (
     select
         'customers' as feed,
@@ -259,7 +294,8 @@ from (
         null::bigint as transaction_id,
         null::bigint as missing_customer_id,
         null::bigint as missing_transaction_id,
-        null::bigint as missing_product_id
+        null::bigint as missing_product_id,
+        null::bigint as missing_item_id
     from typed_customers as typed
     inner join staging.customers as original
         on typed.partition_date = original.partition_date and typed.source_row = original.source_row
@@ -272,6 +308,7 @@ from (
         typed.source_file,
         string_to_array(typed.reasons, '; '),
         to_jsonb(original),
+        null,
         null,
         null,
         null,
@@ -290,6 +327,7 @@ from (
         to_jsonb(original),
         typed.transaction_id,
         case when typed.is_good then typed.customer_id end,
+        null,
         null,
         null
     from (
@@ -321,7 +359,8 @@ from (
         typed.transaction_id,
         null,
         case when typed.is_good and typed.has_no_order then typed.transaction_id end,
-        case when typed.is_good and typed.has_no_product then typed.product_id end
+        case when typed.is_good and typed.has_no_product then typed.product_id end,
+        null
     from (
         select
             lines.*,
@@ -334,9 +373,37 @@ from (
     ) as typed
     inner join staging.transaction_items as original
         on typed.partition_date = original.partition_date and typed.source_row = original.source_row
+    union all
+    select
+        'returns',
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
+        case
+            when not typed.is_good then string_to_array(typed.reasons, '; ')
+            when typed.has_no_order then array['transaction_id: unknown order']
+            else array['item_id: unknown order line']
+        end,
+        to_jsonb(original),
+        typed.transaction_id,
+        null,
+        case when typed.is_good and typed.has_no_order then typed.transaction_id end,
+        null,
+        case when typed.is_good and not typed.has_no_order then typed.item_id end
+    from (
+        select
+            returns.*,
+            orders.transaction_id is null as has_no_order
+        from typed_returns as returns
+        left join production.transactions as orders on returns.transaction_id = orders.transaction_id
+        left join production.transaction_items as lines
+            on returns.transaction_id = lines.transaction_id and returns.item_id = lines.item_id
+        where not returns.is_good or lines.item_id is null
+    ) as typed
+    inner join staging.returns as original
+        on typed.partition_date = original.partition_date and typed.source_row = original.source_row
 ) as rejected;
 
-call public.baseline_put_back('production.transaction_items');
 call public.baseline_put_back('production.[^t]%');
-analyze production.transaction_items;
-drop table typed_customers, typed_products, typed_orders, typed_lines, strays, exported_again;
+analyze production.returns;
+drop table typed_customers, typed_products, typed_orders, typed_lines, typed_returns, strays, exported_again;

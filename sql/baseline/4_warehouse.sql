@@ -4,6 +4,9 @@ warehouse.dim_payment,
 warehouse.dim_customer,
 warehouse.dim_product,
 warehouse.fact_sales,
+warehouse.fact_returns,
+warehouse.agg_daily_returns,
+warehouse.mart_product_returns,
 warehouse.agg_daily_sales,
 warehouse.mart_daily_breakdown,
 warehouse.mart_customer_monthly,
@@ -362,7 +365,65 @@ from warehouse.fact_sales
 group by transaction_id;
 analyze order_sums;
 
-insert into warehouse.agg_daily_sales (sale_date, orders, customers, lines, units, discount, revenue, cost, profit)
+insert into warehouse.fact_returns (
+    transaction_id, return_id, item_id, return_date, sale_date, customer_id, customer_key, product_id, product_key,
+    payment_key, quantity, refund_amount, reason, partition_date
+)
+select
+    returns.transaction_id,
+    returns.return_id,
+    returns.item_id,
+    returns.returned_on,
+    sales.sale_date,
+    sales.customer_id,
+    sales.customer_key,
+    sales.product_id,
+    sales.product_key,
+    sales.payment_key,
+    returns.quantity,
+    returns.refund_amount,
+    coalesce(returns.reason, 'Unknown'),
+    returns.partition_date
+from production.returns as returns
+inner join warehouse.fact_sales as sales
+    on returns.transaction_id = sales.transaction_id and returns.item_id = sales.item_id;
+analyze warehouse.fact_returns;
+
+insert into warehouse.agg_daily_returns (return_date, return_count, orders, returned_units, returns)
+select
+    return_date,
+    count(*),
+    count(distinct transaction_id),
+    sum(quantity),
+    sum(refund_amount)
+from warehouse.fact_returns
+group by return_date;
+
+insert into warehouse.mart_product_returns (
+    month_start, product_id, product_key, return_count, returned_units, returns
+)
+select
+    date_trunc('month', sale_date)::date,
+    product_id,
+    product_key,
+    count(*),
+    sum(quantity),
+    sum(refund_amount)
+from warehouse.fact_returns
+group by date_trunc('month', sale_date)::date, product_id, product_key;
+
+insert into warehouse.agg_daily_sales (
+    sale_date, orders, customers, lines, units, discount, revenue, cost, profit, returned_units, returns
+)
+with returned as (
+    select
+        sale_date,
+        sum(quantity) as returned_units,
+        sum(refund_amount) as returns
+    from warehouse.fact_returns
+    group by sale_date
+)
+
 select
     sums.sale_date,
     count(*),
@@ -372,8 +433,11 @@ select
     sum(sums.discount),
     sum(sums.revenue),
     sum(sums.cost),
-    sum(sums.revenue) - sum(sums.cost)
+    sum(sums.revenue) - sum(sums.cost),
+    coalesce(min(returned.returned_units), 0),
+    coalesce(min(returned.returns), 0)
 from order_sums as sums
+left join returned on sums.sale_date = returned.sale_date
 group by sums.sale_date;
 
 insert into warehouse.mart_daily_breakdown (

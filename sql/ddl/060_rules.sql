@@ -48,7 +48,14 @@ select
     load_id,
     partition_date,
     source_row
-from staging.transaction_items;
+from staging.transaction_items
+union all
+select
+    'returns' as feed,
+    load_id,
+    partition_date,
+    source_row
+from staging.returns;
 
 -- The conditions are those of the indexes of staging, so that a shop whose identifiers are numbers pays next to nothing.
 create or replace view production.staged_identifiers as
@@ -113,7 +120,34 @@ select
     platform.clean(s.item_id) as identifier,
     platform.parse_id(s.item_id) as bucket
 from staging.transaction_items as s
-where s.is_plain is not true and platform.parse_id(s.item_id) < 0;
+where s.is_plain is not true and platform.parse_id(s.item_id) < 0
+union all
+select
+    'transaction' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.transaction_id) as identifier,
+    platform.parse_id(s.transaction_id) as bucket
+from staging.returns as s
+where platform.parse_id(s.transaction_id) < 0
+union all
+select
+    'item' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.item_id) as identifier,
+    platform.parse_id(s.item_id) as bucket
+from staging.returns as s
+where platform.parse_id(s.item_id) < 0
+union all
+select
+    'return' as entity,
+    s.load_id,
+    s.partition_date,
+    platform.clean(s.return_id) as identifier,
+    platform.parse_id(s.return_id) as bucket
+from staging.returns as s
+where platform.parse_id(s.return_id) < 0;
 
 create or replace view production.parsed_customers as
 select
@@ -488,13 +522,108 @@ from production.parsed_transaction_items as parsed
 inner join production.loaded_days as loaded
     on parsed.load_id = loaded.load_id and loaded.feed = 'transaction_items';
 
+create or replace view production.parsed_returns as
+select
+    *,
+    coalesce(reasons = '', false) as is_good
+from (
+    select
+        s.load_id,
+        s.partition_date,
+        s.source_row,
+        s.source_file,
+        coalesce(
+            (
+                select known.key
+                from production.identifiers as known
+                where
+                    known.entity = 'return'
+                    and known.identifier = platform.clean(s.return_id)
+                    and known.key & 15 <> 0
+            ),
+            platform.parse_id(s.return_id)
+        ) as return_id,
+        platform.parse_id(s.return_id) as return_bucket,
+        platform.clean(s.return_id) as return_code,
+        coalesce(
+            (
+                select known.key
+                from production.identifiers as known
+                where
+                    known.entity = 'transaction'
+                    and known.identifier = platform.clean(s.transaction_id)
+                    and known.key & 15 <> 0
+            ),
+            platform.parse_id(s.transaction_id)
+        ) as transaction_id,
+        platform.parse_id(s.transaction_id) as transaction_bucket,
+        platform.clean(s.transaction_id) as transaction_code,
+        coalesce(
+            (
+                select known.key
+                from production.identifiers as known
+                where
+                    known.entity = 'item'
+                    and known.identifier = platform.clean(s.item_id)
+                    and known.key & 15 <> 0
+            ),
+            platform.parse_id(s.item_id)
+        ) as item_id,
+        platform.parse_id(s.item_id) as item_bucket,
+        platform.clean(s.item_id) as item_code,
+        platform.parse_date(s.returned_on) as returned_on,
+        platform.parse_integer(s.quantity) as quantity,
+        platform.parse_money(s.refund_amount) as refund_amount,
+        platform.clean(s.reason) as reason,
+        case
+            when s.malformed is not null then 'row: cannot be split into its columns'
+            else concat_ws(
+                '; ',
+                case
+                    when platform.clean(s.return_id) is null then 'return_id: blank'
+                    when platform.parse_id(s.return_id) is null then 'return_id: longer than 200 characters'
+                end,
+                case
+                    when platform.clean(s.transaction_id) is null then 'transaction_id: blank'
+                    when platform.parse_id(s.transaction_id) is null then 'transaction_id: longer than 200 characters'
+                end,
+                case
+                    when platform.clean(s.item_id) is null then 'item_id: blank'
+                    when platform.parse_id(s.item_id) is null then 'item_id: longer than 200 characters'
+                end,
+                case
+                    when platform.parse_date(s.returned_on) is null then 'returned_on: not a date (YYYY-MM-DD)'
+                    when platform.parse_date(s.returned_on) < '2000-01-01' then 'returned_on: before 2000-01-01'
+                    when platform.parse_date(s.returned_on) > s.partition_date then 'returned_on: after the day of its file'
+                end,
+                case
+                    when platform.parse_integer(s.quantity) is null then 'quantity: not an integer'
+                    when platform.parse_integer(s.quantity) < 0 then 'quantity: negative'
+                end,
+                case
+                    when platform.parse_money(s.refund_amount) is null then 'refund_amount: not an amount'
+                    when platform.parse_money(s.refund_amount) < 0 then 'refund_amount: negative'
+                end
+            )
+        end as reasons
+    from staging.returns as s
+) as parsed;
+
+create or replace view production.typed_returns as
+select parsed.* -- noqa: AM04
+from production.parsed_returns as parsed
+inner join production.loaded_days as loaded
+    on parsed.load_id = loaded.load_id and loaded.feed = 'returns';
+
 comment on view production.staged_rows is 'Which rows each load of staging has.';
 comment on view production.staged_identifiers is 'The identifiers of staging that are not positive integers, with their buckets.';
 comment on view production.parsed_customers is 'Customers of staging, typed, with the faults of each row.';
 comment on view production.parsed_products is 'Products of staging, typed, with the faults of each row.';
 comment on view production.parsed_transactions is 'Orders of staging, typed, with the faults of each row.';
 comment on view production.parsed_transaction_items is 'Order lines of staging, typed, with the faults of each row.';
+comment on view production.parsed_returns is 'Returns of staging, typed, with the faults of each row.';
 comment on view production.typed_customers is 'Customers of the loads that passed their checks, typed.';
 comment on view production.typed_products is 'Products of the loads that passed their checks, typed.';
 comment on view production.typed_transactions is 'Orders of the loads that passed their checks, typed.';
 comment on view production.typed_transaction_items is 'Order lines of the loads that passed their checks, typed.';
+comment on view production.typed_returns is 'Returns of the loads that passed their checks, typed.';

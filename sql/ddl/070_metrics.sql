@@ -7,6 +7,19 @@ create or replace function warehouse.profit_margin(revenue numeric, cost numeric
 language sql immutable parallel safe
 return round((revenue - cost) / nullif(revenue, 0) * 100, 2);
 
+-- Before discounts, after discounts (total revenue), and after refunds.
+create or replace function warehouse.gross_revenue(revenue numeric, discount numeric) returns numeric
+language sql immutable parallel safe
+return revenue + discount;
+
+create or replace function warehouse.net_revenue(revenue numeric, returns numeric) returns numeric
+language sql immutable parallel safe
+return revenue - returns;
+
+create or replace function warehouse.return_rate(returned_units numeric, units numeric) returns numeric
+language sql immutable parallel safe
+return round(returned_units / nullif(units, 0) * 100, 2);
+
 create or replace function warehouse.share(part numeric, whole numeric) returns numeric
 language sql immutable parallel safe
 return round(part / nullif(whole, 0) * 100, 2);
@@ -86,6 +99,9 @@ return id * 65536 + (valid_from - date '2000-01-01');
 
 comment on function warehouse.average_order_value(numeric, numeric) is 'Total revenue / orders.';
 comment on function warehouse.profit_margin(numeric, numeric) is '(total revenue - total cost) / total revenue * 100.';
+comment on function warehouse.gross_revenue(numeric, numeric) is 'Total revenue + discounts: sum of quantity * unit price.';
+comment on function warehouse.net_revenue(numeric, numeric) is 'Total revenue - returns, which is the sum of the refunds.';
+comment on function warehouse.return_rate(numeric, numeric) is 'Units returned / units sold * 100; may be above 100.';
 comment on function warehouse.share(numeric, numeric) is 'part / whole * 100.';
 comment on function warehouse.purchase_frequency(numeric, numeric, numeric) is
 'Orders / customers with at least one order, per year of the observed window.';

@@ -4,12 +4,15 @@ select slices.slice as partition_date
 from platform.slices as slices
 left join production.loaded_days as loaded
     on slices.table_name = 'staging.' || loaded.feed and slices.slice = loaded.partition_date
-where slices.table_name in ('staging.customers', 'staging.products', 'staging.transactions', 'staging.transaction_items')
+where
+    slices.table_name in (
+        'staging.customers', 'staging.products', 'staging.transactions', 'staging.transaction_items', 'staging.returns'
+    )
 group by slices.slice
 -- A slice without rows has nothing to pass; a slice that it took the place of is gone once production knows.
-having count(*) = 4 and bool_and(slices.load_id is not distinct from loaded.load_id);
+having count(*) = 5 and bool_and(slices.load_id is not distinct from loaded.load_id);
 
-comment on view platform.passed_days is 'Days whose four slices have passed their checks and are in production.';
+comment on view platform.passed_days is 'Days whose five slices have passed their checks and are in production.';
 comment on column platform.passed_days.partition_date is 'Business day (UTC).';
 
 create or replace view monitoring.check_results as

@@ -59,6 +59,24 @@ comment on column staging.transaction_items.load_id is
 comment on column staging.transaction_items.is_plain is
 'True if every typed field is in its simplest form, so that a cast cannot fail; null for a malformed row.';
 
+comment on table staging.returns is 'One row per exported return, exactly as exported.';
+comment on column staging.returns.return_id is 'Field return_id of the file, exactly as exported.';
+comment on column staging.returns.transaction_id is 'Field transaction_id of the file, exactly as exported.';
+comment on column staging.returns.item_id is 'Field item_id of the file, exactly as exported.';
+comment on column staging.returns.returned_on is 'Field returned_on of the file, exactly as exported.';
+comment on column staging.returns.quantity is 'Field quantity of the file, exactly as exported.';
+comment on column staging.returns.refund_amount is 'Field refund_amount of the file, exactly as exported.';
+comment on column staging.returns.reason is 'Field reason of the file, exactly as exported.';
+comment on column staging.returns.extra_columns is
+'Columns of the file that the feed does not define, keyed by name; null if there are none.';
+comment on column staging.returns.malformed is
+'Raw text of a row that could not be split into the columns of the header; null for a well-formed row.';
+comment on column staging.returns.partition_date is 'Business day (UTC) of the file.';
+comment on column staging.returns.source_file is 'Path of the file, relative to the raw folder.';
+comment on column staging.returns.source_row is 'Row number in the file; the first row after the header is 1.';
+comment on column staging.returns.loaded_at is 'Time at which the row was loaded (UTC).';
+comment on column staging.returns.load_id is 'Load that brought the row; unique across feeds and days. See platform.slices.';
+
 comment on table platform.slices is
 'One row per table and day: the latest load of the slice, whether it passed its checks or not.';
 comment on column platform.slices.table_name is 'Name of the table, as schema.table.';

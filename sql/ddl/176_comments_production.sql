@@ -127,6 +127,6 @@ comment on column production.rejected_rows.original is 'Fields as exported, keye
 comment on column production.rejected_rows.transaction_id is 'Order that the row belongs to, if it can be read.';
 comment on column production.rejected_rows.missing_customer_id is 'Customer that an otherwise valid order waits for.';
 comment on column production.rejected_rows.missing_transaction_id is
-'Order that an otherwise valid order line waits for.';
+'Order that an otherwise valid order line or return waits for.';
 comment on column production.rejected_rows.missing_product_id is
 'Product that an otherwise valid order line waits for.';

@@ -1,11 +1,18 @@
--- The identifiers that a load introduces, and those that may have lost their last load.
+-- The identifiers that a load introduces, and those that may have lost their last load. The offset makes the planner look up each
+-- load by itself, instead of reading all of staging.
 with used as (
     select distinct
         named.entity,
         named.identifier
     from production_loaded_days_changes as loads
-    inner join production.staged_identifiers as named
-        on loads.partition_date = named.partition_date and loads.load_id = named.load_id
+    cross join lateral (
+        select
+            staged.entity,
+            staged.identifier
+        from production.staged_identifiers as staged
+        where staged.partition_date = loads.partition_date and staged.load_id = loads.load_id
+        offset bigint '0' -- noqa: AM09
+    ) as named
 ),
 
 still_used as (
@@ -14,8 +21,14 @@ still_used as (
         named.identifier
     from production_loaded_days_changes as loads
     inner join production.loaded_days as loaded on loads.feed = loaded.feed and loads.partition_date = loaded.partition_date
-    inner join production.staged_identifiers as named
-        on loaded.partition_date = named.partition_date and loaded.load_id = named.load_id
+    cross join lateral (
+        select
+            staged.entity,
+            staged.identifier
+        from production.staged_identifiers as staged
+        where staged.partition_date = loaded.partition_date and staged.load_id = loaded.load_id
+        offset bigint '0' -- noqa: AM09
+    ) as named
 )
 
 select

@@ -38,3 +38,25 @@ inner join production.parsed_transaction_items as lines
         platform.bucket(products.product_id) = lines.product_bucket
         and platform.is_same_key(products.product_id, lines.product_id)
 where products.operation in ('I', 'D')
+union
+select
+    'returns' as feed,
+    returns.partition_date,
+    returns.source_row
+from production_transactions_changes as orders
+inner join production.parsed_returns as returns
+    on
+        platform.bucket(orders.transaction_id) = returns.transaction_bucket
+        and platform.is_same_key(orders.transaction_id, returns.transaction_id)
+where orders.operation in ('I', 'D')
+union
+select
+    'returns' as feed,
+    returns.partition_date,
+    returns.source_row
+from production_transaction_items_changes as lines
+inner join production.parsed_returns as returns
+    on
+        platform.bucket(lines.transaction_id) = returns.transaction_bucket
+        and platform.is_same_key(lines.transaction_id, returns.transaction_id)
+where lines.operation in ('I', 'D')

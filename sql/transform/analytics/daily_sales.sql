@@ -14,7 +14,9 @@ select
             order by days.sale_date range between interval '6 days' preceding and current row
         ) / least(7, days.sale_date - min(days.sale_date) over () + 1),
         2
-    ) as revenue_7_day_mean
+    ) as revenue_7_day_mean,
+    days.returns,
+    warehouse.net_revenue(days.revenue, days.returns) as net_revenue
 from warehouse.agg_daily_sales as days
 inner join warehouse.dim_date as dates on days.sale_date = dates.calendar_date
 order by days.sale_date

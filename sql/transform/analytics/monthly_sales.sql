@@ -6,7 +6,9 @@ with months as (
         sum(days.units)::bigint as units,
         sum(days.revenue) as revenue,
         sum(days.cost) as cost,
-        sum(days.profit) as profit
+        sum(days.profit) as profit,
+        sum(days.returned_units)::bigint as returned_units,
+        sum(days.returns) as returns
     from warehouse.agg_daily_sales as days
     inner join warehouse.dim_date as dates on days.sale_date = dates.calendar_date
     group by dates.month_start
@@ -33,7 +35,11 @@ select
     warehouse.share(
         months.revenue - previous.revenue,
         previous.revenue
-    ) as revenue_change
+    ) as revenue_change,
+    months.returned_units,
+    months.returns,
+    warehouse.net_revenue(months.revenue, months.returns) as net_revenue,
+    warehouse.return_rate(months.returned_units, months.units) as return_rate
 from months
 inner join customers on months.month_start = customers.month_start
 left join months as previous on months.month_start = (previous.month_start + interval '1 month')::date

@@ -10,7 +10,8 @@ with judged as (
         null::bigint as transaction_id,
         null::bigint as missing_customer_id,
         null::bigint as missing_transaction_id,
-        null::bigint as missing_product_id
+        null::bigint as missing_product_id,
+        null::bigint as missing_item_id
     from production.typed_customers as typed
     left join scope
         on
@@ -29,7 +30,8 @@ with judged as (
         null as transaction_id,
         null as missing_customer_id,
         null as missing_transaction_id,
-        null as missing_product_id
+        null as missing_product_id,
+        null as missing_item_id
     from production.typed_products as typed
     left join scope
         on
@@ -50,7 +52,8 @@ with judged as (
         typed.transaction_id,
         case when typed.reasons = '' then typed.customer_id end as missing_customer_id,
         null as missing_transaction_id,
-        null as missing_product_id
+        null as missing_product_id,
+        null as missing_item_id
     from production.typed_transactions as typed
     left join scope
         on
@@ -84,7 +87,8 @@ with judged as (
         null as missing_customer_id,
         case when typed.is_good and orders.transaction_id is null then typed.transaction_id end
             as missing_transaction_id,
-        case when typed.is_good and products.product_id is null then typed.product_id end as missing_product_id
+        case when typed.is_good and products.product_id is null then typed.product_id end as missing_product_id,
+        null as missing_item_id
     from production.typed_transaction_items as typed
     left join scope
         on
@@ -96,6 +100,36 @@ with judged as (
     where
         (%(is_full_refresh)s or scope.feed is not null)
         and (typed.reasons <> '' or orders.transaction_id is null or products.product_id is null)
+    union all
+    select
+        'returns' as feed,
+        typed.load_id,
+        typed.partition_date,
+        typed.source_row,
+        typed.source_file,
+        case
+            when typed.reasons <> '' then string_to_array(typed.reasons, '; ')
+            when orders.transaction_id is null then array['transaction_id: unknown order']
+            else array['item_id: unknown order line']
+        end as reasons,
+        typed.transaction_id,
+        null as missing_customer_id,
+        case when typed.is_good and orders.transaction_id is null then typed.transaction_id end
+            as missing_transaction_id,
+        null as missing_product_id,
+        case when typed.is_good and orders.transaction_id is not null then typed.item_id end as missing_item_id
+    from production.typed_returns as typed
+    left join scope
+        on
+            scope.feed = 'returns'
+            and typed.partition_date = scope.partition_date
+            and typed.source_row = scope.source_row
+    left join production.transactions as orders on typed.transaction_id = orders.transaction_id
+    left join production.transaction_items as lines
+        on typed.transaction_id = lines.transaction_id and typed.item_id = lines.item_id
+    where
+        (%(is_full_refresh)s or scope.feed is not null)
+        and (typed.reasons <> '' or lines.item_id is null)
 ),
 
 originals as (
@@ -126,8 +160,16 @@ originals as (
                         and s.source_row = judged.source_row
                         and s.load_id = judged.load_id
                 )
+            when 'transaction_items'
+                then (
+                    select to_jsonb(s) from staging.transaction_items as s
+                    where
+                        s.partition_date = judged.partition_date
+                        and s.source_row = judged.source_row
+                        and s.load_id = judged.load_id
+                )
             else (
-                select to_jsonb(s) from staging.transaction_items as s
+                select to_jsonb(s) from staging.returns as s
                 where
                     s.partition_date = judged.partition_date
                     and s.source_row = judged.source_row
@@ -147,5 +189,6 @@ select
     transaction_id,
     missing_customer_id,
     missing_transaction_id,
-    missing_product_id
+    missing_product_id,
+    missing_item_id
 from originals

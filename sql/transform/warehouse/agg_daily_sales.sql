@@ -13,17 +13,31 @@ with orders as (
     left join scope on facts.sale_date = scope.sale_date
     where %(is_full_refresh)s or scope.sale_date is not null
     group by facts.sale_date, facts.transaction_id
+),
+
+returned as (
+    select
+        facts.sale_date,
+        sum(facts.quantity) as returned_units,
+        sum(facts.refund_amount) as returns
+    from warehouse.fact_returns as facts
+    left join scope on facts.sale_date = scope.sale_date
+    where %(is_full_refresh)s or scope.sale_date is not null
+    group by facts.sale_date
 )
 
 select
-    sale_date,
+    orders.sale_date,
     count(*)::integer as orders,
-    count(distinct customer_id)::integer as customers,
-    sum(lines)::integer as lines,
-    sum(units)::bigint as units,
-    sum(discount) as discount,
-    sum(revenue) as revenue,
-    sum(cost) as cost,
-    sum(revenue) - sum(cost) as profit
+    count(distinct orders.customer_id)::integer as customers,
+    sum(orders.lines)::integer as lines,
+    sum(orders.units)::bigint as units,
+    sum(orders.discount) as discount,
+    sum(orders.revenue) as revenue,
+    sum(orders.cost) as cost,
+    sum(orders.revenue) - sum(orders.cost) as profit,
+    coalesce(returned.returned_units, 0)::bigint as returned_units,
+    coalesce(returned.returns, 0) as returns
 from orders
-group by sale_date
+left join returned on orders.sale_date = returned.sale_date
+group by orders.sale_date, returned.returned_units, returned.returns
