@@ -28,7 +28,9 @@ class Currency:
 
     def text(self, amount: Decimal | int, places: int | None = None, unit: str = "") -> str:
         """An amount with its symbol; ``places`` instead of the currency's own, ``unit`` such as K or M after it."""
-        rounded = Decimal(amount).quantize(Decimal(1).scaleb(-(self.places if places is None else places)), ROUND_HALF_UP)
+        rounded = Decimal(amount).quantize(
+            Decimal(1).scaleb(-(self.places if places is None else places)), ROUND_HALF_UP
+        )
         sign = "-" if rounded < 0 else ""
         return f"{sign}{self.prefix}{abs(rounded):,}{unit}"
 

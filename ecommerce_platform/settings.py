@@ -320,8 +320,8 @@ def load_settings() -> Settings:
             code = _currency(settings.currency_file.read_text(encoding="utf-8").strip())
         except (OSError, ValueError) as error:
             raise SettingsError(
-                f"{settings.currency_file}: does not contain a currency ({error}); write the reporting currency to it or"
-                f" set {PREFIX}CURRENCY; for example EUR"
+                f"{settings.currency_file}: does not contain a currency ({error}); write the reporting currency to it"
+                f" or set {PREFIX}CURRENCY; for example EUR"
             ) from None
         settings = settings.model_copy(update={"currency": code})
     return settings

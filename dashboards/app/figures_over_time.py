@@ -58,7 +58,12 @@ def trend(drawing: Drawing) -> Figure:
             "ticktext": [labels[tick] for tick in ticks],
             "range": [-0.4, max(0.4, len(names) - 0.6)],
         },
-        yaxis={"showgrid": True, "gridcolor": theme.grid, "rangemode": "tozero", **axis_ticks(answer.columns[1].format)},
+        yaxis={
+            "showgrid": True,
+            "gridcolor": theme.grid,
+            "rangemode": "tozero",
+            **axis_ticks(answer.columns[1].format),
+        },
         hovermode="x",
         margin={"l": 4, "r": 14, "t": 10, "b": 4},
     )
@@ -275,7 +280,12 @@ def lines(drawing: Drawing) -> Figure:
         theme,
         showlegend=True,
         xaxis={"type": "category", "categoryorder": "array", "categoryarray": list(MONTHS), "range": [-0.3, 11.3]},
-        yaxis={"showgrid": True, "gridcolor": theme.grid, "rangemode": "tozero", **axis_ticks(answer.columns[1].format)},
+        yaxis={
+            "showgrid": True,
+            "gridcolor": theme.grid,
+            "rangemode": "tozero",
+            **axis_ticks(answer.columns[1].format),
+        },
         margin={"l": 4, "r": 8, "t": 30, "b": 4},
     )
     return {"data": data, "layout": layout}

@@ -24,6 +24,11 @@ TYPES = {
     "date": "dateTime",
 }
 FORMATS = {"int64": "0", "decimal": "#,0.00", "dateTime": "yyyy-mm-dd"}
+MONEY = frozenset(
+    {"price", "cost", "unit_price", "discount", "discount_amount", "revenue", "costed_revenue", "profit", "returns"}
+    | {"refund_amount", "average_order_value"}
+)
+"""Columns with amounts."""
 MEASURE_FORMATS = {"count": "#,0", "percent": '0.00"%"', "number": "#,0.0000"}
 
 TABLES = (
@@ -267,7 +272,9 @@ def _table(table: str) -> str:
             lines.append("\t\tisKey")
         if (name.endswith("_key") and name in keys) or name in CODED or table == "fact_sales":
             lines.append("\t\tisHidden")
-        if data_type in FORMATS:
+        if name in MONEY:
+            lines.append(f"\t\tformatString: {_money_format()}")
+        elif data_type in FORMATS:
             lines.append(f"\t\tformatString: {'mmm yyyy' if name == 'month_start' else FORMATS[data_type]}")
         lines += [f"\t\tlineageTag: {tag(table, name)}", "\t\tsummarizeBy: none", f"\t\tsourceColumn: {name}"]
         if (table, name) in SORTED_BY:

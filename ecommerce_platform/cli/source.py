@@ -125,9 +125,10 @@ def source_preview(folder: Path | None, connector: str | None, rows: int) -> Non
         raise SettingsError(
             "ECOMMERCE_SOURCE: name a connector; for example ECOMMERCE_SOURCE=shopify, or --connector shopify"
         )
-    with _work() as work, opened(
-        chosen, folder or settings.landing, work, settings.time_zone, _money(settings)
-    ) as (_, _, outputs):
+    with (
+        _work() as work,
+        opened(chosen, folder or settings.landing, work, settings.time_zone, _money(settings)) as (_, _, outputs),
+    ):
         _say(f"Amounts are in {_named(outputs.currency)}.")
         for feed in outputs.feeds:
             table = Table(*outputs.columns(feed), title=f"{feed}: {outputs.rows(feed):,} rows", title_justify="left")

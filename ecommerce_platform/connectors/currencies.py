@@ -71,7 +71,9 @@ def read_rates(path: Path) -> tuple[pa.Table, str]:
     rows = csv.reader(text.splitlines())
     header = [name.strip().lower() for name in next(rows, [])]
     if header != HEADER:
-        raise ConnectorError(f"{path}, line 1", f"the header is {shown(','.join(header))}", "it must be day,currency,rate")
+        raise ConnectorError(
+            f"{path}, line 1", f"the header is {shown(','.join(header))}", "it must be day,currency,rate"
+        )
     rates: dict[tuple[dt.date, str], Decimal] = {}
     for row in rows:
         if row:
@@ -81,7 +83,9 @@ def read_rates(path: Path) -> tuple[pa.Table, str]:
                     f"{path}, line {rows.line_num}", f"{currency} has another rate for {day} above", "keep one of them"
                 )
     columns = ([day for day, _ in rates], [currency for _, currency in rates], list(rates.values()))
-    table = pa.table([pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+    table = pa.table(
+        [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+    )
     return table, hashlib.sha256(data).hexdigest()
 
 
@@ -120,7 +124,8 @@ def convert_feeds(database: duckdb.DuckDBPyConnection, shop: str | None, money: 
     for feed in PRICED:
         # The reporting currency needs no name.
         database.execute(
-            f"update feed_{feed} set currency = nullif(coalesce(currency, $1), $2) where currency is not null or $1 <> $2",
+            f"update feed_{feed} set currency = nullif(coalesce(currency, $1), $2)"
+            " where currency is not null or $1 <> $2",
             [shop, reporting],
         )
     if any(_value(database, f"select count(*) from feed_{feed} where currency is not null") for feed in PRICED):
@@ -139,9 +144,8 @@ def _value(database: duckdb.DuckDBPyConnection, statement: str) -> Any:
 
 def _cents(column: str) -> str:
     """SQL of an amount, null where the text is none; decimals so small that a product with a rate never overflows."""
-    return (
-        f"case when regexp_full_match({column}, '[0-9]{{1,10}}([.][0-9]{{1,2}})?') then cast({column} as decimal(12, 2)) end"
-    )
+    is_amount = f"regexp_full_match({column}, '[0-9]{{1,10}}([.][0-9]{{1,2}})?')"
+    return f"case when {is_amount} then cast({column} as decimal(12, 2)) end"
 
 
 def _text(amount: str) -> str:
@@ -163,8 +167,8 @@ asof join rates on orders.currency = rates.currency and orders.day >= rates.day
 where orders.day - rates.day <= {OLDEST}
 """
 
-# A line that is wrong in itself stays as it is, so that the database rejects it for what is wrong. Rounding never makes a
-# total negative, nor gives one to a line that was free.
+# A line that is wrong in itself stays as it is, so that the database rejects it for what is wrong. Rounding never makes
+# a total negative, nor gives one to a line that was free.
 _LINES = f"""
 create temp table converted_lines as
 with typed as (

@@ -86,7 +86,8 @@ class Judgement:
         rows = ", ".join(f"{rows:,} {feed}" for feed, rows in self.rows.items())
         yield f"{self.first_day} to {self.last_day}: {rows}"
         revenue, refunds = (currency(self.currency).text(Decimal(sum_)) for sum_ in (self.revenue, self.refunds))
-        yield f"revenue {revenue}, refunds {refunds} ({self.currency}), {self.guests:,} orders without a customer (guests)"
+        sums = f"revenue {revenue}, refunds {refunds} ({self.currency})"
+        yield f"{sums}, {self.guests:,} orders without a customer (guests)"
         yield from (f"left out: {rows:,} {reason}" for reason, rows in self.left_out)
         yield from (
             f"{each.feed}: {each.rows:,} rows {each.reason}, such as {each.example!r}" for each in self.findings
@@ -189,7 +190,9 @@ def _findings(outputs: Outputs) -> Iterator[Finding]:
             " group by currency order by currency"
         ).fetchall()
         for code, rows, day, example in found:
-            reason = f"have no rate from {code} to {outputs.currency}, the first for {day}: add rates to ECOMMERCE_RATES"
+            reason = (
+                f"have no rate from {code} to {outputs.currency}, the first for {day}: add rates to ECOMMERCE_RATES"
+            )
             yield Finding(feed, rows, reason, str(example))
     for feed in outputs.feeds:
         key = OUTPUTS[feed][0]

@@ -83,7 +83,7 @@ def test_a_dump_is_loaded_from_its_first_order_on(shop: Shop) -> None:
     shop.export({1: ("2024-01-03", 2), 2: ("2024-01-05T03:00:00Z", 1), 3: ("2024-01-06", 4)})
     checked = shop.run("source", "check")
     assert checked.exit_code == 0, told(checked)
-    assert "revenue 17.50" in told(checked)
+    assert "revenue $17.50" in told(checked)
     result = shop.run("up", "--no-serve")
     assert result.exit_code == 0, told(result)
     assert shop.sales() == {"2024-01-03": "5.00", "2024-01-04": "2.50", "2024-01-06": "10.00"}

@@ -25,7 +25,9 @@ def test_an_order_without_a_rate_is_rejected_and_its_lines_wait_until_there_is_o
 
     # The connector has converted it: the day's files differ, and the day is loaded again.
     lines = [line(1, 1, price="12.70"), line(2, 2), line(3, 3)]
-    platform.load(1, **{**SALES, "transaction_items": lines}, transactions=[order(1, total="12.70"), order(2), order(3)])
+    platform.load(
+        1, **{**SALES, "transaction_items": lines}, transactions=[order(1, total="12.70"), order(2), order(3)]
+    )
     assert platform.rows(REJECTED) == []
     assert platform.rows(REVENUE) == [(1, "12.70"), (2, "10.00"), (3, "10.00")]
 

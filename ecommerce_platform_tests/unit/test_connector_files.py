@@ -295,16 +295,13 @@ def test_a_text_that_was_packed_too_much_is_a_bomb(tmp_path: Path, monkeypatch: 
     assert "250 times" in refused(folder, tmp_path / "out")
 
 
-def test_several_currencies_cannot_be_added_up(tmp_path: Path) -> None:
+def test_a_currency_that_is_none_is_refused(tmp_path: Path) -> None:
     folder = exports.shopify(tmp_path / "in")
     path = folder / "orders_export_1.csv"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(",USD,11.00", ",EUR,11.00"), encoding="utf-8")
-    message = refused(folder, tmp_path / "out", read_connector(SHIPPED / "shopify"))
-    assert "several currencies: 'USD' in 4 rows, 'EUR' in 1 rows" in message
     path.write_text(text.replace(",USD,", ",Dollars,"), encoding="utf-8")
     message = refused(folder, tmp_path / "out", read_connector(SHIPPED / "shopify"))
-    assert "'DOLLARS' is not a currency" in message
+    assert f"{path}, orders: 'DOLLARS' is not a currency; write ISO 4217 codes" in message
 
 
 def test_values_that_cannot_be_typed_come_out_as_they_are(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.app.formats import axis_ticks, exact, short
+from dashboards.spec.powerbi_model import model_files
 from ecommerce_platform.connectors.connector import SHIPPED, read_connector
 from ecommerce_platform.connectors.conversion import Converted, convert, opened
 from ecommerce_platform.connectors.currencies import Money, read_rates
 from ecommerce_platform.connectors.errors import ConnectorError
 from ecommerce_platform.connectors.judging import Judgement, judge
 from ecommerce_platform.money import currency, is_currency
+from ecommerce_platform.settings import load_settings
 from ecommerce_platform_tests import exports
 
 LAST = dt.date(2024, 12, 31)
@@ -86,7 +89,10 @@ def test_an_order_in_another_currency_is_converted_to_the_cent(shop: Shop) -> No
         "12": ("3.81", "0.00", "3.81"),
         "21": ("5.00", "0", "5.00"),
     }
-    assert {row["transaction_id"]: row["total_amount"] for row in shop.rows("transactions")} == {"1": "15.22", "2": "5.00"}
+    assert {row["transaction_id"]: row["total_amount"] for row in shop.rows("transactions")} == {
+        "1": "15.22",
+        "2": "5.00",
+    }
     # A refund counts at the rate of the sale, and that of a whole line takes back the whole line.
     refunds = {row["return_id"]: row["refund_amount"] for row in shop.rows("returns", "2024-02-05")}
     assert refunds == {"R1": "11.41", "R2": "1.91"}
@@ -145,7 +151,9 @@ def test_a_rate_counts_for_a_week(shop: Shop) -> None:
         LINES="11,1,7,1,1.00,0,1.00\n21,2,7,1,1.00,0,1.00\n31,3,7,1,1.00,0,1.00\n41,4,7,1,1.00,0,1.00\n",
     )
     shop.convert("2024-01-24,GBP,9", "2024-01-31,GBP,1.25", "2024-02-09,GBP,7")
-    amounts = {day: shop.rows("transactions", day)[0] for day in ("2024-01-30", "2024-01-31", "2024-02-07", "2024-02-08")}
+    amounts = {
+        day: shop.rows("transactions", day)[0] for day in ("2024-01-30", "2024-01-31", "2024-02-07", "2024-02-08")
+    }
     assert [row["total_amount"] for row in amounts.values()] == ["9.00", "1.25", "1.25", "1.00"]
     assert [row.get("currency") for row in amounts.values()] == [None, None, None, "GBP"]
 
@@ -320,3 +328,34 @@ def test_the_time_zone_of_connector_toml_decides_the_day_over_a_change_of_clocks
     convert(read_connector(folder), shop.folder, shop.target, LAST)
     (row,) = shop.rows("transactions", expected[0])
     assert (row["transaction_date"], row["transaction_time"][:8]) == expected
+
+
+def test_dashboards_and_power_bi_show_the_reporting_currency(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {}
+    for code in ("USD", "JPY", "CHF"):
+        monkeypatch.setenv("ECOMMERCE_CURRENCY", code)
+        load_settings.cache_clear()
+        model = "".join(model_files().values())
+        shown[code] = (
+            exact(Decimal("-1234567.5"), "money"),
+            short(Decimal("1234567.5"), "money"),
+            short(Decimal("12.5"), "money"),
+            exact(1234, "count"),
+            axis_ticks("money").get("tickprefix"),
+            axis_ticks("count").get("tickprefix"),
+            {line.split(": ")[1] for line in model.splitlines() if "formatString: \\" in line},
+        )
+    load_settings.cache_clear()
+    assert shown == {
+        "USD": ("-$1,234,567.50", "$1.23M", "$12.50", "1,234", "$", None, {"\\$#,0.00"}),
+        "JPY": ("-¥1,234,568", "¥1.23M", "¥13", "1,234", "¥", None, {"\\¥#,0"}),
+        "CHF": (
+            "-CHF\u00a01,234,567.50",
+            "CHF\u00a01.23M",
+            "CHF\u00a012.50",
+            "1,234",
+            "CHF\u00a0",
+            None,
+            {"\\C\\H\\F\\\u00a0#,0.00"},
+        ),
+    }

@@ -4,23 +4,6 @@
 -- that production takes: those of the loads that passed their checks.
 -- An identifier has three columns: its key, its bucket, and its text. An index of staging finds the bucket, which is the key of
 -- all but the few texts that found it taken: join by the bucket, and by platform.is_same_key of the keys.
-
--- An amount that the connector could not convert names its currency. The table comes with 210_platform.sql.
-create or replace function platform.currency_fault(currency text, day date) returns text
-language plpgsql stable parallel safe as $$
-begin
-    return (
-        select
-            case
-                when $1 !~ '^[A-Z]{3}$' then 'currency: not an ISO 4217 code'
-                when $1 <> reporting.currency
-                    then format('currency: no rate from %s to %s for %s', $1, reporting.currency, $2)
-            end
-        from platform.reporting_currency as reporting
-    );
-end
-$$;
-
 create or replace view production.staged_rows as
 select
     'customers' as feed,
