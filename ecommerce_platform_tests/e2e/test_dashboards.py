@@ -393,7 +393,7 @@ def test_a_table_filters_from_the_keyboard_and_shows_exact_values(visit: Visit) 
     visit.page.get_by_role("link", name="Show Top categories as a table").press("Enter")
     visit.settle()
     row = visit.card("top_categories").locator("tbody tr").first
-    assert re.fullmatch(r"[\d,]+\.\d\d", row.locator("td").first.inner_text())
+    assert re.fullmatch(r"\$[\d,]+\.\d\d", row.locator("td").first.inner_text())
     name = row.locator("a").inner_text()
     row.locator("a").press("Enter")
     assert visit.settle().query["category"] == [name]
@@ -422,7 +422,7 @@ def test_a_tooltip_has_exact_values(visit: Visit) -> None:
     visit.page.mouse.move(box["x"] + 30, box["y"] + box["height"] / 2)
     visit.page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2)
     tooltip = visit.card("top_categories").locator(".hoverlayer")
-    expect(tooltip).to_contain_text(re.compile(r"Total revenue\s+[\d,]+\.\d\d"))
+    expect(tooltip).to_contain_text(re.compile(r"Total revenue\s+\$[\d,]+\.\d\d"))
 
 
 def test_dark_mode_is_remembered_and_the_charts_follow(visit: Visit) -> None:

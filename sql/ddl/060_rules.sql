@@ -272,10 +272,14 @@ from (
                     when platform.parse_timestamp(s.updated_at) is null then 'updated_at: not a timestamp (ISO 8601)'
                     when platform.parse_timestamp(s.updated_at) < '2000-01-01T00:00:00Z' then 'updated_at: before 2000-01-01'
                 end,
-                platform.currency_fault(
-                    platform.clean(s.extra_columns ->> 'currency'),
-                    (platform.parse_timestamp(s.updated_at) at time zone 'UTC')::date
-                )
+                case
+                    when s.extra_columns ->> 'currency' is not null
+                        then
+                            platform.currency_fault(
+                                platform.clean(s.extra_columns ->> 'currency'),
+                                (platform.parse_timestamp(s.updated_at) at time zone 'UTC')::date
+                            )
+                end
             )
         end as reasons
     from staging.products as s
@@ -377,9 +381,13 @@ from (
                     when platform.parse_money(s.total_amount) is null then 'total_amount: not an amount'
                     when platform.parse_money(s.total_amount) < 0 then 'total_amount: negative'
                 end,
-                platform.currency_fault(
-                    platform.clean(s.extra_columns ->> 'currency'), platform.parse_date(s.transaction_date)
-                )
+                case
+                    when s.extra_columns ->> 'currency' is not null
+                        then
+                            platform.currency_fault(
+                                platform.clean(s.extra_columns ->> 'currency'), platform.parse_date(s.transaction_date)
+                            )
+                end
             )
         end as reasons
     from staging.transactions as s
