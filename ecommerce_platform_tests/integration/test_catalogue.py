@@ -14,7 +14,7 @@ from ecommerce_platform_tests.harness import Platform, customer, line, order, pr
 HARM = [
     (
         "create or replace view warehouse.customer_profile as select customer_key, customer_id, state as state_code,"
-        " state as state_name, country as region, segment as current_segment from warehouse.dim_customer",
+        " state as state_name, country as region, segment as current_segment, customer_code from warehouse.dim_customer",
         {"kind": "view", "name": "warehouse.customer_profile", "fault": "was changed"},
     ),
     (

@@ -65,7 +65,7 @@ def path_of(table: str) -> Path:
 def test_a_file_holds_the_committed_rows_in_the_order_of_the_extract(shop: Platform) -> None:
     with path_of(EXTRACT).open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["product_id"] for row in rows] == ["2", "1"]
+    assert [row["product_code"] for row in rows] == ["2", "1"]
     assert rows[1]["product_name"] == "'=1+1"
     report = json.loads(path_of(REPORT).read_text())
     assert {row["metric"] for row in report} == {m for (m,) in shop.rows(f"select metric from {REPORT}")}
