@@ -146,3 +146,6 @@ begin
     );
 end
 $$;
+
+comment on function platform.currency_fault(text, date) is
+'What is wrong with the currency that a row names; null if it is the reporting currency, or none.';
