@@ -173,6 +173,8 @@ def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Conv
                 path.replace(kept)
                 changed.add(path.stem)
     later = outputs.orders_after(last_day)
+    # A day at the end whose orders are gone from the exports has files without rows, and is to be loaded again.
+    last = max({last, *(day for day in earlier if day <= last_day)})
     return Converted(True, first, last, rows, later, len(changed), outputs.currency)
 
 

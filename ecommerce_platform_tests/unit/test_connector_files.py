@@ -341,6 +341,8 @@ def test_rows_that_disappear_from_a_snapshot_disappear(good: tuple[Path, Path]) 
     assert converted.first_day == dt.date(2010, 12, 2)
     header_only = {path.name for path in (target / "transactions").iterdir() if path.read_text().count("\n") == 1}
     assert header_only == {"2010-12-01.csv", "2010-12-04.csv"}
+    # The last day is one without orders now, and must be loaded again.
+    assert converted.last_day == dt.date(2010, 12, 4)
 
 
 def test_nothing_is_converted_twice(good: tuple[Path, Path]) -> None:
