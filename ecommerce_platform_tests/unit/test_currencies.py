@@ -120,7 +120,7 @@ def test_a_product_without_a_rate_of_its_day_has_the_nearest_price_and_no_cost(s
 def test_rounding_never_makes_a_line_negative_nor_a_free_line_dear(shop: Shop) -> None:
     shop.export(
         ORDERS="1,1,2024-01-31,Card,0.01,GBP\n",
-        LINES="11,1,7,100,0.33,32.99,0.01\n12,1,7,100,0.36,36.00,0.00\n",
+        LINES="11,1,7,100,0.33,32.99,0.01\n12,1,7,100,0.35,35.00,0.00\n",
     )
     shop.convert("2024-01-31,GBP,1.25")
     totals = {row["item_id"]: row["line_total"] for row in shop.rows("transaction_items")}
