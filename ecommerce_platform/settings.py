@@ -20,6 +20,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ecommerce_platform.money import DEFAULT, is_currency
+
 PREFIX = "ECOMMERCE_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 SQL_DIR = PROJECT_DIR / "sql"
@@ -105,6 +107,16 @@ def _time_zone(name: str | None) -> str | None:
     return name or None
 
 
+def _currency(code: str) -> str:
+    if not is_currency(code):
+        raise ValueError("is not the ISO 4217 code of a currency")
+    return code
+
+
+def _rates_file(path: Path | None) -> Path | None:
+    return None if path is None else _secret_file(_absolute(path))
+
+
 def _listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
@@ -170,6 +182,8 @@ class Settings(BaseSettings):
     source: Annotated[str, AfterValidator(_source)] = Field("synthetic", examples=["shopify"])
     landing_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("landing"), examples=["landing"])
     time_zone: Annotated[str | None, AfterValidator(_time_zone)] = Field(None, examples=["America/New_York"])
+    currency: Annotated[str, AfterValidator(_currency)] = Field(DEFAULT, examples=["EUR"])
+    rates: Annotated[Path | None, AfterValidator(_rates_file)] = Field(None, examples=["rates.csv"])
     landing_rest_seconds: float = Field(30, ge=0, le=3600, examples=["30"])
     first_day: Annotated[dt.date, NoDecode, BeforeValidator(_iso_day), AfterValidator(_known_day)] = Field(
         dt.date(2024, 1, 1), examples=["2024-01-01"]
@@ -259,6 +273,11 @@ class Settings(BaseSettings):
         return self.data / "first_day"
 
     @property
+    def currency_file(self) -> Path:
+        """File in which the first conversion of exports stores their currency; ECOMMERCE_CURRENCY overrides it."""
+        return self.data / "currency"
+
+    @property
     def ui_url(self) -> str:
         """URL of Dagster's UI for links, without a trailing slash."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -295,7 +314,16 @@ def load_settings() -> Settings:
                 f"{settings.first_day_file}: does not contain a valid day ({error}); write the first business day to it"
                 f" or set {PREFIX}FIRST_DAY; for example 2024-01-01"
             ) from None
-        return settings.model_copy(update={"first_day": first_day})
+        settings = settings.model_copy(update={"first_day": first_day})
+    if "currency" not in settings.model_fields_set and settings.connector_dir and settings.currency_file.exists():
+        try:
+            code = _currency(settings.currency_file.read_text(encoding="utf-8").strip())
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"{settings.currency_file}: does not contain a currency ({error}); write the reporting currency to it"
+                f" or set {PREFIX}CURRENCY; for example EUR"
+            ) from None
+        settings = settings.model_copy(update={"currency": code})
     return settings
 
 

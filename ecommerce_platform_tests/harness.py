@@ -23,7 +23,7 @@ from ecommerce_platform.assets import production, warehouse
 from ecommerce_platform.assets.staging import STAGED, feed_reader, new_loads
 from ecommerce_platform.checks.gate import latest_slices
 from ecommerce_platform.checks.outcome import IS_LATEST_LOAD
-from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_COLUMNS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
@@ -178,7 +178,9 @@ class Platform:
     def export(self, number: int, **feeds: Sequence[Row]) -> None:
         """Write the files of the n-th day; feeds that are not given are empty."""
         for feed, columns in FEEDS.items():
-            content = csv_bytes(columns, feeds.get(feed, ()))
+            rows = feeds.get(feed, ())
+            more = [name for name in OPTIONAL_COLUMNS.get(feed, ()) if any(name in row for row in rows)]
+            content = csv_bytes([*columns, *more], rows)
             write_feed_file(feed_file_name(self.raw, feed, day(number)), content)
 
     def run(self, first: int, last: int | None = None, only: Sequence[str] | None = None) -> dict[str, WriteResult]:

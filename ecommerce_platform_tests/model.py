@@ -320,6 +320,8 @@ def typed(feed: str, day: dt.date, number: int, row: Mapping[str, str] | str) ->
             values["faults"].append(name)
             if getattr(error, "value", None) is not None:
                 values[name] = error.value  # type: ignore[attr-defined]
+    if row.get("currency", "").strip(BLANK) not in ("", "USD"):
+        values["faults"].append("currency")
     if feed == "transactions" and values.get("transaction_date", day) > day:
         values["faults"].append("transaction_date")
     if feed == "returns" and values.get("returned_on", day) > day:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dashboards.app.chart_data import Answer
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, is_inside, number, with_opacity
-from dashboards.app.formats import period_label
+from dashboards.app.formats import axis_ticks, period_label
 from dashboards.app.theme import Theme
 
 MOST_POINTS = 400
@@ -58,7 +58,12 @@ def trend(drawing: Drawing) -> Figure:
             "ticktext": [labels[tick] for tick in ticks],
             "range": [-0.4, max(0.4, len(names) - 0.6)],
         },
-        yaxis={"showgrid": True, "gridcolor": theme.grid, "rangemode": "tozero", "tickformat": "~s", "nticks": 5},
+        yaxis={
+            "showgrid": True,
+            "gridcolor": theme.grid,
+            "rangemode": "tozero",
+            **axis_ticks(answer.columns[1].format),
+        },
         hovermode="x",
         margin={"l": 4, "r": 14, "t": 10, "b": 4},
     )
@@ -225,7 +230,7 @@ def stack(drawing: Drawing) -> Figure:
         bargap=0.32,
         showlegend=True,
         xaxis={"type": "category", "nticks": 8, "tickangle": 0},
-        yaxis={"showgrid": True, "gridcolor": theme.grid, "tickformat": "~s", "nticks": 5},
+        yaxis={"showgrid": True, "gridcolor": theme.grid, **axis_ticks(answer.columns[2].format)},
         margin={"l": 4, "r": 4, "t": 34, "b": 4},
     )
     return {"data": data, "layout": layout}
@@ -275,7 +280,12 @@ def lines(drawing: Drawing) -> Figure:
         theme,
         showlegend=True,
         xaxis={"type": "category", "categoryorder": "array", "categoryarray": list(MONTHS), "range": [-0.3, 11.3]},
-        yaxis={"showgrid": True, "gridcolor": theme.grid, "rangemode": "tozero", "tickformat": "~s", "nticks": 5},
+        yaxis={
+            "showgrid": True,
+            "gridcolor": theme.grid,
+            "rangemode": "tozero",
+            **axis_ticks(answer.columns[1].format),
+        },
         margin={"l": 4, "r": 8, "t": 30, "b": 4},
     )
     return {"data": data, "layout": layout}

@@ -7,12 +7,14 @@ from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from dashboards.app.chart_data import Cell
 from dashboards.spec.fields import Format
+from ecommerce_platform.money import Currency, currency
+from ecommerce_platform.settings import load_settings
 
 NOTHING = "–"
 
 
 def exact(cell: Cell, format_: Format) -> str:
-    """The exact value: 1,234,567.89, 12.34%, or 3 Mar 2026."""
+    """The exact value: $1,234,567.89, 12.34%, or 3 Mar 2026."""
     if cell is None:
         return NOTHING
     if isinstance(cell, dt.datetime):
@@ -23,13 +25,13 @@ def exact(cell: Cell, format_: Format) -> str:
         return cell
     if format_ == "percent":
         return f"{rounded(cell, 2)}%"
-    if isinstance(cell, int):
-        return f"{cell:,}"
+    if format_ == "money":
+        return reporting_currency().text(cell)
     return f"{cell:,}"
 
 
 def short(cell: Cell, format_: Format) -> str:
-    """A few significant digits: 1.23M, 45.6K, or 12.3%."""
+    """A few significant digits: $1.23M, 45.6K, or 12.3%."""
     if cell is None or isinstance(cell, str | dt.date):
         return exact(cell, format_)
     if format_ == "percent":
@@ -37,9 +39,12 @@ def short(cell: Cell, format_: Format) -> str:
     value = Decimal(cell)
     for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
         if abs(value) >= size * 10 or (abs(value) >= size and (letter != "K" or format_ == "money")):
-            return f"{rounded(value / size, 2 if abs(value) < size * 10 else 1)}{letter}"
+            places = 2 if abs(value) < size * 10 else 1
+            if format_ == "money":
+                return reporting_currency().text(value / size, places, letter)
+            return f"{rounded(value / size, places)}{letter}"
     if format_ == "money":
-        return rounded(value, 2 if abs(value) < 1000 else 0)
+        return reporting_currency().text(value, None if abs(value) < 1000 else 0)
     return f"{cell:,}"
 
 
@@ -48,6 +53,17 @@ def coverage(percent: Decimal) -> str:
     if percent < Decimal("0.1"):
         return "less than 0.1%"
     return f"{percent.quantize(Decimal('0.1'), ROUND_FLOOR)}%"
+
+
+def reporting_currency() -> Currency:
+    """The currency of all amounts."""
+    return currency(load_settings().currency)
+
+
+def axis_ticks(format_: Format) -> dict[str, object]:
+    """Plotly's settings for the ticks of an axis of values: few, with the symbol where they are money."""
+    prefix = {"tickprefix": reporting_currency().prefix} if format_ == "money" else {}
+    return {"tickformat": "~s", "nticks": 5, **prefix}
 
 
 def rounded(value: Decimal | int, places: int) -> str:

@@ -10,6 +10,8 @@ from dashboards.spec.fields import DIMENSIONS, MEASURES
 from dashboards.spec.metrics import metric
 from dashboards.spec.pages import PAGES
 from dashboards.spec.powerbi_files import MODEL, SCHEMAS, platform_file, tag, to_json
+from ecommerce_platform.money import currency
+from ecommerce_platform.settings import load_settings
 from ecommerce_platform.tables.columns import columns_of
 
 TYPES = {
@@ -22,7 +24,12 @@ TYPES = {
     "date": "dateTime",
 }
 FORMATS = {"int64": "0", "decimal": "#,0.00", "dateTime": "yyyy-mm-dd"}
-MEASURE_FORMATS = {"money": "#,0.00", "count": "#,0", "percent": '0.00"%"', "number": "#,0.0000"}
+MONEY = frozenset(
+    {"price", "cost", "unit_price", "discount", "discount_amount", "revenue", "costed_revenue", "profit", "returns"}
+    | {"refund_amount", "average_order_value"}
+)
+"""Columns with amounts."""
+MEASURE_FORMATS = {"count": "#,0", "percent": '0.00"%"', "number": "#,0.0000"}
 
 TABLES = (
     "fact_sales",
@@ -280,7 +287,9 @@ def _table(table: str) -> str:
             lines.append("\t\tisKey")
         if (name.endswith("_key") and name in keys) or name in CODED or table == "fact_sales":
             lines.append("\t\tisHidden")
-        if data_type in FORMATS:
+        if name in MONEY:
+            lines.append(f"\t\tformatString: {_money_format()}")
+        elif data_type in FORMATS:
             lines.append(f"\t\tformatString: {'mmm yyyy' if name == 'month_start' else FORMATS[data_type]}")
         lines += [f"\t\tlineageTag: {tag(table, name)}", "\t\tsummarizeBy: none", f"\t\tsourceColumn: {name}"]
         if (table, name) in SORTED_BY:
@@ -308,11 +317,18 @@ def _table(table: str) -> str:
     return "\n".join([*lines, *_partition(table)]) + "\n"
 
 
+def _money_format() -> str:
+    """The format of an amount, each letter of the symbol escaped: \\$#,0.00."""
+    of = currency(load_settings().currency)
+    decimals = "." + "0" * of.places if of.places else ""
+    return "".join(f"\\{letter}" for letter in of.prefix) + f"#,0{decimals}"
+
+
 def _measure(name: str, dax: str, format_: str, meaning: str) -> list[str]:
     return [
         f"\t/// {meaning}",
         f"\tmeasure {_quoted(name)} = {dax}",
-        f"\t\tformatString: {MEASURE_FORMATS[format_]}",
+        f"\t\tformatString: {_money_format() if format_ == 'money' else MEASURE_FORMATS[format_]}",
         f"\t\tlineageTag: {tag('measure', name)}",
         "",
     ]

@@ -119,8 +119,9 @@ def state_of_files(settings: Settings, last_day: dt.date) -> str:
     """
     said: list[object] = [settings.source, settings.time_zone, last_day.isoformat()]
     if settings.connector_dir is not None:
-        said.append(read_connector(settings.connector_dir).digest)
+        said += [read_connector(settings.connector_dir).digest, settings.currency]
         paths = [path for path in visible_files(settings.landing) if is_export(path)]
+        paths += [] if settings.rates is None else [settings.rates]
     else:
         paths = [
             feed_file_name(settings.landing, feed, day)

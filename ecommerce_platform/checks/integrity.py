@@ -12,6 +12,11 @@ from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.rates import rate_check
 from ecommerce_platform.checks.reconciliation import CUSTOMERS_WHO_BOUGHT, SALE_DAYS, SALE_MONTHS
 
+IS_REPORTING_CURRENCY = """
+    (platform.clean({}.extra_columns ->> 'currency') = (select currency from platform.reporting_currency))
+"""
+"""Whether a row of staging names the reporting currency; null where it names none."""
+
 
 def integrity_checks() -> list[TableCheck]:
     """All integrity checks."""
@@ -20,6 +25,7 @@ def integrity_checks() -> list[TableCheck]:
         _order_totals(),
         _rejects_wait_for_missing_parents(),
         _rejects_break_a_rule(),
+        _orders_are_in_the_reporting_currency(),
         _order_lines_come_from_latest_export(),
         current_row_is_latest_version("customer"),
         current_row_is_latest_version("product"),
@@ -172,6 +178,7 @@ def _rejects_break_a_rule() -> TableCheck:
                 and {own_fault}
                 and case when orders.is_plain then orders.transaction_date::date <= orders.partition_date end
                 and length(orders.payment_method) <= 200
+                and coalesce({IS_REPORTING_CURRENCY.format("orders")}, true)
         """,
         tested=f"""
             select count(*) as rows_tested
@@ -179,6 +186,24 @@ def _rejects_break_a_rule() -> TableCheck:
             where rejected.feed in ('transactions', 'transaction_items') and {own_fault}
         """,
         concerned={"of_days": "rejected.partition_date >= %(start)s and rejected.partition_date < %(end)s"},
+    )
+
+
+def _orders_are_in_the_reporting_currency() -> TableCheck:
+    return sql_check(
+        "orders_are_in_the_reporting_currency",
+        "production.transactions",
+        "No kept order names another currency than the reporting currency.",
+        broken=f"""
+            select orders.transaction_id, orders.partition_date, orders.source_row
+            from staging.transactions as staged
+            inner join production.loaded_days as loads on staged.load_id = loads.load_id
+            inner join production.transactions as orders
+                on staged.partition_date = orders.partition_date and staged.source_row = orders.source_row
+            where staged.extra_columns is not null and not {IS_REPORTING_CURRENCY.format("staged")} and $of_days
+        """,
+        tested="select count(*) as rows_tested from production.transactions as staged where $of_days",
+        concerned={"of_days": "staged.partition_date >= %(start)s and staged.partition_date < %(end)s"},
     )
 
 

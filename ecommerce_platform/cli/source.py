@@ -18,6 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ecommerce_platform.cli.terminal import EXIT_FAILED, console, one_clear_error, progress_bar, show, yesterday
+from ecommerce_platform.money import named
+from ecommerce_platform.resources.exports import money_of
 from ecommerce_platform.settings import CONNECTORS_DIR, PROJECT_DIR, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -115,7 +117,6 @@ def _source_name(folder: Path) -> str:
 @one_clear_error
 def source_preview(folder: Path | None, connector: str | None, rows: int) -> None:
     """Show the first rows of each feed, as they come out of the exports in FOLDER (ECOMMERCE_LANDING_DIR)."""
-    from ecommerce_platform.connectors.connector import OUTPUTS
     from ecommerce_platform.connectors.conversion import opened
 
     settings = load_settings()
@@ -124,9 +125,13 @@ def source_preview(folder: Path | None, connector: str | None, rows: int) -> Non
         raise SettingsError(
             "ECOMMERCE_SOURCE: name a connector; for example ECOMMERCE_SOURCE=shopify, or --connector shopify"
         )
-    with _work() as work, opened(chosen, folder or settings.landing, work, settings.time_zone) as (_, _, outputs):
+    with (
+        _work() as work,
+        opened(chosen, folder or settings.landing, work, settings.time_zone, money_of(settings)) as (_, _, outputs),
+    ):
+        _say(f"Amounts are in {named(outputs.currency)}.")
         for feed in outputs.feeds:
-            table = Table(*OUTPUTS[feed], title=f"{feed}: {outputs.rows(feed):,} rows", title_justify="left")
+            table = Table(*outputs.columns(feed), title=f"{feed}: {outputs.rows(feed):,} rows", title_justify="left")
             for row in outputs.first_rows(feed, rows):
                 table.add_row(*(_plain(value or "") for value in row))
             show(table)
@@ -177,7 +182,7 @@ def _check_exports(connector: Connector, folder: Path, settings: Settings) -> tu
     from ecommerce_platform.connectors.judging import judge
 
     with _work() as work:
-        with opened(connector, folder, work, settings.time_zone) as (matches, loaded, outputs):
+        with opened(connector, folder, work, settings.time_zone, money_of(settings)) as (matches, loaded, outputs):
             judgement = judge(outputs, loaded, [path.name for path in matches.ignored])
             feeds = work / "feeds"
             write_days(outputs, feeds, min(judgement.last_day, yesterday()))

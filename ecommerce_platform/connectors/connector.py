@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ecommerce_platform.connectors.errors import ConnectorError
 from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.money import is_currency
 
 SHIPPED = Path(__file__).parent / "shipped"
 """The connectors that come with the platform, one folder each."""
@@ -53,6 +54,12 @@ def _encoding(name: str) -> str:
     except LookupError:
         raise ValueError("is not an encoding; for example utf-8 or cp1252") from None
     return name
+
+
+def _currency(code: str | None) -> str | None:
+    if code and not is_currency(code):
+        raise ValueError("is not a currency; write its ISO 4217 code, such as EUR")
+    return code or None
 
 
 def _as_tuple(value: object) -> object:
@@ -119,7 +126,7 @@ class _Toml(BaseModel):
     title: str = Field(min_length=1)
     kind: Literal["snapshot", "daily"] = "snapshot"
     time_zone: Zone = None
-    currency: Annotated[str | None, Field(pattern=r"^[A-Z]{3}$")] = None
+    currency: Annotated[str | None, AfterValidator(_currency)] = None
     steps: tuple[Name, ...] = ()
     files: dict[Name, Role] = Field(min_length=1)
 
@@ -133,7 +140,7 @@ class Connector:
         title: one line for people.
         kind: ``snapshot`` (exported again and again as a whole) or ``daily`` (a file's name has its day).
         time_zone: the zone whose days are the business days; None: moments count as written.
-        currency: the currency of all amounts, ISO 4217; None: not stated.
+        currency: the currency of products and of orders that name none, ISO 4217; None: that of most orders.
         files: the kinds of files, by name.
         steps: intermediate SELECTs, name and SQL, in the order in which they run.
         queries: the SELECT of each feed.

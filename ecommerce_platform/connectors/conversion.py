@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ecommerce_platform.connectors.connector import OUTPUTS, Connector
+from ecommerce_platform.connectors.currencies import UNSET, Money
 from ecommerce_platform.connectors.errors import ConnectorError
 from ecommerce_platform.connectors.loading import Loaded, load
 from ecommerce_platform.connectors.matching import Match, Matches, match_folder
@@ -60,6 +61,7 @@ class Converted:
         rows: the rows of each feed, of all days.
         later: orders after the last day, which wait until their day is over.
         changed_days: days of which a file was written.
+        currency: the reporting currency.
         exports: the files that were read, by kind.
     """
 
@@ -69,12 +71,13 @@ class Converted:
     rows: Mapping[str, int]
     later: int
     changed_days: int
+    currency: str
     exports: Mapping[str, Exported] = field(default_factory=dict)
 
 
 @contextmanager
 def opened(
-    connector: Connector, source: Path, work: Path, time_zone: str | None = None
+    connector: Connector, source: Path, work: Path, time_zone: str | None = None, money: Money = UNSET
 ) -> Generator[tuple[Matches, Sequence[Loaded], Outputs]]:
     """The feeds of the exports in a folder, ready to be read; ``work`` is an existing folder for what that takes.
 
@@ -86,7 +89,7 @@ def opened(
     loaded, scratch = load(connector, matches, work, time_zone)
     if _states(matches.used) != before:
         raise ConnectorError(str(source), "a file changed while it was read", "try again once it is complete")
-    with outputs_of(connector, scratch) as outputs:
+    with outputs_of(connector, scratch, money) as outputs:
         if outputs.days() is None:
             raise ConnectorError(
                 str(source),
@@ -97,7 +100,12 @@ def opened(
 
 
 def convert(
-    connector: Connector, source: Path, target: Path, last_day: dt.date, time_zone: str | None = None
+    connector: Connector,
+    source: Path,
+    target: Path,
+    last_day: dt.date,
+    time_zone: str | None = None,
+    money: Money = UNSET,
 ) -> Converted:
     """Convert the exports in ``source`` into feed files below ``target``, up to a day.
 
@@ -108,15 +116,21 @@ def convert(
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(target):
-        said = [connector.digest, time_zone, str(last_day)]
-        known = _known(target, [*said, _states(match_folder(connector, source).used)])
+        said = [connector.digest, time_zone, str(last_day), money.digest]
+        last = _known(target, None)
+        # Without a setting, the reporting currency stays what the first conversion made it.
+        code = money.currency or (last and last.currency)
+        known = _known(target, [*said, code, _states(match_folder(connector, source).used)])
         if known is not None:
             return known
-        with working_folder(target) as work, opened(connector, source, work, time_zone) as (matches, loaded, outputs):
+        with (
+            working_folder(target) as work,
+            opened(connector, source, work, time_zone, money) as (matches, loaded, outputs),
+        ):
             states = _states(matches.used)
             exports = _exported(loaded)
             converted = replace(_write(outputs, work / "new", target, last_day), exports=exports)
-        state = {"digest": [*said, states], "converted": asdict(converted)}
+        state = {"digest": [*said, converted.currency, states], "converted": asdict(converted)}
         # Written last: after a crash, the next conversion does everything again.
         write_feed_file(target / STATE, json.dumps(state, default=str, indent=2).encode())
         return converted
@@ -185,7 +199,7 @@ def _known(target: Path, digest: list[object] | None) -> Converted | None:
         known = state["converted"]
         first, last = (dt.date.fromisoformat(known[name]) for name in ("first_day", "last_day"))
         exports = {role: Exported(**facts) for role, facts in known["exports"].items()}
-        return Converted(False, first, last, known["rows"], known["later"], 0, exports)
+        return Converted(False, first, last, known["rows"], known["later"], 0, known["currency"], exports)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -212,7 +226,9 @@ def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Conv
                 path.replace(kept)
                 changed.add(path.stem)
     later = outputs.orders_after(last_day)
-    return Converted(True, first, last, rows, later, len(changed))
+    # A day at the end whose orders are gone from the exports has files without rows, and is to be loaded again.
+    last = max({last, *(day for day in earlier if day <= last_day)})
+    return Converted(True, first, last, rows, later, len(changed), outputs.currency)
 
 
 def write_days(outputs: Outputs, folder: Path, last_day: dt.date, others: Collection[dt.date] = ()) -> dict[str, int]:
@@ -225,9 +241,11 @@ def write_days(outputs: Outputs, folder: Path, last_day: dt.date, others: Collec
 def _write_feed(outputs: Outputs, feed: str, folder: Path, days: set[dt.date]) -> int:
     """Write the files of a feed, one for each of the days; return their rows."""
     (folder / feed).mkdir(mode=0o700, parents=True)
-    header = (",".join(OUTPUTS[feed]) + "\n").encode()
+    header = ",".join(OUTPUTS[feed])
+    foreign_days = outputs.foreign_days(feed) if feed in outputs.feeds else set()
     for day in days:
-        (folder / feed / f"{day}.csv").write_bytes(header)
+        more = ",currency" if day in foreign_days else ""
+        (folder / feed / f"{day}.csv").write_text(f"{header}{more}\n", encoding="utf-8", newline="\n")
     # A feed that the connector does not know has files without rows: another connector may have written some.
     if feed not in outputs.feeds:
         return 0

@@ -9,10 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 
 from ecommerce_platform.connectors.connector import OUTPUTS
+from ecommerce_platform.connectors.currencies import PRICED
 from ecommerce_platform.connectors.loading import Loaded
 from ecommerce_platform.connectors.queries import Outputs
+from ecommerce_platform.money import currency
 
 LONG_GAP = 366
 """Days without an order after which an early order is taken for a misprint."""
@@ -47,6 +50,7 @@ class Judgement:
         rows: the rows of each feed.
         revenue: the sum of all line totals, as text with two decimals.
         refunds: the sum of all refunds, as text with two decimals.
+        currency: the reporting currency, in which these are; amounts without a rate are not among them.
         guests: orders without a customer.
         left_out: what is deliberately not in the feeds, with numbers.
         findings: what will be rejected, beside single values.
@@ -60,6 +64,7 @@ class Judgement:
     rows: dict[str, int]
     revenue: str
     refunds: str
+    currency: str
     guests: int
     left_out: Sequence[tuple[str, int]]
     findings: Sequence[Finding]
@@ -80,7 +85,9 @@ class Judgement:
             yield f"not read, because no header fits: {', '.join(map(repr, self.ignored))}"
         rows = ", ".join(f"{rows:,} {feed}" for feed, rows in self.rows.items())
         yield f"{self.first_day} to {self.last_day}: {rows}"
-        yield f"revenue {self.revenue}, refunds {self.refunds}, {self.guests:,} orders without a customer (guests)"
+        revenue, refunds = (currency(self.currency).text(Decimal(sum_)) for sum_ in (self.revenue, self.refunds))
+        sums = f"revenue {revenue}, refunds {refunds} ({self.currency})"
+        yield f"{sums}, {self.guests:,} orders without a customer (guests)"
         yield from (f"left out: {rows:,} {reason}" for reason, rows in self.left_out)
         yield from (
             f"{each.feed}: {each.rows:,} rows {each.reason}, such as {each.example!r}" for each in self.findings
@@ -111,6 +118,7 @@ class Judgement:
             "rows": self.rows,
             "revenue": self.revenue,
             "refunds": self.refunds,
+            "currency": self.currency,
             "guests": self.guests,
             "left_out": [{"reason": reason, "rows": rows} for reason, rows in self.left_out],
             "findings": [asdict(finding) for finding in self.findings],
@@ -131,6 +139,7 @@ def judge(outputs: Outputs, files: Sequence[Loaded], ignored: Sequence[str]) -> 
         rows={feed: outputs.rows(feed) for feed in outputs.feeds},
         revenue=_sum(outputs, "feed_transaction_items", "line_total"),
         refunds=_sum(outputs, "feed_returns", "refund_amount") if returns else "0.00",
+        currency=outputs.currency,
         guests=outputs.value("select count(*) from feed_transactions where coalesce(trim(customer_id), '') = ''"),
         left_out=outputs.left_out(),
         findings=list(_findings(outputs)),
@@ -139,7 +148,9 @@ def judge(outputs: Outputs, files: Sequence[Loaded], ignored: Sequence[str]) -> 
 
 
 def _sum(outputs: Outputs, table: str, column: str) -> str:
-    return str(outputs.value(f"select coalesce(sum(try_cast({column} as decimal(18, 2))), 0.00) from {table}"))
+    amounts = f"select coalesce(sum(try_cast({column} as decimal(18, 2))), 0.00) from {table}"
+    foreign = "select transaction_id from feed_transactions where currency is not null and transaction_id is not null"
+    return str(outputs.value(f"{amounts} where coalesce(transaction_id, '') not in ({foreign})"))
 
 
 _PARENTS = (
@@ -173,6 +184,16 @@ def _findings(outputs: Outputs) -> Iterator[Finding]:
             )
             if rows:
                 yield Finding(feed, rows, reason, str(example))
+    for feed in PRICED:
+        found = outputs.database.execute(
+            f"select currency, count(*), min(day), min({OUTPUTS[feed][0]}) from feed_{feed} where currency is not null"
+            " group by currency order by currency"
+        ).fetchall()
+        for code, rows, day, example in found:
+            reason = (
+                f"have no rate from {code} to {outputs.currency}, the first for {day}: add rates to ECOMMERCE_RATES"
+            )
+            yield Finding(feed, rows, reason, str(example))
     for feed in outputs.feeds:
         key = OUTPUTS[feed][0]
         if feed in ("customers", "products"):

@@ -21,6 +21,7 @@ from ecommerce_platform.connectors.matching import Match, Matches
 from ecommerce_platform.connectors.moments import ISO, best_format, business_moment, literal, wall_clock
 from ecommerce_platform.connectors.source_files import free_half, readable
 from ecommerce_platform.feeds.columns import BLANKS
+from ecommerce_platform.money import is_currency
 
 MEMORY = "1GB"
 """DuckDB's limit; what does not fit goes to its temporary folder."""
@@ -94,7 +95,7 @@ def load(
     """Fill a scratch database in ``folder`` with the files; return what became of each, and the database's path.
 
     Raises:
-        ConnectorError: a file cannot be read, mixes formats of dates, or has several currencies.
+        ConnectorError: a file cannot be read, mixes formats of dates, or names an unknown currency.
     """
     path = folder / SCRATCH
     limit = free_half(folder)
@@ -131,7 +132,7 @@ class _Table:
             self._read(list(alike))
         formats = {number: self._format(number, match) for number, match in enumerate(self.matches)}
         if self.role.currency_column is not None:
-            self._require_one_currency()
+            self._require_currencies()
         self._finish(formats)
         counted = self.database.execute(
             "select number, count(*) from raw group by number"  # the files' own rows, before any is replaced
@@ -189,21 +190,13 @@ class _Table:
             )
         return best, untyped
 
-    def _require_one_currency(self) -> None:
+    def _require_currencies(self) -> None:
         value = _quoted(self.role.currency_column or "")
         found = self.database.execute(
-            f"select upper({value}), count(*), min(number) from raw where {value} is not null"
-            " group by 1 order by 2 desc"
+            f"select upper({value}), min(number) from raw where {value} is not null group by 1 order by 1"
         ).fetchall()
-        if len(found) > 1:
-            counts = ", ".join(f"{shown(currency)} in {rows:,} rows" for currency, rows, _ in found[:5])
-            raise ConnectorError(
-                f"{self.matches[found[-1][2]].file.path}, {self.name}",
-                f"there are several currencies: {counts}",
-                "export the orders of one currency; amounts of several cannot be added up",
-            )
-        for currency, _, number in found:
-            if not re.fullmatch("[A-Z]{3}", currency):
+        for currency, number in found:
+            if not is_currency(currency):
                 raise ConnectorError(
                     f"{self.matches[number].file.path}, {self.name}",
                     f"{shown(currency)} is not a currency",

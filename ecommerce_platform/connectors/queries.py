@@ -20,13 +20,18 @@ import numpy as np
 import pyarrow as pa
 
 from ecommerce_platform.connectors.connector import OUTPUTS, Connector
+from ecommerce_platform.connectors.currencies import PRICED, Money, convert_feeds
 from ecommerce_platform.connectors.errors import ConnectorError, shown
 from ecommerce_platform.connectors.loading import settings_of
+from ecommerce_platform.feeds.columns import OPTIONAL_COLUMNS
 
 EARLIEST, LATEST = "2000-01-01", "2100-01-01"
 """A day outside is taken for a misprint; the row goes to the first day of the data, where the platform judges it."""
 
 BATCH = 50_000
+
+DAY = "greatest(day, (select min(day) from feed_transactions))"
+"""SQL of the day to whose file a row goes: what is known before the first order, or at no known day, to the first."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Outputs:
 
     database: duckdb.DuckDBPyConnection
     connector: Connector
+    currency: str
+    """The reporting currency."""
 
     @property
     def feeds(self) -> list[str]:
@@ -55,9 +62,20 @@ class Outputs:
         """How many rows a feed has."""
         return self.value(f"select count(*) from feed_{feed}")
 
+    def columns(self, feed: str) -> tuple[str, ...]:
+        """The columns of a feed, with ``currency`` where an amount has no rate."""
+        return OUTPUTS[feed] + (("currency",) if self.foreign_days(feed) else ())
+
+    def foreign_days(self, feed: str) -> set[dt.date]:
+        """The days of whose files one has an amount in another currency, for which there is no rate."""
+        if feed not in PRICED:
+            return set()
+        statement = f"select distinct {DAY} from feed_{feed} where currency is not null"
+        return {day for (day,) in self.database.execute(statement).fetchall()}
+
     def first_rows(self, feed: str, limit: int) -> list[tuple[str | None, ...]]:
         """The first rows of a feed, by day."""
-        columns = ", ".join(OUTPUTS[feed])
+        columns = ", ".join(self.columns(feed))
         return self.database.execute(f"select {columns} from feed_{feed} order by all limit {limit:d}").fetchall()
 
     def row(self, statement: str) -> tuple[Any, ...]:
@@ -91,18 +109,19 @@ class Outputs:
             f" else coalesce({column}, '') end"
             for column in OUTPUTS[feed]
         )
-        # What is known before the first order, or at no known day, belongs to the first day.
-        day = "greatest(day, (select min(day) from feed_transactions))"
+        foreign = ", ".join(f"date '{day}'" for day in sorted(self.foreign_days(feed)))
+        if foreign:
+            fields += f" || case when {DAY} in ({foreign}) then ',' || coalesce(currency, '') else '' end"
         reader = self.database.sql(
-            f"select {day} as day, {fields} || chr(10) as line from feed_{feed} order by day, line"
+            f"select {DAY} as day, {fields} || chr(10) as line from feed_{feed} order by day, line"
         ).to_arrow_reader(BATCH)
         for batch in reader:
             yield from _by_day(batch)
 
 
 @contextmanager
-def outputs_of(connector: Connector, scratch: Path) -> Generator[Outputs]:
-    """Run the steps and feeds of a connector.
+def outputs_of(connector: Connector, scratch: Path, money: Money) -> Generator[Outputs]:
+    """Run the steps and feeds of a connector, and convert what they hold into the reporting currency.
 
     Raises:
         ConnectorError: a SELECT fails, is none, or does not give its feed's columns; names the file and line of SQL.
@@ -115,7 +134,8 @@ def outputs_of(connector: Connector, scratch: Path) -> Generator[Outputs]:
             _create(database, connector.folder / f"{name}.sql", name, f"select * from (\n{query}\n)")
         for feed, sql in connector.queries.items():
             _create_feed(database, connector, feed, _select(database, connector, feed, sql))
-        yield Outputs(database, connector)
+        currency = convert_feeds(database, connector.currency, money, has_returns="returns" in connector.queries)
+        yield Outputs(database, connector, currency)
 
 
 def _by_day(batch: pa.RecordBatch) -> Iterator[tuple[dt.date, bytes]]:
@@ -165,7 +185,8 @@ def _create_feed(database: duckdb.DuckDBPyConnection, connector: Connector, feed
         raise ConnectorError(
             str(where), f"the SELECT lacks the column {missing[0]}", f"its columns must be {', '.join(wanted)}"
         )
-    more = [column for column in types if column not in wanted]
+    optional = OPTIONAL_COLUMNS.get(feed, ())
+    more = [column for column in types if column not in (*wanted, *optional)]
     if more:
         raise ConnectorError(
             str(where), f"{shown(more[0])} is not a column of the feed {feed}", f"the columns are {', '.join(wanted)}"
@@ -175,6 +196,9 @@ def _create_feed(database: duckdb.DuckDBPyConnection, connector: Connector, feed
             str(where), f"the column day is {types['day']}, not DATE", "cast it: cast(… as date) as day"
         )
     columns = ", ".join(f"cast({column} as varchar) as {column}" for column in OUTPUTS[feed])
+    for column in optional:
+        value = f"nullif(upper(cast({column} as varchar)), '')" if column in types else "cast(null as varchar)"
+        columns += f", {value} as {column}"
     day = f"case when day >= date '{EARLIEST}' and day < date '{LATEST}' then day end as day"
     # The connector's text begins a line, so that DuckDB's line numbers are those of its file plus one.
     _create(database, where, f"feed_{feed}", f"select {columns}, {day} from (\n{sql}\n)")

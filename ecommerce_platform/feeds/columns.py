@@ -76,6 +76,10 @@ OPTIONAL_FEEDS = frozenset({"returns"})
 """Feeds that a shop may leave out, as a whole or on single days: a day without a file has no rows."""
 
 
+OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {"products": ("currency",), "transactions": ("currency",)}
+"""Columns that a file may have besides, after the others. Staging keeps them in ``extra_columns``."""
+
+
 def feed_columns(feed: str) -> tuple[str, ...]:
     """The columns of a feed, in order.
 

@@ -38,7 +38,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from ecommerce_platform.feeds.columns import BLANKS, FEEDS, feed_columns
+from ecommerce_platform.feeds.columns import BLANKS, FEEDS, OPTIONAL_COLUMNS, feed_columns
 from ecommerce_platform.feeds.files import FeedFile, FeedFileError
 from ecommerce_platform.feeds.records import BOM, CR, MAX_FIELD_BYTES, TruncatedError, regular_length, split_record
 
@@ -207,7 +207,7 @@ class _FeedText:
             sha256=hashlib.sha256(self.whole).hexdigest(),
             bytes=len(self.whole),
             rows=rows,
-            extra_columns=self.extra_columns,
+            extra_columns=tuple(name for name in self.extra_columns if name not in OPTIONAL_COLUMNS.get(self.feed, ())),
             malformed_rows=malformed,
         )
 

@@ -108,6 +108,23 @@ def note_what_is_expected(url: str, first_day: dt.date | None) -> None:
         )
 
 
+def note_reporting_currency(url: str, currency: str) -> None:
+    """Note which currency amounts are in. If it was another one, the next run judges the rows of all days again.
+
+    Args:
+        url: a libpq URL of the owner or a loader; a reader notes nothing.
+        currency: ISO 4217.
+    """
+    with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as connection:
+        if connection.execute("select has_schema_privilege('platform', 'usage')").fetchone() != (True,):
+            return
+        changed = connection.execute(
+            "update platform.reporting_currency set currency = %s where currency <> %s", (currency, currency)
+        )
+        if changed.rowcount:
+            connection.execute("delete from platform.watermarks where source = 'production.loaded_days'")
+
+
 def covers_all_days(connection: ClientConnection, window: Window) -> bool:
     """Whether a window holds every day that production has, so that no key need be looked for."""
     if window.is_unbounded:

@@ -91,7 +91,7 @@ def test_a_dump_is_loaded_from_its_first_order_on(shop: Shop) -> None:
     shop.export({1: ("2024-01-03", 2), 2: ("2024-01-05T03:00:00Z", 1), 3: ("2024-01-06", 4)})
     checked = shop.run("source", "check")
     assert checked.exit_code == 0, told(checked)
-    assert "revenue 17.50" in told(checked)
+    assert "revenue $17.50" in told(checked)
     result = shop.run("up", "--no-serve")
     assert result.exit_code == 0, told(result)
     assert shop.sales() == {"2024-01-03": "5.00", "2024-01-04": "2.50", "2024-01-06": "10.00"}
@@ -135,3 +135,40 @@ def test_a_faulty_dump_loads_nothing_and_loses_nothing(shop: Shop) -> None:
     assert result.exit_code == 1
     assert "this looks like the transactions of the connector feeds, but it lacks the column" in told(result)
     assert (shop.sales(), shop.runs()) == before
+
+
+def test_orders_in_another_currency_wait_for_their_rates(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of rates is completed after the load: only the days that it concerns are loaded again."""
+    shop.export({})
+    sold = {1: ("2024-01-03", "USD"), 2: ("2024-01-03", "USD"), 3: ("2024-01-04", "GBP")}
+    orders = [f"#{number};ADA;{at};Cash;5.00;{code}" for number, (at, code) in sold.items()]
+    exports.write_text(shop.folder / "orders.csv", "\n".join([f"{ORDERS};Currency", *orders, ""]))
+    lines = [f"#{number}/1,#{number},85123A,2,2.50,5.00" for number in sold]
+    exports.write_text(shop.folder / "lines.csv", "\n".join([LINES, *lines, ""]))
+    first = shop.run("up", "--no-serve")
+    assert first.exit_code == 0, told(first)
+    assert shop.sales() == {"2024-01-03": "10.00"}
+    reasons = "select feed, reasons[1] from production.rejected_rows order by 1"
+    assert shop.rows(reasons) == [
+        ("transaction_items", "transaction_id: unknown order"),
+        ("transactions", "currency: no rate from GBP to USD for 2024-01-04"),
+    ]
+    checked = shop.run("source", "check")
+    assert checked.exit_code == 0, told(checked)
+    assert "1 rows have no rate from GBP to USD, the first for 2024-01-04" in told(checked)
+
+    before = shop.runs()
+    rates = exports.write_text(tmp_path / "rates.csv", "day,currency,rate\n2024-01-02,GBP,1.27\n")
+    monkeypatch.setenv("ECOMMERCE_RATES", str(rates))
+    load_settings.cache_clear()
+    second = shop.run("up", "--no-serve")
+    assert second.exit_code == 0, told(second)
+    assert "1 days have changed" in told(second)
+    # 2 * 2.50 GBP, at 3.18 USD each
+    assert shop.sales() == {"2024-01-03": "10.00", "2024-01-04": "6.36"}
+    assert shop.rows(reasons) == []
+    assert shop.runs() - before == 1
+    verified = shop.run("verify")
+    assert verified.exit_code == 0, told(verified)

@@ -393,7 +393,7 @@ def test_a_table_filters_from_the_keyboard_and_shows_exact_values(visit: Visit) 
     visit.page.get_by_role("link", name="Show Top categories as a table").press("Enter")
     visit.settle()
     row = visit.card("top_categories").locator("tbody tr").first
-    assert re.fullmatch(r"[\d,]+\.\d\d", row.locator("td").first.inner_text())
+    assert re.fullmatch(r"\$[\d,]+\.\d\d", row.locator("td").first.inner_text())
     name = row.locator("a").inner_text()
     row.locator("a").press("Enter")
     assert visit.settle().query["category"] == [name]
@@ -422,7 +422,7 @@ def test_a_tooltip_has_exact_values(visit: Visit) -> None:
     visit.page.mouse.move(box["x"] + 30, box["y"] + box["height"] / 2)
     visit.page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2)
     tooltip = visit.card("top_categories").locator(".hoverlayer")
-    expect(tooltip).to_contain_text(re.compile(r"Total revenue\s+[\d,]+\.\d\d"))
+    expect(tooltip).to_contain_text(re.compile(r"Total revenue\s+\$[\d,]+\.\d\d"))
 
 
 def test_dark_mode_is_remembered_and_the_charts_follow(visit: Visit) -> None:
@@ -529,7 +529,7 @@ def test_filters_without_sales_say_so_and_offer_a_way_out(visit: Visit) -> None:
     visit.go("/products?category=Books&price_range=Premium&from=2024-01-01&to=2024-01-01&customer=1")
     assert visit.page.locator(".empty").count() > 0
     expect(visit.card("long_tail").get_by_text("No orders match these filters")).to_be_visible()
-    assert visit.kpi("Total revenue") == "0.00"
+    assert visit.kpi("Total revenue") == "$0.00"
     visit.card("long_tail").get_by_role("link", name="Reset filters").click()
     assert visit.settle().query == {}
     assert visit.page.locator(".empty").count() == 0
@@ -638,9 +638,9 @@ def test_a_database_that_is_down_is_reported_and_its_return_is_noticed(
             )
 
         sell(1, 3)
-        assert visit.go("/?range=all").kpi("Total revenue") == "30.00"
+        assert visit.go("/?range=all").kpi("Total revenue") == "$30.00"
         sell(2, 4)
-        assert visit.go("/?range=all").kpi("Total revenue") == "70.00"
+        assert visit.go("/?range=all").kpi("Total revenue") == "$70.00"
 
         admin.execute("alter database shop_of_one_test with allow_connections false")
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'shop_of_one_test'")
@@ -655,5 +655,5 @@ def test_a_database_that_is_down_is_reported_and_its_return_is_noticed(
         admin.execute("alter database shop_of_one_test with allow_connections true")
         visit.page.get_by_role("link", name="Try again").click()
         visit.page.locator(".kpi-value").first.wait_for()
-        assert visit.settle().kpi("Total revenue") == "70.00"
+        assert visit.settle().kpi("Total revenue") == "$70.00"
         visit.end()

@@ -82,7 +82,11 @@ SHOP: dict[int, Feeds] = {
                 line(2, 4, line_total="9.99"),
                 line(2, 5, unit_price="ten"),
             ],
-            "transactions": [order(4, transaction_date="2024-02-30")],
+            "transactions": [
+                order(4, transaction_date="2024-02-30"),
+                order(8, currency="GBP"),
+                order(9, currency="USD"),
+            ],
             "customers": [customer(10, country="USA")],
             "products": [product(3, price="-1.00")],
         },
@@ -318,6 +322,18 @@ MUTATIONS = [
             ("production.transaction_items", "transaction_items_line_total_check"),
             ("warehouse.fact_sales", "fact_sales_quantity_check"),
         ),
+    ),
+    Mutation(
+        "an order may be in any currency",
+        RULES,
+        (("\n                and s.extra_columns ->> 'currency' is null", ""),),
+        ("production.transactions", "orders_are_in_the_reporting_currency"),
+    ),
+    Mutation(
+        "an order must not name the reporting currency",
+        "ddl/030_parsing.sql",
+        (("when $1 <> reporting.currency", "when $1 >= reporting.currency"),),
+        ("production.rejected_rows", "rejects_break_a_rule"),
     ),
     Mutation(
         "a total may be wrong",

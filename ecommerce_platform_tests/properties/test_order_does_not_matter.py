@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_COLUMNS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.change_log import behind
@@ -176,6 +176,7 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
         ("cost", "free"),
         ("cost", "-1.00"),
         ("price", "ten"),
+        ("currency", "GBP"),
         ("updated_at", "2024-13-01"),
         ("malformed", TORN["products"]),
     ],
@@ -186,6 +187,7 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
         ("transaction_date", "2024-02-30"),
         ("transaction_date", "2024-12-31"),
         ("total_amount", "-10.00"),
+        ("currency", "GBP"),
         ("malformed", TORN["transactions"]),
     ],
     "line": [
@@ -409,7 +411,8 @@ def content(platform: Platform) -> dict[str, Counter[str]]:
 
 def export(platform: Platform, number: int, of_day: Files) -> None:
     """Write the files of a day; rows that cannot be split are written unchanged."""
-    for feed, columns in FEEDS.items():
+    for feed, required in FEEDS.items():
+        columns = [*required, *OPTIONAL_COLUMNS.get(feed, ())]
         header = csv_bytes(columns, ())
         lines = [
             made.row.encode() + b"\n" if isinstance(made.row, str) else csv_bytes(columns, [made.row])[len(header) :]

@@ -295,16 +295,13 @@ def test_a_text_that_was_packed_too_much_is_a_bomb(tmp_path: Path, monkeypatch: 
     assert "250 times" in refused(folder, tmp_path / "out")
 
 
-def test_several_currencies_cannot_be_added_up(tmp_path: Path) -> None:
+def test_a_currency_that_is_none_is_refused(tmp_path: Path) -> None:
     folder = exports.shopify(tmp_path / "in")
     path = folder / "orders_export_1.csv"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(",USD,11.00", ",EUR,11.00"), encoding="utf-8")
-    message = refused(folder, tmp_path / "out", read_connector(SHIPPED / "shopify"))
-    assert "several currencies: 'USD' in 4 rows, 'EUR' in 1 rows" in message
     path.write_text(text.replace(",USD,", ",Dollars,"), encoding="utf-8")
     message = refused(folder, tmp_path / "out", read_connector(SHIPPED / "shopify"))
-    assert "'DOLLARS' is not a currency" in message
+    assert f"{path}, orders: 'DOLLARS' is not a currency; write ISO 4217 codes" in message
 
 
 def test_values_that_cannot_be_typed_come_out_as_they_are(tmp_path: Path) -> None:
@@ -344,6 +341,8 @@ def test_rows_that_disappear_from_a_snapshot_disappear(good: tuple[Path, Path]) 
     assert converted.first_day == dt.date(2010, 12, 2)
     header_only = {path.name for path in (target / "transactions").iterdir() if path.read_text().count("\n") == 1}
     assert header_only == {"2010-12-01.csv", "2010-12-04.csv"}
+    # The last day is one without orders now, and must be loaded again.
+    assert converted.last_day == dt.date(2010, 12, 4)
 
 
 def test_nothing_is_converted_twice(good: tuple[Path, Path]) -> None:

@@ -72,6 +72,10 @@ def test_everything_that_is_written_lies_below_the_data_folder(monkeypatch: pyte
         ("ECOMMERCE_RETENTION_DAYS", "13"),
         ("ECOMMERCE_STAGING_RETENTION_DAYS", "1"),
         ("ECOMMERCE_HOST", "a b"),
+        ("ECOMMERCE_CURRENCY", "dollars"),
+        ("ECOMMERCE_CURRENCY", "usd"),
+        ("ECOMMERCE_RATES", "no/such/file.csv"),
+        ("ECOMMERCE_RATES", "docs"),
     ],
 )
 def test_a_wrong_setting_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -80,6 +84,27 @@ def test_a_wrong_setting_is_named_with_an_example(monkeypatch: pytest.MonkeyPatc
         load_settings()
     assert f"{name}: " in str(caught.value)
     assert f"for example {name}=" in str(caught.value)
+
+
+def test_the_currency_of_the_first_conversion_counts_until_another_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "currency").write_text("GBP\n")
+    assert load_settings().currency == "USD"  # the synthetic shop's
+    for name, value, expected in (
+        ("ECOMMERCE_SOURCE", "online_retail", "GBP"),
+        ("ECOMMERCE_CURRENCY", "EUR", "EUR"),
+    ):
+        monkeypatch.setenv(name, value)
+        load_settings.cache_clear()
+        assert load_settings().currency == expected
+    monkeypatch.delenv("ECOMMERCE_CURRENCY")
+    (tmp_path / "data" / "currency").write_text("pounds\n")
+    load_settings.cache_clear()
+    with pytest.raises(SettingsError, match="does not contain a currency"):
+        load_settings()
 
 
 def test_all_wrong_settings_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

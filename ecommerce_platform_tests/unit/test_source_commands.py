@@ -132,7 +132,7 @@ def test_check_judges_before_a_load(tmp_path: Path) -> None:
         "Online Retail.csv: exports, 9 rows, dates as %m/%d/%Y %H:%M",
         "not read, because no header fits: 'notes.csv'",
         "2010-12-01 to 2010-12-04: 1 customers, 5 products, 3 transactions, 6 transaction_items, 2 returns",
-        "revenue 50.63, refunds 34.28, 2 orders without a customer (guests)",
+        "revenue £50.63, refunds £34.28 (GBP), 2 orders without a customer (guests)",
         "left out: 1 lines of stock that was written off",
         "returns: 1 rows have no order line, and wait among the rejected rows, such as 'C536380/D/1'",
     ):

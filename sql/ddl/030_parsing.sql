@@ -129,3 +129,23 @@ comment on function platform.parse_date(text) is 'A date written YYYY-MM-DD.';
 comment on function platform.parse_time(text) is 'A time of day written HH:MM or HH:MM:SS.';
 comment on function platform.parse_timestamp(text) is 'An ISO 8601 timestamp; UTC if it has no offset.';
 comment on function platform.key_of(text) is 'A deterministic surrogate key of a text: 52 bits of its MD5.';
+
+-- What is wrong with the currency that an order or a product names: a connector names one where it had no rate to convert
+-- with. The table is in 210_platform.sql.
+create or replace function platform.currency_fault(currency text, day date) returns text
+language plpgsql stable parallel safe as $$
+begin
+    return (
+        select
+            case
+                when $1 !~ '^[A-Z]{3}$' then 'currency: not an ISO 4217 code'
+                when $1 <> reporting.currency
+                    then format('currency: no rate from %s to %s for %s', $1, reporting.currency, $2)
+            end
+        from platform.reporting_currency as reporting
+    );
+end
+$$;
+
+comment on function platform.currency_fault(text, date) is
+'What is wrong with the currency that a row names; null if it is the reporting currency, or none.';

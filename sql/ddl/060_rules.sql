@@ -269,6 +269,14 @@ from (
                 case
                     when platform.parse_timestamp(s.updated_at) is null then 'updated_at: not a timestamp (ISO 8601)'
                     when platform.parse_timestamp(s.updated_at) < '2000-01-01T00:00:00Z' then 'updated_at: before 2000-01-01'
+                end,
+                case
+                    when s.extra_columns ->> 'currency' is not null
+                        then
+                            platform.currency_fault(
+                                platform.clean(s.extra_columns ->> 'currency'),
+                                (platform.parse_timestamp(s.updated_at) at time zone 'UTC')::date
+                            )
                 end
             )
         end as reasons
@@ -339,6 +347,7 @@ from (
                 s.is_plain
                 and s.transaction_date::date <= s.partition_date
                 and length(s.payment_method) <= 200
+                and s.extra_columns ->> 'currency' is null
                 then ''
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
@@ -365,6 +374,13 @@ from (
                 case
                     when platform.parse_money(s.total_amount) is null then 'total_amount: not an amount'
                     when platform.parse_money(s.total_amount) < 0 then 'total_amount: negative'
+                end,
+                case
+                    when s.extra_columns ->> 'currency' is not null
+                        then
+                            platform.currency_fault(
+                                platform.clean(s.extra_columns ->> 'currency'), platform.parse_date(s.transaction_date)
+                            )
                 end
             )
         end as reasons

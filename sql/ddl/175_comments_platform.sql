@@ -20,7 +20,7 @@ comment on column staging.customers.load_id is
 comment on table staging.products is
 'One row per product created or changed on the day: the full record, exactly as exported.';
 comment on column staging.products.extra_columns is
-'Columns of the file that the feed does not define, keyed by name; null if there are none.';
+'Columns of the file that the feed does not define, keyed by name; null if there are none. The optional column `currency` is among them.';
 comment on column staging.products.malformed is
 'Raw text of a row that could not be split into the columns of the header; null for a well-formed row.';
 comment on column staging.products.partition_date is 'Business day (UTC) of the file.';
@@ -32,7 +32,7 @@ comment on column staging.products.load_id is
 
 comment on table staging.transactions is 'One row per exported order, exactly as exported.';
 comment on column staging.transactions.extra_columns is
-'Columns of the file that the feed does not define, keyed by name; null if there are none.';
+'Columns of the file that the feed does not define, keyed by name; null if there are none. The optional column `currency` is among them.';
 comment on column staging.transactions.malformed is
 'Raw text of a row that could not be split into the columns of the header; null for a well-formed row.';
 comment on column staging.transactions.partition_date is 'Business day (UTC) of the file.';

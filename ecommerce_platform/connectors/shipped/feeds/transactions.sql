@@ -10,5 +10,6 @@ select
     shipping_city,
     shipping_state,
     total_amount,
+    currency,
     day
 from transactions

@@ -5,6 +5,7 @@ with orders_of_file as (
         name as order_id,
         min(moment) as moment,
         max(created_at) as created_at,
+        max(currency) as currency,
         lower(max(email)) as email,
         lower(max(financial_status)) as status,
         max(payment_method) as payment_method,

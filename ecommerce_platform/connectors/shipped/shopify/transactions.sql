@@ -9,6 +9,7 @@ select
     sales.shipping_city,
     state_code(sales.shipping_province) as shipping_state,
     money(coalesce(sum(lines.gross - lines.line_discount), 0)) as total_amount,
+    sales.currency,
     sales.day
 from sales
 left join lines on sales.order_id = lines.order_id

@@ -4,6 +4,7 @@ select
     min(moment) as moment,
     cast(min(moment) as date) as day,
     max(order_date) as order_date,
+    max(currency) as currency,
     max(payment_method) as payment_method,
     -- A guest has the number 0; the e-mail address tells guests apart, but never becomes an identifier itself.
     coalesce(nullif(max(customer_id), '0'), anonymous_id(max(billing_email))) as customer_id,
