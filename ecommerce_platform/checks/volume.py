@@ -69,8 +69,8 @@ def _volume(feed: str) -> TableCheck:
 def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[int]:
     """The rows in a feed's files of the last eight same weekdays before ``day``, latest first.
 
-    A day whose file has no rows counts, with 0, if a later day with rows is loaded: before that, nothing is known of the
-    days that have some.
+    A day whose file has no rows counts, with 0, if a later day with rows is loaded: before that, nothing is known of
+    the days that have some.
     """
     return [
         int(count)
