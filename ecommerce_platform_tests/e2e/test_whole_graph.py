@@ -237,7 +237,7 @@ def test_the_reports_are_tables_and_json(shop: Shop) -> None:
 def test_a_report_is_readable_in_the_ui(shop: Shop) -> None:
     for name, words in {
         "quality_report": ["| layer | checks | not_passed | score | worst_grade |", "| warehouse |"],
-        "pipeline_report": ["| staging | 4 |", shop.first_run.run_id, "No volume is unusual."],
+        "pipeline_report": ["| staging | 5 |", shop.first_run.run_id, "No volume is unusual."],
         "database_health": ["| connections_percent |"],
     }.items():
         event = shop.instance.get_latest_materialization_event(AssetKey(["monitoring", name]))

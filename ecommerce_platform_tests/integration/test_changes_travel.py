@@ -190,18 +190,20 @@ def test_a_writer_locks_every_table_that_a_deletion_reaches(platform: Platform) 
         def reached(name: str) -> set[str]:
             return {each.child for each in consequences(connection, describe(connection, *name.split(".")))}
 
-        assert reached("production.transactions") == {"production.transaction_items"}
+        assert reached("production.transactions") == {"production.transaction_items", "production.returns"}
         assert reached("production.customers") == {
             "production.customer_versions",
             "production.transactions",
             "production.transaction_items",
+            "production.returns",
         }
         assert reached("production.product_categories") == {
             "production.products",
             "production.product_versions",
             "production.transaction_items",
+            "production.returns",
         }
-        assert reached("warehouse.dim_customer") == {"warehouse.fact_sales"}
+        assert reached("warehouse.dim_customer") == {"warehouse.fact_sales", "warehouse.fact_returns"}
         assert reached("warehouse.fact_sales") == set()
 
 

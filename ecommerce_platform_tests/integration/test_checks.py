@@ -308,6 +308,13 @@ BROKEN = [
         {"partition_date": "2024-01-02", "file": "2024-01-02.csv"},
     ),
     (
+        "production.transactions",
+        "orders_are_in_the_reporting_currency",
+        "update staging.transactions set extra_columns = '{\"currency\": \"EUR\"}'"
+        " where partition_date = '2024-01-02' and source_row = 1",
+        {"partition_date": "2024-01-02", "source_row": "1"},
+    ),
+    (
         "production.rejected_rows",
         "rejects_break_a_rule",
         "insert into production.rejected_rows (feed, partition_date, source_row, source_file, reasons, original)"
