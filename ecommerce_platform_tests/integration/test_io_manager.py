@@ -27,6 +27,10 @@ COLUMNS = (
     "profit_margin",
     "revenue_share",
     "costed_revenue",
+    "returned_units",
+    "returns",
+    "net_revenue",
+    "return_rate",
 )
 NO_DAYS = Window()
 
@@ -40,6 +44,10 @@ def rows(*categories: str, revenue: str = "10.00") -> pa.Table:
             "profit_margin": ["60.00"] * size,
             "revenue_share": [None] * size,
             "costed_revenue": [revenue] * size,
+            "returned_units": [0] * size,
+            "returns": ["0.00"] * size,
+            "net_revenue": [revenue] * size,
+            "return_rate": [None] * size,
         }
     )
 
