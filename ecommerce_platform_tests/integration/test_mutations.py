@@ -216,7 +216,7 @@ MUTATIONS = [
     Mutation(
         "guests are one customer",
         DAILY,
-        (("count(distinct customer_id)", "count(distinct coalesce(customer_id, 0))"),),
+        (("count(distinct orders.customer_id)", "count(distinct coalesce(orders.customer_id, 0))"),),
         ("warehouse.agg_daily_sales", "contract"),
     ),
     Mutation(
