@@ -142,8 +142,8 @@ def test_one_partition_is_materialized_from_the_dialog(browser: Browser, served:
 
 
 def test_the_lineage_page_draws_a_layer_with_what_it_reads(browser: Browser) -> None:
-    # The page draws what lies in the window: the middle of the layer, a table of the layer before it, and a dashboard that
-    # the platform does not run.
+    # The page draws what lies in the window: the middle of the layer, a table of the layer before it, and a dashboard
+    # that the platform does not run.
     browser.open("/locations/ecommerce_platform/asset-groups/warehouse/lineage", "dim_date", "agg_daily_sales")
     browser.page.get_by_text("transactions", exact=True).first.wait_for()
     browser.page.get_by_text("power_bi").first.wait_for()

@@ -166,7 +166,9 @@ def test_pages_say_what_fails_what_is_missing_and_what_is_behind(platform: Platf
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
         judge = Judge(connection, "ERROR")
         judge.finds(3, window(4, 4))
-        platform.run(4, only=["staging.transactions", "staging.transaction_items", "staging.returns", "production.loaded_days"])
+        platform.run(
+            4, only=["staging.transactions", "staging.transaction_items", "staging.returns", "production.loaded_days"]
+        )
         told = warnings(read_health(reader), day(2), moment)
         assert [(notice.badge, notice.text) for notice in told][:2] == [
             ("Failing", "1 check is failing: staging.products contract (4 Jan 2024)."),

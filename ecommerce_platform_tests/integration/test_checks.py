@@ -310,7 +310,7 @@ BROKEN = [
     (
         "production.transactions",
         "orders_are_in_the_reporting_currency",
-        "update staging.transactions set extra_columns = '{\"currency\": \"EUR\"}'"
+        'update staging.transactions set extra_columns = \'{"currency": "EUR"}\''
         " where partition_date = '2024-01-02' and source_row = 1",
         {"partition_date": "2024-01-02", "source_row": "1"},
     ),
