@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ecommerce_platform.checks import table_checks
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import PostgresConnection, Window
-from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product
+from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product, returned
 from ecommerce_platform_tests.properties.test_order_does_not_matter import empty, examples
 
 ODD = (
@@ -30,7 +30,13 @@ texts = st.one_of(
         "".join
     ),
 )
-MAKERS = {"customers": customer, "products": product, "transactions": order, "transaction_items": line}
+MAKERS = {
+    "customers": customer,
+    "products": product,
+    "transactions": order,
+    "transaction_items": line,
+    "returns": returned,
+}
 ROWS = 8
 """Rows with odd text per feed: fewer than the ten that stop a day."""
 
@@ -40,7 +46,9 @@ def odd_rows(draw: st.DrawFn, feed: str) -> list[Row]:
     """Draw valid rows with odd text in one to three columns."""
     rows: list[Row] = []
     for number in range(1, ROWS + 1):
-        row = MAKERS[feed](*((100 + number, 1) if feed in ("transactions", "transaction_items") else (100 + number,)))
+        row = MAKERS[feed](
+            *((100 + number, 1) if feed in ("transactions", "transaction_items", "returns") else (100 + number,))
+        )
         columns = draw(st.lists(st.sampled_from(FEEDS[feed]), min_size=1, max_size=3, unique=True))
         rows.append({**row, **{column: draw(texts) for column in columns}})
     return rows
