@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,30 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Untrusted text with a question mark for each character that would format a terminal or end a line.
+
+    Args:
+        keep: characters to leave as they are, such as a line break.
+    """
+    return "".join(letter if letter.isprintable() or letter in keep else "?" for letter in text)
+
+
+def states_of(paths: Iterable[Path]) -> list[list[object]]:
+    """What tells without opening it whether a file is still the same: its path, size and modification time.
+
+    A file that has just gone is left out.
+    """
+    found: list[list[object]] = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        found.append([str(path), status.st_size, status.st_mtime_ns])
+    return found
 
 
 def spreadsheet_csv(frame: pd.DataFrame) -> bytes:

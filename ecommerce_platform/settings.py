@@ -10,6 +10,7 @@ import datetime as dt
 import os
 import re
 import zoneinfo
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -306,25 +307,30 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(fault) for fault in error.errors())) from None
+    noted: dict[str, object] = {}
     if "first_day" not in settings.model_fields_set and settings.first_day_file.exists():
-        try:
-            first_day = _known_day(dt.date.fromisoformat(settings.first_day_file.read_text(encoding="utf-8").strip()))
-        except (OSError, ValueError) as error:
-            raise SettingsError(
-                f"{settings.first_day_file}: does not contain a valid day ({error}); write the first business day to it"
-                f" or set {PREFIX}FIRST_DAY; for example 2024-01-01"
-            ) from None
-        settings = settings.model_copy(update={"first_day": first_day})
+        noted["first_day"] = _noted(
+            settings.first_day_file,
+            lambda text: _known_day(dt.date.fromisoformat(text)),
+            "a valid day",
+            f"write the first business day to it or set {PREFIX}FIRST_DAY; for example 2024-01-01",
+        )
     if "currency" not in settings.model_fields_set and settings.connector_dir and settings.currency_file.exists():
-        try:
-            code = _currency(settings.currency_file.read_text(encoding="utf-8").strip())
-        except (OSError, ValueError) as error:
-            raise SettingsError(
-                f"{settings.currency_file}: does not contain a currency ({error}); write the reporting currency to it"
-                f" or set {PREFIX}CURRENCY; for example EUR"
-            ) from None
-        settings = settings.model_copy(update={"currency": code})
-    return settings
+        noted["currency"] = _noted(
+            settings.currency_file,
+            _currency,
+            "a currency",
+            f"write the reporting currency to it or set {PREFIX}CURRENCY; for example EUR",
+        )
+    return settings.model_copy(update=noted) if noted else settings
+
+
+def _noted(file: Path, parse: Callable[[str], object], wanted: str, remedy: str) -> object:
+    """What an earlier command has noted in a file of the data folder."""
+    try:
+        return parse(file.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{file}: does not contain {wanted} ({error}); {remedy}") from None
 
 
 def _explain(fault: object) -> str:

@@ -11,6 +11,7 @@ from ecommerce_platform.assets.external import upstream_of
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 from ecommerce_platform.feeds.landing import Taken
+from ecommerce_platform.files import printable
 from ecommerce_platform.io_managers.partition_metadata import add_partition_metadata
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
@@ -144,7 +145,7 @@ def _notes(feed: str, exports: Mapping[dt.date, Export]) -> Iterator[str]:
 
 def _listed(columns: Sequence[str]) -> str:
     """Column names from a file, made safe to print on one line."""
-    names = ["".join(letter if letter.isprintable() else "?" for letter in name[:60]) for name in columns[:20]]
+    names = [printable(name[:60]) for name in columns[:20]]
     more = f" and {len(columns) - 20} more" if len(columns) > 20 else ""
     return ", ".join(names) + more
 

@@ -10,10 +10,9 @@ The synthetic shop has no files, so it has no such sensor: one that always skips
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 
 from dagster import (
     DefaultSensorStatus,
@@ -32,6 +31,7 @@ from ecommerce_platform.connectors.source_files import is_export, visible_files
 from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS
 from ecommerce_platform.feeds.days import days_of_feed, spans_of
 from ecommerce_platform.feeds.files import feed_file_name
+from ecommerce_platform.files import states_of
 from ecommerce_platform.instance.orphaned_runs import fail_orphaned_runs
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.partitions import daily, range_tags
@@ -129,7 +129,7 @@ def state_of_files(settings: Settings, last_day: dt.date) -> str:
             for day in days_of_feed(settings.landing, feed)[0]
             if day <= last_day
         ]
-    return _digest([*said, *_states(paths)])
+    return _digest([*said, *states_of(paths)])
 
 
 def days_due(
@@ -181,7 +181,7 @@ def request(settings: Settings, span: Span, taken: Sequence[str]) -> RunRequest:
     """
     first, last = span
     days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
-    files = _states([feed_file_name(settings.feed_files, feed, day) for day in days for feed in FEEDS])
+    files = states_of([feed_file_name(settings.feed_files, feed, day) for day in days for feed in FEEDS])
     return RunRequest(run_key=f"{first}..{last}@{_digest([files, *taken])[:16]}", tags=range_tags(first, last))
 
 
@@ -265,18 +265,6 @@ def _first_day() -> dt.date:
 def landed_sensors(settings: Settings) -> Sequence[SensorDefinition]:
     """The sensor, if there are files to see."""
     return [] if settings.source == "synthetic" else [landed_files]
-
-
-def _states(paths: Iterable[Path]) -> list[list[object]]:
-    """Name, size and modification time of each file; one that has just gone is left out."""
-    found: list[list[object]] = []
-    for path in paths:
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            continue
-        found.append([f"{path.parent.name}/{path.name}", status.st_size, status.st_mtime_ns])
-    return found
 
 
 def _digest(said: object) -> str:

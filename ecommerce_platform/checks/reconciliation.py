@@ -13,10 +13,7 @@ from pathlib import Path
 
 from ecommerce_platform.checks.accounting import rows_are_accounted_for
 from ecommerce_platform.checks.completeness import file_is_complete
-from ecommerce_platform.checks.outcome import (
-    TableCheck,
-    sql_check,
-)
+from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.sales import fact_agrees_with_production, versions_are_valid_on_sale_date
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.schemas.domains import GUEST
@@ -26,18 +23,29 @@ DAILY = "warehouse.agg_daily_sales"
 BREAKDOWN = "warehouse.mart_daily_breakdown"
 CUSTOMERS = "warehouse.agg_customer_metrics"
 
-SALE_DAYS = """
-    select distinct sale_date from warehouse.fact_sales
-    where partition_date >= %(start)s and partition_date < %(end)s
-"""
-SALE_MONTHS = """
-    select distinct date_trunc('month', sale_date)::date from warehouse.fact_sales
-    where partition_date >= %(start)s and partition_date < %(end)s
-"""
-CUSTOMERS_WHO_BOUGHT = """
-    select customer_id from warehouse.fact_sales
-    where partition_date >= %(start)s and partition_date < %(end)s
-"""
+MONTH = "date_trunc('month', sale_date)::date"
+
+
+def days_of(fact: str, column: str = "sale_date") -> str:
+    """The SELECT of the days in a column of a fact, of the rows that come from the run's files."""
+    return f"select distinct {column} from {fact} where {IN_WINDOW}"
+
+
+def of_months(fact: str) -> dict[str, str]:
+    """Conditions that a month, or the month of a day, has a sale among a fact's rows from the run's files."""
+    months = days_of(fact, MONTH)
+    return {
+        "in_months": f"month_start in ({months})",
+        "in_days_of_months": f"{MONTH} in ({months})",
+        "on_days_of_months": f"""
+            sale_date in (select calendar_date from warehouse.dim_date where month_start in ({months}))
+        """,
+    }
+
+
+SALE_DAYS = days_of("warehouse.fact_sales")
+SALE_MONTHS = days_of("warehouse.fact_sales", MONTH)
+CUSTOMERS_WHO_BOUGHT = f"select customer_id from warehouse.fact_sales where {IN_WINDOW}"
 
 OF_REVENUE = ("revenue", "costed_revenue", "cost", "profit")
 MONEY = ("discount", *OF_REVENUE)
@@ -46,13 +54,7 @@ LINES_AND_MONEY = ("lines", *UNITS_AND_MONEY)
 TOTALS = ("orders", "units", *OF_REVENUE)
 
 OF_DAYS = {"on_days": f"sale_date in ({SALE_DAYS})"}
-OF_MONTHS = {
-    "in_months": f"month_start in ({SALE_MONTHS})",
-    "in_days_of_months": f"date_trunc('month', sale_date)::date in ({SALE_MONTHS})",
-    "on_days_of_months": f"""
-        sale_date in (select calendar_date from warehouse.dim_date where month_start in ({SALE_MONTHS}))
-    """,
-}
+OF_MONTHS = of_months("warehouse.fact_sales")
 OF_CUSTOMERS = {"bought": f"customer_id in ({CUSTOMERS_WHO_BOUGHT})"}
 
 

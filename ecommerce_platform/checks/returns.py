@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.rates import rate_check
-from ecommerce_platform.checks.reconciliation import DAILY, agrees
+from ecommerce_platform.checks.reconciliation import DAILY, agrees, days_of, of_months
+
+FACT = "warehouse.fact_returns"
 
 KEYS = ("sale_date", "customer_id", "customer_key", "product_id", "product_key", "payment_key")
 """The columns that a return takes from its sale."""
-
-DAYS_OF_RETURNED_SALES = """
-    select distinct sale_date from warehouse.fact_returns
-    where partition_date >= %(start)s and partition_date < %(end)s
-"""
-RETURN_DAYS = DAYS_OF_RETURNED_SALES.replace("sale_date", "return_date")
-MONTHS_OF_RETURNED_SALES = DAYS_OF_RETURNED_SALES.replace("sale_date", "date_trunc('month', sale_date)::date")
 
 
 def returns_checks() -> list[TableCheck]:
@@ -149,7 +144,7 @@ def _sums_agree() -> list[TableCheck]:
                 group by sale_date
                 having sum(quantity) <> 0 or sum(refund_amount) <> 0
             """,
-            concerned={"on_days": f"sale_date in ({DAYS_OF_RETURNED_SALES})"},
+            concerned={"on_days": f"sale_date in ({days_of(FACT)})"},
         ),
         agrees(
             "warehouse.agg_daily_returns",
@@ -158,7 +153,7 @@ def _sums_agree() -> list[TableCheck]:
             measures=("return_count", *sums),
             ours="select * from warehouse.agg_daily_returns where $on_days",
             theirs=f"select return_date, count(*) as return_count, {facts} where $on_days group by return_date",
-            concerned={"on_days": f"return_date in ({RETURN_DAYS})"},
+            concerned={"on_days": f"return_date in ({days_of(FACT, 'return_date')})"},
         ),
         agrees(
             "warehouse.mart_product_returns",
@@ -176,13 +171,6 @@ def _sums_agree() -> list[TableCheck]:
                 where $on_days_of_months
                 group by 1, 2, 3
             """,
-            concerned={
-                "in_months": f"month_start in ({MONTHS_OF_RETURNED_SALES})",
-                "on_days_of_months": f"""
-                    sale_date in (
-                        select calendar_date from warehouse.dim_date where month_start in ({MONTHS_OF_RETURNED_SALES})
-                    )
-                """,
-            },
+            concerned=of_months(FACT),
         ),
     ]

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecommerce_platform.cli.terminal import EXIT_FAILED, console, one_clear_error, progress_bar, show, yesterday
+from ecommerce_platform.files import printable
 from ecommerce_platform.money import named
 from ecommerce_platform.resources.exports import money_of
 from ecommerce_platform.settings import CONNECTORS_DIR, PROJECT_DIR, Settings, SettingsError, load_settings
@@ -217,7 +218,7 @@ def _next_lines(connector: Connector, settings: Settings, folder: Path, report: 
 
 def _plain(value: str) -> Text:
     """A value as text that cannot format the terminal."""
-    return Text("".join(letter if letter.isprintable() else "?" for letter in value))
+    return Text(printable(value))
 
 
 def _print_check(answer: object) -> None:
@@ -229,8 +230,7 @@ def _print_check(answer: object) -> None:
 
 def _say(text: str) -> None:
     # Names of files and columns are a stranger's: they must not format the terminal.
-    text = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
-    Console(highlight=False, emoji=False).print(text, markup=False, soft_wrap=True)
+    Console(highlight=False, emoji=False).print(printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
 def _chosen(settings: Settings, name: str | None) -> Connector | None:

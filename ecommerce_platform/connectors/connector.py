@@ -17,23 +17,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ecommerce_platform.connectors.errors import ConnectorError
-from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS
 from ecommerce_platform.money import is_currency
 
 SHIPPED = Path(__file__).parent / "shipped"
 """The connectors that come with the platform, one folder each."""
-
-OUTPUTS: dict[str, tuple[str, ...]] = {
-    **FEEDS,
-    "returns": FEEDS.get(
-        "returns",
-        ("return_id", "transaction_id", "item_id", "returned_on", "quantity", "refund_amount", "reason"),
-    ),
-}
-"""The feeds that a connector writes, in flow order, and their columns."""
-
-OPTIONAL_OUTPUTS = frozenset({"returns"})
-"""Feeds without which a shop is complete: their SELECT may be missing."""
 
 ADDED = ("moment", "day", "file")
 """Columns that each table of files has besides those of connector.toml."""
@@ -200,7 +188,8 @@ def read_connector(folder: Path) -> Connector:
         key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
         problem = str(fault["msg"]).removeprefix("Value error, ")
         raise ConnectorError(f"{path}, {key}", problem, "docs/connectors/README.md lists the keys") from None
-    needed = [feed for feed in OUTPUTS if feed not in OPTIONAL_OUTPUTS or (folder / f"{feed}.sql").exists()]
+    # The SELECT of an optional feed may be missing.
+    needed = [feed for feed in FEEDS if feed not in OPTIONAL_FEEDS or (folder / f"{feed}.sql").exists()]
     steps, queries = (
         {name: _text(folder / f"{name}.sql", "write its SELECT into it") for name in names}
         for names in (toml.steps, needed)

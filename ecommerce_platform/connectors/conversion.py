@@ -19,14 +19,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ecommerce_platform.connectors.connector import OUTPUTS, Connector
+from ecommerce_platform.connectors.connector import Connector
 from ecommerce_platform.connectors.currencies import UNSET, Money
 from ecommerce_platform.connectors.errors import ConnectorError
 from ecommerce_platform.connectors.loading import Loaded, load
-from ecommerce_platform.connectors.matching import Match, Matches, match_folder
+from ecommerce_platform.connectors.matching import Matches, match_folder
 from ecommerce_platform.connectors.queries import Outputs, outputs_of
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.days import days_of_feed
 from ecommerce_platform.feeds.files import write_feed_file
+from ecommerce_platform.files import states_of
 
 STATE = "conversion.json"
 
@@ -77,17 +79,25 @@ class Converted:
 
 @contextmanager
 def opened(
-    connector: Connector, source: Path, work: Path, time_zone: str | None = None, money: Money = UNSET
+    connector: Connector,
+    source: Path,
+    work: Path,
+    time_zone: str | None = None,
+    money: Money = UNSET,
+    matches: Matches | None = None,
 ) -> Generator[tuple[Matches, Sequence[Loaded], Outputs]]:
     """The feeds of the exports in a folder, ready to be read; ``work`` is an existing folder for what that takes.
+
+    Args:
+        matches: the files of the folder, where somebody has looked for them already.
 
     Raises:
         ConnectorError: a file or the connector is wrong.
     """
-    matches = match_folder(connector, source)
-    before = _states(matches.used)
+    matches = matches or match_folder(connector, source)
+    before = states_of(matches.paths)
     loaded, scratch = load(connector, matches, work, time_zone)
-    if _states(matches.used) != before:
+    if states_of(matches.paths) != before:
         raise ConnectorError(str(source), "a file changed while it was read", "try again once it is complete")
     with outputs_of(connector, scratch, money) as outputs:
         if outputs.days() is None:
@@ -116,18 +126,17 @@ def convert(
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(target):
+        matches = match_folder(connector, source)
         said = [connector.digest, time_zone, str(last_day), money.digest]
-        last = _known(target, None)
+        digest, known = _last(target)
         # Without a setting, the reporting currency stays what the first conversion made it.
-        code = money.currency or (last and last.currency)
-        known = _known(target, [*said, code, _states(match_folder(connector, source).used)])
-        if known is not None:
+        if known is not None and digest == [*said, money.currency or known.currency, states_of(matches.paths)]:
             return known
         with (
             working_folder(target) as work,
-            opened(connector, source, work, time_zone, money) as (matches, loaded, outputs),
+            opened(connector, source, work, time_zone, money, matches) as (_, loaded, outputs),
         ):
-            states = _states(matches.used)
+            states = states_of(matches.paths)
             exports = _exported(loaded)
             converted = replace(_write(outputs, work / "new", target, last_day), exports=exports)
         state = {"digest": [*said, converted.currency, states], "converted": asdict(converted)}
@@ -156,15 +165,6 @@ def _alone(target: Path) -> Generator[None]:
         yield
 
 
-def _states(matches: Sequence[Match]) -> list[list[object]]:
-    """What tells that a file is still the same: its path, size and modification time."""
-    found: list[list[object]] = []
-    for match in matches:
-        status = match.file.path.stat()
-        found.append([str(match.file.path), status.st_size, status.st_mtime_ns])
-    return found
-
-
 def _exported(loaded: Sequence[Loaded]) -> dict[str, Exported]:
     found: dict[str, Exported] = {}
     for role in dict.fromkeys(each.match.role for each in loaded):
@@ -187,21 +187,20 @@ def _sha256(path: Path) -> str:
 
 def last_conversion(target: Path) -> Converted | None:
     """What the last conversion into a folder has found, whatever has changed since; None where there was none."""
-    return _known(target, None)
+    return _last(target)[1]
 
 
-def _known(target: Path, digest: list[object] | None) -> Converted | None:
-    """The last conversion, if it was of the same files by the same connector, or without a digest, of any."""
+def _last(target: Path) -> tuple[object, Converted | None]:
+    """The last conversion, and what it was of."""
     try:
         state = json.loads((target / STATE).read_text(encoding="utf-8"))
-        if digest is not None and state["digest"] != digest:
-            return None
         known = state["converted"]
         first, last = (dt.date.fromisoformat(known[name]) for name in ("first_day", "last_day"))
         exports = {role: Exported(**facts) for role, facts in known["exports"].items()}
-        return Converted(False, first, last, known["rows"], known["later"], 0, known["currency"], exports)
+        converted = Converted(False, first, last, known["rows"], known["later"], 0, known["currency"], exports)
+        return state["digest"], converted
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return None, None
 
 
 def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Converted:
@@ -211,12 +210,12 @@ def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Conv
             "the exports", f"the first order is of {first}, which is not over yet", "load them once its day is over"
         )
     last = min(last, last_day)
-    earlier = {day for feed in OUTPUTS for day in days_of_feed(target, feed)[0]}
+    earlier = {day for feed in FEEDS for day in days_of_feed(target, feed)[0]}
     rows = write_days(outputs, new, last, earlier)
     # One call instead of one for each of some thousand small files.
     os.sync()
     changed = set()
-    for feed in OUTPUTS:
+    for feed in FEEDS:
         (target / feed).mkdir(mode=0o700, exist_ok=True)
         for path in sorted((new / feed).iterdir()):
             kept = target / feed / path.name
@@ -235,13 +234,13 @@ def write_days(outputs: Outputs, folder: Path, last_day: dt.date, others: Collec
     """Write the files of every feed and day from the first order to a day, and of other days; return the rows."""
     first, _ = outputs.days() or (last_day, last_day)
     days = {first + dt.timedelta(days=number) for number in range((last_day - first).days + 1)} | set(others)
-    return {feed: _write_feed(outputs, feed, folder, days) for feed in OUTPUTS}
+    return {feed: _write_feed(outputs, feed, folder, days) for feed in FEEDS}
 
 
 def _write_feed(outputs: Outputs, feed: str, folder: Path, days: set[dt.date]) -> int:
     """Write the files of a feed, one for each of the days; return their rows."""
     (folder / feed).mkdir(mode=0o700, parents=True)
-    header = ",".join(OUTPUTS[feed])
+    header = ",".join(FEEDS[feed])
     foreign_days = outputs.foreign_days(feed) if feed in outputs.feeds else set()
     for day in days:
         more = ",currency" if day in foreign_days else ""

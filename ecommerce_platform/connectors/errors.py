@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ecommerce_platform.files import printable
+
 
 class ConnectorError(RuntimeError):
     """A connector or an export that cannot be used. The message is one line: where, what is wrong, and what to do."""
@@ -11,8 +13,7 @@ class ConnectorError(RuntimeError):
 
     def __str__(self) -> str:
         where, problem, remedy = self.args
-        text = " ".join(f"{where}: {problem}; {remedy}".split())
-        return "".join(letter if letter.isprintable() else "?" for letter in text)
+        return printable(" ".join(f"{where}: {problem}; {remedy}".split()))
 
 
 def shown(value: object, limit: int = 60) -> str:

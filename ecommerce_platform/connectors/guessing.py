@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecommerce_platform.connectors.connector import OUTPUTS, Connector
+from ecommerce_platform.connectors.connector import Connector
 from ecommerce_platform.connectors.errors import ConnectorError
 from ecommerce_platform.connectors.matching import Match, match_file
 from ecommerce_platform.connectors.source_files import SourceFile, look_at, normal
+from ecommerce_platform.files import printable
 
 SYNONYMS: Mapping[str, Sequence[str]] = {
     "transaction_id": (
@@ -119,7 +120,7 @@ def draft(path: Path, folder: Path) -> dict[str, str]:
     if folder.exists():
         raise ConnectorError(str(folder), "the folder exists", "choose another one with --draft FOLDER")
     folder.mkdir(parents=True)
-    for name, text in {"connector.toml": _toml(path, columns), "lines.sql": _lines(columns), **_feeds(columns)}.items():
+    for name, text in {"connector.toml": _toml(path, columns), "lines.sql": _lines(columns), **_FEED_SQL}.items():
         (folder / name).write_text(text, encoding="utf-8")
     return columns
 
@@ -157,7 +158,7 @@ def _column(meaning: str) -> str:
 
 def _toml_text(text: str) -> str:
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(letter if letter.isprintable() else "?" for letter in quoted) + '"'
+    return f'"{printable(quoted)}"'
 
 
 def _lines(columns: Mapping[str, str]) -> str:
@@ -189,12 +190,8 @@ from exports
 """
 
 
-def _feeds(columns: Mapping[str, str]) -> dict[str, str]:
-    return {f"{feed}.sql": text for feed, text in _FEEDS.items() if feed in OUTPUTS}
-
-
-_FEEDS = {
-    "customers": """-- One row per customer, on the day of the first order.
+_FEED_SQL = {
+    "customers.sql": """-- One row per customer, on the day of the first order.
 select
     customer as customer_id,
     '' as first_name,
@@ -214,7 +211,7 @@ from lines
 where customer is not null and order_moment is not null
 group by customer
 """,
-    "products": """-- One row per product, on the day of its first sale.
+    "products.sql": """-- One row per product, on the day of its first sale.
 select
     product_id,
     coalesce(
@@ -234,7 +231,7 @@ from lines
 where order_moment is not null
 group by product_id
 """,
-    "transactions": """-- One row per order.
+    "transactions.sql": """-- One row per order.
 select
     transaction_id,
     max(customer) as customer_id,
@@ -250,7 +247,7 @@ from lines
 where not coalesce(quantity < 0, false)
 group by transaction_id
 """,
-    "transaction_items": """-- One row per order line.
+    "transaction_items.sql": """-- One row per order line.
 select
     line_id as item_id,
     transaction_id,
@@ -263,7 +260,7 @@ select
 from lines
 where not coalesce(quantity < 0, false)
 """,
-    "returns": """-- One row per line with a negative quantity, with the line of its order and product that it reverses.
+    "returns.sql": """-- One row per line with a negative quantity, and the line of its order that it reverses.
 select
     back.line_id as return_id,
     back.transaction_id,

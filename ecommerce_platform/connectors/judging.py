@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
-from ecommerce_platform.connectors.connector import OUTPUTS
 from ecommerce_platform.connectors.currencies import PRICED
 from ecommerce_platform.connectors.loading import Loaded
 from ecommerce_platform.connectors.queries import Outputs
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.money import currency
 
 LONG_GAP = 366
@@ -186,7 +186,7 @@ def _findings(outputs: Outputs) -> Iterator[Finding]:
                 yield Finding(feed, rows, reason, str(example))
     for feed in PRICED:
         found = outputs.database.execute(
-            f"select currency, count(*), min(day), min({OUTPUTS[feed][0]}) from feed_{feed} where currency is not null"
+            f"select currency, count(*), min(day), min({FEEDS[feed][0]}) from feed_{feed} where currency is not null"
             " group by currency order by currency"
         ).fetchall()
         for code, rows, day, example in found:
@@ -195,7 +195,7 @@ def _findings(outputs: Outputs) -> Iterator[Finding]:
             )
             yield Finding(feed, rows, reason, str(example))
     for feed in outputs.feeds:
-        key = OUTPUTS[feed][0]
+        key = FEEDS[feed][0]
         if feed in ("customers", "products"):
             continue
         rows, example = outputs.row(

@@ -42,6 +42,11 @@ class Matches:
     used: Sequence[Match]
     ignored: Sequence[Path]
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files that are read."""
+        return [match.file.path for match in self.used]
+
 
 def match_folder(connector: Connector, folder: Path) -> Matches:
     """Find the files of a connector in a folder.

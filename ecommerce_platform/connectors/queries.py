@@ -19,11 +19,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ecommerce_platform.connectors.connector import OUTPUTS, Connector
+from ecommerce_platform.connectors.connector import Connector
 from ecommerce_platform.connectors.currencies import PRICED, Money, convert_feeds
 from ecommerce_platform.connectors.errors import ConnectorError, shown
 from ecommerce_platform.connectors.loading import settings_of
-from ecommerce_platform.feeds.columns import OPTIONAL_COLUMNS
+from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_COLUMNS
 
 EARLIEST, LATEST = "2000-01-01", "2100-01-01"
 """A day outside is taken for a misprint; the row goes to the first day of the data, where the platform judges it."""
@@ -46,7 +46,7 @@ class Outputs:
     @property
     def feeds(self) -> list[str]:
         """The feeds that the connector writes, in flow order."""
-        return [feed for feed in OUTPUTS if feed in self.connector.queries]
+        return [feed for feed in FEEDS if feed in self.connector.queries]
 
     def days(self) -> tuple[dt.date, dt.date] | None:
         """The first day with an order, and the last day of any feed; None without an order."""
@@ -64,7 +64,7 @@ class Outputs:
 
     def columns(self, feed: str) -> tuple[str, ...]:
         """The columns of a feed, with ``currency`` where an amount has no rate."""
-        return OUTPUTS[feed] + (("currency",) if self.foreign_days(feed) else ())
+        return FEEDS[feed] + (("currency",) if self.foreign_days(feed) else ())
 
     def foreign_days(self, feed: str) -> set[dt.date]:
         """The days of whose files one has an amount in another currency, for which there is no rate."""
@@ -107,7 +107,7 @@ class Outputs:
         fields = " || ',' || ".join(
             f"case when regexp_matches({column}, '[\",\\r\\n]') then '\"' || replace({column}, '\"', '\"\"') || '\"'"
             f" else coalesce({column}, '') end"
-            for column in OUTPUTS[feed]
+            for column in FEEDS[feed]
         )
         foreign = ", ".join(f"date '{day}'" for day in sorted(self.foreign_days(feed)))
         if foreign:
@@ -179,7 +179,7 @@ def _create_feed(database: duckdb.DuckDBPyConnection, connector: Connector, feed
     except duckdb.Error as error:
         raise _failed(where, error, 1) from None
     types = {row[0].lower(): row[1] for row in described}
-    wanted = (*OUTPUTS[feed], "day")
+    wanted = (*FEEDS[feed], "day")
     missing = [column for column in wanted if column not in types]
     if missing:
         raise ConnectorError(
@@ -195,7 +195,7 @@ def _create_feed(database: duckdb.DuckDBPyConnection, connector: Connector, feed
         raise ConnectorError(
             str(where), f"the column day is {types['day']}, not DATE", "cast it: cast(… as date) as day"
         )
-    columns = ", ".join(f"cast({column} as varchar) as {column}" for column in OUTPUTS[feed])
+    columns = ", ".join(f"cast({column} as varchar) as {column}" for column in FEEDS[feed])
     for column in optional:
         value = f"nullif(upper(cast({column} as varchar)), '')" if column in types else "cast(null as varchar)"
         columns += f", {value} as {column}"

@@ -23,9 +23,10 @@ from ecommerce_platform.automation.landed import (
     request,
     state_of_files,
 )
-from ecommerce_platform.connectors.connector import OUTPUTS, shipped_connectors
+from ecommerce_platform.connectors.connector import shipped_connectors
 from ecommerce_platform.connectors.errors import ConnectorError
 from ecommerce_platform.connectors.loading import MACROS
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.partitions import days_of_run
 from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform_tests import exports
@@ -202,7 +203,7 @@ def test_the_lineage_of_each_shipped_connector_is_what_duckdb_reads() -> None:
                     found |= names
                     waiting += [connector.steps[name] for name in names if name in connector.steps]
                 assert connector.files_read_by(feed) == sorted(found & set(connector.files)), (connector.name, feed)
-                assert feed in OUTPUTS
+                assert feed in FEEDS
 
 
 def test_the_synthetic_shop_has_no_sensor_for_files() -> None:
