@@ -16,8 +16,8 @@ import numpy as np
 from dashboards.app.breakdown import Breakdown, mean_lifespan, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
 from dashboards.app.filters import Filters, View
-from dashboards.app.formats import coverage
-from dashboards.app.kpis import KPI_VALUES, coverage_note, kpi_note
+from dashboards.app.kpis import KPI_VALUES
+from dashboards.app.notes import kpi_note, on_the_map, with_coverage, without_customers
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import WEEKDAYS, Snapshot, number_of
@@ -126,7 +126,7 @@ class Answers:
         if special is not None:
             answer = special(self, visual)
             is_about_customers = visual.id in ("lifetime_value", "new_and_returning", "cohort_retention")
-            return _without_customers(answer, self.everything) if is_about_customers else answer
+            return without_customers(answer, self.everything) if is_about_customers else answer
         if visual.hierarchy is not None:
             dimension, parents = self.level_of(visual)
             return self.breakdown(visual, dimension, parents)
@@ -153,10 +153,10 @@ class Answers:
         answer = table.answer(order if visual.limit is None else order[: visual.limit])
         answer = replace(answer, level=dimension if visual.hierarchy else None)
         if dimension == "customer":
-            return _without_customers(answer, selection)
+            return without_customers(answer, selection)
         if visual.kind == "map":
-            return _on_the_map(answer)
-        return _with_coverage(answer, visual, selection)
+            return on_the_map(answer)
+        return with_coverage(answer, visual, selection)
 
     def trend(self, visual: Visual) -> Answer:
         """Measures by year, month, or day, including periods without orders."""
@@ -185,7 +185,7 @@ class Answers:
         clicks = tuple((("period", str(row[0])),) for row in rows)
         partial = partial_periods(level, periods, start, min(end, self.snapshot.last_day))
         answer = Answer(columns, tuple(rows), clicks, level, partial_note(level, periods, partial), partial)
-        return _with_coverage(answer, visual, selection)
+        return with_coverage(answer, visual, selection)
 
     def pareto(self, visual: Visual) -> Answer:
         """Products by revenue, highest first, with their cumulative share."""
@@ -376,37 +376,6 @@ class Answers:
         partial = partial_periods("month", periods, *window)
         note = partial_note("month", periods, partial)
         return Answer(columns, rows, tuple((("period", str(row[0])),) for row in rows), note=note, partial=partial)
-
-
-def _with_coverage(answer: Answer, visual: Visual, selection: Selection) -> Answer:
-    """Say of a chart with margins how much of the revenue they cover, and why there is nothing to draw without any."""
-    note = coverage_note(selection) if "profit_margin" in visual.measures else ""
-    if not note or not answer.rows:
-        return answer
-    if visual.measures[0] == "profit_margin" and not any(value is not None for value in answer.column("profit_margin")):
-        return replace(answer, missing="The shop does not say what these products cost, so there is no margin.")
-    margin = (
-        f"The margin {note[0].lower()}{note[1:]}." if selection.total("costed_revenue") else f"{note}, so no margin."
-    )
-    return replace(answer, note=f"{answer.note} {margin}" if answer.note else margin)
-
-
-def _on_the_map(answer: Answer) -> Answer:
-    """Say how much of the revenue is from places that the map of the US does not show."""
-    revenue = [Decimal(value) for value in answer.column("revenue") if isinstance(value, int | Decimal)]
-    is_shown = [clicks[0][1].startswith("US-") and not clicks[0][1].endswith("-Unknown") for clicks in answer.clicks]
-    elsewhere = sum((value for value, here in zip(revenue, is_shown, strict=True) if not here), Decimal(0))
-    if answer.rows and not any(is_shown):
-        return replace(answer, missing="The map shows the states of the US, and none of these orders is from there.")
-    if not elsewhere:
-        return answer
-    return replace(answer, note=f"Not on this map: {coverage(elsewhere / sum(revenue) * 100)} of revenue.")
-
-
-def _without_customers(answer: Answer, selection: Selection) -> Answer:
-    """Say why a chart of customers is empty, if only guests ordered."""
-    is_missing = not answer.rows and selection.count > 0 and not selection.customers
-    return replace(answer, missing="None of these orders has a customer.") if is_missing else answer
 
 
 _SPECIAL: Mapping[str, Callable[[Answers, Visual], Answer]] = {

@@ -76,7 +76,7 @@ class KpiAnswer:
     why: str = ""
     """What the value is compared with, or why there is no comparison."""
     note: str = ""
-    """What the value leaves out, for example how much of the revenue a margin covers."""
+    """What the value leaves out, for example revenue without a known cost."""
 
 
 def money(cents: float) -> Decimal:

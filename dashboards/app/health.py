@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dashboards.app.chart_data import Answer, Column, KpiAnswer
-from dashboards.app.snapshot import reading
+from dashboards.app.snapshot_reader import reading
 from ecommerce_platform.checks.freshness import latest_expected_day
 from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_checks, last_results, worst_by_check
 from ecommerce_platform.feeds.days import spans_of

@@ -8,25 +8,21 @@ from decimal import Decimal
 import numpy as np
 
 from dashboards.app.chart_data import money
-from dashboards.app.formats import coverage
 from dashboards.app.periods import weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.spec.metrics import metric
 
 
-def _known_states(selection: Selection, values: np.ndarray) -> np.ndarray:
+def known_states(selection: Selection, values: np.ndarray) -> np.ndarray:
     """The values of the states that are known: those of guests, and of customers without one, are not."""
     members = selection.snapshot.members["state"]
     return values[[code for code, member in enumerate(members) if not member.endswith("-Unknown")]]
 
 
 def _share_of_top_states(selection: Selection) -> Decimal | None:
-    is_any_known = _known_states(selection, selection.order_counts("state")).any()
-    return (
-        _share_of_best(selection, _known_states(selection, selection.sums("state", "revenue")), 5)
-        if is_any_known
-        else None
-    )
+    if not known_states(selection, selection.order_counts("state")).any():
+        return None
+    return _share_of_best(selection, known_states(selection, selection.sums("state", "revenue")), 5)
 
 
 def _share_of_best(selection: Selection, revenue: np.ndarray, count: int) -> Decimal | None:
@@ -71,34 +67,7 @@ KPI_VALUES: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     ),
     "returning_share": lambda chosen: _share_of_member(chosen, "buyer", "returning"),
     "vip_share": lambda chosen: _share_of_member(chosen, "segment", "VIP"),
-    "states": lambda chosen: int(np.count_nonzero(_known_states(chosen, chosen.order_counts("state")))),
+    "states": lambda chosen: int(np.count_nonzero(known_states(chosen, chosen.order_counts("state")))),
     "top_five_states_share": _share_of_top_states,
     "weekend_uplift": _weekend_uplift,
 }
-
-
-def kpi_note(kpi: str, selection: Selection) -> str:
-    """What a KPI leaves out: orders without a customer, or revenue without a known cost; empty if nothing."""
-    if kpi == "profit_margin":
-        return coverage_note(selection)
-    if kpi in ("states", "top_five_states_share") and selection.count:
-        return "" if _known_states(selection, selection.order_counts("state")).any() else "No state is known"
-    guests = selection.guest_orders if kpi in GUEST_NOTES else 0
-    return GUEST_NOTES[kpi].format(f"{guests:,}") if guests else ""
-
-
-GUEST_NOTES = {
-    "orders": "{} without a customer",
-    "customers": "Without guests: {} orders have no customer",
-    "revenue_per_customer": "Without guests: {} orders have no customer",
-    "returning_share": "Of total revenue, guests included",
-    "vip_share": "Of total revenue, guests included",
-}
-
-
-def coverage_note(selection: Selection) -> str:
-    """How much of the revenue a margin covers; empty if it covers all of it, or if there is none."""
-    revenue, costed = selection.total("revenue"), selection.total("costed_revenue")
-    if costed == revenue:
-        return ""
-    return f"Covers {coverage(Decimal(costed) / Decimal(revenue) * 100)} of revenue" if costed else "No cost is known"

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 
-from dashboards.app.snapshot import DatabaseError, Snapshot, data_version, read_snapshot, reading
+from dashboards.app.snapshot import DatabaseError, Snapshot
+from dashboards.app.snapshot_reader import data_version, read_snapshot, reading
 from ecommerce_platform.io_managers.connection import PostgresConnection
 
 

@@ -1,4 +1,7 @@
-"""The layout of each page. The web application, the Power BI report, and the README are built from it."""
+"""The layout of each page. The web application, the Power BI report, and the README are built from it.
+
+Longer than other modules: it is one list, without logic.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES
 from dashboards.spec.page_types import Kpi, Page, Visual
 from dashboards.spec.pages import PAGES
 from dashboards.spec.powerbi_files import MODEL, NAME, REPORT, SCHEMAS, platform_file, to_json
-from dashboards.spec.powerbi_model import MODEL_HIERARCHIES, MORE_MEASURES, measure_name
+from dashboards.spec.powerbi_measures import MORE_MEASURES, measure_name
+from dashboards.spec.powerbi_model import MODEL_HIERARCHIES
 
 WIDTH, HEIGHT, MARGIN = 1280, 720, 16
 TOP, KPI_HEIGHT = 84, 86

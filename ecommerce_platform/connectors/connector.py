@@ -1,6 +1,6 @@
 """A connector: its ``connector.toml`` and its SELECTs, as they lie in a folder.
 
-What belongs here: what a connector says, and whether it says it correctly. What does not: the shop's files.
+This module reads and validates them; it does not open the shop's files.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Connector:
         queries: the SELECT of each feed.
         left_out: a SELECT of ``reason, rows`` that counts what is deliberately not in the feeds; None: nothing.
         folder: where it lies.
-        digest: SHA-256 of all that it says.
+        digest: SHA-256 of its TOML and its SQL.
     """
 
     name: str

@@ -59,7 +59,7 @@ class Outputs:
         return self.value(f"select count(*) from feed_transactions where day > date '{day}'")
 
     def rows(self, feed: str) -> int:
-        """How many rows a feed has."""
+        """The number of rows in a feed."""
         return self.value(f"select count(*) from feed_{feed}")
 
     def columns(self, feed: str) -> tuple[str, ...]:

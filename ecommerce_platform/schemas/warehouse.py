@@ -1,4 +1,7 @@
-"""Warehouse: the star schema and its aggregates."""
+"""Warehouse: the star schema and its aggregates.
+
+Longer than other modules: it is one list of contracts, and a layer is a module.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from psycopg import sql
 
 from dashboards.app.answers import Answers
 from dashboards.app.filters import parse
-from dashboards.app.snapshot import Snapshot, read_snapshot
+from dashboards.app.snapshot import Snapshot
+from dashboards.app.snapshot_reader import read_snapshot
 from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PAGES, PRODUCTS
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.shop.geography import REGIONS, STATES

@@ -1,4 +1,4 @@
--- One row per order that was not cancelled and has items. The total is that of the items: without freight.
+-- One row per order that was not cancelled and has items. The total is the sum of its items, without freight.
 select
     sales.order_id as transaction_id,
     sales.customer_id,
