@@ -210,7 +210,7 @@ class Answers:
                 share(Decimal(int(running[rank])), total),
                 money(revenue[code]),
             )
-            for rank, code in enumerate(order)
+            for rank, code in enumerate(order.tolist())
         )
         clicks = tuple((("product", ids[code]),) for code in order)
         eighty = next((row[0] for row in rows if row[2] is not None and row[2] >= 80), None)

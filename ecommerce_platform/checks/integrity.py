@@ -157,6 +157,9 @@ def _rejects_break_a_rule() -> TableCheck:
             where
                 rejected.feed = 'transaction_items'
                 and {own_fault}
+                and lines.item_bucket is not null
+                and lines.transaction_bucket is not null
+                and lines.product_bucket is not null
                 and case
                     when lines.is_plain
                         then
@@ -176,6 +179,8 @@ def _rejects_break_a_rule() -> TableCheck:
             where
                 rejected.feed = 'transactions'
                 and {own_fault}
+                and orders.transaction_bucket is not null
+                and (orders.customer_bucket is not null or platform.clean(orders.customer_id) is null)
                 and case when orders.is_plain then orders.transaction_date::date <= orders.partition_date end
                 and length(orders.payment_method) <= 200
                 and coalesce({IS_REPORTING_CURRENCY.format("orders")}, true)

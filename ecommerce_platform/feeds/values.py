@@ -73,7 +73,7 @@ _MOSTLY_INTEGERS = DayRule(_padded(_INTEGER), "integers", plain=True)
 _MOSTLY_DAYS = DayRule(_padded("[0-9]{4}-[0-9]{2}-[0-9]{2}"), "dates (YYYY-MM-DD)", plain=True)
 _MOSTLY_TIMESTAMPS = DayRule(_padded(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][^\n]*)?"), "timestamps (ISO 8601)")
 _MOSTLY_FILLED = DayRule(FILLED, "not blank")
-_MOSTLY_IDENTIFIED = DayRule(FILLED, "not blank", plain=True)
+_MOSTLY_IDENTIFIED = DayRule(FILLED, "not blank")
 
 _OTHER_DATES = (
     (r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}.*|[0-9]{4}[./][0-9]{1,2}[./][0-9]{1,2}.*", "write dates as 2024-01-31"),

@@ -27,6 +27,15 @@ MANY_IMAGES = 0.9
 MANY_COPIES = 0.5
 """An order is exported once; if most orders have a second copy, the file was written twice."""
 
+GENERATED = {
+    "customers": ("customer_bucket",),
+    "products": ("product_bucket",),
+    "transactions": ("transaction_bucket", "customer_bucket", "is_plain"),
+    "transaction_items": ("item_bucket", "transaction_bucket", "product_bucket", "is_plain"),
+    "returns": ("return_bucket", "transaction_bucket", "item_bucket"),
+}
+"""The columns that the database computes from a row of each feed."""
+
 
 def replica(feed: str, distinct: Check) -> DataFrameSchema:
     """Return the contract of a feed's replica: the feed's columns, with the rules of their values, and our own."""
@@ -36,7 +45,7 @@ def replica(feed: str, distinct: Check) -> DataFrameSchema:
             **{name: replicated(feed, name) for name in FEEDS[feed]},
             "extra_columns": optional(),
             "malformed": optional(mostly_split()),
-            **({"is_plain": optional()} if feed in ("transactions", "transaction_items") else {}),
+            **{name: optional() for name in GENERATED[feed]},
             "partition_date": required(),
             "source_file": required(),
             "source_row": required(positive),

@@ -82,7 +82,7 @@ def _registered(shop: ShopSettings, elapsed: I64) -> I64:
 
 def _arrivals(shop: ShopSettings, ids: I64) -> I64:
     """Return the number of days from the first day to each customer's registration; 0 for all in the first file."""
-    days, most = GROWTH_DAYS, int(ids.max(initial=0))
+    days, most = GROWTH_DAYS, int(np.max(ids, initial=0))
     while registered_by(shop, shop.first_day + dt.timedelta(days=days)) < most:
         days += GROWTH_DAYS
     return np.searchsorted(_registered(shop, np.arange(days + 1)), ids, side="left")

@@ -20,7 +20,7 @@ _POOLED = 100_000  # the texts of numbers below this are cached; most of a shop'
 
 def number(values: Ints) -> pa.Array:
     """Return integers as decimal digits."""
-    if len(values) and values.min() >= 0 and values.max() < _POOLED:
+    if len(values) and np.min(values) >= 0 and np.max(values) < _POOLED:
         return pick(_small_numbers(), values)
     return pa.array(values).cast(pa.string())
 

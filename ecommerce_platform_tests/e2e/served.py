@@ -42,7 +42,8 @@ from ecommerce_platform_tests.ports import free_port
 
 PARTS = ("ecommerce_platform", "dashboards", "sql", "dagster.yaml", "workspace.yaml", "pyproject.toml", "Makefile")
 SMALL_SHOP = {"ORDERS_PER_DAY": "30", "CUSTOMERS": "150", "PRODUCTS": "40"}
-CLI = "from ecommerce_platform.cli import main; main()"
+# As from a terminal, even if the tests run under nohup.
+CLI = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); from ecommerce_platform.cli import main; main()"
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "ecommerce_platform"}
 
 QUEUE_EACH_SECOND = {

@@ -107,11 +107,10 @@ class Services:
         return {**self.shared, **told}
 
     def command(self, words: Sequence[str]) -> list[str]:
-        """Return a service's command, adapted to this machine's ports."""
+        """Return a service's command, adapted to this machine's ports and folders."""
         here = [re.sub(r"\b(0\.0\.0\.0|4000|3000|8050)\b", lambda found: self.ports[found[1]], word) for word in words]
-        return [
-            sys.executable if word == "python" else word.replace("/run/secrets", str(self.secrets)) for word in here
-        ]
+        here = [word.replace("/tmp/", f"{self.logs}/").replace("/run/secrets", str(self.secrets)) for word in here]
+        return [sys.executable if word == "python" else word for word in here]
 
     def start(self, name: str) -> None:
         with (self.logs / f"{name}.log").open("wb") as log:

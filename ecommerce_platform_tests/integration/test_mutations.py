@@ -447,8 +447,8 @@ MUTATIONS = [
         (
             ("platform.parse_integer(s.quantity) <= 0", "platform.parse_integer(s.quantity) <= 1"),
             (
-                "s.is_plain\n                and s.line_total::numeric",
-                "s.quantity <> '1'\n                and s.is_plain\n                and s.line_total::numeric",
+                "s.is_plain\n                and s.item_bucket",
+                "s.quantity <> '1'\n                and s.is_plain\n                and s.item_bucket",
             ),
         ),
         ("production.rejected_rows", "rejects_break_a_rule"),

@@ -279,7 +279,10 @@ select
     rejected.source_file,
     rejected.reasons,
     jsonb_strip_nulls(
-        rejected.original - array['partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain']
+        rejected.original - array[
+            'partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain',
+            'customer_bucket', 'product_bucket', 'transaction_bucket', 'item_bucket', 'return_bucket'
+        ]
     ),
     rejected.transaction_id,
     rejected.missing_customer_id,

@@ -41,97 +41,97 @@ select
     source_row
 from staging.returns;
 
--- The conditions are those of the indexes of staging, so that a shop whose identifiers are numbers pays next to nothing.
+-- Indexes of staging find these rows, so that a shop whose identifiers are numbers pays next to nothing.
 create or replace view production.staged_identifiers as
 select
     'customer' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.customer_id) as identifier,
-    platform.parse_short_id(s.customer_id) as bucket
-from staging.customers as s
-where platform.parse_short_id(s.customer_id) < 0
+    load_id,
+    partition_date,
+    platform.clean(customer_id) as identifier,
+    customer_bucket as bucket
+from staging.customers
+where customer_bucket < 0
 union all
 select
     'product' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.product_id) as identifier,
-    platform.parse_short_id(s.product_id) as bucket
-from staging.products as s
-where platform.parse_short_id(s.product_id) < 0
+    load_id,
+    partition_date,
+    platform.clean(product_id) as identifier,
+    product_bucket as bucket
+from staging.products
+where product_bucket < 0
 union all
 select
     'customer' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.customer_id) as identifier,
-    case when s.is_plain then s.customer_id::bigint else platform.parse_short_id(s.customer_id) end as bucket
-from staging.transactions as s
-where case when s.is_plain then s.customer_id::bigint else platform.parse_short_id(s.customer_id) end < 0
+    load_id,
+    partition_date,
+    platform.clean(customer_id) as identifier,
+    customer_bucket as bucket
+from staging.transactions
+where customer_bucket < 0
 union all
 select
     'product' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.product_id) as identifier,
-    case when s.is_plain then s.product_id::bigint else platform.parse_short_id(s.product_id) end as bucket
-from staging.transaction_items as s
-where case when s.is_plain then s.product_id::bigint else platform.parse_short_id(s.product_id) end < 0
+    load_id,
+    partition_date,
+    platform.clean(product_id) as identifier,
+    product_bucket as bucket
+from staging.transaction_items
+where product_bucket < 0
 union all
 select
     'transaction' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.transaction_id) as identifier,
-    platform.plain_id(s.is_plain, s.transaction_id) as bucket
-from staging.transactions as s
-where platform.plain_id(s.is_plain, s.transaction_id) < 0
+    load_id,
+    partition_date,
+    platform.clean(transaction_id) as identifier,
+    transaction_bucket as bucket
+from staging.transactions
+where transaction_bucket < 0
 union all
 select
     'transaction' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.transaction_id) as identifier,
-    platform.plain_id(s.is_plain, s.transaction_id) as bucket
-from staging.transaction_items as s
-where platform.plain_id(s.is_plain, s.transaction_id) < 0
+    load_id,
+    partition_date,
+    platform.clean(transaction_id) as identifier,
+    transaction_bucket as bucket
+from staging.transaction_items
+where transaction_bucket < 0
 union all
 select
     'item' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.item_id) as identifier,
-    platform.parse_id(s.item_id) as bucket
-from staging.transaction_items as s
-where s.is_plain is not true and platform.parse_id(s.item_id) < 0
+    load_id,
+    partition_date,
+    platform.clean(item_id) as identifier,
+    item_bucket as bucket
+from staging.transaction_items
+where item_bucket < 0
 union all
 select
     'transaction' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.transaction_id) as identifier,
-    platform.parse_id(s.transaction_id) as bucket
-from staging.returns as s
-where platform.parse_id(s.transaction_id) < 0
+    load_id,
+    partition_date,
+    platform.clean(transaction_id) as identifier,
+    transaction_bucket as bucket
+from staging.returns
+where transaction_bucket < 0
 union all
 select
     'item' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.item_id) as identifier,
-    platform.parse_id(s.item_id) as bucket
-from staging.returns as s
-where platform.parse_id(s.item_id) < 0
+    load_id,
+    partition_date,
+    platform.clean(item_id) as identifier,
+    item_bucket as bucket
+from staging.returns
+where item_bucket < 0
 union all
 select
     'return' as entity,
-    s.load_id,
-    s.partition_date,
-    platform.clean(s.return_id) as identifier,
-    platform.parse_id(s.return_id) as bucket
-from staging.returns as s
-where platform.parse_id(s.return_id) < 0;
+    load_id,
+    partition_date,
+    platform.clean(return_id) as identifier,
+    return_bucket as bucket
+from staging.returns
+where return_bucket < 0;
 
 create or replace view production.parsed_customers as
 select
@@ -143,18 +143,22 @@ from (
         s.partition_date,
         s.source_row,
         s.source_file,
-        coalesce(
-            (
-                select known.key
-                from production.identifiers as known
-                where
-                    known.entity = 'customer'
-                    and known.identifier = platform.clean(s.customer_id)
-                    and known.key & 15 <> 0
-            ),
-            platform.parse_short_id(s.customer_id)
-        ) as customer_id,
-        platform.parse_short_id(s.customer_id) as customer_bucket,
+        case
+            when s.customer_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'customer'
+                            and known.identifier = platform.clean(s.customer_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.customer_bucket
+                )
+            else s.customer_bucket
+        end as customer_id,
+        s.customer_bucket,
         platform.clean(s.customer_id) as customer_code,
         platform.clean(s.first_name) as first_name,
         platform.clean(s.last_name) as last_name,
@@ -175,7 +179,7 @@ from (
                 '; ',
                 case
                     when platform.clean(s.customer_id) is null then 'customer_id: blank'
-                    when platform.parse_short_id(s.customer_id) is null then 'customer_id: longer than 200 characters'
+                    when s.customer_bucket is null then 'customer_id: longer than 200 characters'
                 end,
                 case
                     when platform.clean(s.date_of_birth) is not null and platform.parse_date(s.date_of_birth) is null
@@ -212,18 +216,22 @@ from (
         s.partition_date,
         s.source_row,
         s.source_file,
-        coalesce(
-            (
-                select known.key
-                from production.identifiers as known
-                where
-                    known.entity = 'product'
-                    and known.identifier = platform.clean(s.product_id)
-                    and known.key & 15 <> 0
-            ),
-            platform.parse_short_id(s.product_id)
-        ) as product_id,
-        platform.parse_short_id(s.product_id) as product_bucket,
+        case
+            when s.product_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'product'
+                            and known.identifier = platform.clean(s.product_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.product_bucket
+                )
+            else s.product_bucket
+        end as product_id,
+        s.product_bucket,
         platform.clean(s.product_id) as product_code,
         platform.clean(s.product_name) as product_name,
         coalesce(platform.clean(s.category), 'Unknown') as category,
@@ -245,7 +253,7 @@ from (
                 '; ',
                 case
                     when platform.clean(s.product_id) is null then 'product_id: blank'
-                    when platform.parse_short_id(s.product_id) is null then 'product_id: longer than 200 characters'
+                    when s.product_bucket is null then 'product_id: longer than 200 characters'
                 end,
                 case when platform.clean(s.product_name) is null then 'product_name: blank' end,
                 case when length(s.category) > 200 then 'category: longer than 200 characters' end,
@@ -300,36 +308,38 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.is_plain then s.transaction_id::bigint
-            else coalesce(
-                (
-                    select known.key
-                    from production.identifiers as known
-                    where
-                        known.entity = 'transaction'
-                        and known.identifier = platform.clean(s.transaction_id)
-                        and known.key & 15 <> 0
-                ),
-                platform.parse_id(s.transaction_id)
-            )
+            when s.transaction_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'transaction'
+                            and known.identifier = platform.clean(s.transaction_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.transaction_bucket
+                )
+            else s.transaction_bucket
         end as transaction_id,
-        platform.plain_id(s.is_plain, s.transaction_id) as transaction_bucket,
+        s.transaction_bucket,
         platform.clean(s.transaction_id) as transaction_code,
         case
-            when s.is_plain then s.customer_id::bigint
-            else coalesce(
-                (
-                    select known.key
-                    from production.identifiers as known
-                    where
-                        known.entity = 'customer'
-                        and known.identifier = platform.clean(s.customer_id)
-                        and known.key & 15 <> 0
-                ),
-                platform.parse_short_id(s.customer_id)
-            )
+            when s.customer_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'customer'
+                            and known.identifier = platform.clean(s.customer_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.customer_bucket
+                )
+            else s.customer_bucket
         end as customer_id,
-        case when s.is_plain then s.customer_id::bigint else platform.parse_short_id(s.customer_id) end as customer_bucket,
+        s.customer_bucket,
         platform.clean(s.customer_id) as customer_code,
         case when s.is_plain then s.transaction_date::date else platform.parse_date(s.transaction_date) end
             as transaction_date,
@@ -345,6 +355,8 @@ from (
         case
             when
                 s.is_plain
+                and s.transaction_bucket is not null
+                and (s.customer_bucket is not null or platform.clean(s.customer_id) is null)
                 and s.transaction_date::date <= s.partition_date
                 and length(s.payment_method) <= 200
                 and s.extra_columns ->> 'currency' is null
@@ -354,10 +366,10 @@ from (
                 '; ',
                 case
                     when platform.clean(s.transaction_id) is null then 'transaction_id: blank'
-                    when platform.parse_id(s.transaction_id) is null then 'transaction_id: longer than 200 characters'
+                    when s.transaction_bucket is null then 'transaction_id: longer than 200 characters'
                 end,
                 case
-                    when platform.clean(s.customer_id) is not null and platform.parse_short_id(s.customer_id) is null
+                    when platform.clean(s.customer_id) is not null and s.customer_bucket is null
                         then 'customer_id: longer than 200 characters'
                 end,
                 case
@@ -404,50 +416,53 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.is_plain then s.item_id::bigint
-            else coalesce(
-                (
-                    select known.key
-                    from production.identifiers as known
-                    where
-                        known.entity = 'item'
-                        and known.identifier = platform.clean(s.item_id)
-                        and known.key & 15 <> 0
-                ),
-                platform.parse_id(s.item_id)
-            )
+            when s.item_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'item'
+                            and known.identifier = platform.clean(s.item_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.item_bucket
+                )
+            else s.item_bucket
         end as item_id,
         case
-            when s.is_plain then s.transaction_id::bigint
-            else coalesce(
-                (
-                    select known.key
-                    from production.identifiers as known
-                    where
-                        known.entity = 'transaction'
-                        and known.identifier = platform.clean(s.transaction_id)
-                        and known.key & 15 <> 0
-                ),
-                platform.parse_id(s.transaction_id)
-            )
+            when s.transaction_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'transaction'
+                            and known.identifier = platform.clean(s.transaction_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.transaction_bucket
+                )
+            else s.transaction_bucket
         end as transaction_id,
-        platform.plain_id(s.is_plain, s.transaction_id) as transaction_bucket,
+        s.transaction_bucket,
         platform.clean(s.transaction_id) as transaction_code,
         case
-            when s.is_plain then s.product_id::bigint
-            else coalesce(
-                (
-                    select known.key
-                    from production.identifiers as known
-                    where
-                        known.entity = 'product'
-                        and known.identifier = platform.clean(s.product_id)
-                        and known.key & 15 <> 0
-                ),
-                platform.parse_short_id(s.product_id)
-            )
+            when s.product_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'product'
+                            and known.identifier = platform.clean(s.product_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.product_bucket
+                )
+            else s.product_bucket
         end as product_id,
-        case when s.is_plain then s.product_id::bigint else platform.parse_short_id(s.product_id) end as product_bucket,
+        s.product_bucket,
         platform.clean(s.product_id) as product_code,
         case when s.is_plain then s.quantity::integer else platform.parse_integer(s.quantity) end as quantity,
         case when s.is_plain then s.unit_price::numeric(12, 2) else platform.parse_money(s.unit_price) end as unit_price,
@@ -457,6 +472,9 @@ from (
         case
             when
                 s.is_plain
+                and s.item_bucket is not null
+                and s.transaction_bucket is not null
+                and s.product_bucket is not null
                 and s.line_total::numeric = s.quantity::integer * s.unit_price::numeric - s.discount_amount::numeric
                 then ''
             when s.malformed is not null then 'row: cannot be split into its columns'
@@ -464,15 +482,15 @@ from (
                 '; ',
                 case
                     when platform.clean(s.item_id) is null then 'item_id: blank'
-                    when platform.parse_id(s.item_id) is null then 'item_id: longer than 200 characters'
+                    when s.item_bucket is null then 'item_id: longer than 200 characters'
                 end,
                 case
                     when platform.clean(s.transaction_id) is null then 'transaction_id: blank'
-                    when platform.parse_id(s.transaction_id) is null then 'transaction_id: longer than 200 characters'
+                    when s.transaction_bucket is null then 'transaction_id: longer than 200 characters'
                 end,
                 case
                     when platform.clean(s.product_id) is null then 'product_id: blank'
-                    when platform.parse_short_id(s.product_id) is null then 'product_id: longer than 200 characters'
+                    when s.product_bucket is null then 'product_id: longer than 200 characters'
                 end,
                 case
                     when platform.parse_integer(s.quantity) is null then 'quantity: not an integer'
@@ -517,44 +535,56 @@ from (
         s.partition_date,
         s.source_row,
         s.source_file,
-        coalesce(
-            (
-                select known.key
-                from production.identifiers as known
-                where
-                    known.entity = 'return'
-                    and known.identifier = platform.clean(s.return_id)
-                    and known.key & 15 <> 0
-            ),
-            platform.parse_id(s.return_id)
-        ) as return_id,
-        platform.parse_id(s.return_id) as return_bucket,
+        case
+            when s.return_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'return'
+                            and known.identifier = platform.clean(s.return_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.return_bucket
+                )
+            else s.return_bucket
+        end as return_id,
+        s.return_bucket,
         platform.clean(s.return_id) as return_code,
-        coalesce(
-            (
-                select known.key
-                from production.identifiers as known
-                where
-                    known.entity = 'transaction'
-                    and known.identifier = platform.clean(s.transaction_id)
-                    and known.key & 15 <> 0
-            ),
-            platform.parse_id(s.transaction_id)
-        ) as transaction_id,
-        platform.parse_id(s.transaction_id) as transaction_bucket,
+        case
+            when s.transaction_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'transaction'
+                            and known.identifier = platform.clean(s.transaction_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.transaction_bucket
+                )
+            else s.transaction_bucket
+        end as transaction_id,
+        s.transaction_bucket,
         platform.clean(s.transaction_id) as transaction_code,
-        coalesce(
-            (
-                select known.key
-                from production.identifiers as known
-                where
-                    known.entity = 'item'
-                    and known.identifier = platform.clean(s.item_id)
-                    and known.key & 15 <> 0
-            ),
-            platform.parse_id(s.item_id)
-        ) as item_id,
-        platform.parse_id(s.item_id) as item_bucket,
+        case
+            when s.item_bucket < 0
+                then coalesce(
+                    (
+                        select known.key
+                        from production.identifiers as known
+                        where
+                            known.entity = 'item'
+                            and known.identifier = platform.clean(s.item_id)
+                            and known.key & 15 <> 0
+                    ),
+                    s.item_bucket
+                )
+            else s.item_bucket
+        end as item_id,
+        s.item_bucket,
         platform.clean(s.item_id) as item_code,
         platform.parse_date(s.returned_on) as returned_on,
         platform.parse_integer(s.quantity) as quantity,
@@ -566,15 +596,15 @@ from (
                 '; ',
                 case
                     when platform.clean(s.return_id) is null then 'return_id: blank'
-                    when platform.parse_id(s.return_id) is null then 'return_id: longer than 200 characters'
+                    when s.return_bucket is null then 'return_id: longer than 200 characters'
                 end,
                 case
                     when platform.clean(s.transaction_id) is null then 'transaction_id: blank'
-                    when platform.parse_id(s.transaction_id) is null then 'transaction_id: longer than 200 characters'
+                    when s.transaction_bucket is null then 'transaction_id: longer than 200 characters'
                 end,
                 case
                     when platform.clean(s.item_id) is null then 'item_id: blank'
-                    when platform.parse_id(s.item_id) is null then 'item_id: longer than 200 characters'
+                    when s.item_bucket is null then 'item_id: longer than 200 characters'
                 end,
                 case
                     when platform.parse_date(s.returned_on) is null then 'returned_on: not a date (YYYY-MM-DD)'

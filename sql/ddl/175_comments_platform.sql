@@ -16,6 +16,8 @@ comment on column staging.customers.source_row is 'Row number in the file; the f
 comment on column staging.customers.loaded_at is 'Time at which the row was loaded (UTC).';
 comment on column staging.customers.load_id is
 'Load that brought the row; unique across feeds and days. See platform.slices.';
+comment on column staging.customers.customer_bucket is
+'Key of customer_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
 
 comment on table staging.products is
 'One row per product created or changed on the day: the full record, exactly as exported.';
@@ -29,6 +31,8 @@ comment on column staging.products.source_row is 'Row number in the file; the fi
 comment on column staging.products.loaded_at is 'Time at which the row was loaded (UTC).';
 comment on column staging.products.load_id is
 'Load that brought the row; unique across feeds and days. See platform.slices.';
+comment on column staging.products.product_bucket is
+'Key of product_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
 
 comment on table staging.transactions is 'One row per exported order, exactly as exported.';
 comment on column staging.transactions.extra_columns is
@@ -41,8 +45,12 @@ comment on column staging.transactions.source_row is 'Row number in the file; th
 comment on column staging.transactions.loaded_at is 'Time at which the row was loaded (UTC).';
 comment on column staging.transactions.load_id is
 'Load that brought the row; unique across feeds and days. See platform.slices.';
+comment on column staging.transactions.transaction_bucket is
+'Key of transaction_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
+comment on column staging.transactions.customer_bucket is
+'Key of customer_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
 comment on column staging.transactions.is_plain is
-'True if every typed field is in its simplest form, so that a cast cannot fail; null for a malformed row.';
+'True if the date, the time, and the amount are in their simplest form, so that a cast cannot fail; null for a malformed row.';
 
 comment on table staging.transaction_items is 'One row per exported order line, exactly as exported.';
 comment on column staging.transaction_items.extra_columns is
@@ -56,8 +64,14 @@ comment on column staging.transaction_items.source_row is
 comment on column staging.transaction_items.loaded_at is 'Time at which the row was loaded (UTC).';
 comment on column staging.transaction_items.load_id is
 'Load that brought the row; unique across feeds and days. See platform.slices.';
+comment on column staging.transaction_items.item_bucket is
+'Key of item_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
+comment on column staging.transaction_items.transaction_bucket is
+'Key of transaction_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
+comment on column staging.transaction_items.product_bucket is
+'Key of product_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
 comment on column staging.transaction_items.is_plain is
-'True if every typed field is in its simplest form, so that a cast cannot fail; null for a malformed row.';
+'True if the quantity and all amounts are in their simplest form, so that a cast cannot fail; null for a malformed row.';
 
 comment on table staging.returns is 'One row per exported return, exactly as exported.';
 comment on column staging.returns.return_id is 'Field return_id of the file, exactly as exported.';
@@ -76,6 +90,12 @@ comment on column staging.returns.source_file is 'Path of the file, relative to 
 comment on column staging.returns.source_row is 'Row number in the file; the first row after the header is 1.';
 comment on column staging.returns.loaded_at is 'Time at which the row was loaded (UTC).';
 comment on column staging.returns.load_id is 'Load that brought the row; unique across feeds and days. See platform.slices.';
+comment on column staging.returns.return_bucket is
+'Key of return_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
+comment on column staging.returns.transaction_bucket is
+'Key of transaction_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
+comment on column staging.returns.item_bucket is
+'Key of item_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
 
 comment on table platform.slices is
 'One row per table and day: the latest load of the slice, whether it passed its checks or not.';

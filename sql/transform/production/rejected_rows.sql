@@ -185,7 +185,12 @@ select
     source_row,
     source_file,
     reasons,
-    jsonb_strip_nulls(original - array['partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain']) as original,
+    jsonb_strip_nulls(
+        original - array[
+            'partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain',
+            'customer_bucket', 'product_bucket', 'transaction_bucket', 'item_bucket', 'return_bucket'
+        ]
+    ) as original,
     transaction_id,
     missing_customer_id,
     missing_transaction_id,
