@@ -12,12 +12,13 @@ import psycopg
 import pytest
 
 from ecommerce_platform.checks.verify import verify, whole_database_checks
+from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.reports.rejects import RejectFilter, list_rejects
 from ecommerce_platform.resources.published import publish
 from ecommerce_platform.tables.lineage import transform_path
 from ecommerce_platform_tests.comparison import disagreements
-from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product
+from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product, table_assets
 
 CODES = (
     "85123A",
@@ -195,3 +196,26 @@ def test_the_rows_of_a_text_that_shared_a_hash_go_with_it(colliding: Platform) -
 def test_no_more_than_sixteen_texts_can_share_a_hash(colliding: Platform) -> None:
     with pytest.raises(psycopg.errors.NotNullViolation, match='column "key" of relation "identifiers"'):
         colliding.load(1, customers=[customer(f"C{number}") for number in range(10, 27)])
+
+
+def test_a_table_that_is_materialized_before_its_identifiers_is_noticed_and_mended(colliding: Platform) -> None:
+    colliding.load(
+        1,
+        customers=[customer("a1")],
+        products=[product("p")],
+        transactions=[order("o1", "a1")],
+        transaction_items=[line("o1", "l1", "p")],
+    )
+    colliding.export(
+        2,
+        customers=[customer("b2", on=2)],
+        transactions=[order("o2", "b2", on=2)],
+        transaction_items=[line("o2", "l2", "p")],
+    )
+    tables = [name for name in table_assets() if name.startswith("production.") and name != "production.identifiers"]
+    colliding.run(2, only=[*(f"staging.{feed}" for feed in FEEDS), *tables])
+    assert colliding.rows("select count(*) from production.customers") == [(1,)], "b2 is taken for a1"
+    assert ("production.identifiers", "matches_transform") in failed_checks(colliding)
+    colliding.run(2, only=list(table_assets()))
+    assert revenue_by(colliding, "customer") == {"a1": Decimal("10.00"), "b2": Decimal("10.00")}
+    assert failed_checks(colliding) == {}

@@ -133,6 +133,15 @@ select
 from staging.returns
 where return_bucket < 0;
 
+-- The few texts that found the first key of their bucket taken. Rows are looked up here only if there is any.
+create or replace view production.displaced_identifiers as
+select
+    entity,
+    identifier,
+    key
+from production.identifiers
+where key & 15 <> 0;
+
 create or replace view production.parsed_customers as
 select
     *,
@@ -144,15 +153,12 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.customer_bucket < 0
+            when s.customer_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'customer'
-                            and known.identifier = platform.clean(s.customer_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'customer' and known.identifier = platform.clean(s.customer_id)
                     ),
                     s.customer_bucket
                 )
@@ -217,15 +223,12 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.product_bucket < 0
+            when s.product_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'product'
-                            and known.identifier = platform.clean(s.product_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'product' and known.identifier = platform.clean(s.product_id)
                     ),
                     s.product_bucket
                 )
@@ -308,15 +311,12 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.transaction_bucket < 0
+            when s.transaction_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'transaction'
-                            and known.identifier = platform.clean(s.transaction_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'transaction' and known.identifier = platform.clean(s.transaction_id)
                     ),
                     s.transaction_bucket
                 )
@@ -325,15 +325,12 @@ from (
         s.transaction_bucket,
         platform.clean(s.transaction_id) as transaction_code,
         case
-            when s.customer_bucket < 0
+            when s.customer_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'customer'
-                            and known.identifier = platform.clean(s.customer_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'customer' and known.identifier = platform.clean(s.customer_id)
                     ),
                     s.customer_bucket
                 )
@@ -416,30 +413,24 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.item_bucket < 0
+            when s.item_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'item'
-                            and known.identifier = platform.clean(s.item_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'item' and known.identifier = platform.clean(s.item_id)
                     ),
                     s.item_bucket
                 )
             else s.item_bucket
         end as item_id,
         case
-            when s.transaction_bucket < 0
+            when s.transaction_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'transaction'
-                            and known.identifier = platform.clean(s.transaction_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'transaction' and known.identifier = platform.clean(s.transaction_id)
                     ),
                     s.transaction_bucket
                 )
@@ -448,15 +439,12 @@ from (
         s.transaction_bucket,
         platform.clean(s.transaction_id) as transaction_code,
         case
-            when s.product_bucket < 0
+            when s.product_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'product'
-                            and known.identifier = platform.clean(s.product_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'product' and known.identifier = platform.clean(s.product_id)
                     ),
                     s.product_bucket
                 )
@@ -536,15 +524,12 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.return_bucket < 0
+            when s.return_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'return'
-                            and known.identifier = platform.clean(s.return_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'return' and known.identifier = platform.clean(s.return_id)
                     ),
                     s.return_bucket
                 )
@@ -553,15 +538,12 @@ from (
         s.return_bucket,
         platform.clean(s.return_id) as return_code,
         case
-            when s.transaction_bucket < 0
+            when s.transaction_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'transaction'
-                            and known.identifier = platform.clean(s.transaction_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'transaction' and known.identifier = platform.clean(s.transaction_id)
                     ),
                     s.transaction_bucket
                 )
@@ -570,15 +552,12 @@ from (
         s.transaction_bucket,
         platform.clean(s.transaction_id) as transaction_code,
         case
-            when s.item_bucket < 0
+            when s.item_bucket < 0 and exists (select 1 from production.displaced_identifiers)
                 then coalesce(
                     (
                         select known.key
-                        from production.identifiers as known
-                        where
-                            known.entity = 'item'
-                            and known.identifier = platform.clean(s.item_id)
-                            and known.key & 15 <> 0
+                        from production.displaced_identifiers as known
+                        where known.entity = 'item' and known.identifier = platform.clean(s.item_id)
                     ),
                     s.item_bucket
                 )
@@ -632,6 +611,7 @@ inner join production.loaded_days as loaded
 
 comment on view production.staged_rows is 'Which rows each load of staging has.';
 comment on view production.staged_identifiers is 'The identifiers of staging that are not positive integers, with their buckets.';
+comment on view production.displaced_identifiers is 'Identifiers that share a bucket with one that came first.';
 comment on view production.parsed_customers is 'Customers of staging, typed, with the faults of each row.';
 comment on view production.parsed_products is 'Products of staging, typed, with the faults of each row.';
 comment on view production.parsed_transactions is 'Orders of staging, typed, with the faults of each row.';

@@ -57,9 +57,17 @@ numbered as (
 select
     numbered.entity,
     numbered.identifier,
-    coalesce(
-        numbered.key,
-        (
+    case
+        when numbered.key is not null then numbered.key
+        when
+            numbered.number = 1
+            and not exists (
+                select 1
+                from production.identifiers as holder
+                where holder.entity = numbered.entity and holder.key = numbered.bucket
+            )
+            then numbered.bucket
+        else (
             select numbered.bucket + slots.slot
             from generate_series(0, 15) as slots (slot)
             where
@@ -71,5 +79,5 @@ select
             order by slots.slot
             limit 1 offset numbered.number - 1
         )
-    ) as key
+    end as key
 from numbered
