@@ -207,7 +207,7 @@ def _freshness(health: Health, now: dt.datetime) -> Answer:
                 layer,
                 FAILING if is_failing else freshness_of(oldest, now),
                 oldest,
-                min(days) if days else None,
+                max(days, default=None),
                 len(reports),
                 sum(report.rows for report in reports),
             )
