@@ -133,6 +133,7 @@ class Connector:
         steps: intermediate SELECTs, name and SQL, in the order in which they run.
         queries: the SELECT of each feed.
         left_out: a SELECT of ``reason, rows`` that counts what is deliberately not in the feeds; None: nothing.
+        findings: a SELECT of ``feed, rows, reason, example`` that says which rows of the feeds need a look; None: nothing.
         folder: where it lies.
         digest: SHA-256 of its TOML and its SQL.
     """
@@ -146,6 +147,7 @@ class Connector:
     steps: Mapping[str, str]
     queries: Mapping[str, str]
     left_out: str | None
+    findings: str | None
     folder: Path
     digest: str
 
@@ -194,8 +196,11 @@ def read_connector(folder: Path) -> Connector:
         {name: _text(folder / f"{name}.sql", "write its SELECT into it") for name in names}
         for names in (toml.steps, needed)
     )
-    left_out = _text(folder / "left_out.sql", "") if (folder / "left_out.sql").exists() else None
-    said = [text, *(part for each in (steps, queries) for pair in each.items() for part in pair), left_out or ""]
+    left_out, findings = (
+        _text(path, "") if path.exists() else None for path in (folder / "left_out.sql", folder / "findings.sql")
+    )
+    said = [text, *(part for each in (steps, queries) for pair in each.items() for part in pair)]
+    said += [left_out or "", findings or ""]
     return Connector(
         name=folder.resolve().name,
         title=toml.title,
@@ -206,6 +211,7 @@ def read_connector(folder: Path) -> Connector:
         steps=steps,
         queries=queries,
         left_out=left_out,
+        findings=findings,
         folder=folder,
         digest=hashlib.sha256("\0".join(said).encode()).hexdigest(),
     )

@@ -23,7 +23,7 @@ LONG_GAP = 366
 
 @dataclass(frozen=True)
 class Finding:
-    """Rows of a feed that the platform will reject or keep waiting, for one reason.
+    """Rows of a feed that the platform will reject or keep waiting, or that need a look, for one reason.
 
     Attributes:
         feed: the feed.
@@ -176,6 +176,7 @@ _PARENTS = (
 
 
 def _findings(outputs: Outputs) -> Iterator[Finding]:
+    yield from (Finding(*found) for found in outputs.findings())
     for feed, key, column, parent, parent_key, reason in _PARENTS:
         if feed in outputs.feeds:
             rows, example = outputs.row(

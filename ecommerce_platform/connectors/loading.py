@@ -44,7 +44,7 @@ MACROS = {
         "try_cast(case when regexp_full_match(t, '-?[0-9]{1,9}(\\.0+)?')"
         " then regexp_replace(t, '\\..*', '') end as bigint)"
     ),
-    "money(x)": "cast(cast(x as decimal(18, 2)) as varchar)",
+    "money(x)": "cast(cast(x as decimal(38, 2)) as varchar)",
     "up_to_cents(x)": "cast(ceil(x * 100) / 100 as decimal(18, 2))",
     "anonymous_id(t)": "left(sha256(lower(t)), 32)",
     "state_code(t)": (

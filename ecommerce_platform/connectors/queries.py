@@ -90,14 +90,23 @@ class Outputs:
 
     def left_out(self) -> list[tuple[str, int]]:
         """What is deliberately not in the feeds: the reasons, and how many rows or orders each is about."""
-        if self.connector.left_out is None:
-            return []
-        query = _select(self.database, self.connector, "left_out", self.connector.left_out)
-        try:
-            found = self.database.execute(f"select reason, rows from (\n{query}\n)").fetchall()
-        except duckdb.Error as error:
-            raise _failed(self.connector.folder / "left_out.sql", error, 1) from None
+        found = self._told("left_out", self.connector.left_out, "reason, rows")
         return [(str(reason), int(rows)) for reason, rows in found if rows]
+
+    def findings(self) -> list[tuple[str, int, str, str]]:
+        """What the connector finds wrong: the feed, how many of its rows, why, and the identifier of one of them."""
+        found = self._told("findings", self.connector.findings, "feed, rows, reason, example")
+        return [(str(feed), int(rows), str(reason), str(example)) for feed, rows, reason, example in found if rows]
+
+    def _told(self, name: str, sql: str | None, columns: str) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT that only tells something; none where the connector has none."""
+        if sql is None:
+            return []
+        query = _select(self.database, self.connector, name, sql)
+        try:
+            return self.database.execute(f"select {columns} from (\n{query}\n)").fetchall()
+        except duckdb.Error as error:
+            raise _failed(self.connector.folder / f"{name}.sql", error, 1) from None
 
     def lines(self, feed: str) -> Iterator[tuple[dt.date, bytes]]:
         """The rows of a feed as lines of CSV, joined by day and ordered by day and text. A day may come in parts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -240,6 +241,182 @@ def test_a_spreadsheet_of_two_sheets_without_case_or_spaces_in_the_header(tmp_pa
     exports.write_text(tmp_path / "two" / "x.csv", text)
     two = Run("online_retail", tmp_path / "two", tmp_path / "work2")
     assert two.feeds == one.feeds
+
+
+def woocommerce_items(folder: Path, *items: dict[str, str]) -> Path:
+    """A WooCommerce export of paid orders of 2024-05-01; items that do not say otherwise are one cup each."""
+    usual = {"order_id": "1", "order_date": "2024-05-01 10:00:00", "status": "completed", "item_name": "Cup"}
+    usual |= {"item_quantity": "1"}
+    rows = [{**usual, "item_id": str(number), **item} for number, item in enumerate(items, 1)]
+    exports.write_rows(folder / "orders.csv", exports.WOOCOMMERCE, rows)
+    return folder
+
+
+REFUNDS = {
+    "the amount names no item": ("partially-refunded", "50.00", ["0", "0"], [("1", "2", "30.00"), ("2", "1", "20.00")]),
+    "a part, and no item": ("completed", "-35.00", ["", ""], [("1", "2", "30.00"), ("2", "1", "5.00")]),
+    "with shipping": ("refunded", "54.90", ["0", "0"], [("1", "2", "30.00"), ("2", "1", "20.00")]),
+    # 24.00 are 20.00 and its taxes; the other item is kept.
+    "an item and its taxes": ("completed", "24.00", ["0", "20.00"], [("2", "1", "20.00")]),
+    "one item named, everything refunded": (
+        "Refunded",
+        "50.00",
+        ["10.00", "0"],
+        [("1", "2", "30.00"), ("2", "1", "20.00")],
+    ),
+    "everything, the amount unknown": ("refunded", "", ["", ""], [("1", "2", "30.00"), ("2", "1", "20.00")]),
+}
+
+
+@pytest.mark.parametrize("case", REFUNDS)
+def test_a_woocommerce_refund_that_names_no_item_is_taken_from_the_largest(case: str, tmp_path: Path) -> None:
+    status, total, refunded, expected = REFUNDS[case]
+    order = {"status": status, "refunded_total": total}
+    folder = woocommerce_items(
+        tmp_path / "in",
+        {**order, "item_total": "30.00", "item_quantity": "2", "item_refunded": refunded[0]},
+        {**order, "item_total": "20.00", "item_refunded": refunded[1]},
+    )
+    ran = Run("woocommerce", folder, tmp_path / "work")
+    assert ran.column("returns", "item_id", "quantity", "refund_amount") == expected
+
+
+def test_what_a_woocommerce_refund_has_beyond_its_items_is_counted(tmp_path: Path) -> None:
+    folder = woocommerce_items(
+        tmp_path / "in",
+        {"refunded_total": "24.00", "item_total": "30.00", "item_refunded": "20.00"},
+        {"order_id": "2", "item_total": "30.00", "refunded_total": "5.00", "item_refunded": "5.00"},
+    )
+    left_out = dict(Run("woocommerce", folder, tmp_path / "work").judgement.left_out)
+    assert left_out == {
+        "orders whose refund is larger than that of their items (taxes, shipping, or an amount that names no item)": 1
+    }
+
+
+def test_woocommerce_statuses_count_under_their_labels_and_their_keys(tmp_path: Path) -> None:
+    unpaid = ["Pending payment", "wc-pending", "Canceled", "Cancelled", "On hold", "wc-on-hold", "Checkout draft"]
+    unpaid += ["failed", "Trash"]
+    paid = ["Completed", "wc-processing", "refunded", ""]
+    unknown = ["Versandt", "wc-versandt", "Storniert"]
+    items = [
+        {"order_id": str(number), "status": status, "item_total": "1.00"}
+        for number, status in enumerate(unpaid + paid + unknown, 1)
+    ]
+    ran = Run("woocommerce", woocommerce_items(tmp_path / "in", *items), tmp_path / "work")
+    assert ran.judgement.rows["transactions"] == len(paid) + len(unknown)
+    assert dict(ran.judgement.left_out) == {"orders that failed, were cancelled, or are not paid for yet": len(unpaid)}
+    told = [(each.feed, each.rows, each.reason, each.example) for each in ran.judgement.findings]
+    reason = (
+        "have the unknown status {!r} and count as sales: if they are none, leave it out in a copy of the connector"
+    )
+    assert told == [
+        ("transactions", 1, reason.format("storniert"), "16"),
+        ("transactions", 2, reason.format("versandt"), "14"),
+    ]
+
+
+def test_overlapping_olist_exports_count_each_order_once(tmp_path: Path) -> None:
+    folder = exports.olist(tmp_path / "in")
+    for path in list(folder.iterdir()):
+        path.with_name(f"later_{path.name}").write_bytes(path.read_bytes())
+    ran = Run("olist", folder, tmp_path / "work")
+    ran.check_sums()
+    assert ran.totals == (2, 3, Decimal("178.68"), Decimal("0.00"), 0)
+    assert ran.column("transactions", "payment_method") == [("boleto",), ("voucher",)]
+
+
+def test_overlapping_shopify_products_are_those_of_the_later_export(tmp_path: Path) -> None:
+    """The greatest value of each column, regardless of the file, made rows that no export holds."""
+    folder = exports.shopify(tmp_path / "in")
+    lamp = {"Title": "Desk lamp", "URL handle": "lamp", "Vendor": "Acme", "Option1 value": "Small"}
+    later = [
+        {**lamp, "SKU": "A1", "Price": "11.00", "Inventory quantity": "10"},
+        {"URL handle": "lamp", "Option1 value": "XL", "SKU": "A3", "Price": "40.00"},
+    ]
+    path = exports.write_rows(folder / "a_products_export.csv", exports.SHOPIFY_PRODUCTS, later)
+    os.utime(path, (2e9, 2e9))
+    ran = Run("shopify", folder, tmp_path / "work")
+    columns = ("product_id", "product_name", "category", "brand", "price", "cost", "stock_quantity")
+    assert ran.column("products", *columns)[:3] == [
+        ("A1", "Desk lamp - Small", "Unknown", "Acme", "11.00", None, "10"),
+        ("A2", "Desk lamp - Large", "Unknown", "Acme", "20.00", None, "0"),
+        ("A3", "Desk lamp - XL", "Unknown", "Acme", "40.00", None, None),
+    ]
+
+
+def test_a_shopify_sku_that_is_there_twice_is_one_of_its_rows(tmp_path: Path) -> None:
+    folder = exports.shopify(tmp_path / "in")
+    rows = [
+        {"Title": "Bulb", "URL handle": "bulb", "SKU": "B2", "Price": "3.50", "Cost per item": "1.00"},
+        {"Title": "Aged bulb", "URL handle": "aged-bulb", "SKU": "B2", "Price": "9.00", "Inventory quantity": "4"},
+    ]
+    exports.write_rows(folder / "products_export.csv", exports.SHOPIFY_PRODUCTS, rows)
+    found = Run("shopify", folder, tmp_path / "work").column(
+        "products", "product_id", "product_name", "price", "cost", "stock_quantity"
+    )
+    assert [row for row in found if row[0] == "B2"] == [("B2", "Aged bulb", "9.00", None, "4")]
+
+
+@pytest.mark.parametrize(("modified", "said"), [(2e9, "have no date"), (1e9, "add up to less than their Subtotal")])
+def test_a_shopify_order_whose_lines_lie_in_two_files_is_named(modified: float, said: str, tmp_path: Path) -> None:
+    folder = exports.shopify(tmp_path / "in")
+    path = folder / "orders_export_1.csv"
+    *rows, last = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(rows))
+    other = exports.write_text(folder / "orders_export_2.csv", rows[0] + last)
+    os.utime(other, (modified, modified))
+    (finding,) = Run("shopify", folder, tmp_path / "work").judgement.findings
+    assert (finding.feed, finding.rows, finding.example) == ("transactions", 1, "#1005")
+    assert f"{said}; if their rows lie in two files" in finding.reason
+
+
+def uci(folder: Path, *lines: str) -> Path:
+    header, *_ = exports.UCI_ROWS.strip().splitlines()
+    exports.write_text(folder / "a.csv", "\n".join([header, *lines, ""]))
+    return folder
+
+
+def test_lines_without_an_invoice_are_counted(tmp_path: Path) -> None:
+    folder = uci(
+        tmp_path / "in",
+        "1,71053,L,3,12/1/2010 8:00,2.00,5,France",
+        ",71053,L,2,12/1/2010 8:00,2.00,5,France",
+        ",71053,L,-2,12/1/2010 8:00,0,5,France",
+    )
+    ran = Run("online_retail", folder, tmp_path / "work")
+    assert ran.totals == (1, 1, Decimal("6.00"), Decimal("0.00"), 0)
+    assert ran.judgement.left_out == [("lines without an invoice number", 2)]
+
+
+def test_invoices_of_one_minute_are_one_image_of_their_customer(tmp_path: Path) -> None:
+    folder = uci(
+        tmp_path / "in",
+        "1,71053,L,3,12/1/2010 8:00,2.00,5,France",
+        "2,71053,L,3,12/1/2010 8:00,2.00,5,France",
+        "3,71053,L,3,12/1/2010 8:00,2.00,5,Spain",
+    )
+    ran = Run("online_retail", folder, tmp_path / "work")
+    assert ran.column("customers", "customer_id", "country") == [("5", "ES"), ("5", "FR")]
+
+
+HUGE = {
+    "online_retail": ("Online Retail.csv", "6,12/1/2010 8:26,2.55", "999999999,12/1/2010 8:26,9999999999.00"),
+    "shopify": ("orders_export_1.csv", ",3,Bulb,4.00,", ",999999999,Bulb,9999999999.00,"),
+    "woocommerce": ("orders.csv", ",3,30.00,,27.00,", ",999999999,9999999999.00,,9999999999.00,"),
+    "olist": ("olist_order_items_dataset.csv", '"118.70"', '"9999999999.00"'),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_an_absurd_quantity_and_price_leave_the_other_orders_alone(name: str, tmp_path: Path) -> None:
+    folder = getattr(exports, name)(tmp_path / "in")
+    file, old, new = HUGE[name]
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+    ran = Run(name, folder, tmp_path / "work")
+    ran.check_sums()
+    assert ran.totals[0] == {"online_retail": 3, "shopify": 4, "woocommerce": 2, "olist": 2}[name]
 
 
 def test_every_connector_that_is_shipped_has_a_test_and_a_page() -> None:

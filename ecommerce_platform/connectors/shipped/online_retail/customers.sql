@@ -10,6 +10,7 @@ images as (
     select
         *,
         lag(country) over (partition by customer order by moment, invoice) as country_before,
+        row_number() over (partition by customer order by moment, invoice) as number,
         min(moment) over (partition by customer) as first_moment
     from orders
 ),
@@ -43,4 +44,4 @@ select
     cast(moment as date) as day
 from images
 left join codes on lower(country) = name
-where moment = first_moment or country is distinct from country_before
+where number = 1 or country is distinct from country_before

@@ -13,7 +13,7 @@ with typed as (
         amount(unit_price) as price,
         invoice_date,
         min(moment) over (partition by upper(invoice)) as moment,
-        starts_with(upper(invoice), 'C') as is_cancellation
+        coalesce(starts_with(upper(invoice), 'C'), false) as is_cancellation
     from exports
 )
 
@@ -26,6 +26,6 @@ select
     ) as item_id,
     -- Charges and corrections have codes such as POST, M, C2 and BANK CHARGES; those of goods hold a number.
     not regexp_matches(stock_code, '[0-9]{4}|^DCGS') as is_charge,
-    not is_cancellation and not coalesce(quantity < 0 and price = 0, false) as is_sale,
-    cast(round(quantity * price, 2) as decimal(18, 2)) as line_total
+    invoice is not null and not is_cancellation and not coalesce(quantity < 0 and price = 0, false) as is_sale,
+    cast(round(quantity * price, 2) as decimal(38, 2)) as line_total
 from typed

@@ -23,7 +23,7 @@ with typed as (
 numbered as (
     select
         *,
-        cast(quantity * price as decimal(18, 2)) as gross,
+        cast(quantity * price as decimal(38, 2)) as gross,
         order_id || '/' || product_id || '/' || row_number() over (
             partition by order_id, product_id
             order by quantity_text, price_text, own_discount, product_name
@@ -72,6 +72,6 @@ select
                     round(cast(rest as double) * (cast(weight_so_far as double) / cast(weights as double)), 2)
                     - round(cast(rest as double) * (cast(weight_so_far - weight as double) / cast(weights as double)), 2)
             else 0
-        end as decimal(18, 2)
+        end as decimal(38, 2)
     ) as line_discount
 from summed

@@ -1,4 +1,4 @@
--- Products of the export, one per variant with an SKU, as they are now; and those that orders name, but no export has.
+-- Products of the latest export that has them, one per variant with an SKU, as they are now; and those that orders name, but no export has.
 -- Each is known from its first sale on, or from the first day on if there is none.
 with first_sales as (
     select
@@ -15,10 +15,11 @@ with first_sales as (
 variants as (
     select
         sku,
-        coalesce(title, max(title) over (partition by handle)) as title,
-        coalesce(vendor, max(vendor) over (partition by handle)) as vendor,
-        coalesce(category, max(category) over (partition by handle)) as category,
-        coalesce(type, max(type) over (partition by handle)) as type,
+        -- Only the first row of a product says these. It may lie in a later file than the variant.
+        coalesce(title, max(title) over (partition by handle, file), max(title) over (partition by handle)) as title,
+        coalesce(vendor, max(vendor) over (partition by handle, file), max(vendor) over (partition by handle)) as vendor,
+        coalesce(category, max(category) over (partition by handle, file), max(category) over (partition by handle)) as category,
+        coalesce(type, max(type) over (partition by handle, file), max(type) over (partition by handle)) as type,
         option_value,
         price,
         cost,
@@ -29,17 +30,21 @@ variants as (
 exported as (
     select
         sku as product_id,
-        max(title || case when lower(option_value) <> 'default title' then ' - ' || option_value else '' end) as named,
-        max(title) as title,
-        max(vendor) as vendor,
-        max(category) as category,
-        max(type) as type,
-        max(price) as price,
-        max(cost) as cost,
-        max(stock) as stock
+        title || case when lower(option_value) <> 'default title' then ' - ' || option_value else '' end as named,
+        title,
+        vendor,
+        category,
+        type,
+        price,
+        cost,
+        stock
     from variants
     where sku is not null
-    group by sku
+    -- An SKU may be there twice: one row of it counts, as a whole.
+    qualify row_number() over (
+        partition by sku
+        order by price is null, title, option_value, price, cost, stock, vendor, type, category
+    ) = 1
 )
 
 select

@@ -1,4 +1,5 @@
--- One row per order. An order that failed, was cancelled, or is not paid for yet is no sale; one that was refunded is.
+-- One row per order. An order that failed, was cancelled, or is not paid for yet is no sale; one that was refunded is. A status
+-- may be WordPress's key (wc-on-hold) or its label (On hold).
 select
     order_id,
     min(moment) as moment,
@@ -20,8 +21,13 @@ select
     max(shipping_address) as shipping_address,
     max(shipping_city) as shipping_city,
     max(shipping_state) as shipping_state,
+    abs(amount(max(refunded_total))) as refunded,
+    regexp_replace(regexp_replace(lower(max(status)), '[ _]+', '-', 'g'), '^wc-', '') as order_status,
     coalesce(
-        replace(lower(max(status)), 'wc-', '') in ('cancelled', 'failed', 'pending', 'checkout-draft', 'trash', 'draft'),
+        order_status in (
+            'pending', 'pending-payment', 'on-hold', 'failed', 'cancelled', 'canceled', 'checkout-draft', 'draft', 'auto-draft',
+            'trash'
+        ),
         false
     ) as is_unpaid
 from items
