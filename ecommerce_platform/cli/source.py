@@ -69,7 +69,7 @@ def source_guess(files: tuple[Path, ...], draft: Path | None) -> None:
         _say("Both fit. Look at what comes out of each: ecommerce-platform source preview --connector NAME FOLDER")
     if complete:
         _say(f"\nThe connector {complete[0].connector.name} fits. Next:")
-        _say_next(complete[0].connector.name, files)
+        _say_next(complete[0].connector.name, [match.file.path for match in complete[0].matches])
         return
     if not guesses:
         for path in files:
@@ -81,12 +81,16 @@ def source_guess(files: tuple[Path, ...], draft: Path | None) -> None:
 
 
 def _tell_guess(guess: Guess) -> None:
+    from ecommerce_platform.connectors.matching import told_of
+
     _say(f"{guess.connector.name}: {guess.connector.title}")
     for match in guess.matches:
         known = f"{len(match.columns)} of {len(match.file.header)} columns are used"
         _say(f"  {match.file.path.name}: {match.role} ({known})")
     for role in guess.missing:
         _say(f"  missing: a file with the {role}")
+    for line in told_of(guess.ignored):
+        _say(f"  {line}")
     for fault in guess.faults:
         _say(f"  ! {fault}")
 
@@ -97,7 +101,7 @@ def _say_next(name: str, files: Sequence[Path]) -> None:
     is_here = Path.cwd() == PROJECT_DIR
     landing = settings.landing_dir if is_here else settings.landing
     names = " ".join(shlex.quote(str(path)) for path in files)
-    _say(f"  mkdir -p {shlex.quote(str(landing))} && cp {names} {shlex.quote(str(landing))}/")
+    _say(f"  mkdir -p {shlex.quote(str(landing))} && cp -- {names} {shlex.quote(str(landing))}/")
     _say(f"  echo ECOMMERCE_SOURCE={shlex.quote(name)} >> {'.env' if is_here else PROJECT_DIR / '.env'}")
     _say("  ecommerce-platform source check")
     _say("  ecommerce-platform up")
@@ -184,7 +188,7 @@ def _check_exports(connector: Connector, folder: Path, settings: Settings) -> tu
 
     with _work() as work:
         with opened(connector, folder, work, settings.time_zone, money_of(settings)) as (matches, loaded, outputs):
-            judgement = judge(outputs, loaded, [path.name for path in matches.ignored])
+            judgement = judge(outputs, loaded, {path.name: reason for path, reason in matches.ignored.items()})
             feeds = work / "feeds"
             write_days(outputs, feeds, min(judgement.last_day, yesterday()))
         return judgement, _check_feeds(feeds)

@@ -133,7 +133,7 @@ class Connector:
         steps: intermediate SELECTs, name and SQL, in the order in which they run.
         queries: the SELECT of each feed.
         left_out: a SELECT of ``reason, rows`` that counts what is deliberately not in the feeds; None: nothing.
-        findings: a SELECT of ``feed, rows, reason, example`` that says which rows of the feeds need a look; None: nothing.
+        findings: a SELECT of ``feed, rows, reason, example`` that says which rows need a look; None: nothing.
         folder: where it lies.
         digest: SHA-256 of its TOML and its SQL.
     """

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ecommerce_platform.connectors.connector import Connector
 from ecommerce_platform.connectors.errors import ConnectorError
-from ecommerce_platform.connectors.matching import Match, match_file
-from ecommerce_platform.connectors.source_files import SourceFile, look_at, normal
+from ecommerce_platform.connectors.matching import Match, match_file, why_not
+from ecommerce_platform.connectors.source_files import SourceFile, is_export, look_at, normal
 from ecommerce_platform.files import printable
 
 SYNONYMS: Mapping[str, Sequence[str]] = {
@@ -61,12 +61,14 @@ class Guess:
         matches: the files that it reads, and as what.
         missing: kinds of files that it needs and that are not among them.
         faults: what keeps a file from fitting, one line each.
+        ignored: names of files that it does not read, and why.
     """
 
     connector: Connector
     matches: Sequence[Match]
     missing: Sequence[str]
     faults: Sequence[str]
+    ignored: Mapping[str, str]
 
     @property
     def score(self) -> tuple[int, int, int]:
@@ -78,16 +80,19 @@ class Guess:
 def guess(connectors: Sequence[Connector], paths: Sequence[Path]) -> list[Guess]:
     """The connectors that read at least one of the files or nearly do, the best first."""
     found = []
+    files = [path for path in paths if is_export(path)]
     for connector in connectors:
         faults: list[ConnectorError] = []
-        matches = [match for path in paths if (match := match_file(connector, path, faults)) is not None]
+        matches = [match for path in files if (match := match_file(connector, path, faults)) is not None]
         missing = [
             name
             for name, role in connector.files.items()
             if not role.is_optional and not any(match.role == name for match in matches)
         ]
         if matches or faults:
-            found.append(Guess(connector, matches, missing, [str(fault) for fault in faults]))
+            read = [match.file.path for match in matches]
+            ignored = {path.name: why_not(connector, path) for path in paths if path not in read}
+            found.append(Guess(connector, matches, missing, [str(fault) for fault in faults], ignored))
     return sorted(found, key=lambda each: each.score, reverse=True)
 
 

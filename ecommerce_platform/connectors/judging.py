@@ -7,12 +7,13 @@ feeds beside each other. The final decision is the database's.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from ecommerce_platform.connectors.currencies import PRICED
 from ecommerce_platform.connectors.loading import Loaded
+from ecommerce_platform.connectors.matching import told_of
 from ecommerce_platform.connectors.queries import Outputs
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.money import currency
@@ -44,7 +45,7 @@ class Judgement:
 
     Attributes:
         files: what became of each file.
-        ignored: names of files that the connector does not read.
+        ignored: names of files that the connector does not read, and why.
         first_day: the first day with an order.
         last_day: the last day of any feed.
         rows: the rows of each feed.
@@ -58,7 +59,7 @@ class Judgement:
     """
 
     files: Sequence[Loaded]
-    ignored: Sequence[str]
+    ignored: Mapping[str, str]
     first_day: dt.date
     last_day: dt.date
     rows: dict[str, int]
@@ -81,8 +82,7 @@ class Judgement:
             if each.untyped:
                 notes.append(f"{each.untyped:,} rows without a date that can be read")
             yield f"{match.file.path.name}: {match.role}, {', '.join([f'{each.rows:,} rows', *notes])}"
-        if self.ignored:
-            yield f"not read, because no header fits: {', '.join(map(repr, self.ignored))}"
+        yield from told_of(self.ignored)
         rows = ", ".join(f"{rows:,} {feed}" for feed, rows in self.rows.items())
         yield f"{self.first_day} to {self.last_day}: {rows}"
         revenue, refunds = (currency(self.currency).text(Decimal(sum_)) for sum_ in (self.revenue, self.refunds))
@@ -126,7 +126,7 @@ class Judgement:
         }
 
 
-def judge(outputs: Outputs, files: Sequence[Loaded], ignored: Sequence[str]) -> Judgement:
+def judge(outputs: Outputs, files: Sequence[Loaded], ignored: Mapping[str, str]) -> Judgement:
     """Look at the feeds of a connector as a whole."""
     first, last = outputs.days() or (dt.date.min, dt.date.min)
     second = outputs.value(f"select min(day) from feed_transactions where day > date '{first}'")

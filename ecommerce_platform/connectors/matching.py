@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ecommerce_platform.connectors.connector import Connector, Role
 from ecommerce_platform.connectors.errors import ConnectorError, shown
-from ecommerce_platform.connectors.source_files import SourceFile, is_export, look_at, normal, visible_files
+from ecommerce_platform.connectors.source_files import SourceFile, is_archive, is_export, look_at, normal, visible_files
 
 NEARLY = 0.5
 """A file that lacks fewer than this share of a kind's required columns, but some, is a faulty file of that kind."""
@@ -37,10 +37,10 @@ class Match:
 
 @dataclass(frozen=True)
 class Matches:
-    """The files of a folder that a connector reads, in the order in which they count, and the others."""
+    """The files of a folder that a connector reads, in the order in which they count; of each of the others, why not."""
 
     used: Sequence[Match]
-    ignored: Sequence[Path]
+    ignored: Mapping[Path, str]
 
     @property
     def paths(self) -> list[Path]:
@@ -55,12 +55,12 @@ def match_folder(connector: Connector, folder: Path) -> Matches:
         ConnectorError: a kind of file is missing, or a file nearly is of a kind.
     """
     used: list[Match] = []
-    ignored: list[Path] = []
+    ignored: dict[Path, str] = {}
     problems: list[ConnectorError] = []
     for path in visible_files(folder):
         match = match_file(connector, path, problems) if is_export(path) else None
         if match is None:
-            ignored.append(path)
+            ignored[path] = why_not(connector, path)
         else:
             used.append(match)
     missing = [name for name, role in connector.files.items() if not role.is_optional]
@@ -68,7 +68,7 @@ def match_folder(connector: Connector, folder: Path) -> Matches:
     if problems:
         raise problems[0]
     if missing:
-        others = ", ".join(shown(path.name) for path in ignored[:5]) or "no file"
+        others = ", ".join(shown(path.name) for path in list(ignored)[:5]) or "no file"
         raise ConnectorError(
             str(folder),
             f"no file holds the {missing[0]} of the connector {connector.name}: there is {others}",
@@ -83,7 +83,7 @@ def match_file(connector: Connector, path: Path, problems: list[ConnectorError])
     """The kind that a file is of; None if it is of none. A file that nearly is of one is added to ``problems``."""
     fits, nearly = [], []
     for name, role in connector.files.items():
-        if not any(fnmatchcase(path.name.lower(), each.lower()) for each in role.pattern):
+        if not _fits_the_name(role, path):
             continue
         file = look_at(path, role.encodings)
         columns = columns_of(role, file)
@@ -106,6 +106,28 @@ def match_file(connector: Connector, path: Path, problems: list[ConnectorError])
         )
     _, name, file, columns = fits[0]
     return Match(name, file, columns, _day_of(connector, path))
+
+
+def why_not(connector: Connector, path: Path) -> str:
+    """Why a file that matches no kind of a connector is not read."""
+    if is_archive(path):
+        return "it must be unpacked first"
+    if not is_export(path):
+        return "this kind of file is not known"
+    if not any(_fits_the_name(role, path) for role in connector.files.values()):
+        return "no pattern in connector.toml fits the name"
+    return "no header fits"
+
+
+def told_of(ignored: Mapping[str, str]) -> Iterator[str]:
+    """Which files are not read, one line for each reason."""
+    for reason in sorted(set(ignored.values())):
+        names = ", ".join(repr(name) for name, why in ignored.items() if why == reason)
+        yield f"not read, because {reason}: {names}"
+
+
+def _fits_the_name(role: Role, path: Path) -> bool:
+    return any(fnmatchcase(path.name.lower(), each.lower()) for each in role.pattern)
 
 
 def columns_of(role: Role, file: SourceFile) -> dict[str, str]:
@@ -142,8 +164,8 @@ def _lacks(connector: Connector, role: str, file: SourceFile, missing: Sequence[
         str(file.path),
         f"this looks like the {role} of the connector {connector.name},"
         f" but it lacks the column {shown(wanted[0])}{more}{like}",
-        f"export it with that column, or if the shop has renamed it, add its new name to {column} in"
-        f" [files.{role}.required] of {connector.folder / 'connector.toml'}",
+        "export it with that column; take the file out of the folder if it is none; or if the shop has renamed it,"
+        f" add its new name to {column} in [files.{role}.required] of {connector.folder / 'connector.toml'}",
     )
 
 

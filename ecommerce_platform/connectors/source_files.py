@@ -41,6 +41,7 @@ DELIMITERS = (",", ";", "\t", "|")
 
 _KINDS = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".xlsx": "xlsx", ".parquet": "parquet"}
 _KINDS |= dict.fromkeys((".jsonl", ".ndjson"), "json")
+_ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".gz")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -77,6 +78,11 @@ def is_export(path: Path) -> bool:
     return _kind(path) is not None
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a file's name says that it must be unpacked first."""
+    return not is_export(path) and path.name.lower().endswith(_ARCHIVES)
+
+
 def visible_files(folder: Path) -> list[Path]:
     """The files of a folder, except hidden ones, by name.
 
@@ -95,6 +101,8 @@ def look_at(path: Path, encodings: tuple[str, ...] = ("utf-8", "cp1252")) -> Sou
         ConnectorError: it is not a file that can be read.
     """
     kind = _kind(path)
+    if is_archive(path):
+        raise ConnectorError(str(path), "this is an archive", "unpack it")
     if kind is None:
         raise ConnectorError(
             str(path), "this kind of file is not known", "export CSV (.csv, .csv.gz), .xlsx, .parquet or .jsonl"
@@ -190,7 +198,7 @@ def _with_header(path: Path, text: str, encoding: str) -> SourceFile:
     rest = text
     while True:
         line, end, after = rest.partition("\n")
-        mark = re.fullmatch(r'"?sep=(.)"?', line.strip())
+        mark = re.fullmatch(r'\s*"?sep=(.)"?\s*', line)
         if not end or (line.strip(BLANKS) and not mark):
             break
         delimiter = mark.group(1) if mark else delimiter

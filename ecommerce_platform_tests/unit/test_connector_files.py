@@ -55,6 +55,10 @@ def with_semicolons(folder: Path) -> None:
     (folder / "x.csv").write_text("sep=;\n" + CSV.replace(",", ";"), encoding="utf-8")
 
 
+def with_tabs_that_it_names(folder: Path) -> None:
+    (folder / "x.csv").write_text("sep=\t\n" + CSV.replace(",", "\t"), encoding="utf-8")
+
+
 def with_tabs_quotes_and_other_columns(folder: Path) -> None:
     rows = [line.split(",") for line in CSV.splitlines()]
     lines = ["\t".join(f'"{value}"' for value in ["more", *reversed(row)]) for row in rows]
@@ -126,6 +130,7 @@ def write_xlsx(path: Path, sheets: list[list[list[str]]]) -> None:
         as_windows,
         as_gzip,
         with_semicolons,
+        with_tabs_that_it_names,
         with_tabs_quotes_and_other_columns,
         as_two_files,
         as_parquet,

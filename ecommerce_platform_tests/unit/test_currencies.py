@@ -59,7 +59,7 @@ class Shop:
         work.mkdir()
         money = self.money(*rates)
         with opened(read_connector(SHIPPED / "feeds"), self.folder, work, None, money) as (_, loaded, outputs):
-            return judge(outputs, loaded, [])
+            return judge(outputs, loaded, {})
 
     def rows(self, feed: str, day: str = "2024-01-31") -> list[dict[str, str]]:
         with (self.target / feed / f"{day}.csv").open(encoding="utf-8", newline="") as file:

@@ -28,7 +28,9 @@ class Run:
             working_folder(work) as own,
             opened(read_connector(SHIPPED / name), folder, own, time_zone) as (matches, loaded, outputs),
         ):
-            self.judgement: Judgement = judge(outputs, loaded, [path.name for path in matches.ignored])
+            self.judgement: Judgement = judge(
+                outputs, loaded, {path.name: reason for path, reason in matches.ignored.items()}
+            )
             self.feeds = {feed: self._rows(outputs, feed) for feed in outputs.feeds}
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
 import shlex
 import shutil
@@ -88,6 +89,77 @@ def test_a_draft_is_refused_where_sales_cannot_be_recognized(tmp_path: Path) -> 
     assert result.exit_code == 1
     assert "no column is recognized as transaction_id" in said(result)
     assert not (tmp_path / "my_shop").exists()
+
+
+def copied(result: Result) -> list[str]:
+    """The files of the command that copies them."""
+    (line,) = [line for line in result.stdout.splitlines() if " cp -- " in line]
+    return shlex.split(line.partition(" cp -- ")[2])[:-1]
+
+
+def test_guess_copies_the_files_that_are_read_and_names_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exports.write_text(tmp_path / "-x.csv", exports.UCI_ROWS)
+    exports.write_text(tmp_path / "junk.csv", "a,b\n1,2\n")
+    exports.write_text(tmp_path / "letter.pdf", "%PDF")
+    (tmp_path / "more.zip").write_bytes(b"PK")
+    result = source("guess", "--", "-x.csv", "junk.csv", "letter.pdf", "more.zip")
+    assert result.exit_code == 0, said(result)
+    assert copied(result) == ["-x.csv"]
+    for part in (
+        "not read, because no header fits: 'junk.csv'",
+        "not read, because this kind of file is not known: 'letter.pdf'",
+        "not read, because it must be unpacked first: 'more.zip'",
+    ):
+        assert part in said(result)
+
+
+def test_an_archive_must_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "orders.zip").write_bytes(b"PK")
+    result = source("guess", tmp_path / "orders.zip")
+    assert result.exit_code == 1
+    assert "this is an archive; unpack it" in said(result)
+
+
+@pytest.mark.parametrize("name", ["orders.tsv", "orders.txt", "orders.tsv.gz", "orders.TXT.gz"])
+def test_text_is_read_under_any_name_that_it_may_have(name: str, tmp_path: Path) -> None:
+    rows = "order_id\torder_date\titem_name\titem_quantity\titem_total\n1\t2024-01-01\tCup\t1\t2.00\n"
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / name
+    path.write_bytes(gzip.compress(rows.encode()) if name.endswith(".gz") else rows.encode())
+    assert "The connector woocommerce fits." in said(source("guess", path))
+    report = json.loads(source("check", tmp_path / "in", "--connector", "woocommerce", "--json").stdout)
+    assert report["revenue"] == "2.00"
+
+
+def test_a_file_that_looks_like_an_export_may_be_taken_out_of_the_folder(tmp_path: Path) -> None:
+    folder = exports.shopify(tmp_path / "in")
+    header = "Handle,Title,Option1 Name,Option1 Value,SKU,Vendor,HS Code,Location,On hand\n"
+    exports.write_text(folder / "inventory_export.csv", header)
+    result = source("check", folder, "--connector", "shopify")
+    assert result.exit_code == 1
+    assert "take the file out of the folder if it is none" in said(result)
+
+
+def test_check_says_why_a_file_is_not_read(tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(SHIPPED / "online_retail", tmp_path / "mine"))
+    toml = mine / "connector.toml"
+    toml.write_text(toml.read_text().replace("[files.exports]", '[files.exports]\npattern = "*.csv"'))
+    folder = exports.online_retail(tmp_path / "in")
+    exports.write_text(folder / "old.txt", exports.UCI_ROWS)
+    exports.write_text(folder / "junk.csv", "a,b\n1,2\n")
+    (folder / "more.zip").write_bytes(b"PK")
+    (folder / "letter.pdf").write_bytes(b"%PDF")
+    text = said(source("check", folder, "--connector", mine))
+    for part in (
+        "not read, because no header fits: 'junk.csv'",
+        "not read, because this kind of file is not known: 'letter.pdf'",
+        "not read, because it must be unpacked first: 'more.zip'",
+        "not read, because no pattern in connector.toml fits the name: 'old.txt'",
+    ):
+        assert part in text
 
 
 def test_preview_shows_each_feed_as_it_comes_out(tmp_path: Path) -> None:
