@@ -20,7 +20,7 @@ import click
 
 from ecommerce_platform.cli.loading import alone, last_landed_day, load_what_is_missing, remember_first_day
 from ecommerce_platform.cli.preparation import dagster_instance, prepare
-from ecommerce_platform.cli.source import convert_exports
+from ecommerce_platform.cli.source import convert_exports, too_late_a_first_day
 from ecommerce_platform.cli.terminal import EXIT_FAILED, console, end_when_told, one_clear_error
 from ecommerce_platform.cli.upkeep import TICK_SECONDS
 from ecommerce_platform.settings import PREFIX, PROJECT_DIR, Settings, SettingsError, load_settings
@@ -40,13 +40,16 @@ def up(days: int | None, serve: bool) -> None:
 
     Loads only missing days, so a second call has little to do. With --days, a new platform begins that many days ago,
     or, if ECOMMERCE_FIRST_DAY is set, loads that many days from there. With ECOMMERCE_SOURCE=landing, the last day is
-    the last one with a file. With a connector, the days are those of the exports, which are converted first.
+    the last one with a file. With a connector, the days are those of the exports, which are converted first;
+    if that fails, what was converted before is served.
     """
-    last_converted = convert_exports(load_settings())
-    if days is not None and last_converted is not None:
+    converted = convert_exports(load_settings(), goes_on=serve)
+    if days is not None and converted is not None:
         raise click.UsageError("--days is for the synthetic shop; the days are those of the exports")
-    end = remember_first_day(days) if last_converted is None else last_converted
+    end = remember_first_day(days) if converted is None else converted.last_day
     settings = load_settings()
+    if converted is not None and end < settings.first_day:
+        raise SettingsError(too_late_a_first_day(settings, converted.first_day, end))
     if end < settings.first_day:
         raise SettingsError(f"ECOMMERCE_FIRST_DAY: {settings.first_day} must be before today; for example 2024-01-01")
     if settings.source == "landing":

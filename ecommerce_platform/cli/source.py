@@ -25,6 +25,7 @@ from ecommerce_platform.settings import CONNECTORS_DIR, PROJECT_DIR, Settings, S
 
 if TYPE_CHECKING:
     from ecommerce_platform.connectors.connector import Connector
+    from ecommerce_platform.connectors.conversion import Converted
     from ecommerce_platform.connectors.guessing import Guess
     from ecommerce_platform.connectors.judging import Judgement
     from ecommerce_platform.feeds.folder_check import FolderCheck
@@ -162,11 +163,17 @@ def source_check(folder: Path | None, connector: str | None, as_json: bool) -> N
         _print_check(report.to_json() if as_json else report.lines())
         sys.exit(EXIT_FAILED if report.prevents_a_load else 0)
     judgement, report = _check_exports(chosen, folder, settings)
+    faults = list(_value_lines(report))
+    # A first day that is only noted gives way to an earlier one.
+    is_set = "first_day" in settings.model_fields_set and not settings.first_day_file.exists()
+    if is_too_late := is_set and judgement.last_day < settings.first_day:
+        faults.append(f"! {too_late_a_first_day(settings, judgement.first_day, judgement.last_day)}")
+    can_load = not report.prevents_a_load and not is_too_late
     if as_json:
         _print_check({"connector": chosen.name, **judgement.to_json(), "values": report.to_json()})
     else:
-        _print_check([*judgement.lines(), *_value_lines(report), *_next_lines(chosen, settings, folder, report)])
-    sys.exit(EXIT_FAILED if report.prevents_a_load else 0)
+        _print_check([*judgement.lines(), *faults, _next_line(chosen, settings, folder, can_load)])
+    sys.exit(0 if can_load else EXIT_FAILED)
 
 
 def _check_feeds(folder: Path) -> FolderCheck:
@@ -195,8 +202,11 @@ def _check_exports(connector: Connector, folder: Path, settings: Settings) -> tu
 
 
 def _value_lines(report: FolderCheck) -> Iterator[str]:
-    """What is wrong with single values; which files there are has been said."""
+    """What is wrong with rows and single values; which files there are has been said."""
     for feed in report.feeds:
+        yield from (f"! {error}" for error in feed.errors)
+        if feed.malformed_rows:
+            yield f"{feed.feed}: {feed.malformed_rows:,} rows are malformed and will be rejected"
         for name, days in feed.stopped_days.items():
             yield f"! {feed.feed}: {name}: too many invalid values; staging's check will block {len(days):,} days"
         for hint in feed.hints:
@@ -207,13 +217,20 @@ def _value_lines(report: FolderCheck) -> Iterator[str]:
             )
 
 
-def _next_lines(connector: Connector, settings: Settings, folder: Path, report: FolderCheck) -> Iterator[str]:
-    if report.prevents_a_load:
-        yield "These exports cannot be loaded as they are: correct the lines marked with !"
-        return
+def too_late_a_first_day(settings: Settings, first: dt.date, last: dt.date) -> str:
+    """What is wrong with ECOMMERCE_FIRST_DAY where it is later than all days of the exports."""
+    return (
+        f"ECOMMERCE_FIRST_DAY: {settings.first_day} is after {last}, the last day of the exports: set an earlier day,"
+        f" such as {first}, or none"
+    )
+
+
+def _next_line(connector: Connector, settings: Settings, folder: Path, can_load: bool) -> str:
+    if not can_load:
+        return "These exports cannot be loaded as they are: correct the lines marked with !"
     lines = [f"ECOMMERCE_SOURCE={_source_name(connector.folder)}", f"ECOMMERCE_LANDING_DIR={folder.resolve()}"]
     is_set = settings.connector_dir == connector.folder.resolve() and settings.landing == folder.resolve()
-    yield (
+    return (
         "These exports can be loaded. "
         + ("" if is_set else f"Settings: {' '.join(lines)}. ")
         + "Next: ecommerce-platform up"
@@ -252,22 +269,35 @@ def _work() -> Generator[Path]:
         yield Path(folder)
 
 
-def convert_exports(settings: Settings) -> dt.date | None:
-    """Convert the user's exports if a connector is set and anything has changed; return the last day that has files.
+def convert_exports(settings: Settings, *, goes_on: bool = False) -> Converted | None:
+    """Convert the user's exports if a connector is set and anything has changed; return what has files now.
 
     The first day with an order becomes the platform's first day, unless ECOMMERCE_FIRST_DAY is set.
+
+    Args:
+        goes_on: print an error instead of raising it, if anything was converted before.
 
     Raises:
         ConnectorError: a file or the connector is wrong; what was converted before is unchanged.
     """
     if settings.connector_dir is None:
         return None
+    from ecommerce_platform.connectors.conversion import last_conversion
+    from ecommerce_platform.connectors.errors import ConnectorError
     from ecommerce_platform.resources import exports
 
-    with console.status(f"Converting the exports in {settings.landing}"):
-        converted = exports.convert_exports(settings, yesterday())
+    try:
+        with console.status(f"Converting the exports in {settings.landing}"):
+            converted = exports.convert_exports(settings, yesterday())
+    except ConnectorError as error:
+        known = last_conversion(settings.feed_files) if goes_on else None
+        if known is None:
+            raise
+        console.print(str(error), style="red", markup=False)
+        console.print(f"What was converted before, up to {known.last_day}, stays.", markup=False)
+        return known
     if converted is None:
         return None
     for line in exports.told_of(settings, converted):
         console.print(line, markup=False)
-    return converted.last_day
+    return converted

@@ -205,10 +205,6 @@ def _last(target: Path) -> tuple[object, Converted | None]:
 
 def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Converted:
     first, last = outputs.days() or (last_day, last_day)
-    if first > last_day:
-        raise ConnectorError(
-            "the exports", f"the first order is of {first}, which is not over yet", "load them once its day is over"
-        )
     last = min(last, last_day)
     earlier = {day for feed in FEEDS for day in days_of_feed(target, feed)[0]}
     rows = write_days(outputs, new, last, earlier)
@@ -231,8 +227,16 @@ def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Conv
 
 
 def write_days(outputs: Outputs, folder: Path, last_day: dt.date, others: Collection[dt.date] = ()) -> dict[str, int]:
-    """Write the files of every feed and day from the first order to a day, and of other days; return the rows."""
+    """Write the files of every feed and day from the first order to a day, and of other days; return the rows.
+
+    Raises:
+        ConnectorError: the first order is of a later day.
+    """
     first, _ = outputs.days() or (last_day, last_day)
+    if first > last_day:
+        raise ConnectorError(
+            "the exports", f"the first order is of {first}, which is not over yet", "load them once its day is over"
+        )
     days = {first + dt.timedelta(days=number) for number in range((last_day - first).days + 1)} | set(others)
     return {feed: _write_feed(outputs, feed, folder, days) for feed in FEEDS}
 

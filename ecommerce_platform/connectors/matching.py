@@ -37,7 +37,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Matches:
-    """The files of a folder that a connector reads, in the order in which they count; of each of the others, why not."""
+    """The files of a folder that a connector reads, in the order in which they count; of the others, why not."""
 
     used: Sequence[Match]
     ignored: Mapping[Path, str]

@@ -15,7 +15,7 @@ from dagster import AssetKey, DagsterInstance
 
 from ecommerce_platform import cli
 from ecommerce_platform.resources.database import database_url, embedded_server
-from ecommerce_platform.settings import PROJECT_DIR, load_settings
+from ecommerce_platform.settings import PROJECT_DIR, Settings, load_settings
 from ecommerce_platform_tests import exports
 
 CUSTOMERS = "customer_id,country,state,registered_on,updated_at\nADA,US,TX,2024-01-01,2024-01-01T10:00:00Z\n"
@@ -126,7 +126,7 @@ def test_a_later_dump_adds_changes_and_removes_orders(shop: Shop) -> None:
     assert verified.exit_code == 0, told(verified)
 
 
-def test_a_faulty_dump_loads_nothing_and_loses_nothing(shop: Shop) -> None:
+def test_a_faulty_dump_loads_nothing_and_loses_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     before = shop.sales(), shop.runs()
     (shop.folder / "orders.csv").write_text(
         ORDERS.replace("Total Amount", "Grand Sum") + "\n1;1;2024-01-03;Cash;1.00\n"
@@ -134,6 +134,15 @@ def test_a_faulty_dump_loads_nothing_and_loses_nothing(shop: Shop) -> None:
     result = shop.run("up", "--no-serve")
     assert result.exit_code == 1
     assert "this looks like the transactions of the connector feeds, but it lacks the column" in told(result)
+    assert (shop.sales(), shop.runs()) == before
+    # What was loaded is served nevertheless.
+    served: list[Settings] = []
+    monkeypatch.setattr("ecommerce_platform.cli.serving.serve_until_stopped", served.append)
+    result = shop.run("up")
+    assert result.exit_code == 0, told(result)
+    assert "this looks like the transactions of the connector feeds, but it lacks the column" in told(result)
+    assert "What was converted before, up to 2024-01-07, stays." in told(result)
+    assert len(served) == 1
     assert (shop.sales(), shop.runs()) == before
 
 

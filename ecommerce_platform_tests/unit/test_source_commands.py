@@ -83,6 +83,27 @@ def test_guess_drafts_a_connector_for_another_shop(tmp_path: Path) -> None:
     assert "the folder exists" in said(again)
 
 
+def test_a_draft_of_several_files_says_which_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exports.write_text(tmp_path / "2023.csv", OTHER)
+    exports.write_text(tmp_path / "2024.csv", OTHER.replace("A-", "B-"))
+    exports.write_text(tmp_path / "clients.csv", "Buyer ID;Email\n77;a@example.com\n")
+    result = source("guess", "2023.csv", "2024.csv", "clients.csv", "--draft", tmp_path / "my_shop")
+    assert result.exit_code == 0, said(result)
+    assert "not read, because no header fits: 'clients.csv'" in said(result)
+    assert copied(result) == ["2023.csv", "2024.csv"]
+
+
+def test_a_draft_recognizes_no_column_that_it_does_not_use(tmp_path: Path) -> None:
+    path = exports.write_text(tmp_path / "in" / "sales.csv", OTHER.replace("Payment;", "Line Total;"))
+    draft = tmp_path / "my_shop"
+    text = said(source("guess", path, "--draft", draft))
+    sql = "".join(each.read_text() for each in draft.glob("*.sql"))
+    for meaning in read_connector(draft).files["exports"].columns:
+        assert meaning in sql, meaning
+    assert "Line Total" not in text
+
+
 def test_a_draft_is_refused_where_sales_cannot_be_recognized(tmp_path: Path) -> None:
     path = exports.write_text(tmp_path / "x.csv", "a,b,c\n1,2,3\n")
     result = source("guess", path, "--draft", tmp_path / "my_shop")
@@ -250,6 +271,45 @@ def test_check_ends_with_what_to_do_next(tmp_path: Path, monkeypatch: pytest.Mon
     path = folder / "transactions.csv"
     path.write_text(path.read_text().replace("2024-01-01", "2004-01-01"))
     assert "set ECOMMERCE_FIRST_DAY=2024-01-03" in said(source("check"))
+
+
+def test_check_says_that_the_days_of_all_orders_are_not_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecommerce_platform.cli.source.yesterday", lambda: dt.date(2010, 11, 30))
+    result = source("check", exports.online_retail(tmp_path / "in"), "--connector", "online_retail")
+    assert result.exit_code == 1
+    assert "the first order is of 2010-12-01, which is not over yet; load them once its day is over" in said(result)
+    assert "marked with !" not in said(result)
+
+
+def test_check_counts_rows_that_will_be_rejected_as_malformed(tmp_path: Path) -> None:
+    """A NUL in what is read to find out what a file is is refused; a later one spoils its row only."""
+    header, *_ = exports.UCI_ROWS.strip().splitlines()
+    lines = [f"{number},A1234,CUP,1,2010-12-01 08:26:00,5.00,1,France" for number in range(10_000, 15_500)]
+    exports.write_text(
+        tmp_path / "in" / "a.csv", "\n".join([header, *lines, "9,B1234,C\0P,1,2010-12-02 08:26:00,5.00,1,France", ""])
+    )
+    text = said(source("check", tmp_path / "in", "--connector", "online_retail"))
+    assert "products: 1 rows are malformed and will be rejected" in text
+
+
+def test_orders_before_the_first_day_are_a_matter_of_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = exports.online_retail(tmp_path / "in")
+    monkeypatch.setenv("ECOMMERCE_SOURCE", "online_retail")
+    monkeypatch.setenv("ECOMMERCE_LANDING_DIR", str(folder))
+    monkeypatch.setenv("ECOMMERCE_FIRST_DAY", "2024-01-01")
+    load_settings.cache_clear()
+    fault = (
+        "ECOMMERCE_FIRST_DAY: 2024-01-01 is after 2010-12-04, the last day of the exports: set an earlier day, such as"
+        " 2010-12-01, or none"
+    )
+    checked = source("check")
+    assert checked.exit_code == 1
+    assert f"! {fault}" in said(checked)
+    result = CliRunner().invoke(cli.main, ["up", "--no-serve"])
+    assert result.exit_code == 2
+    assert fault in said(result)
 
 
 @pytest.mark.parametrize(
