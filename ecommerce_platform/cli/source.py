@@ -43,7 +43,9 @@ def source() -> None:
 
 @source.command("guess")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--draft", type=click.Path(path_type=Path), help="Write a new connector for one file into this folder.")
+@click.option(
+    "--draft", type=click.Path(path_type=Path), help="Write a new connector for the first file into this folder."
+)
 @one_clear_error
 def source_guess(files: tuple[Path, ...], draft: Path | None) -> None:
     """Look at the headers of FILES, and say which connector reads them.
@@ -51,16 +53,19 @@ def source_guess(files: tuple[Path, ...], draft: Path | None) -> None:
     Exits with status 1 if none does. With --draft, writes a new connector with the columns that it recognizes.
     """
     from ecommerce_platform.connectors import guessing
-    from ecommerce_platform.connectors.connector import shipped_connectors
+    from ecommerce_platform.connectors.connector import read_connector, shipped_connectors
     from ecommerce_platform.connectors.source_files import look_at
 
     if draft is not None:
         columns = guessing.draft(files[0], draft)
         for meaning, header in columns.items():
             _say(f"{meaning}: {header!r}")
-        name = _source_name(draft)
-        _say(f"Wrote a connector to {draft}. Read its files: docs/connectors/README.md explains them. Then:")
-        _say_next(name, files)
+        _say(f"Wrote a connector to {draft}. Read its files: docs/connectors/README.md explains them.")
+        drafted = guessing.guess([read_connector(draft)], files)
+        for fit in drafted:
+            _tell_guess(fit)
+        _say("Next:")
+        _say_next(_source_name(draft), [match.file.path for fit in drafted for match in fit.matches])
         return
     guesses = guessing.guess(shipped_connectors(), files)
     complete = [guess for guess in guesses if not guess.missing and not guess.faults]

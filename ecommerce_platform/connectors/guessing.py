@@ -40,7 +40,6 @@ SYNONYMS: Mapping[str, Sequence[str]] = {
     "category": ("category", "product category", "department", "product type"),
     "quantity": ("qty", "quantity", "units", "pieces", "amount ordered"),
     "unit_price": ("price", "unit price", "item price", "price per unit", "sale price"),
-    "line_total": ("total", "line total", "amount", "item total", "subtotal"),
     "discount_amount": ("discount", "discount amount"),
     "payment_method": ("payment method", "payment", "payment type"),
     "country": ("country", "billing country", "ship country", "shipping country", "country code"),
