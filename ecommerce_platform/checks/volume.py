@@ -99,8 +99,8 @@ def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[i
 def usual_range(history: list[int]) -> tuple[int, int]:
     """The least and most rows within three standard deviations of the mean of a day's history.
 
-    The deviation is at least the square root of the mean, as for a Poisson count, and at least 1: eight days that happen
-    to be alike, or empty, must not make every other day unusual.
+    The deviation is at least the square root of the mean, as for a Poisson count, and at least 1: eight days that
+    happen to be alike, or empty, must not make every other day unusual.
     """
     mean = statistics.fmean(history)
     deviation = max(statistics.stdev(history), math.sqrt(max(mean, 1)))

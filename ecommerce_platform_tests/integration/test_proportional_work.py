@@ -57,21 +57,21 @@ TINY = {"production.returns"}
 def export(platform: Platform, number: int, prefix: str) -> None:
     """Export the files of a normal day. A prefix makes texts of all identifiers."""
     numbers = [number * 10 + n for n in range(ORDERS)]
-    feeds = dict(
-        customers=[
+    feeds = {
+        "customers": [
             customer(number * 2, on=number),
             customer(number * 2 + 1, on=number, state="NY"),
             *([customer(number * 2 - 2, on=number, state="CA")] if number > 1 else []),
         ],
-        products=[
+        "products": [
             product(number, on=number),
             *([product(number - 1, on=number, price="12.00")] if number > 1 else []),
         ],
-        transactions=[order(n, max(2, number * 2 - n % 3), on=number, total="20.00") for n in numbers],
-        transaction_items=[line(n, item, max(1, number - (n + item) % 3)) for n in numbers for item in (1, 2)],
+        "transactions": [order(n, max(2, number * 2 - n % 3), on=number, total="20.00") for n in numbers],
+        "transaction_items": [line(n, item, max(1, number - (n + item) % 3)) for n in numbers for item in (1, 2)],
         # An order of three days ago comes back.
-        returns=[returned((number - 3) * 10, 1, on=number)] if number > 3 else [],
-    )
+        "returns": [returned((number - 3) * 10, 1, on=number)] if number > 3 else [],
+    }
     for row in itertools.chain.from_iterable(feeds.values()):
         row.update({name: f"{prefix}{row[name]}" for name in row if name in IDENTIFIERS})
     platform.export(number, **feeds)
@@ -168,7 +168,7 @@ def test_a_day_writes_its_own_rows_and_no_others(measured) -> None:
     assert written[SHORT] == written[LONG]
     assert written[LONG]["warehouse.fact_sales"] == written[LONG]["staging.transaction_items"] == ORDERS * 2
     assert written[LONG]["production.transactions"] == ORDERS
-    # Watermarks are written for each table and slices for each feed, whatever the day contains. A text gets its key once.
+    # Watermarks are written for each table and slices for each feed, whatever the day contains. A text gets a key once.
     assert written[LONG].get("production.identifiers", 0) in (0, 2 + 1 + ORDERS)
     books = (
         "platform.watermarks",
