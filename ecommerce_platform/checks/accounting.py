@@ -127,6 +127,12 @@ FATES: Mapping[str, _Fate] = {
                     and platform.is_same_key(headers.transaction_id, typed.transaction_id)
                     and headers.reasons = ''
                     and headers.partition_date > typed.partition_date
+                    and (
+                        headers.customer_id is null
+                        or exists (
+                            select 1 from production.customers as known where known.customer_id = headers.customer_id
+                        )
+                    )
             )
         )
         """,

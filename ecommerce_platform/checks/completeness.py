@@ -54,12 +54,10 @@ def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
                 (window.start, window.end),
             )
         }
-        # A day without rows is not in staging, so an unbounded window covers the days from staging's first to its last.
-        if window.is_unbounded and staged:
-            window = Window(min(staged), max(staged) + dt.timedelta(days=1))
+        days = _loaded_days(connection, table) if window.is_unbounded else window.days
         wrong: list[dict[str, str | None]] = []
         gone = compared = rows_in_files = 0
-        for day in window.days:
+        for day in days:
             path = feed_file_name(raw_folder(), feed, day)
             rows, digest = staged.get(day, (0, EMPTY))
             if not path.exists():
@@ -89,6 +87,12 @@ def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
 
 
 DAYS_READ_AGAIN = 31
+
+
+def _loaded_days(connection: ClientConnection, table: str) -> list[dt.date]:
+    """The days that a staging table was loaded for, those without rows among them."""
+    rows = connection.execute("select slice from platform.slices where table_name = %s order by 1", (table,)).fetchall()
+    return [day for (day,) in rows]
 
 
 EMPTY = hashlib.md5(b"", usedforsecurity=False).hexdigest()

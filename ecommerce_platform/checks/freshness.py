@@ -31,7 +31,7 @@ def latest_expected_day(now: dt.datetime) -> dt.date:
 def freshness_checks(clock: Clock = utc_now) -> list[TableCheck]:
     """The checks that the latest expected day is in production's loaded days and in the fact table.
 
-    A day whose files have no rows is loaded once they have passed, and a day without order lines has no sales.
+    A day whose files have no rows is loaded once they have passed; one whose files have no order lines has no sales.
     """
     return [_latest_day(table, clock) for table in ("production.loaded_days", "warehouse.fact_sales")]
 
@@ -43,7 +43,9 @@ EMPTY_DAYS = {
         select 1 from platform.passed_days
         where
             partition_date = %(day)s
-            and not exists (select 1 from production.transaction_items where partition_date = %(day)s)
+            and not exists (
+                select 1 from production.loaded_days where feed = 'transaction_items' and partition_date = %(day)s
+            )
     """,
 }
 

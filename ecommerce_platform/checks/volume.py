@@ -69,8 +69,7 @@ def _volume(feed: str) -> TableCheck:
 def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[int]:
     """The rows in a feed's files of the last eight same weekdays before ``day``, latest first.
 
-    A day whose file has no rows counts, with 0, if a later day with rows is loaded: before that, nothing is known of
-    the days that have some.
+    A day whose file has no rows counts, with 0, if it lies between days with rows: nothing is known of the others.
     """
     return [
         int(count)
@@ -86,12 +85,13 @@ def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[i
                 from platform.slices
                 where table_name = %s and row_count = 0
                     and slice < (select max(partition_date) from production.loaded_days where feed = %s)
+                    and slice > (select min(partition_date) from production.loaded_days where feed = %s)
             ) as days
             where partition_date < %s and (%s - partition_date) %% 7 = 0
             order by partition_date desc
             limit %s
             """,
-            (feed, f"staging.{feed}", feed, day, day, WEEKS),
+            (feed, f"staging.{feed}", feed, feed, day, day, WEEKS),
         )
     ]
 
@@ -99,9 +99,9 @@ def recent_rows(connection: ClientConnection, feed: str, day: dt.date) -> list[i
 def usual_range(history: list[int]) -> tuple[int, int]:
     """The least and most rows within three standard deviations of the mean of a day's history.
 
-    The deviation is at least the square root of the mean, as for a Poisson count: eight days that happen to be alike
-    must not make every other day unusual.
+    The deviation is at least the square root of the mean, as for a Poisson count, and at least 1: eight days that
+    happen to be alike, or empty, must not make every other day unusual.
     """
     mean = statistics.fmean(history)
-    deviation = max(statistics.stdev(history), math.sqrt(mean))
+    deviation = max(statistics.stdev(history), math.sqrt(max(mean, 1)))
     return max(0, math.floor(mean - DEVIATIONS * deviation)), math.ceil(mean + DEVIATIONS * deviation)

@@ -25,7 +25,11 @@ def prepare(settings: Settings) -> None:
     from ecommerce_platform.instance.home import prepare_dagster_home
     from ecommerce_platform.postgres.ddl import apply_ddl
     from ecommerce_platform.resources.database import database_url, owns_tables, require_database, require_tables
-    from ecommerce_platform.tables.loaded_days import note_reporting_currency, note_what_is_expected
+    from ecommerce_platform.tables.loaded_days import (
+        note_reporting_currency,
+        note_what_is_expected,
+        require_the_same_shop,
+    )
 
     os.environ.update(prepare_dagster_home(settings))
     with console.status("Starting PostgreSQL"):
@@ -36,6 +40,7 @@ def prepare(settings: Settings) -> None:
             note_reporting_currency(url, settings.currency)
             return
         apply_ddl(url)
+        require_the_same_shop(url, settings.source)
         note_what_is_expected(url, settings.first_day if settings.source == "synthetic" else None)
         note_reporting_currency(url, settings.currency)
         forget_former_checks(url, [*table_checks(), *all_verification_checks(url)])

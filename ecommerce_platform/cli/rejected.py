@@ -28,8 +28,8 @@ def rejects() -> None:
       2. ecommerce-platform materialize --start DAY --end DAY
       3. the rejected rows of that day are gone, and its rows are in production
 
-    A row that is waiting for its parent (an order for its customer, an order line for its order or product) needs no
-    action: it is accepted once the parent arrives.
+    A row that is waiting for its parent (an order for its customer, an order line for its order or product, a return
+    for its order line) needs no action: it is accepted once the parent arrives.
     """
 
 

@@ -284,13 +284,17 @@ def convert_exports(settings: Settings, *, goes_on: bool = False) -> Converted |
 
     Raises:
         ConnectorError: a file or the connector is wrong; what was converted before is unchanged.
+        SettingsError: the database holds the synthetic shop.
     """
     if settings.connector_dir is None:
         return None
     from ecommerce_platform.connectors.conversion import last_conversion
     from ecommerce_platform.connectors.errors import ConnectorError
     from ecommerce_platform.resources import exports
+    from ecommerce_platform.resources.database import database_url
+    from ecommerce_platform.tables.loaded_days import require_the_same_shop
 
+    require_the_same_shop(database_url(settings), settings.source)
     try:
         with console.status(f"Converting the exports in {settings.landing}"):
             converted = exports.convert_exports(settings, yesterday())

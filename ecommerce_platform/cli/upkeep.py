@@ -17,7 +17,10 @@ from ecommerce_platform.cli.preparation import dagster_instance, require_running
 from ecommerce_platform.cli.terminal import console, end_when_told, one_clear_error, show
 from ecommerce_platform.settings import SettingsError, load_settings
 
-WRITTEN_BY_US = ("raw", "analytics", "monitoring", "postgres", "dagster", "bench", "first_day", "up.lock")
+WRITTEN_BY_US = (
+    *("raw", "converted", "analytics", "monitoring", "postgres", "dagster", "bench"),
+    *("first_day", "currency", "up.lock"),
+)
 """The entries that the platform creates in the data folder, which ``clean-data`` may delete."""
 
 

@@ -51,6 +51,7 @@ class RejectedRow:
     missing_customer_id: int | None
     missing_transaction_id: int | None
     missing_product_id: int | None
+    missing_item_id: int | None
 
     def waits_for(self) -> str:
         """The parents that a row without a fault of its own is waiting for, such as ``customer 7``; else empty."""
@@ -58,6 +59,7 @@ class RejectedRow:
             "customer": (self.missing_customer_id, "customer_id"),
             "order": (self.missing_transaction_id, "transaction_id"),
             "product": (self.missing_product_id, "product_id"),
+            "order line": (self.missing_item_id, "item_id"),
         }
         waited_for = {
             name: str(self.original[column]).strip(BLANKS) for name, (key, column) in parents.items() if key is not None
@@ -106,7 +108,8 @@ def list_rejects(connection: ClientConnection, wanted: RejectFilter, limit: int 
                 original,
                 missing_customer_id,
                 missing_transaction_id,
-                missing_product_id
+                missing_product_id,
+                missing_item_id
             from production.rejected_rows as rejected
             where
                 (%(feed)s::text is null or feed = %(feed)s::text)

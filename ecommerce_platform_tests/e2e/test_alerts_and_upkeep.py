@@ -20,6 +20,7 @@ from ecommerce_platform.cli.supervisor import FolderLock
 from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.resources.database import database_url, embedded_server
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
+from ecommerce_platform.tables.loaded_days import note_what_is_expected
 
 
 @pytest.fixture
@@ -61,6 +62,36 @@ def test_a_backup_comes_back_and_a_clean_start_is_clean(url: str, data_dir: Path
     assert cleaned.exit_code == 0, cleaned.output
     assert not data_dir.exists()
     assert not embedded_server(load_settings()).is_running()
+
+
+def test_a_clean_start_also_forgets_converted_exports(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
+    monkeypatch.setenv("ECOMMERCE_SOURCE", "online_retail")
+    load_settings.cache_clear()
+    settings = load_settings()
+    settings.feed_files.mkdir(parents=True)
+    settings.currency_file.write_text("GBP")
+    settings.first_day_file.write_text("2010-12-01")
+    cleaned = CliRunner().invoke(cli.main, ["clean-data", "--yes"])
+    assert cleaned.exit_code == 0, cleaned.output
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize(("held", "source"), [("synthetic", "online_retail"), ("landing", "synthetic")])
+def test_a_real_shop_is_not_added_to_the_synthetic_one(
+    url: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch, held: str, source: str
+) -> None:
+    note_what_is_expected(url, load_settings().first_day if held == "synthetic" else None)
+    with psycopg.connect(url) as connection:
+        connection.execute("insert into platform.slices values ('staging.products', '2024-01-01', null, 0)")
+    monkeypatch.setenv("ECOMMERCE_SOURCE", source)
+    load_settings.cache_clear()
+    refused = CliRunner().invoke(cli.main, ["up", "--no-serve"])
+    assert refused.exit_code != 0
+    said = " ".join(refused.output.split())
+    assert f"ECOMMERCE_SOURCE is {source}, but the database holds days of" in said
+    assert "make clean-data" in said
+    assert not load_settings().feed_files.exists()
 
 
 def test_a_clean_start_needs_a_yes(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

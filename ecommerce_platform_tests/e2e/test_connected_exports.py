@@ -126,6 +126,18 @@ def test_a_later_dump_adds_changes_and_removes_orders(shop: Shop) -> None:
     assert verified.exit_code == 0, told(verified)
 
 
+def test_orders_before_the_first_day_are_a_matter_of_the_setting(shop: Shop) -> None:
+    before = shop.sales(), shop.runs()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ECOMMERCE_FIRST_DAY", "2024-02-01")
+        load_settings.cache_clear()
+        result = shop.run("up", "--no-serve")
+    load_settings.cache_clear()
+    assert result.exit_code == 2
+    assert "ECOMMERCE_FIRST_DAY: 2024-02-01 is after 2024-01-07, the last day of the exports" in told(result)
+    assert (shop.sales(), shop.runs()) == before
+
+
 def test_a_faulty_dump_loads_nothing_and_loses_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     before = shop.sales(), shop.runs()
     (shop.folder / "orders.csv").write_text(

@@ -8,6 +8,7 @@ half of a table's growth: more than any index scan needs, and less than one full
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from ecommerce_platform_tests.harness import Platform, customer, day, line, orde
 SHORT, LONG = 100, 400
 ORDERS = 4
 """Orders per day: each by a customer of the last two days, with two products of the last three days. One comes back."""
+
+IDENTIFIERS = {"customer_id", "product_id", "transaction_id", "item_id", "return_id"}
 
 JUDGED_WHOLE = {
     "platform.slices",
@@ -47,26 +50,31 @@ REBUILT = {"warehouse.agg_product_performance", "warehouse.mart_product_monthly"
 """Tables that a day reads completely to rebuild agg_product_performance: one row per product, per product version, or
 per product and month."""
 
+TINY = {"production.returns"}
+"""A table of a few pages, which the planner may read completely."""
 
-def export(platform: Platform, number: int) -> None:
-    """Export the files of a normal day."""
+
+def export(platform: Platform, number: int, prefix: str) -> None:
+    """Export the files of a normal day. A prefix makes texts of all identifiers."""
     numbers = [number * 10 + n for n in range(ORDERS)]
-    platform.export(
-        number,
-        customers=[
+    feeds = {
+        "customers": [
             customer(number * 2, on=number),
             customer(number * 2 + 1, on=number, state="NY"),
             *([customer(number * 2 - 2, on=number, state="CA")] if number > 1 else []),
         ],
-        products=[
+        "products": [
             product(number, on=number),
             *([product(number - 1, on=number, price="12.00")] if number > 1 else []),
         ],
-        transactions=[order(n, max(2, number * 2 - n % 3), on=number, total="20.00") for n in numbers],
-        transaction_items=[line(n, item, max(1, number - (n + item) % 3)) for n in numbers for item in (1, 2)],
+        "transactions": [order(n, max(2, number * 2 - n % 3), on=number, total="20.00") for n in numbers],
+        "transaction_items": [line(n, item, max(1, number - (n + item) % 3)) for n in numbers for item in (1, 2)],
         # An order of three days ago comes back.
-        returns=[returned((number - 3) * 10, 1, on=number)] if number > 3 else [],
-    )
+        "returns": [returned((number - 3) * 10, 1, on=number)] if number > 3 else [],
+    }
+    for row in itertools.chain.from_iterable(feeds.values()):
+        row.update({name: f"{prefix}{row[name]}" for name in row if name in IDENTIFIERS})
+    platform.export(number, **feeds)
 
 
 def counters(platform: Platform) -> Counter[tuple[str, str]]:
@@ -90,9 +98,9 @@ def counters(platform: Platform) -> Counter[tuple[str, str]]:
     return Counter({(table, name): n for table, *counts in rows for name, n in zip(names, counts, strict=True)})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["", "A-"], ids=["numbers", "texts"])
 def measured(
-    postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, dict[int, Counter[tuple[str, str]]]]]:
     """The cost of a day's load and checks, and the table sizes, after a short and after a long history."""
     name = "proportional_work"
@@ -103,7 +111,7 @@ def measured(
     loaded = 0
     for history in (SHORT, LONG):
         for number in range(loaded + 1, history + 2):
-            export(platform, number)
+            export(platform, number, request.param)
         # The measured day follows a single-day run, so the log that it reads is one day long.
         platform.run(loaded + 1, history - 1)
         platform.run(history)
@@ -160,14 +168,20 @@ def test_a_day_writes_its_own_rows_and_no_others(measured) -> None:
     assert written[SHORT] == written[LONG]
     assert written[LONG]["warehouse.fact_sales"] == written[LONG]["staging.transaction_items"] == ORDERS * 2
     assert written[LONG]["production.transactions"] == ORDERS
-    # Watermarks are written for each table and slices for each feed, whatever the day contains.
-    books = ("platform.watermarks", "platform.slices", "change_log.production_loaded_days")
+    # Watermarks are written for each table and slices for each feed, whatever the day contains. A text gets a key once.
+    assert written[LONG].get("production.identifiers", 0) in (0, 2 + 1 + ORDERS)
+    books = (
+        "platform.watermarks",
+        "platform.slices",
+        "change_log.production_loaded_days",
+        "change_log.production_identifiers",
+    )
     assert max(n for table, n in written[LONG].items() if table not in books) == ORDERS * 2
     assert not any(n for cost in measured["checks"].values() for (_, name), n in cost.items() if name == "written")
 
 
 def test_what_a_day_reads_does_not_grow_with_the_history(measured) -> None:
-    assert growing(measured, "load") <= REBUILT
+    assert growing(measured, "load") <= REBUILT | TINY
 
 
 def test_the_day_after_a_first_load_does_not_wait_for_statistics(platform: Platform) -> None:

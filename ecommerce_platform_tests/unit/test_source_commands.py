@@ -300,16 +300,12 @@ def test_orders_before_the_first_day_are_a_matter_of_the_setting(
     monkeypatch.setenv("ECOMMERCE_LANDING_DIR", str(folder))
     monkeypatch.setenv("ECOMMERCE_FIRST_DAY", "2024-01-01")
     load_settings.cache_clear()
-    fault = (
-        "ECOMMERCE_FIRST_DAY: 2024-01-01 is after 2010-12-04, the last day of the exports: set an earlier day, such as"
-        " 2010-12-01, or none"
-    )
-    checked = source("check")
-    assert checked.exit_code == 1
-    assert f"! {fault}" in said(checked)
-    result = CliRunner().invoke(cli.main, ["up", "--no-serve"])
-    assert result.exit_code == 2
-    assert fault in said(result)
+    result = source("check")
+    assert result.exit_code == 1
+    assert (
+        "! ECOMMERCE_FIRST_DAY: 2024-01-01 is after 2010-12-04, the last day of the exports: set an earlier day,"
+        " such as 2010-12-01, or none"
+    ) in said(result)
 
 
 @pytest.mark.parametrize(

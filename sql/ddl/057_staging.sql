@@ -57,3 +57,5 @@ create index transaction_items_product_id_idx on staging.transaction_items (prod
 create index returns_transaction_id_idx on staging.returns (transaction_bucket);
 create index returns_item_id_idx on staging.returns (item_bucket) where item_bucket < 0;
 create index returns_return_id_idx on staging.returns (return_bucket) where return_bucket < 0;
+
+analyze staging.customers, staging.products, staging.transactions, staging.transaction_items, staging.returns;

@@ -133,7 +133,8 @@ select
 from staging.returns
 where return_bucket < 0;
 
--- The few texts that found the first key of their bucket taken. Rows are looked up here only if there is any.
+-- The few texts that found the first key of their bucket taken. Rows are looked up here only if there is any, which min() finds by
+-- the index: the planner takes nearly all texts for displaced, so that exists() would read the whole table.
 create or replace view production.displaced_identifiers as
 select
     entity,
@@ -153,7 +154,7 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.customer_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.customer_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key
@@ -223,7 +224,7 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.product_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.product_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key
@@ -311,7 +312,7 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.transaction_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.transaction_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key
@@ -325,7 +326,7 @@ from (
         s.transaction_bucket,
         platform.clean(s.transaction_id) as transaction_code,
         case
-            when s.customer_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.customer_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key
@@ -413,7 +414,7 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.item_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.item_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key
@@ -425,7 +426,7 @@ from (
             else s.item_bucket
         end as item_id,
         case
-            when s.transaction_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.transaction_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key
@@ -439,7 +440,7 @@ from (
         s.transaction_bucket,
         platform.clean(s.transaction_id) as transaction_code,
         case
-            when s.product_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.product_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key
@@ -524,7 +525,7 @@ from (
         s.source_row,
         s.source_file,
         case
-            when s.return_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.return_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key
@@ -538,7 +539,7 @@ from (
         s.return_bucket,
         platform.clean(s.return_id) as return_code,
         case
-            when s.transaction_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.transaction_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key
@@ -552,7 +553,7 @@ from (
         s.transaction_bucket,
         platform.clean(s.transaction_id) as transaction_code,
         case
-            when s.item_bucket < 0 and exists (select 1 from production.displaced_identifiers)
+            when s.item_bucket < 0 and (select min(entity) from production.displaced_identifiers) is not null
                 then coalesce(
                     (
                         select known.key

@@ -13,7 +13,7 @@ comment on column production.loaded_days.load_id is
 
 comment on table production.identifiers is
 'One row per identifier that is not a positive integer, in any row of a slice that passed. Integers are their own keys.';
-comment on column production.identifiers.entity is 'What it identifies: a customer, product, transaction (order) or item (order line).';
+comment on column production.identifiers.entity is 'What it identifies: a customer, product, transaction (order), item (order line), or return.';
 comment on column production.identifiers.identifier is 'Identifier as the shop writes it, trimmed.';
 comment on column production.identifiers.key is
 'Its key: negative, and derived from the text. Of texts with the same hash, the later ones get the next free keys.';
