@@ -8,6 +8,7 @@ import pytest
 
 from ecommerce_platform.checks.returns import returns_fit_their_sales
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.reports.rejects import RejectFilter, list_rejects
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform.tables.loaded_days import what_is_loaded
 from ecommerce_platform_tests.harness import Platform, Row, customer, day, line, order, product, returned
@@ -71,12 +72,18 @@ def test_a_return_waits_for_its_order_and_its_line(platform: Platform) -> None:
     sale = two_sales()
     first, second = sale["transaction_items"]
     platform.load(1, customers=sale["customers"], products=sale["products"], returns=[returned(1, 2)])
+    waiting = "select row_count, refunds from monitoring.waiting_refunds"
     assert rejected(platform) == [(1, ["transaction_id: unknown order"], 1, None)]
+    assert platform.rows(waiting) == [(1, Decimal("10.00"))]
     platform.load(2, transactions=sale["transactions"], transaction_items=[first])
     assert rejected(platform) == [(1, ["item_id: unknown order line"], None, 2)]
+    assert platform.rows(waiting) == [(1, Decimal("10.00"))]
+    with PostgresConnection(url=platform.url, role="loader").connect() as connection:
+        assert [row.waits_for() for row in list_rejects(connection, RejectFilter())] == ["order line 2"]
     assert kept(platform) == []
     platform.load(3, transaction_items=[second])
     assert rejected(platform) == []
+    assert platform.rows(waiting) == []
     assert kept(platform) == [(1, 1, 2, 1, Decimal("10.00"))]
 
 

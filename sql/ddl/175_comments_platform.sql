@@ -10,7 +10,7 @@ comment on column staging.customers.extra_columns is
 'Columns of the file that the feed does not define, keyed by name; null if there are none.';
 comment on column staging.customers.malformed is
 'Raw text of a row that could not be split into the columns of the header; null for a well-formed row.';
-comment on column staging.customers.partition_date is 'Business day (UTC) of the file.';
+comment on column staging.customers.partition_date is 'Business day of the file.';
 comment on column staging.customers.source_file is 'Path of the file, relative to the raw folder.';
 comment on column staging.customers.source_row is 'Row number in the file; the first row after the header is 1.';
 comment on column staging.customers.loaded_at is 'Time at which the row was loaded (UTC).';
@@ -25,7 +25,7 @@ comment on column staging.products.extra_columns is
 'Columns of the file that the feed does not define, keyed by name; null if there are none. The optional column `currency` is among them.';
 comment on column staging.products.malformed is
 'Raw text of a row that could not be split into the columns of the header; null for a well-formed row.';
-comment on column staging.products.partition_date is 'Business day (UTC) of the file.';
+comment on column staging.products.partition_date is 'Business day of the file.';
 comment on column staging.products.source_file is 'Path of the file, relative to the raw folder.';
 comment on column staging.products.source_row is 'Row number in the file; the first row after the header is 1.';
 comment on column staging.products.loaded_at is 'Time at which the row was loaded (UTC).';
@@ -39,7 +39,7 @@ comment on column staging.transactions.extra_columns is
 'Columns of the file that the feed does not define, keyed by name; null if there are none. The optional column `currency` is among them.';
 comment on column staging.transactions.malformed is
 'Raw text of a row that could not be split into the columns of the header; null for a well-formed row.';
-comment on column staging.transactions.partition_date is 'Business day (UTC) of the file.';
+comment on column staging.transactions.partition_date is 'Business day of the file.';
 comment on column staging.transactions.source_file is 'Path of the file, relative to the raw folder.';
 comment on column staging.transactions.source_row is 'Row number in the file; the first row after the header is 1.';
 comment on column staging.transactions.loaded_at is 'Time at which the row was loaded (UTC).';
@@ -57,7 +57,7 @@ comment on column staging.transaction_items.extra_columns is
 'Columns of the file that the feed does not define, keyed by name; null if there are none.';
 comment on column staging.transaction_items.malformed is
 'Raw text of a row that could not be split into the columns of the header; null for a well-formed row.';
-comment on column staging.transaction_items.partition_date is 'Business day (UTC) of the file.';
+comment on column staging.transaction_items.partition_date is 'Business day of the file.';
 comment on column staging.transaction_items.source_file is 'Path of the file, relative to the raw folder.';
 comment on column staging.transaction_items.source_row is
 'Row number in the file; the first row after the header is 1.';
@@ -85,7 +85,7 @@ comment on column staging.returns.extra_columns is
 'Columns of the file that the feed does not define, keyed by name; null if there are none.';
 comment on column staging.returns.malformed is
 'Raw text of a row that could not be split into the columns of the header; null for a well-formed row.';
-comment on column staging.returns.partition_date is 'Business day (UTC) of the file.';
+comment on column staging.returns.partition_date is 'Business day of the file.';
 comment on column staging.returns.source_file is 'Path of the file, relative to the raw folder.';
 comment on column staging.returns.source_row is 'Row number in the file; the first row after the header is 1.';
 comment on column staging.returns.loaded_at is 'Time at which the row was loaded (UTC).';
@@ -142,7 +142,7 @@ comment on column platform.check_results.checked_at is 'Time of the evaluation (
 comment on table platform.raw_files is
 'One row per feed and day: the file that the source delivered last, whether it was written to the raw folder or not.';
 comment on column platform.raw_files.feed is 'Name of the feed.';
-comment on column platform.raw_files.partition_date is 'Business day (UTC) of the file.';
+comment on column platform.raw_files.partition_date is 'Business day of the file.';
 comment on column platform.raw_files.sha256 is 'SHA-256 of the content, in hexadecimal.';
 comment on column platform.raw_files.previous_sha256 is
 'SHA-256 of the previous content. A run that dies leaves either version in the raw folder.';
@@ -152,7 +152,7 @@ comment on column platform.raw_files.modified_ns is
 
 comment on table platform.refused_files is 'One row per feed and day whose latest file was refused.';
 comment on column platform.refused_files.feed is 'Name of the feed.';
-comment on column platform.refused_files.partition_date is 'Business day (UTC) of the file.';
+comment on column platform.refused_files.partition_date is 'Business day of the file.';
 
 comment on table platform.applied_ddl is 'One row per file of sql/ddl that was applied to this database.';
 comment on column platform.applied_ddl.file is 'Name of the file.';

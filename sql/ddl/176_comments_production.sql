@@ -93,8 +93,8 @@ comment on column production.payment_methods.payment_method is 'Payment method a
 comment on table production.transactions is 'One row per order, as last exported.';
 comment on column production.transactions.transaction_id is 'Order ID: a number of the shop, or the key of its text in production.identifiers.';
 comment on column production.transactions.customer_id is 'Customer who placed the order; null for a guest.';
-comment on column production.transactions.transaction_date is 'Date of the order (UTC).';
-comment on column production.transactions.transaction_time is 'Time of the order (UTC).';
+comment on column production.transactions.transaction_date is 'Business day of the order.';
+comment on column production.transactions.transaction_time is 'Time of the order, as the shop records it.';
 comment on column production.transactions.payment_method_id is 'Payment method of the order.';
 comment on column production.transactions.shipping_address is 'Street and house number of the shipping address.';
 comment on column production.transactions.shipping_city is 'City of the shipping address.';

@@ -51,7 +51,7 @@ comment on table warehouse.fact_sales is
 'One row per order line, at the customer and product versions valid on the sale date.';
 comment on column warehouse.fact_sales.transaction_id is 'Key of the order: its number, or negative for any other text.';
 comment on column warehouse.fact_sales.item_id is 'Key of the order line: its number, or negative for any other text.';
-comment on column warehouse.fact_sales.sale_date is 'Date of the sale (UTC).';
+comment on column warehouse.fact_sales.sale_date is 'Business day of the sale.';
 comment on column warehouse.fact_sales.customer_key is
 'Version of the customer valid on the sale date; 0 for a guest, and while none is known.';
 comment on column warehouse.fact_sales.product_key is
@@ -68,7 +68,7 @@ comment on column warehouse.fact_sales.customer_id is 'Customer ID; null for a g
 comment on column warehouse.fact_sales.product_id is 'Product ID.';
 
 comment on table warehouse.agg_daily_sales is 'One row per day with sales.';
-comment on column warehouse.agg_daily_sales.sale_date is 'Date of the sales (UTC).';
+comment on column warehouse.agg_daily_sales.sale_date is 'Business day of the sales.';
 comment on column warehouse.agg_daily_sales.orders is 'Number of distinct orders.';
 comment on column warehouse.agg_daily_sales.customers is
 'Number of distinct customers, without guests. Do not add up over days.';
@@ -80,7 +80,7 @@ comment on column warehouse.agg_daily_sales.units is 'Units sold.';
 
 comment on table warehouse.mart_daily_breakdown is
 'One row per day and member of a dimension. An order counts once per member, so add up orders over days but never over members.';
-comment on column warehouse.mart_daily_breakdown.sale_date is 'Date of the sales (UTC).';
+comment on column warehouse.mart_daily_breakdown.sale_date is 'Business day of the sales.';
 comment on column warehouse.mart_daily_breakdown.breakdown is
 'Dimension: category, payment_method, segment, state or discount_band.';
 comment on column warehouse.mart_daily_breakdown.member is
@@ -102,7 +102,7 @@ comment on column warehouse.mart_product_monthly.profit is 'Costed revenue minus
 comment on column warehouse.mart_product_monthly.units is 'Units sold.';
 
 comment on table warehouse.mart_product_daily is 'One row per day and product version with sales.';
-comment on column warehouse.mart_product_daily.sale_date is 'Date of the sales (UTC).';
+comment on column warehouse.mart_product_daily.sale_date is 'Business day of the sales.';
 comment on column warehouse.mart_product_daily.product_key is 'Version of the product valid on the sale date.';
 comment on column warehouse.mart_product_daily.product_id is 'Product ID.';
 comment on column warehouse.mart_product_daily.orders is 'Number of distinct orders.';

@@ -90,7 +90,7 @@ comment on column analytics.product_profitability.profit_margin is
 comment on column analytics.product_profitability.profit_rank is 'Rank by profit; 1 is the highest. Null if no cost is known.';
 
 comment on table analytics.daily_sales is 'One row per day with sales, with its seven-day trend.';
-comment on column analytics.daily_sales.sale_date is 'Date of the sales (UTC).';
+comment on column analytics.daily_sales.sale_date is 'Business day of the sales.';
 comment on column analytics.daily_sales.day_name is 'English name of the day.';
 comment on column analytics.daily_sales.is_weekend is 'True for Saturday and Sunday.';
 comment on column analytics.daily_sales.orders is 'Number of distinct orders.';
