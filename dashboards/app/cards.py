@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from dash import dcc, html
@@ -119,8 +120,8 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
     ]
     if answer.value is None and answer.note:
         pass  # The note says why there is no value, and nothing else needs saying.
-    elif kpi.compare:
-        parts.append(_change(kpi, answer))
+    elif answer.change is not None:
+        parts.append(_change(kpi, answer.change, answer.why))
     elif answer.why:
         parts.append(html.Div(answer.why, className="kpi-why"))
     if answer.note:
@@ -130,13 +131,9 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
     return parts
 
 
-def _change(kpi: Kpi, answer: KpiAnswer) -> html.Div:
-    if answer.change is None:
-        return html.Div(
-            html.Span(answer.why or "No orders in prior period", className="kpi-why"), className="kpi-change"
-        )
+def _change(kpi: Kpi, change: Decimal, why: str) -> html.Div:
     unit = " pts" if kpi.format == "percent" else "%"
-    direction = "up" if answer.change > 0 else "down" if answer.change < 0 else "level"
+    direction = "up" if change > 0 else "down" if change < 0 else "level"
     arrow = {"up": "▲", "down": "▼", "level": "●"}[direction]
     word = {"up": "up", "down": "down", "level": "unchanged"}[direction]
     return html.Div(
@@ -144,8 +141,8 @@ def _change(kpi: Kpi, answer: KpiAnswer) -> html.Div:
         children=[
             html.Span(arrow, className="arrow", **{"aria-hidden": "true"}),
             html.Span(word, className="sr"),
-            html.B(f" {rounded(abs(answer.change), 1)}{unit} "),
-            html.Span(answer.why, className="kpi-why"),
+            html.B(f" {rounded(abs(change), 1)}{unit} "),
+            html.Span(why, className="kpi-why"),
         ],
     )
 

@@ -59,7 +59,9 @@ class Drawn:
             )
             state = "" if self.page.id == "health" else "is-broken"
             return [nav, [], None, None, [], stamps, notices, fingerprint, state]
-        start, end = self.view.filters.days(snapshot.first_day, snapshot.last_day)
+        start, end = self.view.filters.days(snapshot.first_day, content.last_day or snapshot.last_day)
+        if end < start:
+            start, end = self.view.filters.start, self.view.filters.end
         return [
             nav,
             layout.presets(self.path, self.view),

@@ -58,7 +58,7 @@ class Filters:
     """Which order lines a view includes.
 
     Attributes:
-        range: a key of ``RANGES``, counted back from the last day with data; ignored if start and end are given.
+        range: a key of ``RANGES``, counted back from the last loaded day; ignored if start and end are given.
         start: first day of a custom date range, or None.
         end: last day of a custom date range, inclusive, or None; set together with start.
         period: a year, month, or day within the date range: 2026, 2026-03, or 2026-03-14.
@@ -112,9 +112,12 @@ class Filters:
         return result
 
     def days(self, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
-        """First and last day of the date range, ignoring ``period``, for data from ``first`` to ``last``."""
+        """First and last day of the date range, ignoring ``period``, for data from ``first`` to ``last``.
+
+        The last is before the first if a custom date range is outside the data.
+        """
         if self.start is not None and self.end is not None:
-            return self.start, self.end
+            return max(self.start, first), min(self.end, last)
         starts = {
             "7d": last - dt.timedelta(days=6),
             "30d": last - dt.timedelta(days=29),

@@ -71,6 +71,13 @@ def rounded(value: Decimal | int, places: int) -> str:
     return f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}"
 
 
+def days_label(first: dt.date, last: dt.date) -> str:
+    """A date range: 5 Mar 2011, 5 Mar – 9 Mar 2011, or 28 Dec 2010 – 9 Mar 2011."""
+    if first == last:
+        return f"{last:%-d %b %Y}"
+    return f"{first:%-d %b}{'' if first.year == last.year else f' {first.year}'} – {last:%-d %b %Y}"
+
+
 def period_label(period: str) -> str:
     """2026 stays 2026, 2026-03 becomes Mar 2026, and 2026-03-14 becomes 14 Mar 2026."""
     if len(period) == 4:

@@ -19,6 +19,11 @@ def known_states(selection: Selection, values: np.ndarray) -> np.ndarray:
     return values[[code for code, member in enumerate(members) if not member.endswith("-Unknown")]]
 
 
+def _states(selection: Selection) -> int | None:
+    states = int(np.count_nonzero(known_states(selection, selection.order_counts("state"))))
+    return states if states or not selection.count else None
+
+
 def _share_of_top_states(selection: Selection) -> Decimal | None:
     if not known_states(selection, selection.order_counts("state")).any():
         return None
@@ -37,7 +42,7 @@ def _share_of_member(selection: Selection, dimension: str, member: str) -> Decim
 
 
 def _weekend_uplift(selection: Selection) -> Decimal | None:
-    days = weekday_counts(selection.span[0], min(selection.span[1], selection.snapshot.last_day))
+    days = weekday_counts(*selection.span)
     revenue = selection.sums("weekday", "revenue")
     # A mean per day, rounded like the mean per order.
     mean = metric("average_order_value")
@@ -67,7 +72,7 @@ KPI_VALUES: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     ),
     "returning_share": lambda chosen: _share_of_member(chosen, "buyer", "returning"),
     "vip_share": lambda chosen: _share_of_member(chosen, "segment", "VIP"),
-    "states": lambda chosen: int(np.count_nonzero(known_states(chosen, chosen.order_counts("state")))),
+    "states": _states,
     "top_five_states_share": _share_of_top_states,
     "weekend_uplift": _weekend_uplift,
 }

@@ -25,7 +25,7 @@ def kpi_note(kpi: str, selection: Selection) -> str:
     if kpi == "profit_margin":
         return coverage_note(selection)
     if kpi in ("states", "top_five_states_share") and selection.count:
-        return "" if known_states(selection, selection.order_counts("state")).any() else "No state is known"
+        return "" if known_states(selection, selection.order_counts("state")).any() else "No order has a known state"
     guests = selection.guest_orders if kpi in GUEST_NOTES else 0
     return GUEST_NOTES[kpi].format(f"{guests:,}") if guests else ""
 
@@ -57,7 +57,7 @@ def on_the_map(answer: Answer) -> Answer:
     is_shown = [clicks[0][1].startswith("US-") and not clicks[0][1].endswith("-Unknown") for clicks in answer.clicks]
     elsewhere = sum((value for value, here in zip(revenue, is_shown, strict=True) if not here), Decimal(0))
     if answer.rows and not any(is_shown):
-        return replace(answer, missing="The map shows the states of the US, and none of these orders is from there.")
+        return replace(answer, missing="This map shows US states; no order has a known US state.")
     if not elsewhere:
         return answer
     return replace(answer, note=f"Not on this map: {coverage(elsewhere / sum(revenue) * 100)} of revenue.")
