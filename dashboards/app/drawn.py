@@ -59,9 +59,10 @@ class Drawn:
             )
             state = "" if self.page.id == "health" else "is-broken"
             return [nav, [], None, None, [], stamps, notices, fingerprint, state]
-        start, end = self.view.filters.days(snapshot.first_day, content.last_day or snapshot.last_day)
+        filters = self.view.filters
+        start, end = filters.days(snapshot.first_day, content.last_day or snapshot.last_day)
         if end < start:
-            start, end = self.view.filters.start, self.view.filters.end
+            start, end = filters.start or start, filters.end or end
         return [
             nav,
             layout.presets(self.path, self.view),
