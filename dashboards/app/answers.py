@@ -18,7 +18,7 @@ from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import days_label
 from dashboards.app.kpis import KPI_VALUES
-from dashboards.app.notes import kpi_note, on_the_map, with_coverage, without_customers
+from dashboards.app.notes import kpi_note, on_the_map, with_charges, with_coverage, without_customers
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import WEEKDAYS, Snapshot, number_of
@@ -161,7 +161,8 @@ class Answers:
             return without_customers(answer, selection)
         if visual.kind == "map":
             return on_the_map(answer)
-        return with_coverage(answer, visual, selection)
+        answer = with_coverage(answer, visual, selection)
+        return with_charges(answer, selection) if dimension == "product" else answer
 
     def trend(self, visual: Visual) -> Answer:
         """Measures by year, month, or day, including periods without orders."""
@@ -190,7 +191,7 @@ class Answers:
         clicks = tuple((("period", str(row[0])),) for row in rows)
         partial = partial_periods(level, periods, start, end)
         note = partial_note(level, periods, partial, " in this date range")
-        answer = Answer(columns, tuple(rows), clicks, level, note, partial)
+        answer = Answer(columns, tuple(rows), clicks, level, note, partial=partial)
         return with_coverage(answer, visual, selection)
 
     def pareto(self, visual: Visual) -> Answer:
@@ -221,7 +222,7 @@ class Answers:
         clicks = tuple((("product", ids[code]),) for code in order)
         eighty = next((row[0] for row in rows if row[2] is not None and row[2] >= 80), None)
         note = f"{eighty:,} of {len(rows):,} products generate 80% of revenue." if eighty else ""
-        return Answer(columns, rows, clicks, note=note)
+        return with_charges(Answer(columns, rows, clicks, note=note), selection)
 
     def lifetime_value(self, visual: Visual) -> Answer:
         """Customer lifetime value by current segment, for the selected date range."""
@@ -354,11 +355,11 @@ class Answers:
         best = np.argsort(-orders.sum(axis=0), kind="stable")
         rows, clicks = [], []
         for code, region in enumerate(regions):
-            whole = int(orders[code].sum())
+            name, whole = self.snapshot.name("region", region), int(orders[code].sum())
             for payment in best:
                 if orders[code, payment]:
                     here = int(orders[code, payment])
-                    rows.append((region, payments[payment], share(here, whole), here, money(revenue[code, payment])))
+                    rows.append((name, payments[payment], share(here, whole), here, money(revenue[code, payment])))
                     clicks.append((("region", region), ("payment", payments[payment])))
         return Answer(columns, tuple(rows), tuple(clicks))
 

@@ -14,7 +14,7 @@ from dash import dcc, html
 
 from dashboards.app.chart_data import Answer, KpiAnswer
 from dashboards.app.filters import View
-from dashboards.app.formats import exact, period_label, rounded, short
+from dashboards.app.formats import exact, in_currency, period_label, rounded, short
 from dashboards.app.snapshot import Snapshot
 from dashboards.app.theme import THEMES
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, TIME_LEVELS
@@ -90,7 +90,7 @@ def chart_card(visual: Visual) -> html.Section:
             html.Div(
                 className="card-head",
                 children=[
-                    html.Div([html.H2(visual.title), html.P(visual.meaning, className="meaning")]),
+                    html.Div([html.H2(visual.title), html.P(in_currency(visual.meaning), className="meaning")]),
                     html.Div(id={"type": "tools", **name}, className="tools"),
                 ],
             ),
@@ -200,8 +200,8 @@ def crumbs(visual: Visual, answer: Answer, path: str, view: View, snapshot: Snap
     levels = HIERARCHIES[visual.hierarchy].levels
     depth = levels.index(answer.level)
     trail: Children = []
-    for place, level in enumerate(levels[:depth]):
-        target, label = _up(visual, view, level, None if place == 0 else levels[place - 1], snapshot)
+    for level in levels[:depth]:
+        target, label = _up(visual, view, level)
         trail.append(html.Li(link(label, path + target.query(), "crumb")))
     here = _here(visual, answer.level, levels[depth - 1] if depth else None, view, snapshot)
     trail.append(html.Li(html.Span(here, **{"aria-current": "true"}), className="crumb-here"))
@@ -223,7 +223,7 @@ def crumbs(visual: Visual, answer: Answer, path: str, view: View, snapshot: Snap
     return [html.Nav(html.Ol(trail), className="crumbs", **{"aria-label": f"Drill-down levels of {visual.title}"})]
 
 
-def _up(visual: Visual, view: View, level: str, above: str | None, snapshot: Snapshot) -> tuple[View, str]:
+def _up(visual: Visual, view: View, level: str) -> tuple[View, str]:
     """The view at a level above, and the label of the link to it."""
     assert visual.hierarchy is not None
     if visual.hierarchy == "time":

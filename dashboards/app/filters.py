@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -103,10 +103,13 @@ class Filters:
         kept = tuple((name, value) for name, value in self.members if name not in dimensions)
         return replace(self, members=kept, period=None if "period" in dimensions else self.period)
 
+    def select_all(self, pairs: Iterable[tuple[str, str]]) -> bool:
+        """Whether these filters select all of some members."""
+        return all(self.get(name) == value for name, value in pairs)
+
     def toggled(self, pairs: Sequence[tuple[str, str]]) -> Filters:
         """These filters after a click on a point: select its members, or clear them if all are already selected."""
-        is_chosen = all(self.get(name) == value for name, value in pairs)
-        result = self
+        is_chosen, result = self.select_all(pairs), self
         for name, value in pairs:
             result = result.with_member(name, None if is_chosen else value)
         return result

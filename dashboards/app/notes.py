@@ -11,13 +11,8 @@ from dashboards.app.kpis import known_states
 from dashboards.app.selection import Selection
 from dashboards.spec.page_types import Visual
 
-GUEST_NOTES = {
-    "orders": "{} without a customer",
-    "customers": "Without guests: {} orders have no customer",
-    "revenue_per_customer": "Without guests: {} orders have no customer",
-    "returning_share": "Of total revenue, guests included",
-    "vip_share": "Of total revenue, guests included",
-}
+CHARGES = "Charges"
+"""The category of what a shop bills without selling a product, as connectors name it."""
 
 
 def kpi_note(kpi: str, selection: Selection) -> str:
@@ -26,29 +21,56 @@ def kpi_note(kpi: str, selection: Selection) -> str:
         return coverage_note(selection)
     if kpi in ("states", "top_five_states_share") and selection.count:
         return "" if known_states(selection, selection.order_counts("state")).any() else "No order has a known state"
-    guests = selection.guest_orders if kpi in GUEST_NOTES else 0
-    return GUEST_NOTES[kpi].format(f"{guests:,}") if guests else ""
+    return _guest_note(kpi, selection.guest_orders)
+
+
+def _guest_note(kpi: str, guests: int) -> str:
+    if not guests:
+        return ""
+    if kpi == "orders":
+        return f"{guests:,} without a customer"
+    if kpi in ("customers", "revenue_per_customer"):
+        return f"Excludes {guests:,} guest order{'' if guests == 1 else 's'}"
+    return "Share of all revenue, including guests" if kpi in ("returning_share", "vip_share") else ""
 
 
 def coverage_note(selection: Selection) -> str:
-    """The share of the revenue that a margin covers; empty if it covers all of it, or if there is no revenue."""
+    """The share of the revenue that a margin is based on; empty if it is all of it, or if there is no revenue."""
     revenue, costed = selection.total("revenue"), selection.total("costed_revenue")
     if costed == revenue:
         return ""
-    return f"Covers {coverage(Decimal(costed) / Decimal(revenue) * 100)} of revenue" if costed else "No cost is known"
+    if not costed:
+        return "No cost is known"
+    return f"Based on {coverage(Decimal(costed) / Decimal(revenue) * 100)} of revenue (lines with a known cost)"
 
 
 def with_coverage(answer: Answer, visual: Visual, selection: Selection) -> Answer:
-    """Say of a chart with margins how much of the revenue they cover, and why there is nothing to draw without any."""
+    """Say how much of the revenue margins are based on: below a chart that draws them, or below the table of others."""
     note = coverage_note(selection) if "profit_margin" in visual.measures else ""
     if not note or not answer.rows:
         return answer
-    if visual.measures[0] == "profit_margin" and not any(value is not None for value in answer.column("profit_margin")):
-        return replace(answer, missing="The shop does not say what these products cost, so there is no margin.")
-    margin = (
-        f"The margin {note[0].lower()}{note[1:]}." if selection.total("costed_revenue") else f"{note}, so no margin."
-    )
-    return replace(answer, note=f"{answer.note} {margin}" if answer.note else margin)
+    text = f"The margin is {note[0].lower()}{note[1:]}."
+    if not selection.total("costed_revenue"):
+        text = "Margins are blank because no product cost is known."
+    if visual.measures[0] != "profit_margin":
+        return replace(answer, table_note=text)
+    if not any(value is not None for value in answer.column("profit_margin")):
+        return replace(answer, missing="No margin: the export contains no costs for these products.", table_note=text)
+    return replace(answer, note=joined(answer.note, text))
+
+
+def with_charges(answer: Answer, selection: Selection) -> Answer:
+    """Say of a chart of products that postage and the like are among them."""
+    code = selection.snapshot.codes["category"].get(CHARGES)
+    if code is None or not selection.line_counts("category")[code]:
+        return answer
+    text = "Includes charges such as postage and corrections; filter by category to leave them out."
+    return replace(answer, note=joined(answer.note, text))
+
+
+def joined(*notes: str) -> str:
+    """Several notes as one text."""
+    return " ".join(filter(None, notes))
 
 
 def on_the_map(answer: Answer) -> Answer:

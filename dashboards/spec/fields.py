@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from dashboards.spec.metrics import metric
 
 Grain = Literal["order", "line", "day"]
-Format = Literal["money", "count", "percent", "text", "day", "month", "number", "moment"]
+Format = Literal["money", "count", "percent", "text", "day", "number", "moment"]
 
 
 @dataclass(frozen=True)

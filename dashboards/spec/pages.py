@@ -150,7 +150,7 @@ PRODUCTS = Page(
         Visual(
             "price_ranges",
             "Price ranges",
-            "By list price: Budget below 25, Mid-range below 100, Premium from 100.",
+            "By list price: Budget below ¤25, Mid-range below ¤100, Premium from ¤100.",
             "column",
             "price_range",
             ("revenue", "revenue_share", "units", "profit_margin"),

@@ -83,7 +83,7 @@ def snapshot() -> Snapshot:
         "buyer": (cohort[customer] < month).astype(np.uint8),
         **{name: np.bincount(order, weights[name], ORDERS) for name in WEIGHTS},
     }
-    return Snapshot("benchmark", dt.datetime.now(dt.UTC), lines, orders, members, {}, first)
+    return Snapshot("benchmark", dt.datetime.now(dt.UTC), lines, orders, members, {})
 
 
 @pytest.mark.parametrize("query", ["", "?category=Category 3", "?state=US-7", "?segment=VIP&price_range=Premium"])

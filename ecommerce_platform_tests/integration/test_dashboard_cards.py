@@ -12,7 +12,7 @@ from dashboards.app.drawn import Drawn
 from dashboards.app.server import PARTS
 from dashboards.app.store import Store
 from dashboards.spec.page_types import Page, Visual
-from dashboards.spec.pages import EXECUTIVE, GEOGRAPHY
+from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PRODUCTS
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform_tests.harness import Platform, customer, line, order, product, returned
 
@@ -144,3 +144,74 @@ def test_a_shop_without_us_states_has_no_map_and_no_count_of_states(platform: Pl
         assert card(content, kpi) == f"{label} – No order has a known state"
     elsewhere = shown(platform, GEOGRAPHY, "?from=2024-02-01&to=2024-02-02")
     assert elsewhere.kpis["states"].value == 0
+
+
+def note(content: Content, name: str) -> str:
+    """The text below a chart, or below its table if the URL asks for one."""
+    asked = [[], [], *[[{"visual": name}] if output.component_id["type"] == "note" else [] for output in PARTS[2:]]]
+    return Drawn(content, "light", "").parts(asked)[8][0]
+
+
+def test_cards_count_guest_orders_in_words(platform: Platform) -> None:
+    sold(platform, 1)
+    sold(platform, 2, customer_id="")
+    content = shown(platform, CUSTOMERS)
+    for kpi in ("customers", "revenue_per_customer"):
+        assert card(content, kpi).endswith("Excludes 1 guest order")
+    for kpi in ("returning_share", "vip_share"):
+        assert card(content, kpi).endswith("Share of all revenue, including guests")
+    assert card(shown(platform, EXECUTIVE), "orders").endswith("1 without a customer")
+    sold(platform, 3, customer_id="")
+    assert card(shown(platform, CUSTOMERS), "customers").endswith("Excludes 2 guest orders")
+
+
+def test_a_note_about_margins_stands_where_margins_are(platform: Platform) -> None:
+    platform.load(
+        1,
+        customers=[customer(1)],
+        products=[product(1), product(2, cost="")],
+        transactions=[order(1)],
+        transaction_items=[line(1, 1, 2)],
+    )
+    blank = "Margins are blank because no product cost is known."
+    assert note(shown(platform, EXECUTIVE), "top_categories") == ""
+    assert note(shown(platform, EXECUTIVE, "?range=all&table=top_categories"), "top_categories") == blank
+    assert note(shown(platform, PRODUCTS), "price_ranges") == ""
+    missing = shown(platform, PRODUCTS).answers["category_margin"].missing
+    assert missing == "No margin: the export contains no costs for these products."
+    sold(platform, 2)
+    content = shown(platform, PRODUCTS)
+    partly = "based on 50.0% of revenue (lines with a known cost)"
+    assert note(content, "category_margin") == f"The margin is {partly}."
+    assert note(content, "top_products") == ""
+    assert (
+        note(shown(platform, PRODUCTS, "?range=all&table=top_products"), "top_products") == f"The margin is {partly}."
+    )
+    assert card(shown(platform, EXECUTIVE), "profit_margin").endswith(f"B{partly[1:]}")
+
+
+def test_charts_of_products_say_that_charges_are_among_them(platform: Platform) -> None:
+    platform.load(
+        1,
+        customers=[customer(1)],
+        products=[product(1), product("POST", category="Charges")],
+        transactions=[order(1, total="20.00")],
+        transaction_items=[line(1, 1, 1), line(1, 2, "POST")],
+    )
+    charges = "Includes charges such as postage and corrections; filter by category to leave them out."
+    content = shown(platform, PRODUCTS)
+    assert note(content, "top_products") == charges
+    assert note(content, "long_tail").endswith(charges)
+    assert note(content, "category_margin") == ""
+    assert note(shown(platform, PRODUCTS, "?range=all&level=products.product"), "category_margin") == charges
+    assert note(shown(platform, PRODUCTS, "?range=all&category=Electronics"), "top_products") == ""
+
+
+def test_regions_outside_the_usa_are_countries_with_their_names(platform: Platform) -> None:
+    sold(platform, 1, country="FR", state="")
+    content = shown(platform, GEOGRAPHY, "?range=all&region=FR")
+    answers = content.answers
+    assert [row[0] for row in answers["regions"].rows] == ["France"]
+    assert [row[0] for row in answers["region_payments"].rows] == ["France"]
+    assert answers["region_payments"].clicks == ((("region", "FR"), ("payment", "Credit Card")),)
+    assert "France" in texts(Drawn(content, "light", "").frame("")[4])
