@@ -17,7 +17,7 @@ from dashboards.app.breakdown import Breakdown, mean_lifespan, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import days_label
-from dashboards.app.kpis import KPI_VALUES
+from dashboards.app.kpis import KPI_VALUES, sparkline_values
 from dashboards.app.notes import kpi_note, on_the_map, with_charges, with_coverage, without_customers
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
@@ -25,8 +25,6 @@ from dashboards.app.snapshot import WEEKDAYS, Snapshot, number_of
 from dashboards.spec.fields import HIERARCHIES, TIME_LEVELS
 from dashboards.spec.metrics import metric
 from dashboards.spec.page_types import Kpi, Page, Visual
-
-MOST_SPARK_POINTS = 62
 
 
 class Answers:
@@ -75,7 +73,7 @@ class Answers:
 
     def _compared(self, kpi: Kpi) -> KpiAnswer:
         value = KPI_VALUES[kpi.id](self.everything)
-        spark = self._spark(kpi.measure) if kpi.measure else ()
+        spark = sparkline_values(self.everything, kpi.measure) if kpi.measure else ()
         if not kpi.compare:
             return KpiAnswer(value, None, spark)
         if self.prior_window is None:
@@ -93,35 +91,6 @@ class Answers:
             what = "value" if before.count else "orders"
             return KpiAnswer(value, None, spark, f"No {what} in the prior period ({days})")
         return KpiAnswer(value, change, spark, f"vs {days}")
-
-    def _spark(self, measure: str) -> tuple[float, ...]:
-        selection = self.everything
-        start, end = selection.span
-        if end <= start:
-            return ()
-        step = max(1, -(-((end - start).days + 1) // MOST_SPARK_POINTS))
-        # Count whole steps back from the end, so that no point covers fewer days than the others.
-        points = ((end - start).days + 1) // step
-        bucket = points - 1 - (number_of(end) - selection.orders("day")) // step
-        kept = bucket >= 0
-
-        def sums(column: str) -> np.ndarray:
-            return np.bincount(bucket[kept], selection.orders(column)[kept], points)
-
-        orders = np.bincount(bucket[kept], minlength=points)
-        values = {
-            "orders": lambda: orders,
-            "average_order_value": lambda: metric("average_order_value").of_columns(sums("revenue") / 100, orders),
-            "profit_margin": lambda: metric("profit_margin").of_columns(sums("costed_revenue"), sums("cost")),
-            "customers": lambda: selection.distinct_customers(np.where(kept, bucket, points), points + 1)[:points],
-            "units": lambda: sums("units"),
-            "gross_revenue": lambda: metric("gross_revenue").of_columns(sums("revenue"), sums("discount")) / 100,
-            "returns": lambda: sums("returns") / 100,
-            "net_revenue": lambda: metric("net_revenue").of_columns(sums("revenue"), sums("returns")) / 100,
-            "return_rate": lambda: metric("return_rate").of_columns(sums("returned_units"), sums("units")),
-            "revenue": lambda: sums("revenue") / 100,
-        }[measure]()
-        return tuple(float(value) for value in values if np.isfinite(value))
 
     # Charts
 

@@ -11,6 +11,13 @@ from dashboards.app.kpis import known_states
 from dashboards.app.selection import Selection
 from dashboards.spec.page_types import Visual
 
+GUEST_NOTES = {
+    "orders": "{} without a customer",
+    "customers": "Excludes {} guest order{}",
+    "revenue_per_customer": "Excludes {} guest order{}",
+    "returning_share": "Share of all revenue, including guests",
+    "vip_share": "Share of all revenue, including guests",
+}
 CHARGES = "Charges"
 """The category of what a shop bills without selling a product, as connectors name it."""
 
@@ -21,17 +28,8 @@ def kpi_note(kpi: str, selection: Selection) -> str:
         return coverage_note(selection)
     if kpi in ("states", "top_five_states_share") and selection.count:
         return "" if known_states(selection, selection.order_counts("state")).any() else "No order has a known state"
-    return _guest_note(kpi, selection.guest_orders)
-
-
-def _guest_note(kpi: str, guests: int) -> str:
-    if not guests:
-        return ""
-    if kpi == "orders":
-        return f"{guests:,} without a customer"
-    if kpi in ("customers", "revenue_per_customer"):
-        return f"Excludes {guests:,} guest order{'' if guests == 1 else 's'}"
-    return "Share of all revenue, including guests" if kpi in ("returning_share", "vip_share") else ""
+    guests = selection.guest_orders if kpi in GUEST_NOTES else 0
+    return GUEST_NOTES[kpi].format(f"{guests:,}", "" if guests == 1 else "s") if guests else ""
 
 
 def coverage_note(selection: Selection) -> str:

@@ -40,8 +40,6 @@ def snapshot() -> Snapshot:
     customer = random.integers(0, CUSTOMER_COUNT, ORDERS).astype(np.int32)
     dates = np.datetime64("2000-01-01") + day.astype("timedelta64[D]")
     month = (dates.astype("datetime64[M]").astype(int) - (FIRST.year - 1970) * 12).astype(np.int32)
-    first = np.full(CUSTOMER_COUNT, 10**6, np.int32)
-    np.minimum.at(first, customer, day)
     cohort = np.full(CUSTOMER_COUNT, 99, np.int32)
     np.minimum.at(cohort, customer, month)
     members = {
