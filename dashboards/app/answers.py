@@ -16,8 +16,9 @@ import numpy as np
 from dashboards.app.breakdown import Breakdown, mean_lifespan, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
 from dashboards.app.filters import Filters, View
-from dashboards.app.kpis import KPI_VALUES
-from dashboards.app.notes import kpi_note, on_the_map, with_coverage, without_customers
+from dashboards.app.formats import days_label
+from dashboards.app.kpis import KPI_VALUES, sparkline_values
+from dashboards.app.notes import kpi_note, on_the_map, with_charges, with_coverage, without_customers
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import WEEKDAYS, Snapshot, number_of
@@ -25,16 +26,16 @@ from dashboards.spec.fields import HIERARCHIES, TIME_LEVELS
 from dashboards.spec.metrics import metric
 from dashboards.spec.page_types import Kpi, Page, Visual
 
-MOST_SPARK_POINTS = 62
-
 
 class Answers:
     """The data of a page, for one view of one snapshot."""
 
-    def __init__(self, snapshot: Snapshot, view: View):
+    def __init__(self, snapshot: Snapshot, view: View, last_day: dt.date | None = None):
+        """``last_day`` is the last loaded day, with or without orders; by default, the day of the last order."""
         self.snapshot = snapshot
         self.view = view
-        self.window = view.filters.days(snapshot.first_day, snapshot.last_day)
+        self.history = (snapshot.first_day, max(last_day or snapshot.last_day, snapshot.last_day))
+        self.window = view.filters.days(*self.history)
         self._selections: dict[tuple[Filters, tuple[dt.date, dt.date]], Selection] = {}
 
     def select(
@@ -60,11 +61,10 @@ class Answers:
     def prior_window(self) -> tuple[dt.date, dt.date] | None:
         """The preceding period of the same length; None if the data doesn't go back that far."""
         start, end = self.everything.span
-        end = min(end, self.snapshot.last_day)
         if end < start:
             return None
         before = (start - (end - start) - dt.timedelta(days=1), start - dt.timedelta(days=1))
-        return before if before[0] >= self.snapshot.first_day else None
+        return before if before[0] >= self.history[0] else None
 
     def kpi(self, kpi: Kpi) -> KpiAnswer:
         """A KPI with its change and its sparkline."""
@@ -73,50 +73,24 @@ class Answers:
 
     def _compared(self, kpi: Kpi) -> KpiAnswer:
         value = KPI_VALUES[kpi.id](self.everything)
-        spark = self._spark(kpi.measure) if kpi.measure else ()
+        spark = sparkline_values(self.everything, kpi.measure) if kpi.measure else ()
         if not kpi.compare:
             return KpiAnswer(value, None, spark)
         if self.prior_window is None:
             return KpiAnswer(value, None, spark, "No prior period")
-        prior = KPI_VALUES[kpi.id](self.select(("period",), self.prior_window))
-        start, end = self.prior_window
-        why = f"vs {start:%-d %b}{'' if start.year == end.year else f' {start.year}'} – {end:%-d %b %Y}"
-        if value is None or prior is None:
-            return KpiAnswer(value, None, spark, why)
-        if kpi.format == "percent":
-            return KpiAnswer(value, Decimal(value) - Decimal(prior), spark, why)
-        change = metric("share")(Decimal(value) - Decimal(prior), Decimal(prior))
-        return KpiAnswer(value, change, spark, why)
-
-    def _spark(self, measure: str) -> tuple[float, ...]:
-        selection = self.everything
-        start, end = selection.span
-        end = min(end, self.snapshot.last_day)
-        if end <= start:
-            return ()
-        step = max(1, -(-((end - start).days + 1) // MOST_SPARK_POINTS))
-        # Count whole steps back from the end, so that no point covers fewer days than the others.
-        points = ((end - start).days + 1) // step
-        bucket = points - 1 - (number_of(end) - selection.orders("day")) // step
-        kept = bucket >= 0
-
-        def sums(column: str) -> np.ndarray:
-            return np.bincount(bucket[kept], selection.orders(column)[kept], points)
-
-        orders = np.bincount(bucket[kept], minlength=points)
-        values = {
-            "orders": lambda: orders,
-            "average_order_value": lambda: metric("average_order_value").of_columns(sums("revenue") / 100, orders),
-            "profit_margin": lambda: metric("profit_margin").of_columns(sums("costed_revenue"), sums("cost")),
-            "customers": lambda: selection.distinct_customers(np.where(kept, bucket, points), points + 1)[:points],
-            "units": lambda: sums("units"),
-            "gross_revenue": lambda: metric("gross_revenue").of_columns(sums("revenue"), sums("discount")) / 100,
-            "returns": lambda: sums("returns") / 100,
-            "net_revenue": lambda: metric("net_revenue").of_columns(sums("revenue"), sums("returns")) / 100,
-            "return_rate": lambda: metric("return_rate").of_columns(sums("returned_units"), sums("units")),
-            "revenue": lambda: sums("revenue") / 100,
-        }[measure]()
-        return tuple(float(value) for value in values if np.isfinite(value))
+        if value is None:
+            return KpiAnswer(None, None, spark)
+        before = self.select(("period",), self.prior_window)
+        prior, days = KPI_VALUES[kpi.id](before), days_label(*self.prior_window)
+        change = None
+        if prior is not None:
+            change = Decimal(value) - Decimal(prior)
+            if kpi.format != "percent":
+                change = metric("share")(change, Decimal(prior))
+        if change is None:
+            what = "value" if before.count else "orders"
+            return KpiAnswer(value, None, spark, f"No {what} in the prior period ({days})")
+        return KpiAnswer(value, change, spark, f"vs {days}")
 
     # Charts
 
@@ -156,7 +130,8 @@ class Answers:
             return without_customers(answer, selection)
         if visual.kind == "map":
             return on_the_map(answer)
-        return with_coverage(answer, visual, selection)
+        answer = with_coverage(answer, visual, selection)
+        return with_charges(answer, selection) if dimension == "product" else answer
 
     def trend(self, visual: Visual) -> Answer:
         """Measures by year, month, or day, including periods without orders."""
@@ -183,8 +158,9 @@ class Answers:
             values = ratios(*(column[position] for column in sums), int(orders[position]))
             rows.append((period_name(level, first), *(values[name] for name in visual.measures)))
         clicks = tuple((("period", str(row[0])),) for row in rows)
-        partial = partial_periods(level, periods, start, min(end, self.snapshot.last_day))
-        answer = Answer(columns, tuple(rows), clicks, level, partial_note(level, periods, partial), partial)
+        partial = partial_periods(level, periods, start, end)
+        note = partial_note(level, periods, partial, " in this date range")
+        answer = Answer(columns, tuple(rows), clicks, level, note, partial=partial)
         return with_coverage(answer, visual, selection)
 
     def pareto(self, visual: Visual) -> Answer:
@@ -215,7 +191,7 @@ class Answers:
         clicks = tuple((("product", ids[code]),) for code in order)
         eighty = next((row[0] for row in rows if row[2] is not None and row[2] >= 80), None)
         note = f"{eighty:,} of {len(rows):,} products generate 80% of revenue." if eighty else ""
-        return Answer(columns, rows, clicks, note=note)
+        return with_charges(Answer(columns, rows, clicks, note=note), selection)
 
     def lifetime_value(self, visual: Visual) -> Answer:
         """Customer lifetime value by current segment, for the selected date range."""
@@ -226,7 +202,7 @@ class Answers:
         orders = selection.order_counts("segment")
         customers = selection.customer_counts("segment")
         start, end = selection.span
-        days = (min(end, snapshot.last_day) - max(start, snapshot.first_day)).days + 1
+        days = (end - start).days + 1
         first, last = selection.customer_days()
         bought = np.flatnonzero(selection.orders_of_customers)
         segment_of = np.zeros(len(snapshot.members["customer"]), np.uint8)
@@ -277,7 +253,6 @@ class Answers:
     def cohort_retention(self, visual: Visual) -> Answer:
         """The share of each cohort that ordered in each later month; future months have no row."""
         start, end = self.everything.span
-        end = min(end, self.snapshot.last_day)
         # A cohort cut off in the middle of its month would lose customers, so include the whole first month.
         window = (start.replace(day=1), max(start, end))
         selection = self.select(("cohort", "period"), window)
@@ -308,7 +283,7 @@ class Answers:
     def weekdays(self, visual: Visual) -> Answer:
         """Average daily revenue by day of the week, including days without orders."""
         selection = self.select(("weekday",))
-        days = weekday_counts(selection.span[0], min(selection.span[1], self.snapshot.last_day))
+        days = weekday_counts(*selection.span)
         revenue, orders = selection.sums("weekday", "revenue"), selection.order_counts("weekday")
         columns = (
             dimension_column("weekday"),
@@ -349,31 +324,33 @@ class Answers:
         best = np.argsort(-orders.sum(axis=0), kind="stable")
         rows, clicks = [], []
         for code, region in enumerate(regions):
-            whole = int(orders[code].sum())
+            name, whole = self.snapshot.name("region", region), int(orders[code].sum())
             for payment in best:
                 if orders[code, payment]:
                     here = int(orders[code, payment])
-                    rows.append((region, payments[payment], share(here, whole), here, money(revenue[code, payment])))
+                    rows.append((name, payments[payment], share(here, whole), here, money(revenue[code, payment])))
                     clicks.append((("region", region), ("payment", payments[payment])))
         return Answer(columns, tuple(rows), tuple(clicks))
 
     def seasonality(self, visual: Visual) -> Answer:
         """Months of the full history, regardless of the date range."""
-        window = (self.snapshot.first_day, self.snapshot.last_day)
-        selection = self.select(("period",), window)
-        revenue, orders = selection.sums("month", "revenue"), selection.order_counts("month")
+        selection = self.select(("period",), self.history)
+        periods = periods_of("month", *self.history)
+        # The months after the last order have no code.
+        later = [0] * (len(periods) - len(self.snapshot.members["month"]))
+        revenue = [*selection.sums("month", "revenue"), *later]
+        orders = [*selection.order_counts("month"), *later]
         columns = (
             Column("month", "Month", "text"),
             measure_column("revenue"),
             measure_column("orders"),
         )
         rows = tuple(
-            (name, money(revenue[code]), int(orders[code]))
-            for code, name in enumerate(self.snapshot.members["month"])
-            if orders.any()
+            (period_name("month", first), money(revenue[place]), int(orders[place]))
+            for place, (first, _) in enumerate(periods)
+            if selection.count
         )
-        periods = periods_of("month", *window)
-        partial = partial_periods("month", periods, *window)
+        partial = partial_periods("month", periods, *self.history)
         note = partial_note("month", periods, partial)
         return Answer(columns, rows, tuple((("period", str(row[0])),) for row in rows), note=note, partial=partial)
 
@@ -390,9 +367,11 @@ _SPECIAL: Mapping[str, Callable[[Answers, Visual], Answer]] = {
 }
 
 
-def page_answers(snapshot: Snapshot, page: Page, view: View) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
-    """The KPIs and the charts of a page, by their IDs."""
-    answers = Answers(snapshot, view)
+def page_answers(
+    snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None = None
+) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
+    """The KPIs and the charts of a page, by their IDs; see :class:`Answers`."""
+    answers = Answers(snapshot, view, last_day)
     return (
         {kpi.id: answers.kpi(kpi) for kpi in page.kpis},
         {visual.id: answers.answer(visual) for visual in page.visuals},

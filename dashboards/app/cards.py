@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from dash import dcc, html
 
 from dashboards.app.chart_data import Answer, KpiAnswer
 from dashboards.app.filters import View
-from dashboards.app.formats import exact, period_label, rounded, short
+from dashboards.app.formats import exact, in_currency, period_label, rounded, short
 from dashboards.app.snapshot import Snapshot
 from dashboards.app.theme import THEMES
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, TIME_LEVELS
@@ -89,7 +90,7 @@ def chart_card(visual: Visual) -> html.Section:
             html.Div(
                 className="card-head",
                 children=[
-                    html.Div([html.H2(visual.title), html.P(visual.meaning, className="meaning")]),
+                    html.Div([html.H2(visual.title), html.P(in_currency(visual.meaning), className="meaning")]),
                     html.Div(id={"type": "tools", **name}, className="tools"),
                 ],
             ),
@@ -119,8 +120,8 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
     ]
     if answer.value is None and answer.note:
         pass  # The note says why there is no value, and nothing else needs saying.
-    elif kpi.compare:
-        parts.append(_change(kpi, answer))
+    elif answer.change is not None:
+        parts.append(_change(kpi, answer.change, answer.why))
     elif answer.why:
         parts.append(html.Div(answer.why, className="kpi-why"))
     if answer.note:
@@ -130,13 +131,9 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
     return parts
 
 
-def _change(kpi: Kpi, answer: KpiAnswer) -> html.Div:
-    if answer.change is None:
-        return html.Div(
-            html.Span(answer.why or "No orders in prior period", className="kpi-why"), className="kpi-change"
-        )
+def _change(kpi: Kpi, change: Decimal, why: str) -> html.Div:
     unit = " pts" if kpi.format == "percent" else "%"
-    direction = "up" if answer.change > 0 else "down" if answer.change < 0 else "level"
+    direction = "up" if change > 0 else "down" if change < 0 else "level"
     arrow = {"up": "▲", "down": "▼", "level": "●"}[direction]
     word = {"up": "up", "down": "down", "level": "unchanged"}[direction]
     return html.Div(
@@ -144,8 +141,8 @@ def _change(kpi: Kpi, answer: KpiAnswer) -> html.Div:
         children=[
             html.Span(arrow, className="arrow", **{"aria-hidden": "true"}),
             html.Span(word, className="sr"),
-            html.B(f" {rounded(abs(answer.change), 1)}{unit} "),
-            html.Span(answer.why, className="kpi-why"),
+            html.B(f" {rounded(abs(change), 1)}{unit} "),
+            html.Span(why, className="kpi-why"),
         ],
     )
 
@@ -203,8 +200,8 @@ def crumbs(visual: Visual, answer: Answer, path: str, view: View, snapshot: Snap
     levels = HIERARCHIES[visual.hierarchy].levels
     depth = levels.index(answer.level)
     trail: Children = []
-    for place, level in enumerate(levels[:depth]):
-        target, label = _up(visual, view, level, None if place == 0 else levels[place - 1], snapshot)
+    for level in levels[:depth]:
+        target, label = _up(visual, view, level)
         trail.append(html.Li(link(label, path + target.query(), "crumb")))
     here = _here(visual, answer.level, levels[depth - 1] if depth else None, view, snapshot)
     trail.append(html.Li(html.Span(here, **{"aria-current": "true"}), className="crumb-here"))
@@ -226,7 +223,7 @@ def crumbs(visual: Visual, answer: Answer, path: str, view: View, snapshot: Snap
     return [html.Nav(html.Ol(trail), className="crumbs", **{"aria-label": f"Drill-down levels of {visual.title}"})]
 
 
-def _up(visual: Visual, view: View, level: str, above: str | None, snapshot: Snapshot) -> tuple[View, str]:
+def _up(visual: Visual, view: View, level: str) -> tuple[View, str]:
     """The view at a level above, and the label of the link to it."""
     assert visual.hierarchy is not None
     if visual.hierarchy == "time":

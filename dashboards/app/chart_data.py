@@ -34,6 +34,7 @@ class Answer:
         clicks: for each row, the filters that a click on it sets; empty if rows can't be clicked.
         level: the level of the chart's hierarchy that is shown, if it has a hierarchy.
         note: what a reader needs to know, for example that a month is incomplete.
+        table_note: the same, about columns that only the table shows.
         partial: positions of the rows whose period is incomplete.
         missing: why there is nothing to draw although there are orders, for example that no cost is known.
     """
@@ -43,6 +44,7 @@ class Answer:
     clicks: tuple[Pairs, ...] = ()
     level: str | None = None
     note: str = ""
+    table_note: str = ""
     partial: tuple[int, ...] = ()
     missing: str = ""
 

@@ -81,16 +81,18 @@ class Dashboards:
         elif snapshot.is_empty:
             return content
         else:
-            kpis, answers = self._answers(snapshot, page, view)
+            kpis, answers = self._answers(snapshot, page, view, last_day)
         return replace(content, kpis=kpis, answers=answers)
 
-    def _answers(self, snapshot: Snapshot, page: Page, view: View) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
-        key = (snapshot.version, snapshot.read_at, page.id, view.filters, view.levels)
+    def _answers(
+        self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None
+    ) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
+        key = (snapshot.version, snapshot.read_at, page.id, view.filters, view.levels, last_day)
         with self._lock:
             if key in self._cache:
                 self._cache.move_to_end(key)
                 return self._cache[key]  # type: ignore[return-value]
-        found = page_answers(snapshot, page, view)
+        found = page_answers(snapshot, page, view, last_day)
         with self._lock:
             self._cache[key] = found
             while len(self._cache) > MOST_CACHED:

@@ -33,7 +33,7 @@ class Drawing:
     def is_chosen(self, row: int) -> bool:
         """Whether the filters select all of the row's members."""
         clicks = self.answer.clicks
-        return bool(clicks) and all(self.filters.get(name) == value for name, value in clicks[row])
+        return bool(clicks) and self.filters.select_all(clicks[row])
 
     def opacities(self, rows: Sequence[int]) -> list[float]:
         """1 for selected rows, or for all rows if none is selected; a lower value for the others."""

@@ -11,6 +11,7 @@ from dashboards.app import cards, layout, tables
 from dashboards.app.chart_data import Answer
 from dashboards.app.content import Content
 from dashboards.app.figures import figure
+from dashboards.app.notes import joined
 from dashboards.app.theme import THEMES
 from dashboards.spec.page_types import Visual
 
@@ -59,7 +60,10 @@ class Drawn:
             )
             state = "" if self.page.id == "health" else "is-broken"
             return [nav, [], None, None, [], stamps, notices, fingerprint, state]
-        start, end = self.view.filters.days(snapshot.first_day, snapshot.last_day)
+        filters = self.view.filters
+        start, end = filters.days(snapshot.first_day, content.last_day or snapshot.last_day)
+        if end < start:
+            start, end = filters.start or start, filters.end or end
         return [
             nav,
             layout.presets(self.path, self.view),
@@ -87,7 +91,7 @@ class Drawn:
             self._table,
             lambda visual: cards.tools(visual, self.path, self.view),
             self._crumbs,
-            lambda visual: self._answer(visual).note,
+            self._note,
             self._card_class,
         ]
         results: list[list[Any]] = []
@@ -128,8 +132,7 @@ class Drawn:
         return [address(pairs) for pairs in self._answer(visual).clicks]
 
     def _chosen(self, visual: Visual) -> list[bool]:
-        filters = self.view.filters
-        return [all(filters.get(name) == value for name, value in pairs) for pairs in self._answer(visual).clicks]
+        return [self.view.filters.select_all(pairs) for pairs in self._answer(visual).clicks]
 
     def _figure(self, visual: Visual) -> Any:
         return figure(visual, self._answer(visual), self.view.filters, THEMES[self.theme], self._address(visual))
@@ -153,6 +156,10 @@ class Drawn:
             return []
         return tables.table(visual, answer, self._addresses(visual), self._chosen(visual), self.dagster)
 
+    def _note(self, visual: Visual) -> str:
+        answer = self._answer(visual)
+        return joined(answer.note, answer.table_note if visual.id in self.view.tables else "")
+
     def _crumbs(self, visual: Visual) -> Any:
         assert self.content.snapshot is not None
         return cards.crumbs(visual, self._answer(visual), self.path, self.view, self.content.snapshot)
@@ -161,4 +168,7 @@ class Drawn:
         answer, is_table = self._answer(visual), visual.id in self.view.tables
         if not answer.rows or (answer.missing and not is_table):
             return cards.card_class(visual, "is-empty", has_returns=self._has_returns)
-        return cards.card_class(visual, *(["is-table"] if is_table else []), has_returns=self._has_returns)
+        # Labels of two lines need twice the height.
+        is_tall = visual.id == "rejects" and len(answer.rows) > 6
+        states = [name for name, is_on in (("is-table", is_table), ("is-tall", is_tall)) if is_on]
+        return cards.card_class(visual, *states, has_returns=self._has_returns)

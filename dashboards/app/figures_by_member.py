@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, escape, number, with_opacity
 from dashboards.app.formats import short
 
@@ -108,7 +110,7 @@ def donut(drawing: Drawing) -> Figure:
     rows = range(len(answer.rows))
     opacities = drawing.opacities(rows)
     colors = [with_opacity(theme.series[row % len(theme.series)], opacities[row]) for row in rows]
-    total = sum(number(answer.rows[row][1]) or 0 for row in rows)
+    total = sum((Decimal(cells[1]) for cells in answer.rows if isinstance(cells[1], int | Decimal)), Decimal(0))
     trace = {
         "type": "pie",
         "labels": [str(answer.rows[row][0]) for row in rows],
@@ -126,7 +128,7 @@ def donut(drawing: Drawing) -> Figure:
         theme,
         annotations=[
             {
-                "text": f"<b>{short(int(total), 'money')}</b><br><span style='font-size:11px'>revenue</span>",
+                "text": f"<b>{short(total, 'money')}</b><br><span style='font-size:11px'>revenue</span>",
                 "x": 0.5,
                 "y": 0.51,
                 "showarrow": False,

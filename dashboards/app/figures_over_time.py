@@ -24,6 +24,7 @@ def trend(drawing: Drawing) -> Figure:
     if all(chosen):
         # The chart shows only the selected period, so there is nothing to highlight.
         chosen = [False] * len(chosen)
+    values = [number(answer.rows[row][1]) for row in rows]
     sizes = [11 if here else (6 if few else 0) for here in chosen]
     fade = any(chosen)
     labels = [period_label(name) for name in names]
@@ -31,7 +32,7 @@ def trend(drawing: Drawing) -> Figure:
         "type": "scatter",
         "mode": "lines+markers",
         "x": list(rows),
-        "y": [number(answer.rows[row][1]) for row in rows],
+        "y": values,
         "customdata": [
             drawing.custom(row, labels[row] + (" (incomplete)" if row in answer.partial else "")) for row in rows
         ],
@@ -62,7 +63,7 @@ def trend(drawing: Drawing) -> Figure:
             "showgrid": True,
             "gridcolor": theme.grid,
             "rangemode": "tozero",
-            **axis_ticks(answer.columns[1].format),
+            **axis_ticks(answer.columns[1].format, values),
         },
         hovermode="x",
         margin={"l": 4, "r": 14, "t": 10, "b": 4},
@@ -210,6 +211,10 @@ def stack(drawing: Drawing) -> Figure:
     series = list(dict.fromkeys(str(row[1]) for row in answer.rows))
     colors = _stack_colors(theme, series)
     opacities = drawing.opacities(range(len(answer.rows)))
+    heights: dict[str, float] = {}
+    for row, cells in enumerate(answer.rows):
+        label = _axis_label(answer, row)
+        heights[label] = heights.get(label, 0.0) + (number(cells[2]) or 0)
     data = []
     for name in series:
         rows = [row for row in range(len(answer.rows)) if answer.rows[row][1] == name]
@@ -230,7 +235,7 @@ def stack(drawing: Drawing) -> Figure:
         bargap=0.32,
         showlegend=True,
         xaxis={"type": "category", "nticks": 8, "tickangle": 0},
-        yaxis={"showgrid": True, "gridcolor": theme.grid, **axis_ticks(answer.columns[2].format)},
+        yaxis={"showgrid": True, "gridcolor": theme.grid, **axis_ticks(answer.columns[2].format, heights.values())},
         margin={"l": 4, "r": 4, "t": 34, "b": 4},
     )
     return {"data": data, "layout": layout}
@@ -284,7 +289,7 @@ def lines(drawing: Drawing) -> Figure:
             "showgrid": True,
             "gridcolor": theme.grid,
             "rangemode": "tozero",
-            **axis_ticks(answer.columns[1].format),
+            **axis_ticks(answer.columns[1].format, (number(row[1]) for row in answer.rows)),
         },
         margin={"l": 4, "r": 8, "t": 30, "b": 4},
     )

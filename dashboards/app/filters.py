@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -58,7 +58,7 @@ class Filters:
     """Which order lines a view includes.
 
     Attributes:
-        range: a key of ``RANGES``, counted back from the last day with data; ignored if start and end are given.
+        range: a key of ``RANGES``, counted back from the last loaded day; ignored if start and end are given.
         start: first day of a custom date range, or None.
         end: last day of a custom date range, inclusive, or None; set together with start.
         period: a year, month, or day within the date range: 2026, 2026-03, or 2026-03-14.
@@ -103,18 +103,24 @@ class Filters:
         kept = tuple((name, value) for name, value in self.members if name not in dimensions)
         return replace(self, members=kept, period=None if "period" in dimensions else self.period)
 
+    def select_all(self, pairs: Iterable[tuple[str, str]]) -> bool:
+        """Whether these filters select all of some members."""
+        return all(self.get(name) == value for name, value in pairs)
+
     def toggled(self, pairs: Sequence[tuple[str, str]]) -> Filters:
         """These filters after a click on a point: select its members, or clear them if all are already selected."""
-        is_chosen = all(self.get(name) == value for name, value in pairs)
-        result = self
+        is_chosen, result = self.select_all(pairs), self
         for name, value in pairs:
             result = result.with_member(name, None if is_chosen else value)
         return result
 
     def days(self, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
-        """First and last day of the date range, ignoring ``period``, for data from ``first`` to ``last``."""
+        """First and last day of the date range, ignoring ``period``, for data from ``first`` to ``last``.
+
+        The last is before the first if a custom date range is outside the data.
+        """
         if self.start is not None and self.end is not None:
-            return self.start, self.end
+            return max(self.start, first), min(self.end, last)
         starts = {
             "7d": last - dt.timedelta(days=6),
             "30d": last - dt.timedelta(days=29),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from collections.abc import Iterable
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from typing import Any
 
 from dashboards.app.chart_data import Cell
 from dashboards.spec.fields import Format
@@ -11,6 +13,8 @@ from ecommerce_platform.money import Currency, currency
 from ecommerce_platform.settings import load_settings
 
 NOTHING = "–"
+NEXT_UNIT = {"": "K", "K": "M", "M": "B"}
+"""The unit that is a thousand times another one."""
 
 
 def exact(cell: Cell, format_: Format) -> str:
@@ -36,16 +40,20 @@ def short(cell: Cell, format_: Format) -> str:
         return exact(cell, format_)
     if format_ == "percent":
         return f"{rounded(cell, 1)}%"
-    value = Decimal(cell)
-    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
-        if abs(value) >= size * 10 or (abs(value) >= size and (letter != "K" or format_ == "money")):
-            places = 2 if abs(value) < size * 10 else 1
-            if format_ == "money":
-                return reporting_currency().text(value / size, places, letter)
-            return f"{rounded(value / size, places)}{letter}"
+    value, places, letter = Decimal(cell), reporting_currency().places if format_ == "money" else 0, ""
+    if _round(abs(value), places) < (1_000 if format_ == "money" else 10_000):
+        return reporting_currency().text(value) if format_ == "money" else f"{cell:,}"
+    # Rounding can reach the next unit: 999,999 is 1.00M.
+    while letter != "B" and _round(abs(value), places) >= 1_000:
+        value, letter = value / 1_000, NEXT_UNIT[letter]
+        places = 2 if _round(abs(value), 2) < 10 else 1
+    return _with_unit(value, places, letter, format_)
+
+
+def _with_unit(value: Decimal, places: int, letter: str, format_: Format) -> str:
     if format_ == "money":
-        return reporting_currency().text(value, None if abs(value) < 1000 else 0)
-    return f"{cell:,}"
+        return reporting_currency().text(value, places, letter)
+    return f"{rounded(value, places)}{letter}"
 
 
 def coverage(percent: Decimal) -> str:
@@ -60,15 +68,58 @@ def reporting_currency() -> Currency:
     return currency(load_settings().currency)
 
 
-def axis_ticks(format_: Format) -> dict[str, object]:
-    """Plotly's settings for the ticks of an axis of values: few, with the symbol where they are money."""
-    prefix = {"tickprefix": reporting_currency().prefix} if format_ == "money" else {}
-    return {"tickformat": "~s", "nticks": 5, **prefix}
+def axis_ticks(format_: Format, values: Iterable[float | None]) -> dict[str, Any]:
+    """Plotly's settings for an axis that begins at zero: a few round values, with the units of the cards."""
+    known = [Decimal(str(value)) for value in values if value is not None]
+    low, high = min([Decimal(0), *known]), max([Decimal(0), *known])
+    step = _tick_step(high - low, format_ == "count")
+    first, last = (low / step).to_integral_value(ROUND_CEILING), (high / step).to_integral_value(ROUND_FLOOR)
+    ticks = [step * number for number in range(int(first), int(last) + 1)]
+    return {
+        "tickmode": "array",
+        "tickvals": [float(tick) for tick in ticks],
+        "ticktext": [_tick(tick, format_) for tick in ticks],
+    }
+
+
+def _tick_step(span: Decimal, is_whole: bool) -> Decimal:
+    """The distance between ticks, of which a span has at most six: 1, 2, 2.5, or 5 times a power of ten."""
+    if not span:
+        return Decimal(1)
+    power = span.adjusted() - 1
+    steps = [Decimal(step).scaleb(power) for step in ("1", "2", "2.5", "5", "10", "20", "25", "50")]
+    step = next(step for step in steps if span / step <= 6)
+    return max(Decimal(1), step.to_integral_value(ROUND_CEILING)) if is_whole else step
+
+
+def _tick(value: Decimal, format_: Format) -> str:
+    """The value of a tick without trailing zeros: $0, $500, $2.5K."""
+    letter = ""
+    while letter != "B" and abs(value) >= 1_000:
+        value, letter = value / 1_000, NEXT_UNIT[letter]
+    exponent = value.normalize().as_tuple().exponent
+    return _with_unit(value, max(0, -int(exponent)), letter, format_)
 
 
 def rounded(value: Decimal | int, places: int) -> str:
     """A number with a fixed number of decimals; halves round away from zero, as for numeric in PostgreSQL."""
-    return f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}"
+    return f"{_round(Decimal(value), places):,}"
+
+
+def _round(value: Decimal, places: int) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
+def in_currency(text: str) -> str:
+    """A text of the specification with the symbol of the currency in place of ¤, which stands before its amounts."""
+    return text.replace("¤", reporting_currency().prefix)
+
+
+def days_label(first: dt.date, last: dt.date) -> str:
+    """A date range: 5 Mar 2011, 5 Mar – 9 Mar 2011, or 28 Dec 2010 – 9 Mar 2011."""
+    if first == last:
+        return f"{last:%-d %b %Y}"
+    return f"{first:%-d %b}{'' if first.year == last.year else f' {first.year}'} – {last:%-d %b %Y}"
 
 
 def period_label(period: str) -> str:

@@ -1,4 +1,4 @@
-"""The value of each KPI for a selection of order lines."""
+"""The value of each KPI for a selection of order lines, and the values of its sparkline."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ import numpy as np
 from dashboards.app.chart_data import money
 from dashboards.app.periods import weekday_counts
 from dashboards.app.selection import Selection
+from dashboards.app.snapshot import number_of
 from dashboards.spec.metrics import metric
+
+MOST_SPARK_POINTS = 62
 
 
 def known_states(selection: Selection, values: np.ndarray) -> np.ndarray:
     """The values of the states that are known: those of guests, and of customers without one, are not."""
     members = selection.snapshot.members["state"]
     return values[[code for code, member in enumerate(members) if not member.endswith("-Unknown")]]
+
+
+def _states(selection: Selection) -> int | None:
+    states = int(np.count_nonzero(known_states(selection, selection.order_counts("state"))))
+    return states if states or not selection.count else None
 
 
 def _share_of_top_states(selection: Selection) -> Decimal | None:
@@ -37,7 +45,7 @@ def _share_of_member(selection: Selection, dimension: str, member: str) -> Decim
 
 
 def _weekend_uplift(selection: Selection) -> Decimal | None:
-    days = weekday_counts(selection.span[0], min(selection.span[1], selection.snapshot.last_day))
+    days = weekday_counts(*selection.span)
     revenue = selection.sums("weekday", "revenue")
     # A mean per day, rounded like the mean per order.
     mean = metric("average_order_value")
@@ -67,7 +75,37 @@ KPI_VALUES: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     ),
     "returning_share": lambda chosen: _share_of_member(chosen, "buyer", "returning"),
     "vip_share": lambda chosen: _share_of_member(chosen, "segment", "VIP"),
-    "states": lambda chosen: int(np.count_nonzero(known_states(chosen, chosen.order_counts("state")))),
+    "states": _states,
     "top_five_states_share": _share_of_top_states,
     "weekend_uplift": _weekend_uplift,
 }
+
+
+def sparkline_values(selection: Selection, measure: str) -> tuple[float, ...]:
+    """A measure over the date range, at as many points of the same number of days as a sparkline can show."""
+    start, end = selection.span
+    if end <= start:
+        return ()
+    step = max(1, -(-((end - start).days + 1) // MOST_SPARK_POINTS))
+    # Count whole steps back from the end, so that no point covers fewer days than the others.
+    points = ((end - start).days + 1) // step
+    bucket = points - 1 - (number_of(end) - selection.orders("day")) // step
+    kept = bucket >= 0
+
+    def sums(column: str) -> np.ndarray:
+        return np.bincount(bucket[kept], selection.orders(column)[kept], points)
+
+    orders = np.bincount(bucket[kept], minlength=points)
+    values = {
+        "orders": lambda: orders,
+        "average_order_value": lambda: metric("average_order_value").of_columns(sums("revenue") / 100, orders),
+        "profit_margin": lambda: metric("profit_margin").of_columns(sums("costed_revenue"), sums("cost")),
+        "customers": lambda: selection.distinct_customers(np.where(kept, bucket, points), points + 1)[:points],
+        "units": lambda: sums("units"),
+        "gross_revenue": lambda: metric("gross_revenue").of_columns(sums("revenue"), sums("discount")) / 100,
+        "returns": lambda: sums("returns") / 100,
+        "net_revenue": lambda: metric("net_revenue").of_columns(sums("revenue"), sums("returns")) / 100,
+        "return_rate": lambda: metric("return_rate").of_columns(sums("returned_units"), sums("units")),
+        "revenue": lambda: sums("revenue") / 100,
+    }[measure]()
+    return tuple(float(value) for value in values if np.isfinite(value))

@@ -13,11 +13,13 @@ from dashboards.spec.page_types import Visual
 
 GUEST_NOTES = {
     "orders": "{} without a customer",
-    "customers": "Without guests: {} orders have no customer",
-    "revenue_per_customer": "Without guests: {} orders have no customer",
-    "returning_share": "Of total revenue, guests included",
-    "vip_share": "Of total revenue, guests included",
+    "customers": "Excludes {} guest order{}",
+    "revenue_per_customer": "Excludes {} guest order{}",
+    "returning_share": "Share of all revenue, including guests",
+    "vip_share": "Share of all revenue, including guests",
 }
+CHARGES = "Charges"
+"""The category of what a shop bills without selling a product, as connectors name it."""
 
 
 def kpi_note(kpi: str, selection: Selection) -> str:
@@ -25,30 +27,48 @@ def kpi_note(kpi: str, selection: Selection) -> str:
     if kpi == "profit_margin":
         return coverage_note(selection)
     if kpi in ("states", "top_five_states_share") and selection.count:
-        return "" if known_states(selection, selection.order_counts("state")).any() else "No state is known"
+        return "" if known_states(selection, selection.order_counts("state")).any() else "No order has a known state"
     guests = selection.guest_orders if kpi in GUEST_NOTES else 0
-    return GUEST_NOTES[kpi].format(f"{guests:,}") if guests else ""
+    return GUEST_NOTES[kpi].format(f"{guests:,}", "" if guests == 1 else "s") if guests else ""
 
 
 def coverage_note(selection: Selection) -> str:
-    """The share of the revenue that a margin covers; empty if it covers all of it, or if there is no revenue."""
+    """The share of the revenue that a margin is based on; empty if it is all of it, or if there is no revenue."""
     revenue, costed = selection.total("revenue"), selection.total("costed_revenue")
     if costed == revenue:
         return ""
-    return f"Covers {coverage(Decimal(costed) / Decimal(revenue) * 100)} of revenue" if costed else "No cost is known"
+    if not costed:
+        return "No cost is known"
+    return f"Based on {coverage(Decimal(costed) / Decimal(revenue) * 100)} of revenue (lines with a known cost)"
 
 
 def with_coverage(answer: Answer, visual: Visual, selection: Selection) -> Answer:
-    """Say of a chart with margins how much of the revenue they cover, and why there is nothing to draw without any."""
+    """Say how much of the revenue margins are based on: below a chart that draws them, or below the table of others."""
     note = coverage_note(selection) if "profit_margin" in visual.measures else ""
     if not note or not answer.rows:
         return answer
-    if visual.measures[0] == "profit_margin" and not any(value is not None for value in answer.column("profit_margin")):
-        return replace(answer, missing="The shop does not say what these products cost, so there is no margin.")
-    margin = (
-        f"The margin {note[0].lower()}{note[1:]}." if selection.total("costed_revenue") else f"{note}, so no margin."
-    )
-    return replace(answer, note=f"{answer.note} {margin}" if answer.note else margin)
+    text = f"The margin is {note[0].lower()}{note[1:]}."
+    if not selection.total("costed_revenue"):
+        text = "Margins are blank because no product cost is known."
+    if visual.measures[0] != "profit_margin":
+        return replace(answer, table_note=text)
+    if not any(value is not None for value in answer.column("profit_margin")):
+        return replace(answer, missing="No margin: the export contains no costs for these products.", table_note=text)
+    return replace(answer, note=joined(answer.note, text))
+
+
+def with_charges(answer: Answer, selection: Selection) -> Answer:
+    """Say of a chart of products that postage and the like are among them."""
+    code = selection.snapshot.codes["category"].get(CHARGES)
+    if code is None or not selection.line_counts("category")[code]:
+        return answer
+    text = "Includes charges such as postage and corrections; filter by category to leave them out."
+    return replace(answer, note=joined(answer.note, text))
+
+
+def joined(*notes: str) -> str:
+    """Several notes as one text."""
+    return " ".join(filter(None, notes))
 
 
 def on_the_map(answer: Answer) -> Answer:
@@ -57,7 +77,7 @@ def on_the_map(answer: Answer) -> Answer:
     is_shown = [clicks[0][1].startswith("US-") and not clicks[0][1].endswith("-Unknown") for clicks in answer.clicks]
     elsewhere = sum((value for value, here in zip(revenue, is_shown, strict=True) if not here), Decimal(0))
     if answer.rows and not any(is_shown):
-        return replace(answer, missing="The map shows the states of the US, and none of these orders is from there.")
+        return replace(answer, missing="This map shows US states; no order has a known US state.")
     if not elsewhere:
         return answer
     return replace(answer, note=f"Not on this map: {coverage(elsewhere / sum(revenue) * 100)} of revenue.")

@@ -52,12 +52,12 @@ def partial_periods(level: str, periods: Periods, start: dt.date, end: dt.date) 
     return tuple(place for place, (first, last) in enumerate(periods) if first < start or last > end)
 
 
-def partial_note(level: str, periods: Periods, partial: Sequence[int]) -> str:
-    """A sentence that names the incomplete periods; empty if there are none."""
+def partial_note(level: str, periods: Periods, partial: Sequence[int], where: str = "") -> str:
+    """A sentence that names the periods that are incomplete, and where; empty if there are none."""
     if not partial:
         return ""
     names = [periods[place][0].strftime("%Y" if level == "year" else "%b %Y") for place in partial]
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} incomplete in this date range."
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} incomplete{where}."
 
 
 def weekday_counts(start: dt.date, end: dt.date) -> list[int]:

@@ -47,11 +47,6 @@ class Selection:
         self._wanted: np.ndarray | None = None
         self._line_filters = [pair for pair in filters.members if DIMENSIONS[pair[0]].grain == "line"]
 
-    @property
-    def days(self) -> int:
-        """Days in the span, with or without orders."""
-        return max(0, (self.span[1] - self.span[0]).days + 1)
-
     @cached_property
     def _order_mask(self) -> np.ndarray | None:
         return self._mask(self.snapshot.orders, self._orders, self._order_filters)

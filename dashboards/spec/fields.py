@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from dashboards.spec.metrics import metric
 
 Grain = Literal["order", "line", "day"]
-Format = Literal["money", "count", "percent", "text", "day", "month", "number", "moment"]
+Format = Literal["money", "count", "percent", "text", "day", "number", "moment"]
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ MEASURES: Mapping[str, Measure] = _by_id(
     ),
     Measure(
         "margin_coverage",
-        "Margin covers",
+        "Revenue with known cost (%)",
         "percent",
         "revenue with known cost ÷ total revenue × 100: how much of the revenue profit and margin are about",
         _dax("share", part="[Revenue with known cost]", whole="[Total revenue]"),

@@ -38,7 +38,8 @@ class Visual:
     Attributes:
         id: unique across all pages; also the name of its CSV file.
         title: its heading.
-        meaning: one or two sentences that explain it; shown below the title and in the README.
+        meaning: one or two sentences that explain it; shown below the title and in the README. A ¤ stands for
+            the symbol of the reporting currency.
         kind: the chart type.
         dimension: the dimension that it breaks revenue down by, if any.
         measures: its columns; the chart plots the first.

@@ -39,12 +39,22 @@ EXECUTIVE = Page(
             "returns",
             "Returns",
             "money",
-            "Refunds for the orders of the date range, on whatever day they were made.",
+            "Refunds for the orders of the date range, on whatever day they were made."
+            " Recent orders may still be returned.",
             "returns",
+            compare=False,
             needs_returns=True,
         ),
         Kpi("net_revenue", "Net revenue", "money", "Total revenue − returns.", "net_revenue", needs_returns=True),
-        Kpi("return_rate", "Return rate", "percent", "Units returned ÷ units sold.", "return_rate", needs_returns=True),
+        Kpi(
+            "return_rate",
+            "Return rate",
+            "percent",
+            "Units returned ÷ units sold. Recent orders may still be returned.",
+            "return_rate",
+            compare=False,
+            needs_returns=True,
+        ),
     ),
     (
         Visual(
@@ -140,7 +150,7 @@ PRODUCTS = Page(
         Visual(
             "price_ranges",
             "Price ranges",
-            "By list price: Budget below 25, Mid-range below 100, Premium from 100.",
+            "By list price: Budget below ¤25, Mid-range below ¤100, Premium from ¤100.",
             "column",
             "price_range",
             ("revenue", "revenue_share", "units", "profit_margin"),

@@ -11,6 +11,7 @@ from dashboards.spec.pages import PAGES
 from dashboards.spec.powerbi_files import MODEL, NAME, REPORT, SCHEMAS, platform_file, to_json
 from dashboards.spec.powerbi_measures import MORE_MEASURES, measure_name
 from dashboards.spec.powerbi_model import MODEL_HIERARCHIES
+from ecommerce_platform.schemas import domains
 
 WIDTH, HEIGHT, MARGIN = 1280, 720, 16
 TOP, KPI_HEIGHT = 84, 86
@@ -78,7 +79,7 @@ def _project_files(pages: Sequence[Page]) -> dict[str, str]:
 def _page_files(page: Page) -> dict[str, str]:
     """The files of one page and its visuals."""
     folder = f"{DEFINITION}/pages/{page.id}"
-    charts = [visual.id for visual in page.visuals if visual.powerbi]
+    charts = [visual for visual in page.visuals if visual.powerbi]
     content = {
         "$schema": f"{SCHEMAS}/item/report/definition/page/2.0.0/schema.json",
         "name": page.id,
@@ -88,7 +89,7 @@ def _page_files(page: Page) -> dict[str, str]:
         "width": WIDTH,
         # By default, a click in Power BI highlights the other charts instead of filtering them.
         "visualInteractions": [
-            {"source": source, "target": target, "type": "DataFilter"}
+            {"source": source.id, "target": target.id, "type": _interaction(source, target)}
             for source in charts
             for target in charts
             if source != target
@@ -96,6 +97,12 @@ def _page_files(page: Page) -> dict[str, str]:
     }
     visuals = {f"{folder}/visuals/{name}/visual.json": to_json(visual) for name, visual in _visuals(page).items()}
     return {f"{folder}/page.json": to_json(content), **visuals}
+
+
+def _interaction(source: Visual, target: Visual) -> str:
+    """What a click on a chart does to another one. Columns of fact_sales do not filter fact_returns."""
+    is_of_sales = source.dimension is not None and field_of(source.dimension)[0] == "fact_sales"
+    return "NoFilter" if is_of_sales and target.needs_returns else "DataFilter"
 
 
 SLICERS = (
@@ -127,7 +134,27 @@ def _visuals(page: Page) -> dict[str, dict[str, Any]]:
         containers[f"card_{kpi.id}"] = _container(f"card_{kpi.id}", box, 10 + place, _card(kpi))
     for place, (visual, box) in enumerate(_boxes([visual for visual in page.visuals if visual.powerbi])):
         containers[visual.id] = _container(visual.id, box, 20 + place, _chart(visual))
+        if visual.dimension == "customer":
+            containers[visual.id]["filterConfig"] = {"filters": [_without_guests()]}
     return containers
+
+
+def _without_guests() -> dict[str, Any]:
+    """A filter that leaves out orders without a customer, which otherwise look like those of one big customer."""
+    table, column = field_of("segment")
+    left = {"Column": {"Expression": {"SourceRef": {"Source": "c"}}, "Property": column}}
+    right = _text(domains.GUEST)["expr"]
+    is_guest = {"Comparison": {"ComparisonKind": 0, "Left": left, "Right": right}}
+    return {
+        "name": "without_guests",
+        "field": _column(table, column),
+        "type": "Advanced",
+        "filter": {
+            "Version": 2,
+            "From": [{"Name": "c", "Entity": table, "Type": 0}],
+            "Where": [{"Condition": {"Not": {"Expression": is_guest}}}],
+        },
+    }
 
 
 Box = tuple[float, float, float, float]
@@ -198,8 +225,9 @@ def _chart(visual: Visual) -> dict[str, Any]:
         if visual.kind == "table":
             by = _measure_field(visual.measures[0])
         query["sortDefinition"] = {"sort": [{"field": by, "direction": "Descending"}], "isDefaultSort": False}
-    if visual.kind == "pareto":
-        state["Tooltips"] = {"projections": [_projection(_measure_field("revenue"))]}
+    more = [_projection(_measure_field(name)) for name in _known_measures(visual)[1:]]
+    if more and visual.kind not in ("table", "heatmap"):
+        state["Tooltips"] = {"projections": more}
     return {
         "visualType": visual.powerbi,
         "query": query,
@@ -208,11 +236,16 @@ def _chart(visual: Visual) -> dict[str, Any]:
     }
 
 
+def _known_measures(visual: Visual) -> list[str]:
+    """The measures of a chart that the model has."""
+    names = ["orders" if name == "order_share" else name for name in visual.measures]
+    return [name for name in dict.fromkeys(names) if name in MEASURES or name in MORE_MEASURES]
+
+
 def _roles(visual: Visual) -> dict[str, list[dict[str, Any]]]:
-    drawn = _measure_field(visual.measures[0] if visual.measures[0] != "order_share" else "orders")
+    drawn = _measure_field(_known_measures(visual)[0])
     if visual.kind == "table":
-        known = [name for name in visual.measures if name in MEASURES or name in MORE_MEASURES]
-        return {"Values": [_column(*field_of(str(visual.dimension))), *map(_measure_field, known)]}
+        return {"Values": [_column(*field_of(str(visual.dimension))), *map(_measure_field, _known_measures(visual))]}
     if visual.kind == "heatmap":
         return {
             "Rows": [_column(*field_of("cohort"))],

@@ -40,8 +40,6 @@ def snapshot() -> Snapshot:
     customer = random.integers(0, CUSTOMER_COUNT, ORDERS).astype(np.int32)
     dates = np.datetime64("2000-01-01") + day.astype("timedelta64[D]")
     month = (dates.astype("datetime64[M]").astype(int) - (FIRST.year - 1970) * 12).astype(np.int32)
-    first = np.full(CUSTOMER_COUNT, 10**6, np.int32)
-    np.minimum.at(first, customer, day)
     cohort = np.full(CUSTOMER_COUNT, 99, np.int32)
     np.minimum.at(cohort, customer, month)
     members = {
@@ -83,7 +81,7 @@ def snapshot() -> Snapshot:
         "buyer": (cohort[customer] < month).astype(np.uint8),
         **{name: np.bincount(order, weights[name], ORDERS) for name in WEIGHTS},
     }
-    return Snapshot("benchmark", dt.datetime.now(dt.UTC), lines, orders, members, {}, first)
+    return Snapshot("benchmark", dt.datetime.now(dt.UTC), lines, orders, members, {})
 
 
 @pytest.mark.parametrize("query", ["", "?category=Category 3", "?state=US-7", "?segment=VIP&price_range=Premium"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import itertools
 import re
 import shutil
 import threading
@@ -464,6 +465,24 @@ def test_a_narrow_screen_scrolls_down_only(browser: Browser, shop: str) -> None:
                 visit.page.set_viewport_size({"width": width, "height": 800})
                 visit.settle()
                 assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, page.id
+        visit.end()
+
+
+def test_labels_of_two_lines_do_not_overlap(visit: Visit, sales: Platform) -> None:
+    visit.go("/health")
+    labels = visit.card("rejects").locator(".ytick text")
+    labels.first.wait_for()
+    assert labels.count() > 6
+    boxes = sorted(label.bounding_box()["y"] for label in labels.all())
+    heights = [label.bounding_box()["height"] for label in labels.all()]
+    assert min(after - before for before, after in itertools.pairwise(boxes)) >= max(heights)
+
+
+def test_all_columns_of_the_top_customers_are_visible(browser: Browser, shop: str) -> None:
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        visit = Visit(context, shop).go("/customers")
+        table = visit.card("top_customers").locator(".table-scroll")
+        assert table.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
         visit.end()
 
 

@@ -174,7 +174,7 @@ def fields(node: Any) -> Iterator[tuple[str, str, str]]:
     """Return kind, table, and name of every field that a visual uses."""
     if isinstance(node, dict):
         for kind in ("Column", "Measure"):
-            if kind in node and "Expression" in node[kind]:
+            if kind in node and "Entity" in node[kind].get("Expression", {}).get("SourceRef", {}):
                 yield kind, node[kind]["Expression"]["SourceRef"]["Entity"], node[kind]["Property"]
         if "HierarchyLevel" in node:
             hierarchy = node["HierarchyLevel"]["Expression"]["Hierarchy"]
@@ -223,6 +223,7 @@ def test_the_report_has_the_pages_and_charts_of_the_specification():
         )
         assert sum(visual["visual"]["visualType"] == "card" for visual in visuals.values()) == len(page.kpis)
         clicks = json.loads(FILES[f"{folder}/page.json"])["visualInteractions"]
+        assert {click["type"] for click in clicks} <= {"DataFilter", "NoFilter"}
         assert {(click["source"], click["target"]) for click in clicks} == {
             (one, other) for one in charts for other in charts if one != other
         }
@@ -239,6 +240,43 @@ def test_the_report_has_the_pages_and_charts_of_the_specification():
                     or other["y"] + other["height"] <= one["y"]
                 )
                 assert apart, page.id
+
+
+def visual_file(page: str, visual: str) -> dict[str, Any]:
+    """Return the content of a visual of the report."""
+    return json.loads(FILES[f"{powerbi_files.REPORT}/definition/pages/{page}/visuals/{visual}/visual.json"])
+
+
+def test_a_click_on_a_discount_does_not_inflate_the_return_rate():
+    """No relationship carries a column of fact_sales to fact_returns: units sold shrank, and units returned did not."""
+    clicks = json.loads(FILES[f"{powerbi_files.REPORT}/definition/pages/products/page.json"])["visualInteractions"]
+    unfiltered = [(click["source"], click["target"]) for click in clicks if click["type"] == "NoFilter"]
+    assert unfiltered == [("discount_impact", "return_rates")]
+    guide = (PROJECT_DIR / "dashboards" / "README.md").read_text(encoding="utf-8")
+    assert "A click on a discount does not filter the return rates" in guide
+
+
+def test_guests_are_not_one_big_customer():
+    (kept,) = visual_file("customers", "top_customers")["filterConfig"]["filters"]
+    assert list(fields(kept["field"])) == [("Column", "customer_profile", "current_segment")]
+    assert "'Guest'" in json.dumps(kept["filter"])
+    assert "Not" in kept["filter"]["Where"][0]["Condition"]
+
+
+def test_a_chart_has_its_other_measures_in_its_tooltip():
+    """Margins never said how much of the revenue they are about."""
+    for name, expected in {
+        "category_margin": ["Total revenue", "Profit", "Revenue with known cost (%)"],
+        "discount_impact": [
+            *("Total revenue", "Share of revenue", "Orders", "Total discount", "Revenue with known cost (%)")
+        ],
+        "long_tail": ["Total revenue"],
+        "return_rates": ["Units returned", "Returns", "Net revenue", "Units sold"],
+    }.items():
+        state = visual_file("products", name)["visual"]["query"]["queryState"]
+        assert [field for _, _, field in fields(state["Tooltips"])] == expected, name
+    for name in ("top_customers", "cohort_retention"):
+        assert "Tooltips" not in visual_file("customers", name)["visual"]["query"]["queryState"]
 
 
 # Tableau

@@ -341,21 +341,21 @@ def test_dashboards_and_power_bi_show_the_reporting_currency(monkeypatch: pytest
             short(Decimal("1234567.5"), "money"),
             short(Decimal("12.5"), "money"),
             exact(1234, "count"),
-            axis_ticks("money").get("tickprefix"),
-            axis_ticks("count").get("tickprefix"),
+            axis_ticks("money", [2500.0])["ticktext"][-1],
+            axis_ticks("count", [2500.0])["ticktext"][-1],
             {line.split(": ")[1] for line in model.splitlines() if "formatString: \\" in line},
         )
     load_settings.cache_clear()
     assert shown == {
-        "USD": ("-$1,234,567.50", "$1.23M", "$12.50", "1,234", "$", None, {"\\$#,0.00"}),
-        "JPY": ("-¥1,234,568", "¥1.23M", "¥13", "1,234", "¥", None, {"\\¥#,0"}),
+        "USD": ("-$1,234,567.50", "$1.23M", "$12.50", "1,234", "$2.5K", "2.5K", {"\\$#,0.00"}),
+        "JPY": ("-¥1,234,568", "¥1.23M", "¥13", "1,234", "¥2.5K", "2.5K", {"\\¥#,0"}),
         "CHF": (
             "-CHF\u00a01,234,567.50",
             "CHF\u00a01.23M",
             "CHF\u00a012.50",
             "1,234",
-            "CHF\u00a0",
-            None,
+            "CHF\u00a02.5K",
+            "2.5K",
             {"\\C\\H\\F\\\u00a0#,0.00"},
         ),
     }

@@ -57,6 +57,25 @@ def test_a_range_never_begins_before_the_data():
     assert Filters("90d").days(dt.date(2025, 3, 1), LAST)[0] == dt.date(2025, 3, 1)
 
 
+@pytest.mark.parametrize(
+    ("query", "days"),
+    [
+        ("?from=2001-01-01&to=2024-05-31", (FIRST, dt.date(2024, 5, 31))),
+        ("?from=2024-05-01&to=2031-01-01", (dt.date(2024, 5, 1), LAST)),
+        ("?from=2001-01-01&to=2031-01-01", (FIRST, LAST)),
+    ],
+)
+def test_a_custom_range_has_only_days_that_there_are(query: str, days: tuple[dt.date, dt.date]):
+    """A range from 2001 on divided the revenue of a weekday by 571 Mondays, of which 53 existed."""
+    assert read(query)[0].filters.days(FIRST, LAST) == days
+
+
+@pytest.mark.parametrize("query", ["?from=2001-01-01&to=2001-12-31", "?from=2030-01-01&to=2030-12-31"])
+def test_a_custom_range_outside_the_data_has_no_days(query: str):
+    start, end = read(query)[0].filters.days(FIRST, LAST)
+    assert end < start
+
+
 def test_filters_levels_and_tables_are_read():
     view, dropped = read(
         "?category=Home%20%26%20Kitchen&state=US-CA&period=2024-07&level=products.product&table=sales_map"

@@ -11,17 +11,17 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from dashboards.app.cards import sparkline
+from dashboards.app.cards import chart_card, sparkline
 from dashboards.app.chart_data import Answer, Column
 from dashboards.app.figures import figure
 from dashboards.app.filters import Filters
-from dashboards.app.formats import exact, period_label, short
+from dashboards.app.formats import axis_ticks, exact, period_label, short
 from dashboards.app.theme import DARK, LIGHT, Theme
-from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES
+from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES, Format
 from dashboards.spec.metrics import MetricError, metric, metrics
 from dashboards.spec.pages import PAGES, page_at
 from ecommerce_platform.files import FORMULA_STARTS
-from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform.settings import PROJECT_DIR, load_settings
 
 
 def test_every_page_names_known_fields_once():
@@ -98,6 +98,13 @@ def test_the_dax_of_a_ratio_divides_as_the_sql_does():
         (Decimal("12345678.90"), "money", "$12,345,678.90", "$12.3M"),
         (Decimal("1234.50"), "money", "$1,234.50", "$1.23K"),
         (Decimal("999.99"), "money", "$999.99", "$999.99"),
+        (Decimal("999.996"), "money", "$1,000.00", "$1.00K"),
+        (Decimal("999999.00"), "money", "$999,999.00", "$1.00M"),
+        (Decimal("-999950.00"), "money", "-$999,950.00", "-$1.00M"),
+        (Decimal("9999.99"), "money", "$9,999.99", "$10.0K"),
+        (Decimal("999949.99"), "money", "$999,949.99", "$999.9K"),
+        (999_999, "count", "999,999", "1.00M"),
+        (9_999, "count", "9,999", "9,999"),
         (Decimal("-2500000.00"), "money", "-$2,500,000.00", "-$2.50M"),
         (5_203, "count", "5,203", "5,203"),
         (98_071, "count", "98,071", "98.1K"),
@@ -111,6 +118,34 @@ def test_the_dax_of_a_ratio_divides_as_the_sql_does():
 def test_values_are_exact_in_tables_and_short_on_charts(value, kind, text, brief):
     assert exact(value, kind) == text
     assert short(value, kind) == brief
+
+
+def test_price_ranges_have_the_symbol_of_the_currency(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ECOMMERCE_CURRENCY", "GBP")
+    load_settings.cache_clear()
+    visual = next(v for page in PAGES for v in page.visuals if v.id == "price_ranges")
+    said = str(chart_card(visual))
+    load_settings.cache_clear()
+    assert "By list price: Budget below £25, Mid-range below £100, Premium from £100." in said
+
+
+def test_an_axis_has_a_few_round_values_written_as_on_the_cards():
+    """Plotly wrote G for a billion, and k beside the K of the cards."""
+
+    def ticks(*values: float | None, kind: Format = "money") -> tuple[list[float], list[str]]:
+        axis = axis_ticks(kind, values)
+        return axis["tickvals"], axis["ticktext"]
+
+    assert ticks(3.1e9) == ([0, 1e9, 2e9, 3e9], ["$0", "$1B", "$2B", "$3B"])
+    assert ticks(10_900.0) == ([0, 2000, 4000, 6000, 8000, 10_000], ["$0", "$2K", "$4K", "$6K", "$8K", "$10K"])
+    assert ticks(14_900.0)[1] == ["$0", "$2.5K", "$5K", "$7.5K", "$10K", "$12.5K"]
+    assert ticks(1_250.0, None, -700.0) == ([-500, 0, 500, 1000], ["-$500", "$0", "$500", "$1K"])
+    assert ticks(1_250.0, -300.0) == ([0, 500, 1000], ["$0", "$500", "$1K"])
+    assert ticks(12.0, kind="count")[0] == [0, 2, 4, 6, 8, 10, 12]
+    assert ticks(3.0, kind="count") == ([0, 1, 2, 3], ["0", "1", "2", "3"])
+    assert ticks(1.0, kind="count") == ([0, 1], ["0", "1"])
+    assert ticks(0.35) == ([0, 0.1, 0.2, 0.3], ["$0", "$0.1", "$0.2", "$0.3"])
+    assert ticks() == ticks(0.0) == ([0], ["$0"])
 
 
 def test_periods_are_written_for_people():
@@ -183,7 +218,7 @@ def test_the_guide_tells_every_chart_and_every_metric_and_shows_every_page():
         picture = PROJECT_DIR / "dashboards" / "screenshots" / f"{page.id}.png"
         assert 10_000 < picture.stat().st_size < 150_000
         for part in (*((kpi.label, kpi.meaning) for kpi in page.kpis), *((v.title, v.meaning) for v in page.visuals)):
-            assert "| {} | {} |".format(*part) in guide
+            assert "| {} | {} |".format(*part).replace("¤", "") in guide
     for measure in MEASURES.values():
         assert f"| {measure.label} | {measure.definition} |" in guide
     for dimension in DIMENSIONS.values():

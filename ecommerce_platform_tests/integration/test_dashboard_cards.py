@@ -1,0 +1,217 @@
+"""What cards and charts show of small shops: days without orders, nothing to compare with, and what is left out."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from dash.development.base_component import Component
+
+from dashboards.app.content import Content, Dashboards
+from dashboards.app.drawn import Drawn
+from dashboards.app.server import PARTS
+from dashboards.app.store import Store
+from dashboards.spec.page_types import Page, Visual
+from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PRODUCTS
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform_tests.harness import Platform, customer, line, order, product, returned
+
+
+def shown(platform: Platform, page: Page, query: str = "?range=all") -> Content:
+    """The data of a page, as the application computes it."""
+    dashboards = Dashboards(Store(PostgresConnection(url=platform.url, role="reader")))
+    content = dashboards.content(page, query)
+    assert (content.fault, content.dropped) == (None, ())
+    return content
+
+
+def visual(page: Page, name: str) -> Visual:
+    found = page.visual(name)
+    assert found is not None
+    return found
+
+
+def texts(part: object) -> str:
+    """All text of a component, a list of components, or a text."""
+    if isinstance(part, Component):
+        return texts(getattr(part, "children", None))
+    if isinstance(part, list | tuple):
+        return " ".join(filter(None, map(texts, part)))
+    return "" if part is None else str(part)
+
+
+def card(content: Content, kpi: str) -> str:
+    """The text of a KPI card."""
+    return texts(Drawn(content, "light", "").parts([[{"kpi": kpi}], *[[] for _ in PARTS[1:]]])[0])
+
+
+def sold(platform: Platform, number: int, customer_id: int | str = 1, product_id: int = 1, **fields: str) -> None:
+    """Load a day with one order over 10.00."""
+    platform.load(
+        number,
+        customers=[customer(1, **fields)],
+        products=[product(1)],
+        transactions=[order(number, customer_id, on=number)],
+        transaction_items=[line(number, number, product_id)],
+    )
+
+
+def test_a_week_without_orders_is_a_week_of_zero_not_of_old_revenue(platform: Platform) -> None:
+    """The presets ended at the last order: ten loaded days without one showed the revenue of the week before."""
+    sold(platform, 1)
+    for number in range(2, 12):
+        platform.load(number)
+    week = shown(platform, EXECUTIVE, "?range=7d")
+    assert week.kpis["revenue"].value == 0
+    assert [row[0] for row in week.answers["revenue_trend"].rows] == [f"2024-01-{day:02d}" for day in range(5, 12)]
+    ever = shown(platform, GEOGRAPHY)
+    assert sum(row[4] for row in ever.answers["weekdays"].rows) == 11
+    assert ever.answers["seasonality"].note == "Jan 2024 is incomplete."
+
+
+def test_a_month_without_orders_is_in_the_full_history(platform: Platform) -> None:
+    sold(platform, 31)
+    platform.load(32)
+    months = shown(platform, GEOGRAPHY, "?range=7d").answers["seasonality"]
+    assert [(row[0], row[1]) for row in months.rows] == [("2024-01", Decimal("10.00")), ("2024-02", Decimal("0.00"))]
+    assert months.partial == (0, 1)
+
+
+def test_a_donut_shows_its_total_to_the_cent(platform: Platform) -> None:
+    platform.load(
+        1,
+        customers=[customer(1)],
+        products=[product(1)],
+        transactions=[order(1, total="855.86")],
+        transaction_items=[line(1, 1, price="855.86")],
+    )
+    content = shown(platform, EXECUTIVE)
+    figure = Drawn(content, "light", "")._figure(visual(EXECUTIVE, "payment_methods"))
+    assert "<b>$855.86</b>" in figure["layout"]["annotations"][0]["text"]
+
+
+def test_returns_are_not_compared_with_orders_that_had_longer_to_come_back(platform: Platform) -> None:
+    for number in (1, 2):
+        platform.load(
+            number,
+            customers=[customer(1)],
+            products=[product(1)],
+            transactions=[order(number, on=number)],
+            transaction_items=[line(number, number)],
+            returns=[returned(number, number, number, on=number)] if number == 1 else [],
+        )
+    content = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-02")
+    assert "0.0%" in card(content, "return_rate")
+    for kpi in ("returns", "return_rate"):
+        assert "vs" not in card(content, kpi).split()
+    assert "unchanged" in card(content, "revenue")
+
+
+def test_a_card_without_a_change_says_why(platform: Platform) -> None:
+    sold(platform, 1)
+    platform.load(2)
+    sold(platform, 3)
+    content = shown(platform, EXECUTIVE, "?from=2024-01-03&to=2024-01-03")
+    for kpi in ("revenue", "orders", "average_order_value", "profit_margin"):
+        assert card(content, kpi).endswith("No orders in the prior period (2 Jan 2024)"), kpi
+    nothing = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-02")
+    assert card(nothing, "average_order_value") == "Average order value –"
+    assert "100.0%  vs 1 Jan 2024" in card(nothing, "revenue")
+    both = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-03")
+    assert card(both, "revenue").endswith("No prior period")
+
+
+def test_a_margin_that_was_unknown_before_is_not_compared(platform: Platform) -> None:
+    platform.load(
+        1,
+        customers=[customer(1)],
+        products=[product(1), product(2, cost="")],
+        transactions=[order(1)],
+        transaction_items=[line(1, 1, 2)],
+    )
+    sold(platform, 2)
+    content = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-02")
+    assert card(content, "profit_margin").endswith("No value in the prior period (1 Jan 2024)")
+
+
+@pytest.mark.parametrize("fields", [{"state": ""}, {"country": "FR", "state": ""}])
+def test_a_shop_without_us_states_has_no_map_and_no_count_of_states(platform: Platform, fields: dict[str, str]) -> None:
+    sold(platform, 1, **fields)
+    content = shown(platform, GEOGRAPHY)
+    assert content.answers["state_map"].missing == "This map shows US states; no order has a known US state."
+    assert content.kpis["states"].value is None
+    for kpi, label in (("states", "States with orders"), ("top_five_states_share", "Share of top 5 states")):
+        assert card(content, kpi) == f"{label} – No order has a known state"
+    elsewhere = shown(platform, GEOGRAPHY, "?from=2024-02-01&to=2024-02-02")
+    assert elsewhere.kpis["states"].value == 0
+
+
+def note(content: Content, name: str) -> str:
+    """The text below a chart, or below its table if the URL asks for one."""
+    asked = [[], [], *[[{"visual": name}] if output.component_id["type"] == "note" else [] for output in PARTS[2:]]]
+    return Drawn(content, "light", "").parts(asked)[8][0]
+
+
+def test_cards_count_guest_orders_in_words(platform: Platform) -> None:
+    sold(platform, 1)
+    sold(platform, 2, customer_id="")
+    content = shown(platform, CUSTOMERS)
+    for kpi in ("customers", "revenue_per_customer"):
+        assert card(content, kpi).endswith("Excludes 1 guest order")
+    for kpi in ("returning_share", "vip_share"):
+        assert card(content, kpi).endswith("Share of all revenue, including guests")
+    assert card(shown(platform, EXECUTIVE), "orders").endswith("1 without a customer")
+    sold(platform, 3, customer_id="")
+    assert card(shown(platform, CUSTOMERS), "customers").endswith("Excludes 2 guest orders")
+
+
+def test_a_note_about_margins_stands_where_margins_are(platform: Platform) -> None:
+    platform.load(
+        1,
+        customers=[customer(1)],
+        products=[product(1), product(2, cost="")],
+        transactions=[order(1)],
+        transaction_items=[line(1, 1, 2)],
+    )
+    blank = "Margins are blank because no product cost is known."
+    assert note(shown(platform, EXECUTIVE), "top_categories") == ""
+    assert note(shown(platform, EXECUTIVE, "?range=all&table=top_categories"), "top_categories") == blank
+    assert note(shown(platform, PRODUCTS), "price_ranges") == ""
+    missing = shown(platform, PRODUCTS).answers["category_margin"].missing
+    assert missing == "No margin: the export contains no costs for these products."
+    sold(platform, 2)
+    content = shown(platform, PRODUCTS)
+    partly = "based on 50.0% of revenue (lines with a known cost)"
+    assert note(content, "category_margin") == f"The margin is {partly}."
+    assert note(content, "top_products") == ""
+    assert (
+        note(shown(platform, PRODUCTS, "?range=all&table=top_products"), "top_products") == f"The margin is {partly}."
+    )
+    assert card(shown(platform, EXECUTIVE), "profit_margin").endswith(f"B{partly[1:]}")
+
+
+def test_charts_of_products_say_that_charges_are_among_them(platform: Platform) -> None:
+    platform.load(
+        1,
+        customers=[customer(1)],
+        products=[product(1), product("POST", category="Charges")],
+        transactions=[order(1, total="20.00")],
+        transaction_items=[line(1, 1, 1), line(1, 2, "POST")],
+    )
+    charges = "Includes charges such as postage and corrections; filter by category to leave them out."
+    content = shown(platform, PRODUCTS)
+    assert note(content, "top_products") == charges
+    assert note(content, "long_tail").endswith(charges)
+    assert note(content, "category_margin") == ""
+    assert note(shown(platform, PRODUCTS, "?range=all&level=products.product"), "category_margin") == charges
+    assert note(shown(platform, PRODUCTS, "?range=all&category=Electronics"), "top_products") == ""
+
+
+def test_regions_outside_the_usa_are_countries_with_their_names(platform: Platform) -> None:
+    sold(platform, 1, country="FR", state="")
+    content = shown(platform, GEOGRAPHY, "?range=all&region=FR")
+    answers = content.answers
+    assert [row[0] for row in answers["regions"].rows] == ["France"]
+    assert [row[0] for row in answers["region_payments"].rows] == ["France"]
+    assert answers["region_payments"].clicks == ((("region", "FR"), ("payment", "Credit Card")),)
+    assert "France" in texts(Drawn(content, "light", "").frame("")[4])
