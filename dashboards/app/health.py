@@ -16,7 +16,7 @@ from ecommerce_platform.feeds.days import spans_of
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.layers import LATE_AFTER, LAYERS, STALE_AFTER
 from ecommerce_platform.settings import load_settings
-from ecommerce_platform.tables.raw_files import last_day_to_load
+from ecommerce_platform.tables.raw_files import last_converted_day
 
 FRESH, LATE, STALE, FAILING, UNKNOWN = "Fresh", "Late", "Stale", "Failing", "Unknown"
 DAY = "%-d %b %Y"
@@ -113,8 +113,17 @@ def freshness_of(loaded_at: dt.datetime | None, now: dt.datetime) -> str:
 
 
 def staleness(health: Health, last_day: dt.date | None, now: dt.datetime) -> str | None:
-    """A sentence that says why the data is stale; None if it is fresh."""
-    expected = last_day_to_load(load_settings(), latest_expected_day(now))
+    """A sentence that says why the data is stale; None if it is fresh.
+
+    With a connector, nothing newer is due than what has been exported.
+    """
+    settings = load_settings()
+    if settings.connector_dir is not None:
+        converted = last_converted_day(settings)
+        if last_day is None or converted is None or last_day >= converted:
+            return None
+        return f"The latest data is from {last_day:{DAY}}; the exports hold orders until {converted:{DAY}}."
+    expected = latest_expected_day(now)
     if last_day is not None and last_day < expected:
         return f"The latest data is from {last_day:{DAY}}; {expected:{DAY}} was due."
     state = freshness_of(health.refreshed_at, now)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from dashboards.app.chart_data import Answer
-from dashboards.app.formats import coverage
+from dashboards.app.formats import coverage, reporting_currency
 from dashboards.app.kpis import known_states
 from dashboards.app.selection import Selection
 from dashboards.spec.page_types import Visual
@@ -26,10 +26,26 @@ def kpi_note(kpi: str, selection: Selection) -> str:
     """What a KPI leaves out: orders without a customer, or revenue without a known cost; empty if nothing."""
     if kpi == "profit_margin":
         return coverage_note(selection)
+    if kpi in ("returns", "net_revenue", "return_rate"):
+        return waiting_note(selection)
     if kpi in ("states", "top_five_states_share") and selection.count:
         return "" if known_states(selection, selection.order_counts("state")).any() else "No order has a known state"
     guests = selection.guest_orders if kpi in GUEST_NOTES else 0
     return GUEST_NOTES[kpi].format(f"{guests:,}", "" if guests == 1 else "s") if guests else ""
+
+
+def waiting_note(selection: Selection) -> str:
+    """The refunds of the date range that no figure has, because the shop exported no such order line; empty if none.
+
+    Such a refund belongs to no category, customer or payment method, so that it is named only without filters.
+    """
+    first, last = selection.span
+    waiting = [(rows, sum_) for day, rows, sum_ in selection.snapshot.waiting_refunds if first <= day <= last]
+    if not waiting or selection.is_filtered:
+        return ""
+    rows, refunds = (sum(column) for column in zip(*waiting, strict=True))
+    name = "refund" if rows == 1 else "refunds"
+    return f"Excludes {rows:,} {name} ({reporting_currency().text(refunds)}) whose order is not in the data"
 
 
 def coverage_note(selection: Selection) -> str:

@@ -112,6 +112,11 @@ class Selection:
     def _summed(self) -> dict[str, np.ndarray]:
         return {}
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything but the date range limits the selection."""
+        return bool(self._order_filters or self._line_filters)
+
     @cached_property
     def count(self) -> int:
         """Number of distinct orders."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 
 import numpy as np
@@ -53,6 +54,7 @@ class Snapshot:
         members: the members of each dimension, by code; products and customers by the shop's ID.
         names: display names of the members, for dimensions whose members are IDs or codes.
         guest: the position of the customer of orders without one; None if every order has a customer.
+        waiting_refunds: day of return, number, and sum of the refunds whose order line is unknown; no line has them.
     """
 
     version: str
@@ -62,6 +64,7 @@ class Snapshot:
     members: Mapping[str, Sequence[str]]
     names: Mapping[str, Mapping[str, str]]
     guest: int | None = None
+    waiting_refunds: Sequence[tuple[dt.date, int, Decimal]] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import psycopg
@@ -140,8 +141,11 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
             "customer": sorted_keys(customers),
             "payment": sorted_keys(payments),
         }
+        waiting = source.execute(
+            "select returned_on, row_count, refunds from monitoring.waiting_refunds where returned_on is not null"
+        ).fetchall()
         lines = _read_lines(source, keys)
-    return build(version, lines, products, customers, payments)
+    return replace(build(version, lines, products, customers, payments), waiting_refunds=waiting)
 
 
 Keys = Mapping[str, np.ndarray]

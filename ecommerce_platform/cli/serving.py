@@ -72,16 +72,28 @@ def dashboard(quiet: bool) -> None:
     _require_free_port(settings, "dashboard_port")
     prepare(settings)
     from dashboards.app.server import create_app, serve
-    from ecommerce_platform.resources.database import Database
+    from ecommerce_platform.resources.database import Database, database_url
 
     # A parent that started this process in the background may have made it ignore Ctrl-C.
     end_when_told()
     database = Database(role="reader")
+    _show_the_currency_of(database_url(settings))
     app = create_app(database, dagster_port=settings.dagster_port, dagster_url=settings.dagster_url)
     if not quiet:
         address = _address(settings, settings.dashboard_port)
         console.print(f"Dashboards: {address}  Ctrl-C stops them; PostgreSQL keeps running.", markup=False)
     serve(app, settings.host, settings.dashboard_port)
+
+
+def _show_the_currency_of(url: str) -> None:
+    """Let the dashboards show the currency of a database: the file that notes a connector's may be out of reach."""
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        row = connection.execute("select currency from monitoring.reporting_currency").fetchone()
+    if row is not None and row[0] != load_settings().currency:
+        os.environ[f"{PREFIX}CURRENCY"] = row[0]
+        load_settings.cache_clear()
 
 
 def _require_free_port(settings: Settings, setting: str) -> None:

@@ -94,6 +94,12 @@ def hashes_taken(connection: ClientConnection, first: dt.date, last: dt.date) ->
 
 def last_day_to_load(settings: Settings, end: dt.date) -> dt.date:
     """The last day up to ``end`` that can be loaded: with a connector, the last one that it has converted."""
+    converted = last_converted_day(settings)
+    return end if converted is None else min(end, converted)
+
+
+def last_converted_day(settings: Settings) -> dt.date | None:
+    """The last day that a connector has converted; None without a connector, or where its files are out of reach."""
     if settings.connector_dir is None:
-        return end
-    return min(end, max(days_of_feed(settings.feed_files, "transactions")[0], default=end))
+        return None
+    return max(days_of_feed(settings.feed_files, "transactions")[0], default=None)

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,15 +24,18 @@ from pydantic import PrivateAttr
 from dashboards.app.answers import page_answers
 from dashboards.app.content import Dashboards
 from dashboards.app.filters import Filters, View
+from dashboards.app.formats import exact
 from dashboards.app.health import FRESH, LATE, STALE, UNKNOWN, Health, TableReport, freshness_of, staleness
 from dashboards.app.server import create_app
 from dashboards.app.snapshot import DatabaseError
 from dashboards.app.store import Store
 from dashboards.spec.pages import EXECUTIVE, PAGES
-from ecommerce_platform.cli import main
+from ecommerce_platform.cli import main, serving
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform.settings import PROJECT_DIR, load_settings
+from ecommerce_platform.tables.loaded_days import note_reporting_currency
 from ecommerce_platform_tests.harness import Platform, customer, line, order, product
 from ecommerce_platform_tests.ports import free_port
 
@@ -174,7 +178,33 @@ def test_a_layer_is_as_fresh_as_its_policy_says(hours: int, state: str) -> None:
     assert freshness_of(None, NOW) == UNKNOWN
 
 
+def test_with_a_connector_only_exports_that_wait_make_data_stale(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A static dump was called stale a day after its load, and an old one at once where its files are out of reach."""
+    monkeypatch.setenv("ECOMMERCE_SOURCE", "online_retail")
+    load_settings.cache_clear()
+    old = Health([TableReport("warehouse.fact_sales", "warehouse", 1, NOW - dt.timedelta(days=90), None)])
+    last = dt.date(2011, 12, 9)
+    assert staleness(old, last, NOW) is None
+    for day in (last, last + dt.timedelta(days=1)):
+        write_feed_file(feed_file_name(load_settings().feed_files, "transactions", day), b"")
+    assert staleness(old, last, NOW) == "The latest data is from 9 Dec 2011; the exports hold orders until 10 Dec 2011."
+    assert staleness(old, last + dt.timedelta(days=1), NOW) is None
+
+
 # Command
+
+
+def test_amounts_have_the_currency_of_the_database(
+    database_url: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container of the dashboards does not see the file that notes a connector's currency."""
+    monkeypatch.setenv("ECOMMERCE_CURRENCY", "USD")
+    load_settings.cache_clear()
+    note_reporting_currency(database_url, "GBP")
+    serving._show_the_currency_of(database_url)
+    assert exact(Decimal("1234.5"), "money") == "£1,234.50"
 
 
 def test_a_taken_port_is_one_clear_error(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,3 +215,16 @@ def test_regions_outside_the_usa_are_countries_with_their_names(platform: Platfo
     assert [row[0] for row in answers["region_payments"].rows] == ["France"]
     assert answers["region_payments"].clicks == ((("region", "FR"), ("payment", "Credit Card")),)
     assert "France" in texts(Drawn(content, "light", "").frame("")[4])
+
+
+def test_the_cards_of_returns_name_refunds_whose_order_is_unknown(platform: Platform) -> None:
+    """They were in no figure, and no page with the figures said so."""
+    sold(platform, 1)
+    platform.load(2, returns=[returned(1, 1, on=2), returned(7, 1, on=2, refund_amount="8.50")])
+    said = "Excludes 1 refund ($8.50) whose order is not in the data"
+    for query in ("?range=all", "?from=2024-01-02&to=2024-01-02"):
+        content = shown(platform, EXECUTIVE, query)
+        assert all(said in card(content, kpi) for kpi in ("returns", "net_revenue", "return_rate"))
+        assert said not in card(content, "revenue")
+    for query in ("?from=2024-01-01&to=2024-01-01", "?range=all&category=Electronics"):
+        assert "Excludes" not in card(shown(platform, EXECUTIVE, query), "returns")
