@@ -22,7 +22,7 @@ import pyarrow as pa
 from ecommerce_platform.connectors.connector import Connector
 from ecommerce_platform.connectors.currencies import PRICED, Money, convert_feeds
 from ecommerce_platform.connectors.errors import ConnectorError, shown
-from ecommerce_platform.connectors.loading import settings_of
+from ecommerce_platform.connectors.loading import connect
 from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_COLUMNS
 
 EARLIEST, LATEST = "2000-01-01", "2100-01-01"
@@ -126,7 +126,7 @@ def outputs_of(connector: Connector, scratch: Path, money: Money) -> Generator[O
     Raises:
         ConnectorError: a SELECT fails, is none, or does not give its feed's columns; names the file and line of SQL.
     """
-    with duckdb.connect(str(scratch), read_only=True, config=settings_of(scratch.parent)) as database:
+    with connect(scratch, read_only=True) as database:
         database.execute("set enable_external_access = false")
         database.execute("set lock_configuration = true")
         for name, sql in connector.steps.items():

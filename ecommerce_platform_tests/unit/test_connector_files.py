@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ecommerce_platform.connectors import loading, source_files
+from ecommerce_platform.connectors import loading, spreadsheets, unpacking
 from ecommerce_platform.connectors.connector import SHIPPED, Connector, read_connector
 from ecommerce_platform.connectors.conversion import Converted, convert, opened, working_folder
 from ecommerce_platform.connectors.errors import ConnectorError
@@ -271,7 +271,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(
 ) -> None:
     """A small file that unpacks to more than the disk holds."""
     monkeypatch.setattr(loading, "free_half", lambda _: 5_000_000)
-    monkeypatch.setattr(source_files, "SPREADSHEET_BYTES", 5_000_000)
+    monkeypatch.setattr(spreadsheets, "SPREADSHEET_BYTES", 5_000_000)
     folder, target = good
     before = content(target)
     header = exports.UCI_ROWS.strip().splitlines()[0] + "\n"
@@ -287,7 +287,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(
 
 
 def test_a_text_that_was_packed_too_much_is_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_files, "FREE_OF_RATIO", 1_000_000)
+    monkeypatch.setattr(unpacking, "FREE_OF_RATIO", 1_000_000)
     folder = tmp_path / "in"
     folder.mkdir()
     header = exports.UCI_ROWS.strip().splitlines()[0] + "\n"
