@@ -44,7 +44,7 @@ class Judgement:
 
     Attributes:
         files: what became of each file.
-        ignored: names of files that the connector does not read.
+        ignored: names of files, and of sheets of files, that the connector does not read.
         first_day: the first day with an order.
         last_day: the last day of any feed.
         rows: the rows of each feed.
@@ -80,7 +80,8 @@ class Judgement:
                 notes.append(f"dates as {each.format}")
             if each.untyped:
                 notes.append(f"{each.untyped:,} rows without a date that can be read")
-            yield f"{match.file.path.name}: {match.role}, {', '.join([f'{each.rows:,} rows', *notes])}"
+            name = match.file.path.name + ("" if match.file.sheet is None else f", sheet {match.file.sheet!r}")
+            yield f"{name}: {match.role}, {', '.join([f'{each.rows:,} rows', *notes])}"
         if self.ignored:
             yield f"not read, because no header fits: {', '.join(map(repr, self.ignored))}"
         rows = ", ".join(f"{rows:,} {feed}" for feed, rows in self.rows.items())
@@ -104,6 +105,7 @@ class Judgement:
             "files": [
                 {
                     "file": str(each.match.file.path),
+                    "sheet": each.match.file.sheet,
                     "role": each.match.role,
                     "rows": each.rows,
                     "encoding": each.encoding,
@@ -131,9 +133,11 @@ def judge(outputs: Outputs, files: Sequence[Loaded], ignored: Sequence[str]) -> 
     first, last = outputs.days() or (dt.date.min, dt.date.min)
     second = outputs.value(f"select min(day) from feed_transactions where day > date '{first}'")
     returns = "returns" in outputs.feeds
+    opened = dict.fromkeys(each.match.file for each in files)
+    sheets = dict.fromkeys(f"{file.path.name}, sheet {name!r}" for file in opened for name in file.skipped)
     return Judgement(
         files=files,
-        ignored=ignored,
+        ignored=[*ignored, *sheets],
         first_day=first,
         last_day=last,
         rows={feed: outputs.rows(feed) for feed in outputs.feeds},
