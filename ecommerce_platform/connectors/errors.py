@@ -20,15 +20,19 @@ class ConnectorError(RuntimeError):
 
 
 @contextmanager
-def reading(what: object) -> Generator[None]:
+def reading(what: object, *known: type[Exception]) -> Generator[None]:
     """Whatever fails inside becomes one message about a file: it is a stranger's, and readers fail in many ways.
+
+    Args:
+        what: the file.
+        known: exceptions for which the caller has a better message.
 
     Raises:
         ConnectorError: something failed.
     """
     try:
         yield
-    except ConnectorError:
+    except (ConnectorError, *known):
         raise
     except Exception as error:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__

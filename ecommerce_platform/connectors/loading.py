@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -22,7 +22,7 @@ from ecommerce_platform.connectors.macros import DECIMAL_COMMA, DECIMAL_POINT, M
 from ecommerce_platform.connectors.matching import Match, Matches
 from ecommerce_platform.connectors.moments import ISO, business_moment, literal, wall_clock
 from ecommerce_platform.connectors.source_files import readable
-from ecommerce_platform.connectors.unpacking import free_half
+from ecommerce_platform.connectors.unpacking import check_size, free_half
 from ecommerce_platform.feeds.columns import BLANKS
 from ecommerce_platform.money import is_currency
 
@@ -56,7 +56,7 @@ class Loaded:
 
 def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """A connection to a scratch database: little memory, its own temporary folder, no extensions, clocks in UTC."""
-    settings = {
+    settings: dict[str, Any] = {
         "memory_limit": MEMORY,
         "threads": 2,
         "temp_directory": str(path.parent / "spilled"),
@@ -96,7 +96,7 @@ def load(
                 for file in readable(match.file, folder / f"{name}-{number}", role.encodings, limit)
             ]
             with reading(f"the files of {name}"):
-                loaded += _Table(database, name, role, zone, opened).load()
+                loaded += _Table(database, name, role, zone, opened, limit).load()
     return loaded, path
 
 
@@ -107,6 +107,7 @@ class _Table:
     role: Role
     time_zone: str | None
     matches: Sequence[Match]
+    limit: int
 
     def load(self) -> Iterator[Loaded]:
         """Create the table, and tell what became of each file."""
@@ -146,9 +147,18 @@ class _Table:
             f" inner join (values {numbers}) as numbers (path, number) on rows.__file = numbers.path"
         )
         try:
+            if first.file.kind == "parquet":
+                self._check_sizes(group, texts.values(), _scan(first, headers, paths))
             self.database.execute(statement)
         except duckdb.Error as error:
             raise _unreadable(error, [match for _, match in group]) from None
+
+    def _check_sizes(self, group: list[tuple[int, Match]], texts: Iterable[str], scan: str) -> None:
+        """Refuse files whose values are much larger than their footers say: a dictionary stores a long one once."""
+        size = " + ".join(f"coalesce(sum(strlen({text})), 0)" for text in texts)
+        sizes = dict(self.database.execute(f"select __file, {size} from {scan} group by __file").fetchall())
+        for _, match in group:
+            check_size(match.file.path, int(sizes.get(str(match.file.readable), 0)), self.limit)
 
     def _write_points(self, column: str) -> None:
         """Write the numbers of a column with decimal points in those files that write them with decimal commas.
