@@ -381,9 +381,9 @@ def uci(folder: Path, *lines: str) -> Path:
 def test_lines_without_an_invoice_are_counted(tmp_path: Path) -> None:
     folder = uci(
         tmp_path / "in",
-        "1,71053,L,3,12/1/2010 8:00,2.00,5,France",
-        ",71053,L,2,12/1/2010 8:00,2.00,5,France",
-        ",71053,L,-2,12/1/2010 8:00,0,5,France",
+        "1,71053,L,3,2010-12-01 08:00,2.00,5,France",
+        ",71053,L,2,2010-12-01 08:00,2.00,5,France",
+        ",71053,L,-2,2010-12-01 08:00,0,5,France",
     )
     ran = Run("online_retail", folder, tmp_path / "work")
     assert ran.totals == (1, 1, Decimal("6.00"), Decimal("0.00"), 0)
@@ -393,9 +393,9 @@ def test_lines_without_an_invoice_are_counted(tmp_path: Path) -> None:
 def test_invoices_of_one_minute_are_one_image_of_their_customer(tmp_path: Path) -> None:
     folder = uci(
         tmp_path / "in",
-        "1,71053,L,3,12/1/2010 8:00,2.00,5,France",
-        "2,71053,L,3,12/1/2010 8:00,2.00,5,France",
-        "3,71053,L,3,12/1/2010 8:00,2.00,5,Spain",
+        "1,71053,L,3,2010-12-01 08:00,2.00,5,France",
+        "2,71053,L,3,2010-12-01 08:00,2.00,5,France",
+        "3,71053,L,3,2010-12-01 08:00,2.00,5,Spain",
     )
     ran = Run("online_retail", folder, tmp_path / "work")
     assert ran.column("customers", "customer_id", "country") == [("5", "ES"), ("5", "FR")]
