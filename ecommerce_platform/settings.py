@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
-import zoneinfo
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -21,12 +20,13 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ecommerce_platform.money import DEFAULT, is_currency
+from ecommerce_platform.choices import SHIPPED, known_currency, known_time_zone, shipped_names
+from ecommerce_platform.money import DEFAULT
 
 PREFIX = "ECOMMERCE_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 SQL_DIR = PROJECT_DIR / "sql"
-CONNECTORS_DIR = PROJECT_DIR / "ecommerce_platform" / "connectors" / "shipped"
+CONNECTORS_DIR = SHIPPED
 
 EARLIEST_DAY = dt.date(2000, 1, 1)
 """The first day of ``warehouse.dim_date`` and the earliest possible business day."""
@@ -91,27 +91,13 @@ def _source(text: str) -> str:
     """Validate a source: synthetic, landing, the name of a connector that comes with the platform, or its folder."""
     if text in ("synthetic", "landing") or (_connector_dir(text) / "connector.toml").is_file():
         return text
-    names = ", ".join(sorted(path.parent.name for path in CONNECTORS_DIR.glob("*/connector.toml")))
-    raise ValueError(f"must be synthetic, landing, {names}, or the path of a folder with a connector.toml")
+    raise ValueError(
+        f"must be synthetic, landing, {', '.join(shipped_names())}, or the path of a folder with a connector.toml"
+    )
 
 
 def _connector_dir(source: str) -> Path:
     return _absolute(Path(source)) if "/" in source else CONNECTORS_DIR / source
-
-
-def _time_zone(name: str | None) -> str | None:
-    if name:
-        try:
-            zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("is not a time zone") from None
-    return name or None
-
-
-def _currency(code: str) -> str:
-    if not is_currency(code):
-        raise ValueError("is not the ISO 4217 code of a currency")
-    return code
 
 
 def _rates_file(path: Path | None) -> Path | None:
@@ -182,8 +168,8 @@ class Settings(BaseSettings):
     )
     source: Annotated[str, AfterValidator(_source)] = Field("synthetic", examples=["shopify"])
     landing_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("landing"), examples=["landing"])
-    time_zone: Annotated[str | None, AfterValidator(_time_zone)] = Field(None, examples=["America/New_York"])
-    currency: Annotated[str, AfterValidator(_currency)] = Field(DEFAULT, examples=["EUR"])
+    time_zone: Annotated[str | None, AfterValidator(known_time_zone)] = Field(None, examples=["America/New_York"])
+    currency: Annotated[str, AfterValidator(known_currency)] = Field(DEFAULT, examples=["EUR"])
     rates: Annotated[Path | None, AfterValidator(_rates_file)] = Field(None, examples=["rates.csv"])
     landing_rest_seconds: float = Field(30, ge=0, le=3600, examples=["30"])
     first_day: Annotated[dt.date, NoDecode, BeforeValidator(_iso_day), AfterValidator(_known_day)] = Field(
@@ -318,7 +304,7 @@ def load_settings() -> Settings:
     if "currency" not in settings.model_fields_set and settings.connector_dir and settings.currency_file.exists():
         noted["currency"] = _noted(
             settings.currency_file,
-            _currency,
+            known_currency,
             "a currency",
             f"write the reporting currency to it or set {PREFIX}CURRENCY; for example EUR",
         )

@@ -283,7 +283,7 @@ InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Countr
 536365,POST,POSTAGE,1,12/1/2010 8:26,18.00,17850,United Kingdom
 536366,22633,HAND WARMER,3,12/2/2010 9:00,1.255,,France
 536414,22139,,56,12/3/2010 11:52,0,,United Kingdom
-536589,21777,,-10,12/1/2010 16:50,0,,United Kingdom
+536589,21777,,-10,12/13/2010 16:50,0,,United Kingdom
 C536379,71053,WHITE METAL LANTERN,-2,12/4/2010 9:41,3.39,17850,United Kingdom
 C536380,D,Discount,-1,12/4/2010 10:00,27.50,14527,United Kingdom
 """

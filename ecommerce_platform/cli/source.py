@@ -93,6 +93,8 @@ def _tell_guess(guess: Guess) -> None:
     for match in guess.matches:
         known = f"{len(match.columns)} of {len(match.file.header)} columns are used"
         _say(f"  {match.file.path.name}: {match.role} ({known})")
+        for sheet in match.file.skipped:
+            _say(f"  not read, because its header is another one: sheet {sheet!r}")
     for role in guess.missing:
         _say(f"  missing: a file with the {role}")
     for line in told_of(guess.ignored):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,24 +15,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ecommerce_platform.connectors.errors import ConnectorError
+from ecommerce_platform.choices import SHIPPED, known_currency, known_time_zone, shipped_names
+from ecommerce_platform.connectors.errors import ConnectorError, reading
+from ecommerce_platform.connectors.macros import MACROS
 from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS
-from ecommerce_platform.money import is_currency
-
-SHIPPED = Path(__file__).parent / "shipped"
-"""The connectors that come with the platform, one folder each."""
 
 ADDED = ("moment", "day", "file")
 """Columns that each table of files has besides those of connector.toml."""
-
-
-def _zone(name: str | None) -> str | None:
-    if name:
-        try:
-            zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("is not a time zone; for example Europe/Berlin") from None
-    return name or None
 
 
 def _encoding(name: str) -> str:
@@ -42,12 +30,6 @@ def _encoding(name: str) -> str:
     except LookupError:
         raise ValueError("is not an encoding; for example utf-8 or cp1252") from None
     return name
-
-
-def _currency(code: str | None) -> str | None:
-    if code and not is_currency(code):
-        raise ValueError("is not a currency; write its ISO 4217 code, such as EUR")
-    return code or None
 
 
 def _as_tuple(value: object) -> object:
@@ -63,7 +45,7 @@ def _name(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Zone = Annotated[str | None, AfterValidator(_zone)]
+Zone = Annotated[str | None, AfterValidator(known_time_zone)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Columns = dict[Name, Annotated[Texts, Field(min_length=1)]]
 
@@ -114,7 +96,7 @@ class _Toml(BaseModel):
     title: str = Field(min_length=1)
     kind: Literal["snapshot", "daily"] = "snapshot"
     time_zone: Zone = None
-    currency: Annotated[str | None, AfterValidator(_currency)] = None
+    currency: Annotated[str | None, AfterValidator(known_currency)] = None
     steps: tuple[Name, ...] = ()
     files: dict[Name, Role] = Field(min_length=1)
 
@@ -153,19 +135,23 @@ class Connector:
 
     def files_read_by(self, feed: str) -> list[str]:
         """The kinds of files that a feed's SELECT reads, itself or through steps, sorted; none without a SELECT."""
+        # DuckDB takes a moment to import, and most processes never convert.
+        import duckdb
+
         found: set[str] = set()
         waiting = [self.queries.get(feed, "")]
-        while waiting:
-            text = re.sub(r"--.*", "", waiting.pop())
-            names = set(re.findall(r'\b(?:from|join)\s+"?(\w+)', text, flags=re.IGNORECASE)) - found
-            found |= names
-            waiting += [self.steps[name] for name in names if name in self.steps]
+        with duckdb.connect() as database:
+            for signature in (*MACROS, "local_moment(t)"):
+                database.execute(f"create macro {signature} as null")
+            while waiting:
+                try:
+                    names = {name.lower() for name in database.get_table_names(waiting.pop())} - found
+                except duckdb.Error:
+                    # A conversion says what is wrong with it.
+                    continue
+                found |= names
+                waiting += [self.steps[name] for name in names if name in self.steps]
         return sorted(found & set(self.files))
-
-
-def shipped_names() -> list[str]:
-    """The names of the connectors that come with the platform."""
-    return sorted(path.parent.name for path in SHIPPED.glob("*/connector.toml"))
 
 
 def shipped_connectors() -> list[Connector]:
@@ -182,7 +168,8 @@ def read_connector(folder: Path) -> Connector:
     path = folder / "connector.toml"
     text = _text(path, "a connector is a folder with this file")
     try:
-        toml = _Toml.model_validate(tomllib.loads(text))
+        with reading(path, tomllib.TOMLDecodeError, ValidationError):
+            toml = _Toml.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConnectorError(str(path), f"this is not TOML: {error}", "correct the file") from None
     except ValidationError as error:

@@ -130,7 +130,11 @@ def convert(
         said = [connector.digest, time_zone, str(last_day), money.digest]
         digest, known = _last(target)
         # Without a setting, the reporting currency stays what the first conversion made it.
-        if known is not None and digest == [*said, money.currency or known.currency, states_of(matches.paths)]:
+        if (
+            known is not None
+            and digest == [*said, money.currency or known.currency, states_of(matches.paths)]
+            and _are_there(target, known)
+        ):
             return known
         with (
             working_folder(target) as work,
@@ -140,7 +144,7 @@ def convert(
             exports = _exported(loaded)
             converted = replace(_write(outputs, work / "new", target, last_day), exports=exports)
         state = {"digest": [*said, converted.currency, states], "converted": asdict(converted)}
-        # Written last: after a crash, the next conversion does everything again.
+        # Written last, and deleted before a file changes: after a crash, the next conversion does everything again.
         write_feed_file(target / STATE, json.dumps(state, default=str, indent=2).encode())
         return converted
 
@@ -168,14 +172,17 @@ def _alone(target: Path) -> Generator[None]:
 def _exported(loaded: Sequence[Loaded]) -> dict[str, Exported]:
     found: dict[str, Exported] = {}
     for role in dict.fromkeys(each.match.role for each in loaded):
-        paths = sorted(each.match.file.path for each in loaded if each.match.role == role)
+        # Each sheet of a spreadsheet was loaded by itself.
+        paths = sorted({each.match.file.path for each in loaded if each.match.role == role})
         hashes = [_sha256(path) for path in paths]
         lines = "".join(f"{sha256}  {path.name}\n" for sha256, path in zip(hashes, paths, strict=True))
+        # The name of a file may be no UTF-8.
+        listed = lines.encode("utf-8", "surrogateescape")
         found[role] = Exported(
             files=len(paths),
             rows=sum(each.rows for each in loaded if each.match.role == role),
             bytes=sum(path.stat().st_size for path in paths),
-            sha256=hashes[0] if len(paths) == 1 else hashlib.sha256(lines.encode()).hexdigest(),
+            sha256=hashes[0] if len(paths) == 1 else hashlib.sha256(listed).hexdigest(),
         )
     return found
 
@@ -203,11 +210,19 @@ def _last(target: Path) -> tuple[object, Converted | None]:
         return None, None
 
 
+def _are_there(target: Path, known: Converted) -> bool:
+    """Whether the last conversion's files are there: somebody may have deleted some."""
+    days = (known.last_day - known.first_day).days + 1
+    wanted = {known.first_day + dt.timedelta(days=number) for number in range(days)}
+    return all(wanted.issubset(days_of_feed(target, feed)[0]) for feed in FEEDS)
+
+
 def _write(outputs: Outputs, new: Path, target: Path, last_day: dt.date) -> Converted:
     first, last = outputs.days() or (last_day, last_day)
     last = min(last, last_day)
     earlier = {day for feed in FEEDS for day in days_of_feed(target, feed)[0]}
     rows = write_days(outputs, new, last, earlier)
+    (target / STATE).unlink(missing_ok=True)
     # One call instead of one for each of some thousand small files.
     os.sync()
     changed = set()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ecommerce_platform.connectors.errors import ConnectorError, shown
+from ecommerce_platform.connectors.errors import ConnectorError, reading, shown
 from ecommerce_platform.money import DEFAULT, is_currency
 
 if TYPE_CHECKING:
@@ -68,6 +68,16 @@ def read_rates(path: Path) -> tuple[pa.Table, str]:
         raise ConnectorError(str(path), f"cannot be read ({error.strerror})", "see ECOMMERCE_RATES") from None
     except UnicodeDecodeError:
         raise ConnectorError(str(path), "the file is not UTF-8", "save it as UTF-8") from None
+    with reading(path):
+        rates = _rates_of(path, text)
+    columns = ([day for day, _ in rates], [currency for _, currency in rates], list(rates.values()))
+    table = pa.table(
+        [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+    )
+    return table, hashlib.sha256(data).hexdigest()
+
+
+def _rates_of(path: Path, text: str) -> dict[tuple[dt.date, str], Decimal]:
     rows = csv.reader(text.splitlines())
     header = [name.strip().lower() for name in next(rows, [])]
     if header != HEADER:
@@ -82,11 +92,7 @@ def read_rates(path: Path) -> tuple[pa.Table, str]:
                 raise ConnectorError(
                     f"{path}, line {rows.line_num}", f"{currency} has another rate for {day} above", "keep one of them"
                 )
-    columns = ([day for day, _ in rates], [currency for _, currency in rates], list(rates.values()))
-    table = pa.table(
-        [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
-    )
-    return table, hashlib.sha256(data).hexdigest()
+    return rates
 
 
 def _rate(where: str, row: list[str]) -> tuple[dt.date, str, Decimal]:
@@ -129,9 +135,9 @@ def convert_feeds(database: duckdb.DuckDBPyConnection, shop: str | None, money: 
             [shop, reporting],
         )
     if any(_value(database, f"select count(*) from feed_{feed} where currency is not null") for feed in PRICED):
-        database.register("rates_of_file", money.rates)
-        database.execute("create temp table rates as from rates_of_file")
-        database.unregister("rates_of_file")
+        database.register("_rates_of_file", money.rates)
+        database.execute("create temp table _rates as from _rates_of_file")
+        database.unregister("_rates_of_file")
         for statement in (_ORDER_RATES, _LINES, _ORDERS, *([_RETURNS] if has_returns else []), _PRODUCTS):
             database.execute(statement)
     return reporting
@@ -154,7 +160,7 @@ def _text(amount: str) -> str:
 
 # An order that is there twice has one rate, so that its lines have one.
 _ORDER_RATES = f"""
-create temp table order_rates as
+create temp table _order_rates as
 with orders as (
     select transaction_id, min(currency) as currency, min(day) as day
     from feed_transactions
@@ -163,14 +169,14 @@ with orders as (
 )
 select orders.transaction_id, rates.rate
 from orders
-asof join rates on orders.currency = rates.currency and orders.day >= rates.day
+asof join _rates as rates on orders.currency = rates.currency and orders.day >= rates.day
 where orders.day - rates.day <= {OLDEST}
 """
 
 # A line that is wrong in itself stays as it is, so that the database rejects it for what is wrong. Rounding never makes
 # a total negative, nor gives one to a line that was free.
 _LINES = f"""
-create temp table converted_lines as
+create temp table _converted_lines as
 with typed as (
     select
         items.item_id,
@@ -182,7 +188,7 @@ with typed as (
         {_cents("items.line_total")} as total,
         items.rowid as row
     from feed_transaction_items as items
-    inner join order_rates on items.transaction_id = order_rates.transaction_id
+    inner join _order_rates as order_rates on items.transaction_id = order_rates.transaction_id
 ),
 prices as (
     select *, cast(round(price * rate, 2) as decimal(14, 2)) as new_price
@@ -213,14 +219,14 @@ set
     unit_price = {_text("new.new_price")},
     discount_amount = {_text("new.new_discount")},
     line_total = {_text("new.new_total")}
-from converted_lines as new
+from _converted_lines as new
 where items.rowid = new.row
 """
 
 _ORDERS = f"""
 with sums as (
     select transaction_id, sum(total) as total, sum(new_total) as new_total
-    from converted_lines
+    from _converted_lines
     group by transaction_id
 ),
 orders as (
@@ -231,7 +237,7 @@ orders as (
             else round({_cents("orders.total_amount")} * order_rates.rate, 2)
         end as total
     from feed_transactions as orders
-    inner join order_rates on orders.transaction_id = order_rates.transaction_id
+    inner join _order_rates as order_rates on orders.transaction_id = order_rates.transaction_id
     left join sums on orders.transaction_id = sums.transaction_id
     where orders.currency is not null
 )
@@ -245,7 +251,7 @@ where orders.rowid = new.row
 _RETURNS = f"""
 with lines as (
     select transaction_id, item_id, min(total) as total, min(new_total) as new_total
-    from converted_lines
+    from _converted_lines
     group by all
 ),
 refunds as (
@@ -256,7 +262,7 @@ refunds as (
             else round({_cents("returns.refund_amount")} * order_rates.rate, 2)
         end as refund
     from feed_returns as returns
-    inner join order_rates on returns.transaction_id = order_rates.transaction_id
+    inner join _order_rates as order_rates on returns.transaction_id = order_rates.transaction_id
     left join lines on returns.transaction_id = lines.transaction_id and returns.item_id = lines.item_id
 )
 update feed_returns as returns
@@ -279,8 +285,8 @@ images as (
         coalesce(earlier.rate, later.rate) as rate,
         case when dated.day - earlier.day <= {OLDEST} then earlier.rate end as rate_of_day
     from dated
-    asof left join rates as earlier on dated.currency = earlier.currency and dated.day >= earlier.day
-    asof left join rates as later on dated.currency = later.currency and dated.day <= later.day
+    asof left join _rates as earlier on dated.currency = earlier.currency and dated.day >= earlier.day
+    asof left join _rates as later on dated.currency = later.currency and dated.day <= later.day
 )
 update feed_products as products
 set

@@ -45,7 +45,7 @@ class Judgement:
 
     Attributes:
         files: what became of each file.
-        ignored: names of files that the connector does not read, and why.
+        ignored: names of files, and of sheets of files, that the connector does not read, and why.
         first_day: the first day with an order.
         last_day: the last day of any feed.
         rows: the rows of each feed.
@@ -81,7 +81,8 @@ class Judgement:
                 notes.append(f"dates as {each.format}")
             if each.untyped:
                 notes.append(f"{each.untyped:,} rows without a date that can be read")
-            yield f"{match.file.path.name}: {match.role}, {', '.join([f'{each.rows:,} rows', *notes])}"
+            name = match.file.path.name + ("" if match.file.sheet is None else f", sheet {match.file.sheet!r}")
+            yield f"{name}: {match.role}, {', '.join([f'{each.rows:,} rows', *notes])}"
         yield from told_of(self.ignored)
         rows = ", ".join(f"{rows:,} {feed}" for feed, rows in self.rows.items())
         yield f"{self.first_day} to {self.last_day}: {rows}"
@@ -104,6 +105,7 @@ class Judgement:
             "files": [
                 {
                     "file": str(each.match.file.path),
+                    "sheet": each.match.file.sheet,
                     "role": each.match.role,
                     "rows": each.rows,
                     "encoding": each.encoding,
@@ -131,9 +133,11 @@ def judge(outputs: Outputs, files: Sequence[Loaded], ignored: Mapping[str, str])
     first, last = outputs.days() or (dt.date.min, dt.date.min)
     second = outputs.value(f"select min(day) from feed_transactions where day > date '{first}'")
     returns = "returns" in outputs.feeds
+    opened = dict.fromkeys(each.match.file for each in files)
+    sheets = {f"{file.path.name}, sheet {name!r}": "no header fits" for file in opened for name in file.skipped}
     return Judgement(
         files=files,
-        ignored=ignored,
+        ignored={**ignored, **sheets},
         first_day=first,
         last_day=last,
         rows={feed: outputs.rows(feed) for feed in outputs.feeds},

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-OFFSET = r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d)$"
+OFFSET = r"(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 CLOCK_AND_OFFSET = rf"(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*{OFFSET}"
 
 ISO = "ISO 8601"
 """The format that every file may have, with an offset or without."""
 
 
+OLDEST_YEAR = 1900
+
+
 def literal(text: str) -> str:
     """A text as SQL; for statements of DuckDB in which parameters are not possible, such as CREATE MACRO."""
-    return "'" + text.replace("'", "''") + "'"
+    # The name of a file may be no UTF-8.
+    return "'" + text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("'", "''") + "'"
 
 
 def wall_clock(value: str, format_: str) -> str:
@@ -23,7 +25,9 @@ def wall_clock(value: str, format_: str) -> str:
             f"case when regexp_matches({value}, '^\\d{{4}}-\\d\\d-\\d\\d') "
             f"then try_cast(regexp_replace({value}, '{CLOCK_AND_OFFSET}', '\\1') as timestamp) end"
         )
-    return f"try_strptime({value}, {literal(format_)})"
+    # %Y would read 10 as the year 10.
+    parsed = f"try_strptime({value}, {literal(format_)})"
+    return f"case when {parsed} >= timestamp '{OLDEST_YEAR}-01-01' then {parsed} end"
 
 
 def business_moment(value: str, format_: str, time_zone: str | None, written_in: str | None) -> str:
@@ -39,12 +43,8 @@ def business_moment(value: str, format_: str, time_zone: str | None, written_in:
     if format_ != ISO:
         return moved
     letters = rf"replace(replace(regexp_extract({value}, '{OFFSET}'), 'GMT', 'Z'), 'UTC', 'Z')"
-    offset = rf"regexp_replace({letters}, '^([+-]\d\d):?(\d\d)$', '\1:\2')"
+    minutes = rf"regexp_replace({letters}, '^([+-]\d\d)$', '\1:00')"
+    offset = rf"regexp_replace({minutes}, '^([+-]\d\d):?(\d\d)$', '\1:\2')"
     exact = f"try_cast(regexp_replace({value}, '{CLOCK_AND_OFFSET}', '\\1') || {offset} as timestamptz)"
     has_offset = f"regexp_matches({value}, '{CLOCK_AND_OFFSET}')"
     return f"case when {has_offset} then timezone({literal(time_zone)}, {exact}) else {moved} end"
-
-
-def best_format(formats: Sequence[str], parsed: Sequence[int]) -> str:
-    """The format that reads most values; the first of several."""
-    return max(zip(formats, parsed, strict=True), key=lambda pair: pair[1])[0] if formats else ISO

@@ -22,7 +22,7 @@ import pyarrow as pa
 from ecommerce_platform.connectors.connector import Connector
 from ecommerce_platform.connectors.currencies import PRICED, Money, convert_feeds
 from ecommerce_platform.connectors.errors import ConnectorError, shown
-from ecommerce_platform.connectors.loading import settings_of
+from ecommerce_platform.connectors.loading import connect, shortage
 from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_COLUMNS
 
 EARLIEST, LATEST = "2000-01-01", "2100-01-01"
@@ -121,11 +121,12 @@ class Outputs:
         foreign = ", ".join(f"date '{day}'" for day in sorted(self.foreign_days(feed)))
         if foreign:
             fields += f" || case when {DAY} in ({foreign}) then ',' || coalesce(currency, '') else '' end"
-        reader = self.database.sql(
-            f"select {DAY} as day, {fields} || chr(10) as line from feed_{feed} order by day, line"
-        ).to_arrow_reader(BATCH)
-        for batch in reader:
-            yield from _by_day(batch)
+        ordered = f"select {DAY} as day, {fields} || chr(10) as line from feed_{feed} order by day, line"
+        try:
+            for batch in self.database.sql(ordered).to_arrow_reader(BATCH):
+                yield from _by_day(batch)
+        except duckdb.Error as error:
+            raise _failed(self.connector.folder / f"{feed}.sql", error, 1) from None
 
 
 @contextmanager
@@ -135,7 +136,7 @@ def outputs_of(connector: Connector, scratch: Path, money: Money) -> Generator[O
     Raises:
         ConnectorError: a SELECT fails, is none, or does not give its feed's columns; names the file and line of SQL.
     """
-    with duckdb.connect(str(scratch), read_only=True, config=settings_of(scratch.parent)) as database:
+    with connect(scratch, read_only=True) as database:
         database.execute("set enable_external_access = false")
         database.execute("set lock_configuration = true")
         for name, sql in connector.steps.items():
@@ -170,7 +171,10 @@ def _select(database: duckdb.DuckDBPyConnection, connector: Connector, name: str
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
         raise ConnectorError(str(where), f"the file must hold one SELECT, but holds {kinds}", "write one SELECT")
-    return statements[0].query.rstrip().removesuffix(";")
+    text = statements[0].query
+    # A comment may follow the semicolon.
+    tokens = [start for start, kind in duckdb.tokenize(text) if kind != duckdb.token_type.comment]
+    return text[: tokens[-1]] if text[tokens[-1]] == ";" else text
 
 
 def _create(database: duckdb.DuckDBPyConnection, where: Path, table: str, query: str) -> None:
@@ -215,6 +219,8 @@ def _create_feed(database: duckdb.DuckDBPyConnection, connector: Connector, feed
 
 def _failed(where: Path, error: duckdb.Error, lines_before: int) -> ConnectorError:
     """DuckDB's message in one line, with the line of the connector's file where DuckDB names one."""
+    if (short := shortage(str(where), error)) is not None:
+        return short
     said = str(error)
     found = re.search(r"LINE (\d+):", said)
     place = f"{where}, line {int(found.group(1)) - lines_before}" if found else str(where)

@@ -8,34 +8,24 @@ from __future__ import annotations
 
 import codecs
 import csv
-import datetime as dt
 import gzip
 import io
 import json
 import re
-import shutil
-import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from ecommerce_platform.connectors.errors import ConnectorError
+from ecommerce_platform.connectors.errors import ConnectorError, reading, shown
+from ecommerce_platform.connectors.spreadsheets import sheets
+from ecommerce_platform.connectors.unpacking import check_size, chunks
 from ecommerce_platform.feeds.columns import BLANKS
 
 HEAD_BYTES = 256 * 1024
 """What is read to find out what a file is."""
-
-CHUNK = 1024 * 1024
-
-RATIO = 250
-"""Text that was compressed more than this is taken for a bomb, once it has ``FREE_OF_RATIO`` bytes."""
-
-FREE_OF_RATIO = 100_000_000
-
-SPREADSHEET_BYTES = 1_500_000_000
-"""The limit of a spreadsheet's content, which is held in memory."""
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -56,7 +46,9 @@ class SourceFile:
         encoding: the encoding of its text; None where the kind fixes it.
         delimiter: what stands between the columns of a CSV file.
         skip: lines before the header: blank ones, and Excel's ``sep=``.
-        readable: the file for DuckDB: ``path`` itself, or a copy.
+        readable: the file for DuckDB, under a name of our own: a link to ``path``, or a copy.
+        sheet: the sheet of a spreadsheet that was copied.
+        skipped: sheets that are not read, because their header is another one than the first sheet's.
     """
 
     path: Path
@@ -66,6 +58,13 @@ class SourceFile:
     delimiter: str
     skip: int
     readable: Path
+    sheet: str | None = None
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The file, and the sheet of a spreadsheet, for messages."""
+        return str(self.path) if self.sheet is None else f"{self.path}, sheet {shown(self.sheet)}"
 
 
 def normal(name: str) -> str:
@@ -107,37 +106,53 @@ def look_at(path: Path, encodings: tuple[str, ...] = ("utf-8", "cp1252")) -> Sou
         raise ConnectorError(
             str(path), "this kind of file is not known", "export CSV (.csv, .csv.gz), .xlsx, .parquet or .jsonl"
         )
-    try:
-        if kind == "csv":
-            return _look_at_text(path, encodings)
-        header = {"xlsx": _xlsx_header, "parquet": _parquet_header, "json": _json_header}[kind](path)
-    except OSError as error:
-        raise ConnectorError(str(path), f"cannot be read ({error.strerror or error})", "export it again") from None
+    with reading(path):
+        state = path.stat()
+        return _looked_at(path, kind, encodings, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _looked_at(path: Path, kind: str, encodings: tuple[str, ...], size: int, changed: int) -> SourceFile:
+    # Each kind of file of each connector asks again; a spreadsheet would be parsed for all of them.
+    if kind == "csv":
+        return _look_at_text(path, encodings)
+    if kind == "xlsx":
+        return _look_at_sheets(path)
+    header = {"parquet": _parquet_header, "json": _json_header}[kind](path)
     return SourceFile(path, kind, header, None, ",", 0, path)
 
 
-def readable(file: SourceFile, folder: Path, encodings: tuple[str, ...], limit: int) -> SourceFile:
-    """A file that DuckDB can read: itself, or a copy in ``folder``, of at most ``limit`` bytes.
+def readable(file: SourceFile, stem: Path, encodings: tuple[str, ...], limit: int) -> Sequence[SourceFile]:
+    """A file in a form and under a name that DuckDB can read: a link or a copy; one for each sheet of a spreadsheet.
+
+    Args:
+        stem: the beginning of the new files' paths: the name that a stranger chose may be a pattern for DuckDB.
+        limit: how many bytes a copy may have.
 
     Raises:
-        ConnectorError: the text has none of the encodings, or the copy would be larger.
+        ConnectorError: the text has none of the encodings, or a copy would be larger.
     """
-    if file.kind == "xlsx":
-        copy = folder / f"{file.path.name}.csv"
-        _copy_xlsx(file, copy, limit)
-        return replace(file, kind="csv", delimiter=",", skip=0, readable=copy)
-    if file.kind != "csv":
-        return file
+    with reading(file.path):
+        if file.kind == "xlsx":
+            return _copy_sheets(file, stem, limit)
+        link = Path(f"{stem}.{file.kind}")
+        if file.kind == "csv":
+            return [_readable_text(file, link, encodings, limit)]
+        if file.kind == "parquet":
+            _check_parquet(file.path, limit)
+        link.symlink_to(file.path.resolve())
+        return [replace(file, readable=link)]
+
+
+def _readable_text(file: SourceFile, link: Path, encodings: tuple[str, ...], limit: int) -> SourceFile:
     known = _bom(file.path)
     for encoding in [known] if known else encodings:
-        is_plain = encoding == "utf-8" and not _is_gzip(file.path)
         try:
-            if is_plain:
-                _check_text(file.path, encoding)
-                return replace(file, encoding=encoding)
-            copy = folder / f"{file.path.name}.csv"
-            _copy_text(file.path, copy, encoding, limit)
-            return replace(file, encoding=encoding, readable=copy)
+            if encoding == "utf-8" and not _is_gzip(file.path) and _is_plain(file.path):
+                link.symlink_to(file.path.resolve())
+            else:
+                _copy_text(file.path, link, encoding, limit)
+            return replace(file, encoding=encoding, readable=link)
         except UnicodeDecodeError as error:
             fault = error
     raise ConnectorError(
@@ -220,13 +235,16 @@ def _first_row(text: str, delimiter: str) -> list[str]:
         return []
 
 
-def _check_text(path: Path, encoding: str) -> None:
-    """Raises UnicodeDecodeError whose ``start`` is the line."""
-    decoder, line = codecs.getincrementaldecoder(encoding)(), 1
+def _is_plain(path: Path) -> bool:
+    """Whether all lines of a text end alike. Raises UnicodeDecodeError whose ``start`` is the line."""
+    decoder, line, windows, last = codecs.getincrementaldecoder("utf-8")(), 1, 0, b""
     with path.open("rb") as file:
-        for chunk in _chunks(file):
+        for chunk in chunks(file):
             line = _decoded(decoder, chunk, line)[1]
+            windows += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
+            last = chunk[-1:]
         _decoded(decoder, b"", line, final=True)
+    return windows in (0, line - 1)
 
 
 def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, line: int, final: bool = False) -> tuple[str, int]:
@@ -238,93 +256,51 @@ def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, line: int, final:
 
 
 def _copy_text(path: Path, copy: Path, encoding: str, limit: int) -> None:
-    """Write a file's text as UTF-8, without a byte order mark. Raises UnicodeDecodeError as `_check_text`."""
+    """Write a file's text as UTF-8, without a byte order mark, all lines ending alike.
+
+    Raises UnicodeDecodeError as `_is_plain`.
+    """
     decoder, line, written, is_first = codecs.getincrementaldecoder(encoding)(), 1, 0, True
-    packed = path.stat().st_size
+    ends = io.IncrementalNewlineDecoder(None, translate=False)
     try:
         with _open(path) as file, copy.open("wb") as target:
-            for chunk in _chunks(file):
+            for chunk in chunks(file):
                 text, line = _decoded(decoder, chunk, line)
                 text, is_first = (text.removeprefix("\ufeff") if is_first else text), is_first and not text
-                written += target.write(text.encode())
-                if written > limit or (written > FREE_OF_RATIO and written > RATIO * packed):
-                    raise _too_large(path, written, limit)
+                # This decoder keeps a carriage return back until it knows what follows.
+                written += target.write(ends.decode(text).replace("\r\n", "\n").encode())
+                check_size(path, written, limit)
             _decoded(decoder, b"", line, final=True)
+            target.write(ends.decode("", final=True).encode())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ConnectorError(str(path), f"the file is damaged ({error})", "export or download it again") from None
 
 
-def _chunks(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk
+def _look_at_sheets(path: Path) -> SourceFile:
+    found = [(sheet.name, sheet.header) for sheet in sheets(path)]
+    if not found:
+        raise ConnectorError(str(path), "no sheet of the spreadsheet has a row that can be read", "export it again")
+    header = found[0][1]
+    skipped = tuple(name for name, other in found if list(map(normal, other)) != list(map(normal, header)))
+    return SourceFile(path, "xlsx", header, None, ",", 0, path, skipped=skipped)
 
 
-def _too_large(path: Path, size: int, limit: int) -> ConnectorError:
-    return ConnectorError(
-        str(path),
-        f"unpacked, the file has more than {size // 1_000_000:,} MB, from {path.stat().st_size // 1_000_000:,} MB",
-        f"the limit is {limit // 1_000_000:,} MB here (half of the free disk space) and {RATIO} times the packed size:"
-        " unpack it yourself if you trust it",
-    )
-
-
-def _workbook(path: Path, limit: int = SPREADSHEET_BYTES) -> Any:
-    """The opened spreadsheet, after its parts have been unpacked once to see how large they really are."""
-    import python_calamine
-
-    limit = min(limit, SPREADSHEET_BYTES)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = 0
-            for part in archive.infolist():
-                with archive.open(part) as file:
-                    for chunk in _chunks(file):
-                        size += len(chunk)
-                        if size > limit or (size > FREE_OF_RATIO and size > RATIO * path.stat().st_size):
-                            raise _too_large(path, size, limit)
-        return python_calamine.CalamineWorkbook.from_path(path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, python_calamine.CalamineError) as error:
-        raise ConnectorError(
-            str(path), f"this is not a spreadsheet ({error})", "export it again as .xlsx or CSV"
-        ) from None
-
-
-def _xlsx_rows(path: Path, limit: int = SPREADSHEET_BYTES) -> Iterator[list[str]]:
-    """The rows of all sheets that have the first one's header, as text; the header first and once."""
-    book = _workbook(path, limit)
-    header: list[str] | None = None
-    for name in book.sheet_names:
-        rows = book.get_sheet_by_name(name).iter_rows()
-        first = next((row for row in ([_cell(value).strip(BLANKS) for value in row] for row in rows) if any(row)), [])
-        if header is None and any(first):
-            header = first
-            yield header
-        if first and first == header:
-            yield from ([_cell(value) for value in row] for row in rows)
-
-
-def _xlsx_header(path: Path) -> tuple[str, ...]:
-    header = next(_xlsx_rows(path), None)
-    if header is None:
-        raise ConnectorError(str(path), "the spreadsheet is empty", "export it again")
-    return tuple(header)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    return "" if value is None else str(value)
-
-
-def _copy_xlsx(file: SourceFile, copy: Path, limit: int) -> None:
-    with copy.open("w", encoding="utf-8", newline="") as target:
-        writer = csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        for row in _xlsx_rows(file.path, limit):
-            writer.writerow(row)
-            if target.tell() > limit:
-                raise _too_large(file.path, target.tell(), limit)
+def _copy_sheets(file: SourceFile, stem: Path, limit: int) -> list[SourceFile]:
+    """Write each sheet that is read into a CSV file of its own: a later one may replace rows of an earlier."""
+    copies, size = [], 0
+    for sheet in sheets(file.path, limit):
+        if sheet.name in file.skipped:
+            continue
+        copy = Path(f"{stem}.{len(copies)}.csv")
+        with copy.open("w", encoding="utf-8", newline="") as target:
+            writer = csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            writer.writerow(sheet.header)
+            for row in sheet.rows:
+                writer.writerow(row)
+                check_size(file.path, size + target.tell(), limit)
+        size += copy.stat().st_size
+        copies.append(replace(file, kind="csv", readable=copy, sheet=sheet.name))
+    return copies
 
 
 def _parquet_header(path: Path) -> tuple[str, ...]:
@@ -335,6 +311,15 @@ def _parquet_header(path: Path) -> tuple[str, ...]:
         return tuple(pyarrow.parquet.read_schema(path).names)
     except pyarrow.ArrowException as error:
         raise ConnectorError(str(path), f"this is not Parquet ({error})", "export it again") from None
+
+
+def _check_parquet(path: Path, limit: int) -> None:
+    """Refuse a file whose footer says that it unpacks to too much: each value takes a byte at least."""
+    import pyarrow.parquet
+
+    footer = pyarrow.parquet.read_metadata(path)
+    size = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
+    check_size(path, max(size, footer.num_rows * footer.num_columns), limit)
 
 
 def _json_header(path: Path) -> tuple[str, ...]:
@@ -353,8 +338,3 @@ def _json_header(path: Path) -> tuple[str, ...]:
     if not names:
         raise ConnectorError(str(path), "the file is empty", "export it again")
     return tuple(names)
-
-
-def free_half(folder: Path) -> int:
-    """Half of the free disk space at a folder, in bytes."""
-    return shutil.disk_usage(folder).free // 2

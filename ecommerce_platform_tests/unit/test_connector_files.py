@@ -14,10 +14,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ecommerce_platform.connectors import loading, source_files
+from ecommerce_platform.connectors import loading, spreadsheets, unpacking
 from ecommerce_platform.connectors.connector import SHIPPED, Connector, read_connector
 from ecommerce_platform.connectors.conversion import Converted, convert, opened, working_folder
 from ecommerce_platform.connectors.errors import ConnectorError
+from ecommerce_platform.connectors.judging import judge
 from ecommerce_platform_tests import exports
 
 YEARS_LATER = dt.date(2026, 1, 1)
@@ -276,7 +277,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(
 ) -> None:
     """A small file that unpacks to more than the disk holds."""
     monkeypatch.setattr(loading, "free_half", lambda _: 5_000_000)
-    monkeypatch.setattr(source_files, "SPREADSHEET_BYTES", 5_000_000)
+    monkeypatch.setattr(spreadsheets, "SPREADSHEET_BYTES", 5_000_000)
     folder, target = good
     before = content(target)
     header = exports.UCI_ROWS.strip().splitlines()[0] + "\n"
@@ -292,7 +293,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(
 
 
 def test_a_text_that_was_packed_too_much_is_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_files, "FREE_OF_RATIO", 1_000_000)
+    monkeypatch.setattr(unpacking, "FREE_OF_RATIO", 1_000_000)
     folder = tmp_path / "in"
     folder.mkdir()
     header = exports.UCI_ROWS.strip().splitlines()[0] + "\n"
@@ -381,3 +382,60 @@ def test_an_order_in_two_exports_counts_as_in_the_later_one(tmp_path: Path) -> N
         assert outputs.value("select sum(cast(line_total as decimal(18, 2))) from feed_transaction_items") == Decimal(
             "53.18"
         )
+
+
+# ---- a conversion that was killed, and files that somebody deleted -------------------------------
+
+
+def test_a_conversion_that_was_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed half way and its cause undone, the next conversion found "nothing new" and left a mix of two zones."""
+    folder, target = tmp_path / "in", tmp_path / "converted"
+    header = exports.UCI_ROWS.strip().splitlines()[0]
+    lines = [f"{day},A1234,CUP,1,2010-12-0{day} 22:26:00Z,5.00,1,France" for day in range(1, 6)]
+    exports.write_text(folder / "x.csv", "\n".join([header, *lines, ""]))
+    convert(uci(), folder, target, YEARS_LATER)
+    before = content(target)
+    moved = []
+    move = Path.replace
+
+    def die_after_four(self: Path, to: Path) -> Path:
+        moved.append(self)
+        if len(moved) > 4:
+            raise KeyboardInterrupt
+        return move(self, to)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", die_after_four)
+        with pytest.raises(KeyboardInterrupt):
+            convert(uci(), folder, target, YEARS_LATER, "Asia/Tokyo")
+    assert content(target) != before
+    assert convert(uci(), folder, target, YEARS_LATER).is_new
+    # What the other zone has added is a day without rows.
+    assert {name: data for name, data in content(target).items() if name in before or data.count(b"\n") > 1} == before
+
+
+def test_a_feed_file_that_somebody_deleted_is_written_again(good: tuple[Path, Path]) -> None:
+    folder, target = good
+    before = content(target)
+    (target / "transactions" / "2010-12-02.csv").unlink()
+    assert convert(uci(), folder, target, YEARS_LATER).is_new
+    assert content(target) == before
+
+
+def test_sheets_with_another_header_are_named_as_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    header, *lines = [line.split(",") for line in exports.UCI_ROWS.strip().splitlines()]
+    spelled = [name.upper() for name in header]
+    other = [*header[:-1], "Land"]
+    write_xlsx(folder / "x.xlsx", [[header, *lines[:4]], [], [spelled, *lines[4:]], [other, *lines[:1]]])
+    work = tmp_path / "work"
+    work.mkdir()
+    with opened(uci(), folder, work) as (_, loaded, outputs):
+        judgement = judge(outputs, loaded, {"notes.txt": "no header fits"})
+    assert [each["sheet"] for each in judgement.to_json()["files"]] == ["S1", "S3"]  # ty: ignore[not-iterable]
+    assert list(judgement.ignored) == ["notes.txt", "x.xlsx, sheet 'S4'"]
+    text = "\n".join(judgement.lines())
+    assert "x.xlsx, sheet 'S3': exports, 5 rows" in text
+    assert "not read, because no header fits: 'notes.txt', \"x.xlsx, sheet 'S4'\"" in text
+    assert judgement.revenue == "50.63"

@@ -55,6 +55,32 @@ def test_only_one_select_is_run(sql: str, connector: Path) -> None:
     assert not (connector.parent / "written").exists()
 
 
+@pytest.mark.parametrize("end", [";", "; -- done", ";\n-- done;\n", "; /* ; */ ", "\n-- no semicolon; "])
+def test_a_comment_may_follow_the_select(end: str, connector: Path) -> None:
+    for name in ("lines", "products"):
+        path = connector / f"{name}.sql"
+        path.write_text(path.read_text().rstrip() + end)
+    converted = convert(read_connector(connector), connector.parent / "in", connector.parent / "out", LAST)
+    assert converted.rows["transaction_items"] == 6
+
+
+def test_the_lineage_is_what_duckdb_reads(connector: Path) -> None:
+    """Neither a join by comma, nor a comment, nor a string misleads it; SQL that cannot be parsed reads nothing."""
+    toml = (connector / "connector.toml").read_text()
+    kind = toml[toml.index("[files.exports]") :]
+    for name in ("others", "more"):
+        toml += kind.replace("files.exports", f"files.{name}")
+    (connector / "connector.toml").write_text(toml)
+    (connector / "products.sql").write_text(
+        "select *, 'from more' as x from exports, Others /* join more */ where 1 = (select count(*) from lines)"
+    )
+    (connector / "customers.sql").write_text("select from from")
+    read = read_connector(connector)
+    assert read.files_read_by("products") == ["exports", "others"]
+    assert read.files_read_by("transactions") == ["exports"]
+    assert read.files_read_by("customers") == []
+
+
 @pytest.mark.parametrize("name", ["more", "transactions"])
 def test_a_select_that_hides_a_change_is_refused(name: str, connector: Path) -> None:
     """DuckDB takes WITH … INSERT for a SELECT, and would have let it add rows to an earlier step."""

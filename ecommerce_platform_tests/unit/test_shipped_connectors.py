@@ -220,7 +220,7 @@ def test_a_line_is_cancelled_once(tmp_path: Path) -> None:
         "C2,71053,L,-2,12/2/2010 8:00,2.00,5,France",
         "C3,71053,L,-2,12/3/2010 8:00,2.00,5,France",
         "C4,71053,L,-1,11/1/2010 8:00,2.00,5,France",
-        "5,71053,L,1,12/5/2010 8:00,2.00,5,France",
+        "5,71053,L,1,12/25/2010 8:00,2.00,5,France",
     ]
     exports.write_text(tmp_path / "in" / "a.csv", "\n".join([header, *lines, ""]))
     ran = Run("online_retail", tmp_path / "in", tmp_path / "work")
