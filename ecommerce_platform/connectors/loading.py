@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -148,14 +148,15 @@ class _Table:
         )
         try:
             if first.file.kind == "parquet":
-                self._check_sizes(group, texts.values(), _scan(first, headers, paths))
+                self._check_sizes(group, _scan(first, headers, paths))
             self.database.execute(statement)
         except duckdb.Error as error:
             raise _unreadable(error, [match for _, match in group]) from None
 
-    def _check_sizes(self, group: list[tuple[int, Match]], texts: Iterable[str], scan: str) -> None:
+    def _check_sizes(self, group: list[tuple[int, Match]], scan: str) -> None:
         """Refuse files whose values are much larger than their footers say: a dictionary stores a long one once."""
-        size = " + ".join(f"coalesce(sum(strlen({text})), 0)" for text in texts)
+        columns = [_quoted(name) for name in group[0][1].columns.values()]
+        size = " + ".join(f"coalesce(sum(strlen(cast({column} as varchar))), 0)" for column in columns)
         sizes = dict(self.database.execute(f"select __file, {size} from {scan} group by __file").fetchall())
         for _, match in group:
             check_size(match.file.path, int(sizes.get(str(match.file.readable), 0)), self.limit)

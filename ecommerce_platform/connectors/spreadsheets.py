@@ -21,10 +21,13 @@ SPREADSHEET_BYTES = 1_500_000_000
 CELLS = 30_000_000
 """The limit of a sheet's rows times columns: the parser holds all of them, also those that are blank."""
 
-PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,4})([0-9]{1,10})["']""")
+PLACE = re.compile(rb"""["'\s]r\s*=\s*["']([A-Za-z]{0,30})([0-9]{0,30})""")
 """Where a cell, or without letters a row, says that it is."""
 
-OVERLAP = 64
+ROW = re.compile(rb"<(?:[\w.-]+:)?row\b|</(?:[\w.-]+:)?sheetData")
+"""Where a row begins, or the last one ends."""
+
+OVERLAP = 128
 """A place may be cut in two by the end of a part."""
 
 
@@ -66,23 +69,46 @@ def _workbook(path: Path, limit: int | None) -> Any:
         with zipfile.ZipFile(path) as archive:
             size = 0
             for part in archive.infolist():
-                rows, columns, before = 0, set(), b""
+                extent = _Extent()
                 with archive.open(part) as file:
                     for chunk in chunks(file):
                         size += len(chunk)
                         check_size(path, size, limit)
-                        # UTF-16 has a zero beside each letter.
-                        text = before + chunk.replace(b"\0", b"")
-                        places = PLACE.findall(text)
-                        rows = max(rows, *(int(row) for _, row in places)) if places else rows
-                        columns.update(column for column, _ in places)
-                        before = text[-OVERLAP:]
-                _check_cells(path, part.filename, rows, max(map(_number, columns), default=0))
+                        extent.add(chunk)
+                _check_cells(path, part.filename, extent)
         return python_calamine.CalamineWorkbook.from_path(path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, python_calamine.CalamineError) as error:
         raise ConnectorError(
             str(path), f"this is not a spreadsheet ({error})", "export it again as .xlsx or CSV"
         ) from None
+
+
+class _Extent:
+    """How many rows and columns the XML of a sheet names, whatever it holds; of other parts it is not asked."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.columns = 0
+        self.is_sheet = False
+        self.has_declarations = False
+        self._before = b""
+        self._in_row = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Look at the next part of the XML."""
+        # UTF-16 has a zero beside each letter; blanks could tear a place apart.
+        text = self._before + re.sub(rb"\s{2,}", b" ", chunk.replace(b"\0", b""))
+        self._before = text[-OVERLAP:]
+        self.is_sheet |= b"sheetData" in text
+        self.has_declarations |= b"<!" in text
+        for letters, digits in set(PLACE.findall(text)):
+            self.columns = max(self.columns, _number(letters))
+            self.rows = max(self.rows, int(digits or 0), 10 ** len(digits) if len(digits) > 12 else 0)
+        # A cell need not say where it is: then it is beside the one before.
+        first, *others = [row.count(b"<c") + row.count(b":c") for row in ROW.split(text)]
+        cells = [self._in_row + first, *others]
+        self.columns = max(self.columns, *cells)
+        self._in_row = cells[-1]
 
 
 def _number(letters: bytes) -> int:
@@ -93,11 +119,15 @@ def _number(letters: bytes) -> int:
     return number
 
 
-def _check_cells(path: Path, part: str, rows: int, columns: int) -> None:
-    if rows * columns > CELLS:
+def _check_cells(path: Path, part: str, extent: _Extent) -> None:
+    if extent.is_sheet and extent.has_declarations:
+        raise ConnectorError(
+            f"{path}, {part}", "the sheet has comments or declarations, which no spreadsheet has", "export it again"
+        )
+    if extent.is_sheet and extent.rows * extent.columns > CELLS:
         raise ConnectorError(
             f"{path}, {part}",
-            f"the sheet has {rows:,} rows and {columns:,} columns; one stray cell far outside is enough for that",
+            f"the sheet has {extent.rows:,} rows and {extent.columns:,} columns; one stray cell is enough for that",
             f"delete what is outside of the table, or export it as CSV; the limit is {CELLS:,} cells",
         )
 

@@ -80,6 +80,21 @@ def test_one_stray_cell_does_not_fill_the_memory(change: Callable[[bytes], bytes
     assert "1,048,576 rows and 16,384 columns" in message
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        '<row r="1048576">' + "<c/>" * 100 + "</row>",
+        '<row><c t="n"r="A99999999999"><v>1</v></c></row>',
+        '<row><c r="A00000000000000000000000000000000000000009999999999"><v>1</v></c></row>',
+        '<x:row r="1048576">' + "<x:c/>" * 100 + "</x:row>",
+        '<row r="1048576">' + "<c/><!--<row>-->" * 100 + "</row>",
+    ],
+)
+def test_cells_far_away_are_found_however_they_are_written(more: str, folder: Path) -> None:
+    change_sheet(folder / "x.xlsx", lambda xml: xml.replace(b"</sheetData>", f"{more}</sheetData>".encode()))
+    assert "the sheet has " in refusal(folder)
+
+
 def encrypted(path: Path) -> None:
     write_xlsx(path, [[HEADER, ROW]])
     data = bytearray(path.read_bytes())
