@@ -194,6 +194,15 @@ def test_texts_with_commas_stay_as_they_are(read: Read, tmp_path: Path) -> None:
     assert read("woocommerce", "select product_id, product_name from feed_products") == [("1,5 m", "Cable 1,5")]
 
 
+def test_a_price_that_cannot_be_read_leaves_the_other_lines_alone(read: Read, tmp_path: Path) -> None:
+    """The order's discount was what its lines are more than its subtotal: without one line's price, nothing was."""
+    header = "Name,Created at,Subtotal,Discount Amount,Lineitem quantity,Lineitem name,Lineitem sku,Lineitem price"
+    rows = '#1,2024-03-01 10:00:00,27.00,3.00,1,Lamp,A1,20.00\n#1,,,,1,Bulb,B2,"about ten"\n'
+    (tmp_path / "in" / "o.csv").write_text(f"{header}\n{rows}")
+    query = "select product_id, unit_price, discount_amount, line_total from feed_transaction_items order by 1"
+    assert read("shopify", query) == [("A1", "20.00", "3.00", "17.00"), ("B2", "about ten", None, None)]
+
+
 # ---- dates ---------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,9 @@ discounted as (
         least(
             sum(gross) over (partition by order_id),
             case
-                when subtotal is null then coalesce(discount, 0) + sum(own_discount) over (partition by order_id)
+                -- Without the price of a line, the difference says nothing.
+                when subtotal is null or bool_or(gross is null) over (partition by order_id)
+                    then coalesce(discount, 0) + sum(own_discount) over (partition by order_id)
                 else greatest(sum(gross) over (partition by order_id) - subtotal, 0)
             end
         ) as order_discount,
