@@ -237,7 +237,7 @@ class Settings(BaseSettings):
     @property
     def feed_files(self) -> Path:
         """Folder of the ``FEED/YYYY-MM-DD.csv`` to load: landed, or converted by a connector from what has landed."""
-        return self.landing if self.connector_dir is None else self.data / "converted"
+        return self.landing if self.connector_dir is None else self.converted
 
     @property
     def raw(self) -> Path:
@@ -253,6 +253,11 @@ class Settings(BaseSettings):
     def reports(self) -> Path:
         """Folder of the monitoring reports: ``monitoring/NAME.json``."""
         return self.data / "monitoring"
+
+    @property
+    def converted(self) -> Path:
+        """Folder of what a connector made of exports: ``converted/FEED/YYYY-MM-DD.csv``."""
+        return self.data / "converted"
 
     @property
     def first_day_file(self) -> Path:

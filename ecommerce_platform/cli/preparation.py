@@ -40,7 +40,7 @@ def prepare(settings: Settings) -> None:
             note_reporting_currency(url, settings.currency)
             return
         apply_ddl(url)
-        require_the_same_shop(url, settings.source)
+        require_the_same_shop(url, settings)
         note_what_is_expected(url, settings.first_day if settings.source == "synthetic" else None)
         note_reporting_currency(url, settings.currency)
         forget_former_checks(url, [*table_checks(), *all_verification_checks(url)])

@@ -296,7 +296,7 @@ def convert_exports(settings: Settings, *, goes_on: bool = False) -> Converted |
     from ecommerce_platform.resources.database import database_url
     from ecommerce_platform.tables.loaded_days import require_the_same_shop
 
-    require_the_same_shop(database_url(settings), settings.source)
+    require_the_same_shop(database_url(settings), settings)
     try:
         with console.status(f"Converting the exports in {settings.landing}"):
             converted = exports.convert_exports(settings, yesterday())

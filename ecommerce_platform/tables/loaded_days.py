@@ -17,7 +17,7 @@ from ecommerce_platform.feeds.days import spans_of
 from ecommerce_platform.io_managers.change_log import EVERYTHING, behind, forget_other_readers
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
-from ecommerce_platform.settings import SettingsError
+from ecommerce_platform.settings import Settings, SettingsError
 from ecommerce_platform.tables.lineage import tables_read, transformed_tables
 
 Span = tuple[dt.date, dt.date]
@@ -85,12 +85,14 @@ def what_is_loaded(connection: ClientConnection) -> Loaded:
     return Loaded(days, passed, [table for table in transformed_tables() if table in late])
 
 
-def require_the_same_shop(url: str, source: str) -> None:
+def require_the_same_shop(url: str, settings: Settings) -> None:
     """Refuse to load a shop into the database of the synthetic shop, or the other way round: sales would be added up.
+
+    Only what is known counts: the synthetic shop notes its first day, and a connector leaves converted files.
 
     Args:
         url: a libpq URL of the owner.
-        source: ECOMMERCE_SOURCE.
+        settings: those of the load.
 
     Raises:
         SettingsError: the database has days of the other.
@@ -98,16 +100,15 @@ def require_the_same_shop(url: str, source: str) -> None:
     with psycopg.connect(url) as connection:
         if connection.execute("select to_regclass('platform.slices')").fetchone() == (None,):
             return
-        row = connection.execute(
+        has_days, is_synthetic = connection.execute(
             "select exists (select from platform.slices), exists (select from platform.first_day)"
-        ).fetchone()
-    holds_synthetic_days = (True, True)
-    holds_real_days = (True, False)
-    if row == (holds_real_days if source == "synthetic" else holds_synthetic_days):
-        held = "a real shop" if row == holds_real_days else "the synthetic shop"
+        ).fetchone() or (False, False)
+    was_converted = not is_synthetic and settings.converted.exists()
+    held = "the synthetic shop" if is_synthetic else "the exports that a connector converted"
+    if has_days and (was_converted if settings.source == "synthetic" else is_synthetic):
         raise SettingsError(
-            f"ECOMMERCE_SOURCE is {source}, but the database holds days of {held}, and the two would be added up. To"
-            " keep them, set ECOMMERCE_DATA_DIR to another folder (and ECOMMERCE_DATABASE_URL, if you use it, to"
+            f"ECOMMERCE_SOURCE is {settings.source}, but the database holds days of {held}, and the two would be added"
+            " up. To keep them, set ECOMMERCE_DATA_DIR to another folder (and ECOMMERCE_DATABASE_URL, if you use it, to"
             " another database); to delete them, run: make clean-data"
         )
 
