@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
@@ -40,10 +42,17 @@ def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -
         return
     table = Table("measure", "value", title=f"{measured.orders:,} orders, {measured.rows:,} rows")
     table.columns[1].justify = "right"
-    for name, value in json.loads(measured.to_json()).items():
-        for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
-            table.add_row(label, f"{figure:,}")
+    for row in _figures(json.loads(measured.to_json())):
+        table.add_row(*row)
     show(table)
+
+
+def _figures(measured: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The name and the text of each figure of a benchmark."""
+    for name, value in measured.items():
+        for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
+            figures = figure if isinstance(figure, list) else [figure]
+            yield label, "  ".join(f"{each:,}" for each in figures)
 
 
 @click.command("manifest")
