@@ -172,11 +172,11 @@ def _alone(target: Path) -> Generator[None]:
 def _exported(loaded: Sequence[Loaded]) -> dict[str, Exported]:
     found: dict[str, Exported] = {}
     for role in dict.fromkeys(each.match.role for each in loaded):
-        # Each sheet of a spreadsheet was loaded by itself.
+        # A spreadsheet is here once per sheet; its file is listed once.
         paths = sorted({each.match.file.path for each in loaded if each.match.role == role})
         hashes = [_sha256(path) for path in paths]
         lines = "".join(f"{sha256}  {path.name}\n" for sha256, path in zip(hashes, paths, strict=True))
-        # The name of a file may be no UTF-8.
+        # A file name need not be valid UTF-8.
         listed = lines.encode("utf-8", "surrogateescape")
         found[role] = Exported(
             files=len(paths),
