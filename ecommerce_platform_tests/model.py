@@ -120,7 +120,7 @@ SELECTS = {
     """,
     "agg_daily_sales": """
         select sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost,
-            profit, returned_units, returns
+            profit
         from warehouse.agg_daily_sales
     """,
     "fact_returns": """
@@ -129,7 +129,7 @@ SELECTS = {
         from warehouse.fact_returns join warehouse.dim_payment using (payment_key)
     """,
     "agg_daily_returns": """
-        select return_date, return_count, orders, returned_units, returns
+        select return_date, sale_date, return_count, orders, returned_units, returns
         from warehouse.agg_daily_returns
     """,
     "mart_product_returns": """
@@ -595,7 +595,7 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
             for row in returns
         ],
         **sums_of_returns(returns),
-        **aggregates(facts, returns),
+        **aggregates(facts),
     }
 
 
@@ -610,8 +610,8 @@ def sums_of_returns(returns: list[dict]) -> dict[str, Iterable[tuple]]:
         row["month_start"] = row["sale_date"].replace(day=1)
     return {
         "agg_daily_returns": [
-            (day, len(rows), len({row["transaction_id"] for row in rows}), *sums(rows))
-            for day, rows in grouped("return_date")
+            (*days, len(rows), len({row["transaction_id"] for row in rows}), *sums(rows))
+            for days, rows in grouped("return_date", "sale_date")
         ],
         "mart_product_returns": [
             (*key, len(rows), *sums(rows)) for key, rows in grouped("month_start", "product_id", "product_key")
@@ -733,7 +733,7 @@ def rounded(value: Decimal, places: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
 
 
-def aggregates(facts: list[dict], returns: list[dict]) -> dict[str, Iterable[tuple]]:
+def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
     def total(rows: list[dict], name: str) -> Any:
         known = [row[name] for row in rows if row[name] is not None]
         return sum(known) if known else None
@@ -766,10 +766,6 @@ def aggregates(facts: list[dict], returns: list[dict]) -> dict[str, Iterable[tup
             (
                 *(day, orders(rows), orders([row for row in of_guests if row["sale_date"] == day])),
                 *(len({row["customer_id"] for row in rows} - {None}), *sums(rows)),
-                *(
-                    sum(row[name] for row in returns if row["sale_date"] == day)
-                    for name in ("quantity", "refund_amount")
-                ),
             )
             for day, rows in grouped("sale_date")
         ],

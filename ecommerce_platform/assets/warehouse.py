@@ -45,8 +45,8 @@ fact_returns = table_asset(
 
 agg_daily_returns = table_asset(
     "warehouse.agg_daily_returns",
-    write=Merge(key=("return_date",), scope=("return_date",)),
-    description="One row per day of return: returns, units and refunds.",
+    write=Merge(key=("return_date", "sale_date"), scope=("return_date", "sale_date")),
+    description="One row per day of return and day of sale: returns, units and refunds.",
     is_daily=False,
 )
 

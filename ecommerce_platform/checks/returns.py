@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.rates import rate_check
-from ecommerce_platform.checks.reconciliation import DAILY, agrees, days_of, of_months
+from ecommerce_platform.checks.reconciliation import DAILY_RETURNS, agrees, days_of, of_months
 
 FACT = "warehouse.fact_returns"
 
@@ -133,26 +133,16 @@ def _sums_agree() -> list[TableCheck]:
     facts = "sum(quantity) as returned_units, sum(refund_amount) as returns from warehouse.fact_returns"
     return [
         agrees(
-            DAILY,
+            DAILY_RETURNS,
             "warehouse.fact_returns",
-            key=("sale_date",),
-            measures=sums,
-            ours=f"select * from {DAILY} where (returned_units <> 0 or returns <> 0) and $on_days",
-            theirs=f"""
-                select sale_date, {facts}
-                where $on_days
-                group by sale_date
-                having sum(quantity) <> 0 or sum(refund_amount) <> 0
-            """,
-            concerned={"on_days": f"sale_date in ({days_of(FACT)})"},
-        ),
-        agrees(
-            "warehouse.agg_daily_returns",
-            "warehouse.fact_returns",
-            key=("return_date",),
+            key=("return_date", "sale_date"),
             measures=("return_count", *sums),
-            ours="select * from warehouse.agg_daily_returns where $on_days",
-            theirs=f"select return_date, count(*) as return_count, {facts} where $on_days group by return_date",
+            ours=f"select * from {DAILY_RETURNS} where $on_days",
+            theirs=f"""
+                select return_date, sale_date, count(*) as return_count, {facts}
+                where $on_days
+                group by return_date, sale_date
+            """,
             concerned={"on_days": f"return_date in ({days_of(FACT, 'return_date')})"},
         ),
         agrees(
@@ -172,5 +162,34 @@ def _sums_agree() -> list[TableCheck]:
                 group by 1, 2, 3
             """,
             concerned=of_months(FACT),
+        ),
+        agrees(
+            "analytics.daily_sales",
+            DAILY_RETURNS,
+            key=("sale_date",),
+            measures=("returns",),
+            ours="select sale_date, returns from analytics.daily_sales where returns <> 0",
+            theirs=f"""
+                select sale_date, sum(returns) as returns
+                from {DAILY_RETURNS}
+                group by sale_date
+                having sum(returns) <> 0
+            """,
+        ),
+        agrees(
+            "analytics.monthly_sales",
+            DAILY_RETURNS,
+            key=("month_start",),
+            measures=sums,
+            ours="select * from analytics.monthly_sales where returned_units <> 0 or returns <> 0",
+            theirs=f"""
+                select
+                    date_trunc('month', sale_date)::date as month_start,
+                    sum(returned_units) as returned_units,
+                    sum(returns) as returns
+                from {DAILY_RETURNS}
+                group by 1
+                having sum(returned_units) <> 0 or sum(returns) <> 0
+            """,
         ),
     ]

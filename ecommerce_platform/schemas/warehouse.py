@@ -253,11 +253,12 @@ AggDailyReturns = table_schema(
     "warehouse.agg_daily_returns",
     {
         "return_date": required(a_day),
+        "sale_date": required(a_day),
         "return_count": required(positive),
         "orders": required(positive),
         **RETURNS,
     },
-    key=("return_date",),
+    key=("return_date", "sale_date"),
     rules=(at_least_as_many("return_count", "orders"),),
 )
 
@@ -283,7 +284,6 @@ AggDailySales = table_schema(
         "lines": required(positive),
         "discount": required(sum_of_discounts),
         **SUMS,
-        **RETURNS,
     },
     key=("sale_date",),
     rules=(

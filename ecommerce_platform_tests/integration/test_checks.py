@@ -390,10 +390,10 @@ BROKEN = [
         {"transaction_id": "1", "return_id": "7", "item_id": "99"},
     ),
     (
-        "warehouse.agg_daily_sales",
+        "warehouse.agg_daily_returns",
         "agrees_with_fact_returns",
-        "update warehouse.agg_daily_sales set returns = returns + 0.01 where sale_date = '2024-01-01'",
-        {"sale_date": "2024-01-01", "returns": "19.01", "other_returns": "19.00"},
+        "update warehouse.agg_daily_returns set sale_date = '2024-01-02' where sale_date = '2024-01-01'",
+        {"return_date": "2024-01-02", "sale_date": "2024-01-01", "returns": None, "other_returns": "19.00"},
     ),
     (
         "warehouse.agg_daily_returns",
@@ -409,7 +409,7 @@ BROKEN = [
     ),
     (
         "analytics.returns_by_product",
-        "agrees_with_agg_daily_sales",
+        "agrees_with_agg_daily_returns",
         "update analytics.returns_by_product set returns = returns + 0.01",
         {},
     ),

@@ -428,18 +428,12 @@ MUTATIONS = [
     ),
     Mutation(
         "a day has the refunds that were made on it",
-        "transform/warehouse/agg_daily_sales.sql",
+        "transform/warehouse/agg_daily_returns.sql",
         (
-            (
-                "        facts.sale_date,\n        sum(facts.quantity) as returned_units",
-                "        facts.return_date as sale_date,\n        sum(facts.quantity) as returned_units",
-            ),
-            (
-                "or scope.sale_date is not null\n    group by facts.sale_date\n)",
-                "or scope.sale_date is not null\n    group by facts.return_date\n)",
-            ),
+            ("    facts.sale_date,\n    count", "    facts.return_date as sale_date,\n    count"),
+            ("group by facts.return_date, facts.sale_date", "group by facts.return_date"),
         ),
-        ("warehouse.agg_daily_sales", "agrees_with_fact_returns"),
+        ("warehouse.agg_daily_returns", "agrees_with_fact_returns"),
     ),
     Mutation(
         "a line with quantity 1 is rejected",

@@ -391,15 +391,16 @@ inner join warehouse.fact_sales as sales
     on returns.transaction_id = sales.transaction_id and returns.item_id = sales.item_id;
 analyze warehouse.fact_returns;
 
-insert into warehouse.agg_daily_returns (return_date, return_count, orders, returned_units, returns)
+insert into warehouse.agg_daily_returns (return_date, sale_date, return_count, orders, returned_units, returns)
 select
     return_date,
+    sale_date,
     count(*),
     count(distinct transaction_id),
     sum(quantity),
     sum(refund_amount)
 from warehouse.fact_returns
-group by return_date;
+group by return_date, sale_date;
 
 insert into warehouse.mart_product_returns (
     month_start, product_id, product_key, return_count, returned_units, returns
@@ -415,18 +416,8 @@ from warehouse.fact_returns
 group by date_trunc('month', sale_date)::date, product_id, product_key;
 
 insert into warehouse.agg_daily_sales (
-    sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost, profit,
-    returned_units, returns
+    sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost, profit
 )
-with returned as (
-    select
-        sale_date,
-        sum(quantity) as returned_units,
-        sum(refund_amount) as returns
-    from warehouse.fact_returns
-    group by sale_date
-)
-
 select
     sums.sale_date,
     count(*),
@@ -438,11 +429,8 @@ select
     sum(sums.revenue),
     sum(sums.costed_revenue),
     sum(sums.cost),
-    sum(sums.costed_revenue) - sum(sums.cost),
-    coalesce(min(returned.returned_units), 0),
-    coalesce(min(returned.returns), 0)
+    sum(sums.costed_revenue) - sum(sums.cost)
 from order_sums as sums
-left join returned on sums.sale_date = returned.sale_date
 group by sums.sale_date;
 
 insert into warehouse.mart_daily_breakdown (

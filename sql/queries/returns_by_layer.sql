@@ -15,11 +15,6 @@ select
 from warehouse.agg_daily_returns
 union all
 select
-    'warehouse.agg_daily_sales' as told_by,
-    sum(returns) as returns
-from warehouse.agg_daily_sales
-union all
-select
     'analytics.monthly_sales' as told_by,
     sum(returns) as returns
 from analytics.monthly_sales

@@ -1,4 +1,12 @@
 -- analytics.daily_sales: sales per day, with their trend.
+with returned as (
+    select
+        sale_date,
+        sum(returns) as returns
+    from warehouse.agg_daily_returns
+    group by sale_date
+)
+
 select
     days.sale_date,
     dates.day_name,
@@ -17,8 +25,9 @@ select
     ) as revenue_7_day_mean,
     days.guest_orders,
     days.costed_revenue,
-    days.returns,
-    warehouse.net_revenue(days.revenue, days.returns) as net_revenue
+    coalesce(returned.returns, 0) as returns,
+    warehouse.net_revenue(days.revenue, coalesce(returned.returns, 0)) as net_revenue
 from warehouse.agg_daily_sales as days
 inner join warehouse.dim_date as dates on days.sale_date = dates.calendar_date
+left join returned on days.sale_date = returned.sale_date
 order by days.sale_date

@@ -8,10 +8,18 @@ with months as (
         sum(days.revenue) as revenue,
         sum(days.costed_revenue) as costed_revenue,
         sum(days.cost) as cost,
-        sum(days.profit) as profit,
+        sum(days.profit) as profit
+    from warehouse.agg_daily_sales as days
+    inner join warehouse.dim_date as dates on days.sale_date = dates.calendar_date
+    group by dates.month_start
+),
+
+returned as (
+    select
+        dates.month_start,
         sum(days.returned_units)::bigint as returned_units,
         sum(days.returns) as returns
-    from warehouse.agg_daily_sales as days
+    from warehouse.agg_daily_returns as days
     inner join warehouse.dim_date as dates on days.sale_date = dates.calendar_date
     group by dates.month_start
 ),
@@ -40,11 +48,12 @@ select
     ) as revenue_change,
     months.guest_orders,
     months.costed_revenue,
-    months.returned_units,
-    months.returns,
-    warehouse.net_revenue(months.revenue, months.returns) as net_revenue,
-    warehouse.return_rate(months.returned_units, months.units) as return_rate
+    coalesce(returned.returned_units, 0) as returned_units,
+    coalesce(returned.returns, 0) as returns,
+    warehouse.net_revenue(months.revenue, coalesce(returned.returns, 0)) as net_revenue,
+    warehouse.return_rate(coalesce(returned.returned_units, 0), months.units) as return_rate
 from months
 left join customers on months.month_start = customers.month_start
+left join returned on months.month_start = returned.month_start
 left join months as previous on months.month_start = (previous.month_start + interval '1 month')::date
 order by months.month_start

@@ -14,17 +14,6 @@ with orders as (
     left join scope on facts.sale_date = scope.sale_date
     where %(is_full_refresh)s or scope.sale_date is not null
     group by facts.sale_date, facts.transaction_id
-),
-
-returned as (
-    select
-        facts.sale_date,
-        sum(facts.quantity) as returned_units,
-        sum(facts.refund_amount) as returns
-    from warehouse.fact_returns as facts
-    left join scope on facts.sale_date = scope.sale_date
-    where %(is_full_refresh)s or scope.sale_date is not null
-    group by facts.sale_date
 )
 
 select
@@ -38,9 +27,6 @@ select
     sum(orders.revenue) as revenue,
     sum(orders.costed_revenue) as costed_revenue,
     sum(orders.cost) as cost,
-    sum(orders.costed_revenue) - sum(orders.cost) as profit,
-    coalesce(returned.returned_units, 0)::bigint as returned_units,
-    coalesce(returned.returns, 0) as returns
+    sum(orders.costed_revenue) - sum(orders.cost) as profit
 from orders
-left join returned on orders.sale_date = returned.sale_date
-group by orders.sale_date, returned.returned_units, returned.returns
+group by orders.sale_date
