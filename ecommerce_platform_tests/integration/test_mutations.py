@@ -291,8 +291,8 @@ MUTATIONS = [
         DIM_CUSTOMER,
         (
             (
-                "window so_far as (partition by customer_id order by day)\n),\n\nsegment_changes",
-                "window so_far as (partition by customer_id)\n),\n\nsegment_changes",
+                "window so_far as (partition by customer_id order by day)",
+                "window so_far as (partition by customer_id)",
             ),
         ),
         SEGMENTS,

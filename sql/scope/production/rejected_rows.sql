@@ -1,10 +1,43 @@
--- The rows of added or removed loads, and the rows whose parent was added or removed.
+-- The rows of added or removed loads; of these and earlier loads, the rejected rows that wait for a parent that was added, and the
+-- rows whose parent was removed.
 select
     rows.feed,
     rows.partition_date,
     rows.source_row
-from production_loaded_days_changes as loads
+from (select distinct partition_date, load_id from production_loaded_days_changes) as loads
 inner join production.staged_rows as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
+union
+select
+    waiting.feed,
+    waiting.partition_date,
+    waiting.source_row
+from production_customers_changes as customers
+inner join production.rejected_rows as waiting on customers.customer_id = waiting.missing_customer_id
+where customers.operation = 'I'
+union
+select
+    waiting.feed,
+    waiting.partition_date,
+    waiting.source_row
+from production_products_changes as products
+inner join production.rejected_rows as waiting on products.product_id = waiting.missing_product_id
+where products.operation = 'I'
+union
+select
+    waiting.feed,
+    waiting.partition_date,
+    waiting.source_row
+from production_transactions_changes as orders
+inner join production.rejected_rows as waiting on orders.transaction_id = waiting.missing_transaction_id
+where orders.operation = 'I'
+union
+select
+    waiting.feed,
+    waiting.partition_date,
+    waiting.source_row
+from production_transaction_items_changes as lines
+inner join production.rejected_rows as waiting on lines.transaction_id = waiting.transaction_id
+where lines.operation = 'I' and waiting.missing_item_id is not null
 union
 select
     'transactions' as feed,
@@ -15,7 +48,7 @@ inner join production.parsed_transactions as orders
     on
         platform.bucket(customers.customer_id) = orders.customer_bucket
         and platform.is_same_key(customers.customer_id, orders.customer_id)
-where customers.operation in ('I', 'D')
+where customers.operation = 'D'
 union
 select
     'transaction_items' as feed,
@@ -26,7 +59,7 @@ inner join production.parsed_transaction_items as lines
     on
         platform.bucket(orders.transaction_id) = lines.transaction_bucket
         and platform.is_same_key(orders.transaction_id, lines.transaction_id)
-where orders.operation in ('I', 'D')
+where orders.operation = 'D'
 union
 select
     'transaction_items' as feed,
@@ -37,26 +70,22 @@ inner join production.parsed_transaction_items as lines
     on
         platform.bucket(products.product_id) = lines.product_bucket
         and platform.is_same_key(products.product_id, lines.product_id)
-where products.operation in ('I', 'D')
+where products.operation = 'D'
 union
 select
     'returns' as feed,
     returns.partition_date,
     returns.source_row
-from production_transactions_changes as orders
+from (
+    select transaction_id
+    from production_transactions_changes
+    where operation = 'D'
+    union
+    select transaction_id
+    from production_transaction_items_changes
+    where operation = 'D'
+) as orders
 inner join production.parsed_returns as returns
     on
         platform.bucket(orders.transaction_id) = returns.transaction_bucket
         and platform.is_same_key(orders.transaction_id, returns.transaction_id)
-where orders.operation in ('I', 'D')
-union
-select
-    'returns' as feed,
-    returns.partition_date,
-    returns.source_row
-from production_transaction_items_changes as lines
-inner join production.parsed_returns as returns
-    on
-        platform.bucket(lines.transaction_id) = returns.transaction_bucket
-        and platform.is_same_key(lines.transaction_id, returns.transaction_id)
-where lines.operation in ('I', 'D')

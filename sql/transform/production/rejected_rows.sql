@@ -1,12 +1,13 @@
--- production.rejected_rows: rows with invalid values, and valid rows whose parent is missing.
-with judged as (
+-- production.rejected_rows: rows with invalid values, and valid rows whose parent is missing. The rows are judged before they are
+-- described: a view names the faults of a row in an expression so long that each further use of it costs as much as the rest.
+with judged as materialized (
     select
         'customers' as feed,
         typed.load_id,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
-        string_to_array(typed.reasons, '; ') as reasons,
+        typed.reasons,
         null::bigint as transaction_id,
         null::bigint as missing_customer_id,
         null::bigint as missing_transaction_id,
@@ -18,7 +19,9 @@ with judged as (
             scope.feed = 'customers'
             and typed.partition_date = scope.partition_date
             and typed.source_row = scope.source_row
-    where typed.reasons <> '' and (%(is_full_refresh)s or scope.feed is not null)
+    where
+        (%(is_full_refresh)s or scope.feed is not null)
+        and typed.reasons <> ''
     union all
     select
         'products' as feed,
@@ -26,7 +29,7 @@ with judged as (
         typed.partition_date,
         typed.source_row,
         typed.source_file,
-        string_to_array(typed.reasons, '; ') as reasons,
+        typed.reasons,
         null as transaction_id,
         null as missing_customer_id,
         null as missing_transaction_id,
@@ -38,7 +41,9 @@ with judged as (
             scope.feed = 'products'
             and typed.partition_date = scope.partition_date
             and typed.source_row = scope.source_row
-    where typed.reasons <> '' and (%(is_full_refresh)s or scope.feed is not null)
+    where
+        (%(is_full_refresh)s or scope.feed is not null)
+        and typed.reasons <> ''
     union all
     select
         'transactions' as feed,
@@ -46,11 +51,9 @@ with judged as (
         typed.partition_date,
         typed.source_row,
         typed.source_file,
-        case
-            when typed.reasons = '' then array['customer_id: unknown customer'] else string_to_array(typed.reasons, '; ')
-        end as reasons,
-        typed.transaction_id,
-        case when typed.reasons = '' then typed.customer_id end as missing_customer_id,
+        typed.reasons,
+        typed.transaction_id as transaction_id,
+        case when customers.customer_id is null then typed.customer_id end as missing_customer_id,
         null as missing_transaction_id,
         null as missing_product_id,
         null as missing_item_id
@@ -71,23 +74,11 @@ with judged as (
         typed.partition_date,
         typed.source_row,
         typed.source_file,
-        case
-            when typed.reasons = ''
-                then
-                    array_remove(
-                        array[
-                            case when orders.transaction_id is null then 'transaction_id: unknown order' end,
-                            case when products.product_id is null then 'product_id: unknown product' end
-                        ],
-                        null
-                    )
-            else string_to_array(typed.reasons, '; ')
-        end as reasons,
-        typed.transaction_id,
+        typed.reasons,
+        typed.transaction_id as transaction_id,
         null as missing_customer_id,
-        case when typed.is_good and orders.transaction_id is null then typed.transaction_id end
-            as missing_transaction_id,
-        case when typed.is_good and products.product_id is null then typed.product_id end as missing_product_id,
+        case when orders.transaction_id is null then typed.transaction_id end as missing_transaction_id,
+        case when products.product_id is null then typed.product_id end as missing_product_id,
         null as missing_item_id
     from production.typed_transaction_items as typed
     left join scope
@@ -107,17 +98,12 @@ with judged as (
         typed.partition_date,
         typed.source_row,
         typed.source_file,
-        case
-            when typed.reasons <> '' then string_to_array(typed.reasons, '; ')
-            when orders.transaction_id is null then array['transaction_id: unknown order']
-            else array['item_id: unknown order line']
-        end as reasons,
-        typed.transaction_id,
+        typed.reasons,
+        typed.transaction_id as transaction_id,
         null as missing_customer_id,
-        case when typed.is_good and orders.transaction_id is null then typed.transaction_id end
-            as missing_transaction_id,
+        case when orders.transaction_id is null then typed.transaction_id end as missing_transaction_id,
         null as missing_product_id,
-        case when typed.is_good and orders.transaction_id is not null then typed.item_id end as missing_item_id
+        case when orders.transaction_id is not null and lines.item_id is null then typed.item_id end as missing_item_id
     from production.typed_returns as typed
     left join scope
         on
@@ -184,7 +170,19 @@ select
     partition_date,
     source_row,
     source_file,
-    reasons,
+    case
+        when reasons <> '' then string_to_array(reasons, '; ')
+        else
+            array_remove(
+                array[
+                    case when missing_customer_id is not null then 'customer_id: unknown customer' end,
+                    case when missing_transaction_id is not null then 'transaction_id: unknown order' end,
+                    case when missing_product_id is not null then 'product_id: unknown product' end,
+                    case when missing_item_id is not null then 'item_id: unknown order line' end
+                ],
+                null
+            )
+    end as reasons,
     jsonb_strip_nulls(
         original - array[
             'partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain',
@@ -192,8 +190,8 @@ select
         ]
     ) as original,
     transaction_id,
-    missing_customer_id,
-    missing_transaction_id,
-    missing_product_id,
-    missing_item_id
+    case when reasons = '' then missing_customer_id end as missing_customer_id,
+    case when reasons = '' then missing_transaction_id end as missing_transaction_id,
+    case when reasons = '' then missing_product_id end as missing_product_id,
+    case when reasons = '' then missing_item_id end as missing_item_id
 from originals

@@ -104,21 +104,10 @@ segment_days as (
     select
         customer_id,
         day,
-        warehouse.segment(
-            sum(orders) over so_far,
-            sum(revenue) over so_far
-        ) as segment
+        warehouse.segment(sum(orders) over so_far, sum(revenue) over so_far) as segment,
+        warehouse.segment(sum(orders) over so_far - orders, sum(revenue) over so_far - revenue) as segment_before
     from purchase_days
     window so_far as (partition by customer_id order by day)
-),
-
-segment_changes as (
-    select
-        customer_id,
-        day,
-        segment,
-        lag(segment, 1, 'New') over (partition by customer_id order by day) as segment_before
-    from segment_days
 ),
 
 events as (
@@ -140,7 +129,7 @@ events as (
         null as state,
         null as country,
         segment
-    from segment_changes
+    from segment_days
     where segment <> segment_before
     union all
     select

@@ -1,5 +1,5 @@
 -- warehouse.fact_sales: one row per order line, at the versions valid on the sale date. A sale whose version is not known yet, or
--- that has no customer (a guest), points to the dimension's unknown member. Without a known cost, cost and profit are null.
+-- that has no customer (a guest), points to the dimension's unknown member, key 0. Without a known cost, cost and profit are null.
 with lines as (
     select
         items.transaction_id,
@@ -25,10 +25,10 @@ select
     lines.item_id,
     dates.calendar_date as sale_date,
     lines.customer_id,
-    coalesce(customer.customer_key, unknown_customer.customer_key) as customer_key,
+    coalesce(customer.customer_key, 0) as customer_key,
     lines.product_id,
-    coalesce(product.product_key, unknown_product.product_key) as product_key,
-    coalesce(payment.payment_key, unknown_payment.payment_key) as payment_key,
+    coalesce(product.product_key, 0) as product_key,
+    coalesce(payment.payment_key, 0) as payment_key,
     lines.quantity,
     lines.unit_price,
     lines.discount_amount,
@@ -38,9 +38,6 @@ select
     lines.partition_date
 from lines
 inner join warehouse.dim_date as dates on lines.sale_date = dates.calendar_date
-inner join warehouse.dim_customer as unknown_customer on unknown_customer.customer_key = 0
-inner join warehouse.dim_product as unknown_product on unknown_product.product_key = 0
-inner join warehouse.dim_payment as unknown_payment on unknown_payment.payment_key = 0
 left join warehouse.dim_payment as payment on lines.payment_key = payment.payment_key
 left join warehouse.dim_customer as customer
     on
