@@ -32,7 +32,7 @@ GENERATED = {
     "products": ("product_bucket",),
     "transactions": ("transaction_bucket", "customer_bucket", "is_plain"),
     "transaction_items": ("item_bucket", "transaction_bucket", "product_bucket", "is_plain"),
-    "returns": ("return_bucket", "transaction_bucket", "item_bucket"),
+    "returns": ("return_bucket", "transaction_bucket", "item_bucket", "is_plain"),
 }
 """The columns that the database computes from a row of each feed."""
 

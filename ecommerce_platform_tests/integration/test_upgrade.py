@@ -27,6 +27,7 @@ NEW = (
     "056_production.sql",
     "056_staging.sql",
     "057_staging.sql",
+    "058_staging.sql",
     "086_warehouse.sql",
     "095_limits.sql",
     "105_warehouse.sql",

@@ -566,11 +566,18 @@ from (
         end as item_id,
         s.item_bucket,
         platform.clean(s.item_id) as item_code,
-        platform.parse_date(s.returned_on) as returned_on,
-        platform.parse_integer(s.quantity) as quantity,
-        platform.parse_money(s.refund_amount) as refund_amount,
+        case when s.is_plain then s.returned_on::date else platform.parse_date(s.returned_on) end as returned_on,
+        case when s.is_plain then s.quantity::integer else platform.parse_integer(s.quantity) end as quantity,
+        case when s.is_plain then s.refund_amount::numeric(12, 2) else platform.parse_money(s.refund_amount) end as refund_amount,
         platform.clean(s.reason) as reason,
         case
+            when
+                s.is_plain
+                and s.return_bucket is not null
+                and s.transaction_bucket is not null
+                and s.item_bucket is not null
+                and s.returned_on::date <= s.partition_date
+                then ''
             when s.malformed is not null then 'row: cannot be split into its columns'
             else concat_ws(
                 '; ',

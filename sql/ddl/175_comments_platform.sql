@@ -72,6 +72,8 @@ comment on column staging.transaction_items.product_bucket is
 'Key of product_id if it is a number; otherwise the first of the 16 keys of its hash. Null if blank or longer than 200 characters.';
 comment on column staging.transaction_items.is_plain is
 'True if the quantity and all amounts are in their simplest form, so that a cast cannot fail; null for a malformed row.';
+comment on column staging.returns.is_plain is
+'True if the day, the quantity and the refund are in their simplest form, so that a cast cannot fail; null for a malformed row.';
 
 comment on table staging.returns is 'One row per exported return, exactly as exported.';
 comment on column staging.returns.return_id is 'Field return_id of the file, exactly as exported.';

@@ -5,7 +5,13 @@ with used as materialized (
         orders.payment_method,
         orders.partition_date,
         orders.load_id
-    from (select distinct partition_date, load_id from production_loaded_days_changes where feed = 'transactions') as loads
+    from (
+        select distinct
+            partition_date,
+            load_id
+        from production_loaded_days_changes
+        where feed = 'transactions'
+    ) as loads
     inner join production.parsed_transactions as orders
         on loads.partition_date = orders.partition_date and loads.load_id = orders.load_id
     where orders.is_good

@@ -4,7 +4,12 @@ select
     rows.feed,
     rows.partition_date,
     rows.source_row
-from (select distinct partition_date, load_id from production_loaded_days_changes) as loads
+from (
+    select distinct
+        partition_date,
+        load_id
+    from production_loaded_days_changes
+) as loads
 inner join production.staged_rows as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
 union
 select
