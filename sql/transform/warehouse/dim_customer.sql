@@ -57,16 +57,6 @@ order_sums as (
         ) as sums
 ),
 
-purchase_days as (
-    select
-        customer_id,
-        day,
-        count(*) as orders,
-        sum(revenue) as revenue
-    from order_sums
-    group by customer_id, day
-),
-
 known_days as (
     select
         days.customer_id,
@@ -81,7 +71,7 @@ known_days as (
         select
             customer_id,
             day
-        from purchase_days
+        from order_sums
     ) as days
     group by days.customer_id
 ),
@@ -101,13 +91,22 @@ birthdays as (
 ),
 
 segment_days as (
+    -- Orders of the same day are peers: each row has the segment after all of them.
     select
         customer_id,
         day,
-        warehouse.segment(sum(orders) over so_far, sum(revenue) over so_far) as segment,
-        warehouse.segment(sum(orders) over so_far - orders, sum(revenue) over so_far - revenue) as segment_before
-    from purchase_days
+        warehouse.segment(count(*) over so_far, sum(revenue) over so_far) as segment
+    from order_sums
     window so_far as (partition by customer_id order by day)
+),
+
+segment_changes as (
+    select
+        customer_id,
+        day,
+        segment,
+        lag(segment, 1, 'New') over (partition by customer_id order by day) as segment_before
+    from segment_days
 ),
 
 events as (
@@ -129,7 +128,7 @@ events as (
         null as state,
         null as country,
         segment
-    from segment_days
+    from segment_changes
     where segment <> segment_before
     union all
     select
