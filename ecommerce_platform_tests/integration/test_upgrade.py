@@ -20,7 +20,7 @@ from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.resources.database import DatabaseDownError, require_tables
 from ecommerce_platform.schemas.staging import GENERATED
 from ecommerce_platform.tables.loaded_days import what_is_loaded
-from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product, table_assets
+from ecommerce_platform_tests.harness import Platform, customer, day, line, order, product, returned, table_assets
 
 NEW = (
     "055_staging.sql",
@@ -201,3 +201,34 @@ def test_a_failure_of_a_check_that_was_renamed_stays_open(database_url: str) -> 
     with psycopg.connect(database_url) as connection:
         rows = connection.execute("select check_name, violations from platform.check_results").fetchall()
     assert rows == [("versions_are_valid_on_sale_date", 3)]
+
+
+def test_sums_of_returns_are_split_by_day_of_sale_in_place(platform: Platform) -> None:
+    """They were by day of return, and by day of sale in agg_daily_sales."""
+    platform.load(
+        1, customers=[customer()], products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)]
+    )
+    platform.load(2, transactions=[order(2, on=2)], transaction_items=[line(2, 1)])
+    platform.load(3, returns=[returned(1, 1, on=3), returned(2, 1, on=3)])
+    expected = platform.content("warehouse.agg_daily_returns")
+    with psycopg.connect(platform.url) as connection:
+        connection.execute(
+            "alter table warehouse.agg_daily_sales add column returned_units bigint not null default 0,"
+            " add column returns numeric(28, 2) not null default 0"
+        )
+        connection.execute(
+            "create temp table sums as select return_date, sum(return_count) as return_count, sum(orders) as orders,"
+            " sum(returned_units) as returned_units, sum(returns) as returns from warehouse.agg_daily_returns"
+            " group by return_date"
+        )
+        connection.execute("delete from warehouse.agg_daily_returns")
+        connection.execute(
+            "alter table warehouse.agg_daily_returns drop column sale_date, add primary key (return_date)"
+        )
+        connection.execute("insert into warehouse.agg_daily_returns select * from sums")
+        connection.execute((DDL_DIR / "211_warehouse.sql").read_bytes())
+    assert platform.content("warehouse.agg_daily_returns") == expected
+    assert len(expected) == 2
+    with PostgresConnection(url=platform.url, role="loader").connect() as connection:
+        assert catalogue_check(platform.url).run(connection).passed
+        assert behind(connection) == {}
