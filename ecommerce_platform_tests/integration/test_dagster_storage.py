@@ -182,7 +182,10 @@ def test_the_instance_file_of_the_project_needs_nothing_but_the_settings(platfor
 # Contents
 
 
-def run_a_range(instance: dg.DagsterInstance) -> str:
+PLANNED = "ASSET_MATERIALIZATION_PLANNED"
+
+
+def run_a_range(instance: dg.DagsterInstance, *, fails: bool = False, cancel: bool = False) -> str:
     @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), code_version="1")
     def first(context):
         context.add_asset_metadata({"weight": 1.5, "words": {"a": "b\u2028"}}, partition_key="2024-01-04")
@@ -190,7 +193,10 @@ def run_a_range(instance: dg.DagsterInstance) -> str:
         return dg.MaterializeResult(metadata={"rows": 3, "table": dg.MetadataValue.md("| a |")})
 
     @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), deps=[first], code_version="2")
-    def second() -> None: ...
+    def second() -> None:
+        if cancel:
+            raise dg.DagsterExecutionInterruptedError
+        assert not fails
 
     @dg.asset_check(asset=second)
     def sound() -> dg.AssetCheckResult:
@@ -203,7 +209,8 @@ def run_a_range(instance: dg.DagsterInstance) -> str:
         "dagster/asset_partition_range_start": "2024-01-03",
         "dagster/asset_partition_range_end": "2024-01-12",
     }
-    return definitions.resolve_job_def("all").execute_in_process(instance=instance, tags=tags).run_id
+    job = definitions.resolve_job_def("all")
+    return job.execute_in_process(instance=instance, tags=tags, raise_on_error=False).run_id
 
 
 def stored(database: str, run_id: str) -> tuple[Counter, list, list, list, list]:
@@ -212,7 +219,10 @@ def stored(database: str, run_id: str) -> tuple[Counter, list, list, list, list]
             "select dagster_event_type, asset_key, partition, step_key from event_logs "
             "where dagster_event_type is not null"
         ).fetchall()
-        texts = connection.execute("select event from event_logs where dagster_event_type like 'ASSET%' order by id")
+        texts = connection.execute(
+            "select event from event_logs where dagster_event_type ~ '^ASSET' and dagster_event_type <> %s",
+            [PLANNED],
+        )
         contents = sorted(json.dumps(without_chance(json.loads(text)), sort_keys=True) for (text,) in texts)
         tags = connection.execute(
             "select tags.asset_key, key, value, partition, dagster_event_type from asset_event_tags as tags"
@@ -242,17 +252,48 @@ def without_chance(event: Any) -> Any:
     return {key: value for key, value in kept.items() if not key.startswith("dagster/input_event_pointer")}
 
 
-def test_a_range_run_stores_what_the_stock_storage_stores(platform_environment, server, database, tmp_path):
+@pytest.fixture
+def both(platform_environment, server, database, tmp_path) -> Iterator[tuple[dg.DagsterInstance, dg.DagsterInstance]]:
+    """An instance with the stock storage, and one with ours."""
     ensure_database(server.url(), "stock")
     stock = {"storage": {"postgres": {"postgres_url": psycopg2_url(server.url("stock"))}}}
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path), overrides=stock)) as instance:
-        expected = stored(server.url("stock"), run_a_range(instance))
-
     platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(PROJECT_DIR))) as instance:
-        run_id = run_a_range(instance)
-    assert stored(server.url(f"{name_of(database)}_dagster"), run_id) == expected
-    assert expected[0]["ASSET_MATERIALIZATION", '["second"]', "2024-01-12", "second"] == 1
+    with (
+        dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path), overrides=stock)) as theirs,
+        dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(PROJECT_DIR))) as ours,
+    ):
+        yield theirs, ours
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("drop database stock with (force)")
+
+
+def test_a_range_run_stores_what_the_stock_storage_stores(both, server, database):
+    """But for the planned event of each partition: one event plans all."""
+    theirs, ours = both
+    expected, got = run_a_range(theirs), run_a_range(ours)
+    events, *others = stored(server.url("stock"), expected)
+    assert stored(server.url(f"{name_of(database)}_dagster"), got) == (
+        Counter({key: number for key, number in events.items() if key[0] != PLANNED})
+        + Counter({(PLANNED, f'["{asset}"]', None, asset): 1 for asset in ("first", "second")}),
+        *others,
+    )
+    assert events["ASSET_MATERIALIZATION", '["second"]', "2024-01-12", "second"] == 1
+
+
+@pytest.mark.parametrize("ends", ["fails", "is canceled", "succeeds"])
+def test_the_partitions_that_a_run_leaves_out_are_failed_as_with_the_stock_storage(both, ends):
+    shown = []
+    for instance in both:
+        run_id = run_a_range(instance, fails=ends != "succeeds", cancel=ends == "is canceled")
+        log = instance.event_log_storage
+        attempts = [
+            log.get_latest_asset_partition_materialization_attempts_without_materializations(dg.AssetKey(name))
+            for name in ("first", "second")
+        ]
+        assert {run for each in attempts for run, _ in each.values()} <= {run_id}
+        shown.append([sorted(each) for each in attempts])
+    assert shown[1] == shown[0]
+    assert len(shown[1][1]) == (0 if ends == "succeeds" else 10)
 
 
 def test_a_range_run_opens_a_handful_of_connections(platform_environment, database):
