@@ -11,7 +11,10 @@ one event, and only a run that fails writes one for each partition that it has l
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +37,14 @@ IN_FAILED_TRANSACTION = "25P02"
 
 PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 NOT_STORED = DagsterEventType.ASSET_FAILED_TO_MATERIALIZE
+OF_A_STEP_END = {
+    DagsterEventType.STEP_OUTPUT,
+    DagsterEventType.HANDLED_OUTPUT,
+    DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.ASSET_CHECK_EVALUATION,
+    DagsterEventType.STEP_SUCCESS,
+}
+"""Events that are followed at once by others, up to the start of the next step or the end of the run."""
 UNFINISHED = (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
 
 AT_ONCE = 1_000
@@ -54,6 +65,23 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
     def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
         """Whether one planned event may stand for many partitions."""
         return True
+
+    def __init__(self, *arguments: Any, **named: Any):
+        self._lock = threading.Lock()
+        self._held: list[tuple[int, EventLogEntry]] = []
+        """Events to be stored with the next, each with its process."""
+        super().__init__(*arguments, **named)
+
+    def _connect(self) -> AbstractContextManager[Connection]:
+        if self._held:
+            self.store_event_batch([])
+        return super()._connect()
+
+    def dispose(self) -> None:
+        """Store what is held, and close the connections."""
+        if self._held:
+            self.store_event_batch([])
+        super().dispose()
 
     def has_table(self, table_name: str) -> bool:
         """Whether Dagster's database has a table; cached once it exists."""
@@ -84,12 +112,29 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
             return True
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Store one event: the base's rows, without the NOTIFY that nothing listens to any more."""
-        self.store_event_batch([event])
+        """Store one event: the base's rows, without the NOTIFY that nothing listens to any more.
+
+        What a step reports at its end is held until the next step begins, the run ends, or this process asks the
+        database for something.
+        """
+        if event.dagster_event_type in OF_A_STEP_END and event.get_dagster_event().step_key:
+            with self._lock:
+                self._held.append((os.getpid(), event))
+        else:
+            self.store_event_batch([event])
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store some events of one run, in one statement per table and thousand events."""
-        self._store_some(event for event in events if event.dagster_event_type != NOT_STORED)
+        with self._lock:
+            held, self._held = self._held, []
+        # A forked process has inherited what its parent stores.
+        before = [event for process, event in held if process == os.getpid()]
+        try:
+            self._store_some(event for event in (*before, *events) if event.dagster_event_type != NOT_STORED)
+        except BaseException:
+            with self._lock:
+                self._held = held + self._held
+            raise
         for event in events:
             if event.dagster_event_type in UNFINISHED:
                 self._store_some(self._left_out(event.run_id))

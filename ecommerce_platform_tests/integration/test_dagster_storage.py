@@ -14,6 +14,8 @@ from typing import Any
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.events import DagsterEvent, StepSuccessData
+from dagster._core.events.log import EventLogEntry
 from dagster._core.instance import InstanceRef
 from dagster_postgres import DagsterPostgresStorage
 from dagster_shared.serdes import serialize_value
@@ -306,6 +308,43 @@ def test_a_range_run_opens_a_handful_of_connections(platform_environment, databa
     assert len(opened) <= 6
 
 
+def step_event(run_id: str, kind: dg.DagsterEventType, step: str | None = "first") -> EventLogEntry:
+    data = StepSuccessData(1.0) if kind == dg.DagsterEventType.STEP_SUCCESS else None
+    given = DagsterEvent(kind.value, "all", step_key=step, event_specific_data=data)
+    return EventLogEntry(None, 10, "", run_id, 1700000000.0, step, "all", given)
+
+
+def stored_types(database: str) -> list[str]:
+    with psycopg.connect(database) as connection:
+        return [kind for (kind,) in connection.execute("select dagster_event_type from event_logs order by id")]
+
+
+def test_what_a_step_reports_at_its_end_is_stored_with_the_next_event_or_before_this_process_asks(storage, database):
+    log = storage.event_log_storage
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS))
+    assert stored_types(database) == []
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_START, "second"))
+    assert stored_types(database) == ["STEP_SUCCESS", "STEP_START"]
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS, "second"))
+    assert len(log.get_records_for_run("a").records) == 3
+    log.store_event(step_event("b", dg.DagsterEventType.STEP_SUCCESS))
+    log.dispose()
+    assert stored_types(database)[3:] == ["STEP_SUCCESS"]
+
+
+def test_a_forked_process_does_not_store_what_its_parent_holds(storage, database):
+    log = storage.event_log_storage
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS))
+    child = multiprocessing.get_context("fork").Process(
+        target=lambda: log.store_event(step_event("b", dg.DagsterEventType.STEP_START))
+    )
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_START))
+    assert stored_types(database) == ["STEP_START", "STEP_SUCCESS", "STEP_START"]
+
+
 # Failures
 
 
@@ -325,6 +364,15 @@ def test_a_restart_of_the_server_goes_unnoticed(storage, database, in_the_webser
     read_all(storage)
     cut_all_connections(database)
     read_all(storage)
+
+
+def test_what_is_held_when_the_server_restarts_is_stored_afterwards(storage, database):
+    log = storage.event_log_storage
+    log.all_asset_keys()
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS))
+    cut_all_connections(database)
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_START))
+    assert stored_types(database) == ["STEP_SUCCESS", "STEP_START"]
 
 
 def backend_pid(storage: PooledPostgresStorage) -> int:
