@@ -20,7 +20,7 @@ from dagster import AssetsDefinition
 from psycopg import sql
 
 from ecommerce_platform.assets import production, warehouse
-from ecommerce_platform.assets.staging import STAGED, feed_reader, new_loads
+from ecommerce_platform.assets.staging import STAGED, feed_rows, new_loads
 from ecommerce_platform.checks.gate import latest_slices
 from ecommerce_platform.checks.outcome import IS_LATEST_LOAD
 from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_COLUMNS
@@ -196,7 +196,7 @@ class Platform:
                 table = describe(connection, "staging", feed)
                 if only is None or table.full_name in only:
                     loads = dict(zip(days, new_loads(connection, len(days)), strict=True))
-                    rows = feed_reader(self.raw, feed, loads, moment)
+                    rows = feed_rows(self.raw, feed, loads, moment)
                     results[table.full_name] = write(connection, table, STAGED, rows, window)
             for name in table_assets() if only is None else [name for name in only if name in table_assets()]:
                 table = describe(connection, *name.split("."))

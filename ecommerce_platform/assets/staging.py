@@ -8,11 +8,12 @@ import pyarrow as pa
 from dagster import AssetExecutionContext, AssetsDefinition, asset
 
 from ecommerce_platform.checks.gate import LOADS
-from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS
+from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS, feed_columns
 from ecommerce_platform.feeds.files import feed_file_name
-from ecommerce_platform.feeds.reader import feed_file_schema, read_feed_file
+from ecommerce_platform.feeds.reader import PlainRows, feed_file_schema, stream_feed_file
 from ecommerce_platform.io_managers import ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.modes import CsvRows, RowStream
 from ecommerce_platform.partitions import window_of_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Source
@@ -43,12 +44,12 @@ def staging_asset(feed: str) -> AssetsDefinition:
         io_manager_key="io_manager",
         pool=f"staging.{feed}",
     )
-    def build(context: AssetExecutionContext, source: Source, database: Database) -> pa.RecordBatchReader:
+    def build(context: AssetExecutionContext, source: Source, database: Database) -> RowStream:
         days = window_of_run(context.run.tags).days
         with database.connect() as connection:
             loads = new_loads(connection, len(days))
         context.add_output_metadata({LOADS: f"{loads[0]} to {loads[-1]}"})
-        return feed_reader(source.raw_folder(), feed, dict(zip(days, loads, strict=True)), dt.datetime.now(dt.UTC))
+        return feed_rows(source.raw_folder(), feed, dict(zip(days, loads, strict=True)), dt.datetime.now(dt.UTC))
 
     return build
 
@@ -60,7 +61,7 @@ def new_loads(connection: ClientConnection, count: int) -> Sequence[int]:
     return range(first, first + count)
 
 
-def feed_reader(folder: Path, feed: str, loads: Mapping[dt.date, int], moment: dt.datetime) -> pa.RecordBatchReader:
+def feed_rows(folder: Path, feed: str, loads: Mapping[dt.date, int], moment: dt.datetime) -> RowStream:
     """The rows of some days' files as staging keeps them, one day in memory at a time.
 
     A missing file of an optional feed has no rows.
@@ -74,32 +75,36 @@ def feed_reader(folder: Path, feed: str, loads: Mapping[dt.date, int], moment: d
     Raises:
         FeedFileError: while it is read; names the file, the row and the fault.
     """
-    lineage = pa.schema(
-        [
-            ("partition_date", pa.date32()),
-            ("source_file", pa.string()),
-            ("load_id", pa.int64()),
-            ("loaded_at", pa.timestamp("us", "UTC")),
-        ]
-    )
-    schema = pa.schema([*feed_file_schema(feed), *lineage])
 
-    def batches() -> Iterator[pa.RecordBatch]:
+    def chunks() -> Iterator[pa.RecordBatch | CsvRows]:
         for day, load in loads.items():
             path = feed_file_name(folder, feed, day)
             if feed in OPTIONAL_FEEDS and not path.exists():
                 continue
-            _, rows = read_feed_file(path, feed, day)
             name = path.relative_to(folder).as_posix()
-            for batch in rows.to_batches():
-                values = (day, name, load, moment)
-                columns = [
-                    pa.repeat(pa.scalar(value, field.type), batch.num_rows)
-                    for value, field in zip(values, lineage, strict=True)
-                ]
-                yield pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
+            for window in stream_feed_file(path, feed, day):
+                if isinstance(window, PlainRows):
+                    yield _with_lineage(window, feed, day, name, load, moment)
+                else:
+                    added = [pa.repeat(value, window.num_rows) for value in _lineage(day, name, load, moment)]
+                    yield pa.RecordBatch.from_arrays([*window.columns, *added], names=columns)
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    columns = [*feed_file_schema(feed).names, *LINEAGE]
+    return RowStream(columns, chunks())
+
+
+LINEAGE = ("partition_date", "source_file", "load_id", "loaded_at")
+
+
+def _lineage(day: dt.date, name: str, load: int, moment: dt.datetime) -> list[pa.Scalar]:
+    types = (pa.date32(), pa.string(), pa.int64(), pa.timestamp("us", "UTC"))
+    return [pa.scalar(value, type_) for value, type_ in zip((day, name, load, moment), types, strict=True)]
+
+
+def _with_lineage(rows: PlainRows, feed: str, day: dt.date, name: str, load: int, moment: dt.datetime) -> CsvRows:
+    end = f",{day},{name},{load},{moment.isoformat()}\n".encode()
+    text = b"".join([b"%b,%d%b" % (line, row, end) for row, line in rows.lines()])
+    return CsvRows((*feed_columns(feed), "source_row", *LINEAGE), text, rows.num_rows, day, load)
 
 
 staging_assets = [staging_asset(feed) for feed in FEEDS]

@@ -17,8 +17,9 @@ A file is untrusted until parsed. The grammar is RFC 4180, interpreted as follow
 - Blank lines at the end of the file are not rows.
 - The whole file is refused if its rows cannot be separated or trusted: see ``FeedFileError``.
 
-Two readers share the work, window by window. pyarrow reads a window that is proven regular; everything else goes
-through a careful splitter, which defines the grammar. A property test checks that the two agree.
+Three readers share the work, window by window. A window whose rows are all plain need not be split into values at all:
+COPY takes its lines as they are. pyarrow reads a window that is proven regular; everything else goes through a careful
+splitter, which defines the grammar. Property tests check that the three agree.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,15 @@ import pyarrow.csv
 
 from ecommerce_platform.feeds.columns import BLANKS, FEEDS, OPTIONAL_COLUMNS, feed_columns
 from ecommerce_platform.feeds.files import FeedFile, FeedFileError
-from ecommerce_platform.feeds.records import BOM, CR, MAX_FIELD_BYTES, TruncatedError, regular_length, split_record
+from ecommerce_platform.feeds.records import (
+    BOM,
+    CR,
+    MAX_FIELD_BYTES,
+    TruncatedError,
+    plain_rows,
+    regular_length,
+    split_record,
+)
 
 MAX_FILE_BYTES = 1_000_000_000
 """A larger file is refused: the whole file is held in memory, and Arrow's text offsets have 32 bits."""
@@ -57,6 +67,33 @@ MAX_COLUMNS = 1_000
 """A header with more names is refused: it cannot be the header of a feed."""
 
 _WIDE_BOMS = {b"\xff\xfe": "UTF-16 or UTF-32", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
+
+
+@dataclass(frozen=True)
+class PlainRows:
+    """Consecutive rows that are valid CSV with exactly the feed's columns, in order, and mean the same to COPY.
+
+    Attributes:
+        data: the bytes of the file.
+        starts: where each row's text begins.
+        ends: where it ends, without its line end.
+        first_row: the number of the first row, from 1.
+    """
+
+    data: bytes
+    starts: np.ndarray
+    ends: np.ndarray
+    first_row: int
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows."""
+        return len(self.starts)
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Each row's number and text."""
+        bounds = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
+        return ((row, self.data[start:end]) for row, (start, end) in enumerate(bounds, start=self.first_row))
 
 
 def feed_file_schema(feed: str) -> pa.Schema:
@@ -89,10 +126,18 @@ def read_feed_file(path: Path, feed: str, day: dt.date) -> tuple[FeedFile, pa.Ta
     return text.summary(batches), pa.Table.from_batches(batches, schema=feed_file_schema(feed))
 
 
+def stream_feed_file(path: Path, feed: str, day: dt.date) -> Iterator[pa.RecordBatch | PlainRows]:
+    """Read one file as ``read_feed_file`` does, window by window; rows that are plain are not split into values.
+
+    Raises the same as ``read_feed_file``, while it is read.
+    """
+    yield from _FeedText(feed, day, path, _read_bytes(path, feed, day)).windows()
+
+
 def check_feed_file(path: Path, feed: str, day: dt.date) -> FeedFile:
     """Read all of one file and describe it without storing its rows. Raises the same as ``read_feed_file``."""
     text = _FeedText(feed, day, path, _read_bytes(path, feed, day))
-    return text.summary(text.batches())
+    return text.summary(text.windows())
 
 
 def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
@@ -194,12 +239,13 @@ class _FeedText:
         self.extra_columns = tuple(header[index] for index in self.extra_positions)
         self.schema = feed_file_schema(feed)
 
-    def summary(self, batches: Iterator[pa.RecordBatch] | list[pa.RecordBatch]) -> FeedFile:
-        """Count the rows of all batches and describe the file."""
+    def summary(self, windows: Iterable[pa.RecordBatch | PlainRows]) -> FeedFile:
+        """Count the rows of all windows and describe the file."""
         rows = malformed = 0
-        for batch in batches:
-            rows += batch.num_rows
-            malformed += batch.num_rows - batch.column("malformed").null_count
+        for window in windows:
+            rows += window.num_rows
+            if isinstance(window, pa.RecordBatch):
+                malformed += window.num_rows - window.column("malformed").null_count
         return FeedFile(
             feed=self.feed,
             day=self.day,
@@ -213,11 +259,26 @@ class _FeedText:
 
     def batches(self, *, window_bytes: int = WINDOW_BYTES, fast: bool = True) -> Iterator[pa.RecordBatch]:
         """Yield all rows in file order, one batch per window. Raises FeedFileError at the first unreadable row."""
+        for window in self.windows(window_bytes=window_bytes, fast=fast, plain=False):
+            assert isinstance(window, pa.RecordBatch)
+            yield window
+
+    def windows(
+        self, *, window_bytes: int = WINDOW_BYTES, fast: bool = True, plain: bool = True
+    ) -> Iterator[pa.RecordBatch | PlainRows]:
+        """Yield all rows in file order, window by window. Raises FeedFileError at the first unreadable row."""
         position = self.first_record
         rows = 0
+        plain = plain and self.feed_positions == list(range(self.width))
         while position < len(self.data):
             stop = min(position + window_bytes, len(self.data))
             length = regular_length(self.data, position, stop) if fast else 0
+            bounds = plain_rows(self.data, position, length, self.width) if length and plain else None
+            if bounds is not None:
+                yield PlainRows(self.data, *bounds, first_row=rows + 1)
+                position += length
+                rows += len(bounds[0])
+                continue
             columns = self._read_regular(position, length) if length else None
             if columns is not None:
                 count = len(columns[0])

@@ -135,3 +135,37 @@ def regular_length(data: bytes, start: int, stop: int) -> int:
         if (np.searchsorted(quotes, lone) % 2 == 0).any():
             return 0
     return line_end + 1
+
+
+def plain_rows(data: bytes, start: int, length: int, width: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return where each row's text begins and ends, if every row is plain, else None.
+
+    A plain row has ``width`` fields, is valid UTF-8, has no value longer than ``MAX_FIELD_BYTES``, and means to
+    PostgreSQL's COPY what it means here. The text from ``start`` must be regular; see :func:`regular_length`.
+    """
+    text = data[start : start + length]
+    # An unquoted \N is COPY's null, and \. ends its input.
+    if b"\\N" in text or b"\\." in text or not _is_utf8(text):
+        return None
+    window = np.frombuffer(text, np.uint8)
+    commas, line_ends = np.flatnonzero(window == COMMA), np.flatnonzero(window == LF)
+    quotes = np.flatnonzero(window == QUOTE)
+    if len(quotes):
+        commas, line_ends = (each[np.searchsorted(quotes, each) % 2 == 0] for each in (commas, line_ends))
+    starts = np.concatenate([[0], line_ends[:-1] + 1])
+    if len(commas) != (width - 1) * len(line_ends) or (line_ends - starts).max() > MAX_FIELD_BYTES:
+        return None
+    if width > 1:
+        by_row = commas.reshape(-1, width - 1)
+        if not ((by_row[:, 0] >= starts) & (by_row[:, -1] < line_ends)).all():
+            return None
+    ends = line_ends - (window[line_ends - 1] == CR) * (line_ends > starts)
+    return start + starts, start + ends
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

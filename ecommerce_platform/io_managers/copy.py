@@ -1,15 +1,16 @@
-"""Streams Arrow rows into a table with COPY."""
+"""Streams rows into a table with COPY: Arrow batches, or text that is CSV already."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.csv
 from psycopg import sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.modes import Table, WriteError
+from ecommerce_platform.io_managers.modes import CsvRows, Table, WriteError
 
 
 def columns_in_order(table: Table, names: Sequence[str]) -> list[str]:
@@ -31,8 +32,7 @@ def columns_in_order(table: Table, names: Sequence[str]) -> list[str]:
 def copy_rows(
     connection: ClientConnection,
     target: sql.Composable,
-    columns: Sequence[str],
-    rows: Iterable[pa.RecordBatch],
+    rows: Iterable[pa.RecordBatch | CsvRows],
     *,
     freeze: bool = False,
 ) -> int:
@@ -41,21 +41,34 @@ def copy_rows(
     If the table was truncated in this transaction, the rows can be written as visible to all (``freeze``): until a
     vacuum, the planner otherwise prefers reading the whole table to reading an index.
     """
-    # Every value is quoted and a null is not, so that COPY can distinguish an empty string from a null.
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
-    statement = sql.SQL("copy {} ({}) from stdin (format csv, freeze {})").format(
-        target, sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Literal(freeze)
-    )
     count = 0
     with connection.cursor() as cursor:
-        with cursor.copy(statement) as copy:
-            for batch in rows:
-                if batch.num_rows:
-                    sink = pa.BufferOutputStream()
-                    pyarrow.csv.write_csv(_as_text(batch), sink, options)
-                    copy.write(memoryview(sink.getvalue()))
-                    count += batch.num_rows
-        return cursor.rowcount if cursor.rowcount >= 0 else count
+        for (is_text, columns), chunks in groupby(rows, _kind):
+            # Of an Arrow batch, every value is quoted and a null is not; in text, an empty value is an empty text.
+            statement = sql.SQL("copy {} ({}) from stdin (format csv, null {}, freeze {})").format(
+                target,
+                sql.SQL(", ").join(map(sql.Identifier, columns)),
+                sql.Literal(CsvRows.NULL if is_text else ""),
+                sql.Literal(freeze),
+            )
+            with cursor.copy(statement) as copy:
+                for chunk in chunks:
+                    copy.write(chunk.text if isinstance(chunk, CsvRows) else _as_csv(chunk))
+            count += cursor.rowcount
+    return count
+
+
+def _kind(chunk: pa.RecordBatch | CsvRows) -> tuple[bool, tuple[str, ...]]:
+    if isinstance(chunk, CsvRows):
+        return True, chunk.columns
+    return False, tuple(chunk.schema.names)
+
+
+def _as_csv(batch: pa.RecordBatch) -> memoryview:
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
+    sink = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(_as_text(batch), sink, options)
+    return memoryview(sink.getvalue())
 
 
 def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import pyarrow as pa
 from psycopg import sql
 
 from ecommerce_platform.io_managers import change_log
@@ -19,7 +18,16 @@ from ecommerce_platform.io_managers.bulk import filled_in_bulk, is_empty
 from ecommerce_platform.io_managers.change_log import Consequence, Log, Source, inside
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.copy import columns_in_order, copy_rows
-from ecommerce_platform.io_managers.modes import Merge, Query, Table, Window, WriteError, column_list, trusted
+from ecommerce_platform.io_managers.modes import (
+    Merge,
+    Query,
+    RowStream,
+    Table,
+    Window,
+    WriteError,
+    column_list,
+    trusted,
+)
 
 FEW_ROWS = 100
 """A temporary table with fewer rows is not analyzed."""
@@ -81,15 +89,15 @@ class Merging:
         change_log.move_watermarks(self.connection, reader, positions)
         return counts
 
-    def of_stream(self, rows: pa.RecordBatchReader) -> Counts:
+    def of_stream(self, rows: RowStream) -> Counts:
         """Write the difference between the rows and the table, or its slice in the window.
 
         Raises:
             WriteError: the columns do not match the table's, or a key is duplicated.
         """
         self._run("create temp table incoming (like {table}) on commit drop")
-        columns = columns_in_order(self.table, rows.schema.names)
-        arrived = copy_rows(self.connection, sql.Identifier("incoming"), columns, rows)
+        columns = columns_in_order(self.table, rows.columns)
+        arrived = copy_rows(self.connection, sql.Identifier("incoming"), rows.chunks)
         self._count(arrived, is_whole=self.mode.slice is None or self.window.is_unbounded)
         counts = self._write_difference(columns, self._rows_of_slice(sql.SQL("*")), arrived)
         self._log(counts, is_bulk=False, is_root=False)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, ClassVar, LiteralString, cast
 
 from psycopg import sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class WriteError(ValueError):
@@ -55,6 +58,46 @@ class Query:
     reads: tuple[str, ...] = ()
     window: Window | None = None
     is_full_refresh: bool = False
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """Rows of one slice and load as text that COPY reads as it is.
+
+    Attributes:
+        columns: the columns of the text, in order; other columns of the table are null or have their default.
+        text: CSV in UTF-8 without a header: comma, double quote, every row ending at a line feed. An unquoted ``\\N``
+            is null, and an empty value is an empty text.
+        rows: the number of rows.
+        slice: the day of all rows.
+        load: the number of their load.
+    """
+
+    NULL: ClassVar[str] = "\\N"
+
+    columns: tuple[str, ...]
+    text: bytes
+    rows: int
+    slice: dt.date
+    load: int
+
+
+@dataclass(frozen=True)
+class RowStream:
+    """Rows that are sent with COPY, some at a time.
+
+    Attributes:
+        columns: the table's columns, in any order.
+        chunks: the rows; read once.
+    """
+
+    columns: Sequence[str]
+    chunks: Iterable[pa.RecordBatch | CsvRows]
+
+    @classmethod
+    def of(cls, rows: pa.Table | pa.RecordBatchReader) -> RowStream:
+        """The rows of an Arrow table or reader."""
+        return cls(rows.schema.names, rows.to_reader() if hasattr(rows, "to_reader") else rows)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from ecommerce_platform.io_managers.modes import (
     Merge,
     Query,
     ReplaceSlice,
+    RowStream,
     Table,
     Window,
     WriteResult,
@@ -231,7 +232,7 @@ class _Handler(DbTypeHandler[Any]):
             return metadata
         return {**metadata, "dagster/column_schema": column_schema(connection, table)}
 
-    def rows(self, obj: Any, table: Table) -> Query | pa.RecordBatchReader:
+    def rows(self, obj: Any, table: Table) -> Query | RowStream:
         """What :func:`write` takes."""
         raise NotImplementedError
 
@@ -253,10 +254,10 @@ class _QueryHandler(_Handler):
 
 
 class _ArrowHandler(_Handler):
-    supported_types: Sequence[type] = [pa.Table, pa.RecordBatchReader]
+    supported_types: Sequence[type] = [pa.Table, pa.RecordBatchReader, RowStream]
 
-    def rows(self, obj: pa.Table | pa.RecordBatchReader, table: Table) -> pa.RecordBatchReader:
-        return obj.to_reader() if isinstance(obj, pa.Table) else obj
+    def rows(self, obj: pa.Table | pa.RecordBatchReader | RowStream, table: Table) -> RowStream:
+        return obj if isinstance(obj, RowStream) else RowStream.of(obj)
 
     def load_input(self, context: InputContext, table_slice: TableSlice, connection: ClientConnection) -> pa.Table:
         return read_arrow(connection, _Client.get_select_statement(table_slice))
@@ -265,8 +266,8 @@ class _ArrowHandler(_Handler):
 class _PandasHandler(_Handler):
     supported_types: Sequence[type] = [pd.DataFrame]
 
-    def rows(self, obj: pd.DataFrame, table: Table) -> pa.RecordBatchReader:
-        return pa.Table.from_pandas(obj, preserve_index=False).to_reader()
+    def rows(self, obj: pd.DataFrame, table: Table) -> RowStream:
+        return RowStream.of(pa.Table.from_pandas(obj, preserve_index=False))
 
     def load_input(self, context: InputContext, table_slice: TableSlice, connection: ClientConnection) -> pd.DataFrame:
         return read_frame(connection, _Client.get_select_statement(table_slice))

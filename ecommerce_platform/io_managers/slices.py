@@ -14,7 +14,7 @@ from ecommerce_platform.io_managers.bulk import filled_in_bulk, is_empty
 from ecommerce_platform.io_managers.change_log import inside, logs_of
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.copy import columns_in_order, copy_rows
-from ecommerce_platform.io_managers.modes import ReplaceSlice, Table, Window, WriteError, identifier
+from ecommerce_platform.io_managers.modes import CsvRows, ReplaceSlice, RowStream, Table, Window, WriteError, identifier
 
 Loads = Counter[tuple[dt.date, int | None]]
 """The number of rows of each slice and load."""
@@ -24,7 +24,7 @@ def replace_slice(
     connection: ClientConnection,
     table: Table,
     mode: ReplaceSlice,
-    rows: pa.RecordBatchReader,
+    rows: RowStream,
     window: Window,
 ) -> tuple[int, int, Loads]:
     """Replace the rows of the window; return the rows inserted, the rows deleted, and the rows of each slice and load.
@@ -32,15 +32,15 @@ def replace_slice(
     Raises:
         WriteError: the columns do not match the table's, or a row lies outside the window.
     """
-    columns = columns_in_order(table, rows.schema.names)
+    columns_in_order(table, rows.columns)
     deleted = _delete(connection, table, mode, window)
     loads: Loads = Counter()
     within = _only_inside(rows, table, mode, window, loads)
     if not deleted and is_empty(connection, table):
         with filled_in_bulk(connection, table) as is_truncated:
-            inserted = copy_rows(connection, table.identifier, columns, within, freeze=is_truncated)
+            inserted = copy_rows(connection, table.identifier, within, freeze=is_truncated)
     else:
-        inserted = copy_rows(connection, table.identifier, columns, within)
+        inserted = copy_rows(connection, table.identifier, within)
     if mode.load is not None:
         _note_loads(connection, table, mode, window, loads)
     return inserted, deleted, loads
@@ -125,10 +125,16 @@ def _outside(table: Table, mode: ReplaceSlice, window: Window, count: int | str)
 
 
 def _only_inside(
-    rows: pa.RecordBatchReader, table: Table, mode: ReplaceSlice, window: Window, loads: Loads
-) -> Generator[pa.RecordBatch]:
-    names = rows.schema.names
-    for batch in rows:
+    rows: RowStream, table: Table, mode: ReplaceSlice, window: Window, loads: Loads
+) -> Generator[pa.RecordBatch | CsvRows]:
+    for batch in rows.chunks:
+        if isinstance(batch, CsvRows):
+            if not window.start <= batch.slice < window.end:
+                raise _outside(table, mode, window, "some")
+            loads[batch.slice, batch.load] += batch.rows
+            yield batch
+            continue
+        names = batch.schema.names
         days = batch.column(names.index(mode.column))
         span = pc.call_function("min_max", [days]).as_py()
         if batch.num_rows and (days.null_count or span["min"] < window.start or span["max"] >= window.end):

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
-import pyarrow as pa
 from psycopg import IsolationLevel
 from psycopg.errors import SerializationFailure
 
@@ -27,7 +26,16 @@ from ecommerce_platform.io_managers.change_log import (
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.locks import locked, transaction
 from ecommerce_platform.io_managers.merge import Merging, sources_read
-from ecommerce_platform.io_managers.modes import Merge, Query, ReplaceSlice, Table, Window, WriteError, WriteResult
+from ecommerce_platform.io_managers.modes import (
+    Merge,
+    Query,
+    ReplaceSlice,
+    RowStream,
+    Table,
+    Window,
+    WriteError,
+    WriteResult,
+)
 from ecommerce_platform.io_managers.slices import replace_slice
 from ecommerce_platform.io_managers.statistics import refresh_statistics
 
@@ -36,7 +44,7 @@ def write(
     connection: ClientConnection,
     table: Table,
     mode: ReplaceSlice | Merge,
-    rows: Query | pa.RecordBatchReader,
+    rows: Query | RowStream,
     window: Window,
     read_up_to: Mapping[str, int] | None = None,
 ) -> WriteResult:

@@ -20,6 +20,7 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import Merge, PostgresConnection, Window
 from ecommerce_platform.io_managers.change_log import behind, consequences, logs_of, register, sources_of
 from ecommerce_platform.io_managers.lookup import describe
+from ecommerce_platform.io_managers.modes import RowStream
 from ecommerce_platform.io_managers.postgres import read_frame
 from ecommerce_platform.io_managers.writes import write
 from ecommerce_platform.tables.loaded_days import note_what_is_expected, what_is_loaded
@@ -351,7 +352,7 @@ def test_rows_that_were_read_before_those_that_are_stored_are_read_again(platfor
         table = describe(connection, *name.split("."))
 
         def store(frame: pd.DataFrame) -> None:
-            rows = pa.Table.from_pandas(frame, preserve_index=False).to_reader()
+            rows = RowStream.of(pa.Table.from_pandas(frame, preserve_index=False))
             write(connection, table, Merge(key=("segment",)), rows, Window(), frame.attrs["read_up_to"])
 
         first = read_frame(connection, select, reader=name, reads=reads)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psycopg
@@ -181,10 +183,13 @@ def test_the_instance_file_of_the_project_needs_nothing_but_the_settings(platfor
 
 
 def run_a_range(instance: dg.DagsterInstance) -> str:
-    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
-    def first() -> None: ...
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), code_version="1")
+    def first(context):
+        context.add_asset_metadata({"weight": 1.5, "words": {"a": "b\u2028"}}, partition_key="2024-01-04")
+        context.add_asset_metadata({"dagster/partition_row_count": 7}, partition_key="2024-01-07")
+        return dg.MaterializeResult(metadata={"rows": 3, "table": dg.MetadataValue.md("| a |")})
 
-    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), deps=[first])
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), deps=[first], code_version="2")
     def second() -> None: ...
 
     @dg.asset_check(asset=second)
@@ -201,18 +206,40 @@ def run_a_range(instance: dg.DagsterInstance) -> str:
     return definitions.resolve_job_def("all").execute_in_process(instance=instance, tags=tags).run_id
 
 
-def stored(database: str, run_id: str) -> tuple[Counter, list]:
+def stored(database: str, run_id: str) -> tuple[Counter, list, list, list, list]:
     with psycopg.connect(database) as connection:
         events = connection.execute(
             "select dagster_event_type, asset_key, partition, step_key from event_logs "
             "where dagster_event_type is not null"
+        ).fetchall()
+        texts = connection.execute("select event from event_logs where dagster_event_type like 'ASSET%' order by id")
+        contents = sorted(json.dumps(without_chance(json.loads(text)), sort_keys=True) for (text,) in texts)
+        tags = connection.execute(
+            "select tags.asset_key, key, value, partition, dagster_event_type from asset_event_tags as tags"
+            " join event_logs on event_logs.id = event_id order by 1, 2, 3, 4, 5"
+        ).fetchall()
+        checks = connection.execute(
+            "select asset_key, check_name, execution_status, partition from asset_check_executions order by 1, 2"
         ).fetchall()
         assets = connection.execute(
             "select asset_key, last_run_id = %s, last_materialization is not null, "
             "last_materialization_timestamp is not null from asset_keys order by 1",
             [run_id],
         ).fetchall()
-    return Counter(events), assets
+    return Counter(events), assets, contents, tags, checks
+
+
+def without_chance(event: Any) -> Any:
+    """A serialized event without what differs between two equal runs."""
+    if isinstance(event, list):
+        return [without_chance(each) for each in event]
+    if not isinstance(event, dict):
+        return event
+    by_chance = ("run_id", "timestamp", "pid", "target_materialization_data", "metadata_entries")
+    kept = {key: without_chance(value) for key, value in event.items() if key not in by_chance}
+    if event.get("__class__") == "AssetMaterialization":
+        kept["metadata_entries"] = event["metadata_entries"]
+    return {key: value for key, value in kept.items() if not key.startswith("dagster/input_event_pointer")}
 
 
 def test_a_range_run_stores_what_the_stock_storage_stores(platform_environment, server, database, tmp_path):

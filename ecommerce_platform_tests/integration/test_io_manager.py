@@ -11,7 +11,7 @@ import pytest
 
 from ecommerce_platform.io_managers import Merge, PostgresConnection, Query, ReplaceSlice, WriteError, postgres
 from ecommerce_platform.io_managers.lookup import describe
-from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.io_managers.modes import RowStream, Window
 from ecommerce_platform.io_managers.postgres import read_arrow, read_frame
 from ecommerce_platform.io_managers.writes import write
 from ecommerce_platform_tests.harness import Platform, customer, day, order, product
@@ -54,7 +54,9 @@ def rows(*categories: str, revenue: str = "10.00") -> pa.Table:
 
 def put(url: str, table: pa.Table, mode: Merge = KEYED):
     with PostgresConnection(url=url, role="loader").connect() as connection:
-        return write(connection, describe(connection, "analytics", "category_sales"), mode, table.to_reader(), NO_DAYS)
+        return write(
+            connection, describe(connection, "analytics", "category_sales"), mode, RowStream.of(table), NO_DAYS
+        )
 
 
 def stored(url: str) -> dict[str, str]:
@@ -159,7 +161,7 @@ def test_a_row_outside_its_slice_is_refused(database_url: str) -> None:
                 connection,
                 table,
                 ReplaceSlice("partition_date"),
-                feed.to_reader(),
+                RowStream.of(feed),
                 Window(day, day + dt.timedelta(days=1)),
             )
         assert connection.execute("select count(*) from staging.products").fetchone() == (0,)

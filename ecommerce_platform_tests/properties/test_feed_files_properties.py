@@ -1,20 +1,27 @@
-"""For arbitrary bytes, a feed file is read exactly or rejected, and both readers agree."""
+"""For arbitrary bytes, a feed file is read exactly or rejected, and all readers agree."""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
 import io
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import psycopg
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
+from ecommerce_platform.assets.staging import feed_rows
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.files import FeedFile, FeedFileError
+from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name
 from ecommerce_platform.feeds.reader import _FeedText
+from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.copy import copy_rows
 
 pytestmark = pytest.mark.properties
 
@@ -137,3 +144,52 @@ def test_malformed_rows_never_change_their_neighbors(bad: list[bytes], window_by
     texts = table.column("malformed").to_pylist()
     assert texts[0::2] == [row.rstrip(b"\r\n").decode().replace("\0", "\ufffd") for row in bad]
     assert (file.rows, file.malformed_rows) == (12, 6)
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[ClientConnection]:
+    with psycopg.connect(database_url, cursor_factory=psycopg.ClientCursor) as connection:
+        connection.execute("create temp table staged (like staging.transaction_items)")
+        yield connection
+
+
+plain_texts = st.lists(st.sampled_from([*rows_good * 3, *marks, b"\\N", b"\\.", b"\\.\n", b',""', b",,"]), max_size=12)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.one_of(texts, plain_texts.map(b"".join)), window_bytes=st.sampled_from([1, 7, 30, 100, 4_000_000]))
+@example(text=b'\\N,,a,\\.,"","\\N",g\n', window_bytes=4_000_000)
+@example(text=b"a,b,c,d,e,f,g\r\n\\.\n", window_bytes=4_000_000)
+@example(text=b'"\n\\.\n",b,c,d,e,f,g\r\na,b,c,d,e,f,g\n', window_bytes=4_000_000)
+@example(text=b"a,b,c,d,e,f\na,b,c,d,e,f,g,h\n", window_bytes=4_000_000)
+@example(text=b"a,b,c,d,e,f,\r\n", window_bytes=4_000_000)
+def test_the_server_stores_exactly_what_the_careful_reader_reads(
+    connection: ClientConnection, tmp_path_factory: pytest.TempPathFactory, text: bytes, window_bytes: int
+) -> None:
+    """Of plain rows, COPY gets the bytes of the file."""
+    careful = outcome(HEADER + text, fast=False)
+    path = feed_file_name(tmp_path_factory.getbasetemp(), FEED, DAY)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(HEADER + text)
+    read_in = partial(_FeedText.windows, window_bytes=window_bytes)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_FeedText, "windows", lambda self: read_in(self))
+        stream = feed_rows(path.parent.parent, FEED, {DAY: 7}, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+        refused, copied = None, 0
+        try:
+            with connection.transaction():
+                connection.execute("truncate staged")
+                copied = copy_rows(connection, sql.Identifier("staged"), stream.chunks)
+        except FeedFileError as error:
+            refused = error.row, str(error).replace(str(path), "day.csv")
+    assert isinstance(careful, tuple)
+    if refused or isinstance(careful[1], str):
+        assert refused == careful
+        return
+    names = [*COLUMNS, "source_row", "extra_columns", "malformed"]
+    read_back = sql.SQL("select {} from staged where load_id = 7 and partition_date = {} order by source_row").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)), DAY
+    )
+    rows = [dict(zip(names, row, strict=True)) for row in connection.execute(read_back)]
+    assert rows == careful[1]
+    assert copied == len(rows)

@@ -45,8 +45,10 @@ def line(first: str, *, width: int = len(COLUMNS), end: str = "\n") -> bytes:
 def read(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     """Read these bytes as the file of one day, with both readers and across window boundaries."""
     if request.param == "windows of 64 bytes":
-        real = feed_files._FeedText.batches
-        monkeypatch.setattr(feed_files._FeedText, "batches", lambda self: real(self, window_bytes=64))
+        real = feed_files._FeedText.windows
+        monkeypatch.setattr(
+            feed_files._FeedText, "windows", lambda self, **how: real(self, **how | {"window_bytes": 64})
+        )
     if request.param == "careful reader only":
         monkeypatch.setattr(feed_files, "regular_length", lambda data, start, stop: 0)
 
