@@ -3,35 +3,54 @@
 A run over a range of days has a planned and a materialization event per daily asset and day, and there the stock store
 spends most of its time: it serializes each event on its own, although those of one asset differ in little more than
 their partition, and commits each three times.
+
+A planned event tells something only until its partition is materialized. So a run plans all partitions of an asset in
+one event, and only a run that fails writes one for each partition that it has left out, which the UI shows as failed.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from dagster import DagsterEventType
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, AssetMaterializationPlannedData
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
-from dagster._serdes import pack_value, serialize_value
+from dagster._serdes import deserialize_value, pack_value, serialize_value
 from dagster_postgres import PostgresEventLogStorage
+from sqlalchemy import select
 from sqlalchemy.exc import InternalError
 
 from ecommerce_platform.instance.outage import survives_an_outage
 from ecommerce_platform.instance.pooled import Pooled
 
 if TYPE_CHECKING:
-    from dagster._core.events.log import EventLogEntry
     from sqlalchemy import Connection
 
 IN_FAILED_TRANSACTION = "25P02"
 
+PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+NOT_STORED = DagsterEventType.ASSET_FAILED_TO_MATERIALIZE
+OF_A_STEP_END = {
+    DagsterEventType.STEP_OUTPUT,
+    DagsterEventType.HANDLED_OUTPUT,
+    DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.ASSET_CHECK_EVALUATION,
+    DagsterEventType.STEP_SUCCESS,
+}
+"""Events that are followed at once by others, up to the start of the next step or the end of the run."""
+UNFINISHED = (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
+
 AT_ONCE = 1_000
 """Events per statement."""
 
-Event = tuple["EventLogEntry", str]
+Event = tuple[EventLogEntry, str]
 """An event, and the same serialized."""
 
 
@@ -44,8 +63,25 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
 
     @property
     def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
-        """Whether one planned event may stand for many partitions; :meth:`store_event_batch` stores one for each."""
+        """Whether one planned event may stand for many partitions."""
         return True
+
+    def __init__(self, *arguments: Any, **named: Any):
+        self._lock = threading.Lock()
+        self._held: list[tuple[int, EventLogEntry]] = []
+        """Events to be stored with the next, each with its process."""
+        super().__init__(*arguments, **named)
+
+    def _connect(self) -> AbstractContextManager[Connection]:
+        if self._held:
+            self.store_event_batch([])
+        return super()._connect()
+
+    def dispose(self) -> None:
+        """Store what is held, and close the connections."""
+        if self._held:
+            self.store_event_batch([])
+        super().dispose()
 
     def has_table(self, table_name: str) -> bool:
         """Whether Dagster's database has a table; cached once it exists."""
@@ -76,13 +112,59 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
             return True
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Store one event: the base's rows, without the NOTIFY that nothing listens to any more."""
-        self.store_event_batch([event])
+        """Store one event: the base's rows, without the NOTIFY that nothing listens to any more.
+
+        What a step reports at its end is held until the next step begins, the run ends, or this process asks the
+        database for something.
+        """
+        if event.dagster_event_type in OF_A_STEP_END and event.get_dagster_event().step_key:
+            with self._lock:
+                self._held.append((os.getpid(), event))
+        else:
+            self.store_event_batch([event])
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store some events of one run, in one statement per table and thousand events."""
-        given = [event for event in events if event.dagster_event_type != DagsterEventType.ASSET_FAILED_TO_MATERIALIZE]
-        rest = _by_partition(given)
+        with self._lock:
+            held, self._held = self._held, []
+        # A forked process has inherited what its parent stores.
+        before = [event for process, event in held if process == os.getpid()]
+        try:
+            self._store_some(event for event in (*before, *events) if event.dagster_event_type != NOT_STORED)
+        except BaseException:
+            with self._lock:
+                self._held = held + self._held
+            raise
+        for event in events:
+            if event.dagster_event_type in UNFINISHED:
+                self._store_some(self._left_out(event.run_id))
+
+    def _left_out(self, run_id: str) -> Iterator[EventLogEntry]:
+        """The planned event of each partition that a run has planned with others and not materialized."""
+        columns = SqlEventLogStorageTable.c
+        of_run = select(columns.asset_key, columns.partition, columns.event).where(columns.run_id == run_id)
+        with self._connect() as connection:
+            done = connection.execute(
+                of_run.with_only_columns(columns.asset_key, columns.partition).where(
+                    columns.dagster_event_type.in_([PLANNED.value, DagsterEventType.ASSET_MATERIALIZATION.value]),
+                    columns.partition.is_not(None),
+                )
+            )
+            known = {(row.asset_key, row.partition) for row in done}
+            planned = connection.execute(
+                of_run.where(columns.dagster_event_type == PLANNED.value, columns.partition.is_(None))
+            ).all()
+        for row in planned:
+            event = deserialize_value(row.event, EventLogEntry)
+            given = event.get_dagster_event()
+            plan = given.asset_materialization_planned_data
+            for partition in plan.partitions_subset.get_partition_keys() if plan.partitions_subset else ():
+                if (row.asset_key, partition) not in known:
+                    of_one = AssetMaterializationPlannedData(plan.asset_key, partition)
+                    yield event._replace(dagster_event=given._replace(event_specific_data=of_one))
+
+    def _store_some(self, events: Iterable[EventLogEntry]) -> None:
+        rest = iter(events)
         while some := list(islice(rest, AT_ONCE)):
             self._store(some)
 
@@ -144,22 +226,6 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         }
 
 
-def _by_partition(events: Iterable[EventLogEntry]) -> Iterator[EventLogEntry]:
-    """The events, with a planned materialization of many partitions as one event for each, as the UI reads them."""
-    for event in events:
-        if event.dagster_event_type != DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
-            yield event
-            continue
-        given = event.get_dagster_event()
-        planned = given.asset_materialization_planned_data
-        if planned.partitions_subset is None:
-            yield event
-            continue
-        for partition in planned.partitions_subset.get_partition_keys():
-            of_one = AssetMaterializationPlannedData(planned.asset_key, partition)
-            yield event._replace(dagster_event=given._replace(event_specific_data=of_one))
-
-
 def _serialized(events: Iterable[EventLogEntry]) -> Iterator[Event]:
     """Each event with its serialized form, made once for events that differ in time, partition and metadata only."""
     for shell, alike in groupby(events, _shell):
@@ -182,7 +248,7 @@ def _shell(event: EventLogEntry) -> EventLogEntry | None:
     data: Any = given.event_specific_data
     if given.event_type == DagsterEventType.ASSET_MATERIALIZATION:
         data = data._replace(materialization=data.materialization._replace(partition=None, metadata={}))
-    elif given.event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+    elif given.event_type == PLANNED:
         data = data._replace(partition=None)
     else:
         return None
