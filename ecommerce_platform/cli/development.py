@@ -28,15 +28,16 @@ from ecommerce_platform.settings import load_settings
 @click.option(
     "--plans", type=click.Path(path_type=Path), help="Also write the query plans of the extracts to this file."
 )
+@click.option("--dbt", "with_dbt", is_flag=True, help="Also build the same tables with dbt.")
 @one_clear_error
-def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -> None:
+def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None, with_dbt: bool) -> None:
     """Compare the platform with plain SQL in psql: the same files, tables and server.
 
     Loads a year of the synthetic shop into a temporary folder and database server, and removes both afterwards.
     """
     from ecommerce_platform.cli.bench import run_bench
 
-    measured = run_bench(orders, (folder or load_settings().data / "bench").absolute(), console.print, plans)
+    measured = run_bench(orders, (folder or load_settings().data / "bench").absolute(), console.print, plans, with_dbt)
     if as_json:
         click.echo(measured.to_json())
         return
@@ -48,8 +49,10 @@ def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -
 
 
 def _figures(measured: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The name and the text of each figure of a benchmark."""
+    """The name and the text of each figure of a benchmark; what was not measured is left out."""
     for name, value in measured.items():
+        if value is None:
+            continue
         for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
             figures = figure if isinstance(figure, list) else [figure]
             yield label, "  ".join(f"{each:,}" for each in figures)

@@ -18,3 +18,8 @@ def test_every_figure_of_a_benchmark_is_a_row() -> None:
     assert rows["next_days_s"] == "5.1  4.9"
     assert (rows["staging"], rows["top_products"]) == ("12.5", "3.1")
     assert len(rows) == len(fields(Measured))
+
+
+def test_what_was_not_measured_is_no_row() -> None:
+    rows = dict(_figures({"ratio": 1.23, "dbt_s": None}))
+    assert rows == {"ratio": "1.23"}
