@@ -37,7 +37,7 @@ MORE_DAYS = 3
 CUSTOMERS_PER_ORDER = 0.1
 """Registered customers per order, so that customers have about the same number of orders per year at every size."""
 
-BASELINE_FILES = ("1_prepare", "2_load", "3_production", "4_warehouse", "5_keys", "6_analytics")
+BASELINE_FILES = ("1_prepare", "2_load", "2_staging_keys", "3_production", "4_warehouse", "5_keys", "6_analytics")
 COMPARED_SCHEMAS = ("staging", "production", "warehouse", "analytics")
 FROM_FILES = "not group:raw"
 
@@ -58,6 +58,7 @@ class Measured:
         platform_s: the platform's process from start to end, without generating the files.
         baseline_s: psql from start to end.
         ratio: platform_s / baseline_s.
+        staging_ratio: staging of the platform / the baseline's, with its keys and indexes.
         dbt_s: psql's load and ``dbt build`` from start to end; None without ``--dbt``.
         dbt_ratio: platform_s / dbt_s.
         checks_share: share of platform_s spent in check steps, from 0 to 1.
@@ -77,6 +78,7 @@ class Measured:
     platform_s: float
     baseline_s: float
     ratio: float
+    staging_ratio: float
     dbt_s: float | None
     dbt_ratio: float | None
     checks_share: float
@@ -178,6 +180,7 @@ class Workplace:
             platform_s=round(platform.seconds, 2),
             baseline_s=round(baseline_s, 2),
             ratio=round(platform.seconds / baseline_s, 3),
+            staging_ratio=round(phases["platform staging"] / (baseline["2_load"] + baseline["2_staging_keys"]), 3),
             dbt_s=round(sum(dbt.values()), 2) if dbt else None,
             dbt_ratio=round(platform.seconds / sum(dbt.values()), 3) if dbt else None,
             checks_share=round(checks_s / platform.seconds, 3),
@@ -284,7 +287,7 @@ class Run:
     Attributes:
         seconds: from the start to the end of the process.
         start_s: from the start of the process to the start of the run.
-        steps: seconds per step.
+        steps: seconds per step; where two run side by side, each gets half.
         written_s: seconds of the assets' own work: generating files, and the transactions of the tables.
         peak_bytes: peak resident memory.
     """
