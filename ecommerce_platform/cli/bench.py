@@ -237,7 +237,9 @@ class Workplace:
         began_at, begin = time.time(), time.monotonic()
         answer = self.folder / "answer.json"
         child = subprocess.Popen(  # noqa: S603
-            self._command("load", first, last, answer, *([select] if select else [])), env=self.environment
+            self._command("load", first, last, answer, *([select] if select else [])),
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
         )
         with _peak_memory(child.pid) as peak:
             code = child.wait()
