@@ -46,6 +46,9 @@ LOOK_AGAIN = 1.0
 PATIENCE = 10.0
 """Seconds to wait for an interrupted step to roll back."""
 
+Report = tuple[str, DagsterEvent | BaseException | None]
+"""A step's key, and its next event or, at its end, None or the error that it raised."""
+
 
 class SideBySideExecutor(InProcessExecutor):
     """Dagster's in-process executor, but for :data:`AT_ONCE` steps at a time, each in a thread."""
@@ -136,7 +139,7 @@ def _events_of_plan(job_context: PlanExecutionContext, execution_plan: Execution
 
 
 def _next_events(context: PlanExecutionContext, active: ActiveExecution, running: _Running) -> Iterator[DagsterEvent]:
-    """Start the steps that are ready, and yield the next event of a step or what follows from its end."""
+    """Start the steps that are ready, and yield the next events of steps and what follows from their ends."""
     for step in active.get_steps_to_execute():
         running.start(step, active)
     yield from active.concurrency_event_iterator(context)
@@ -144,15 +147,16 @@ def _next_events(context: PlanExecutionContext, active: ActiveExecution, running
         with raise_execution_interrupts():
             active.sleep_til_ready()
         return
-    key, told = running.next()
-    if isinstance(told, DagsterEvent):
-        yield told
-        active.handle_event(told)
-    elif key is not None:
-        active.verify_complete(context, key)
-        yield from active.plan_events_iterator(context)
-        if told is not None:
-            raise told
+    for key, told in running.reports():
+        if isinstance(told, DagsterEvent):
+            yield told
+            if not told.is_step_materialization:
+                active.handle_event(told)
+        else:
+            active.verify_complete(context, key)
+            yield from active.plan_events_iterator(context)
+            if told is not None:
+                raise told
 
 
 class _Running:
@@ -165,7 +169,7 @@ class _Running:
     def __init__(self, context: PlanExecutionContext):
         self.steps: dict[str, threading.Thread] = {}
         self._context = context
-        self._reports: SimpleQueue[tuple[str, DagsterEvent | BaseException | None]] = SimpleQueue()
+        self._reports: SimpleQueue[Report] = SimpleQueue()
 
     def start(self, step: ExecutionStep, active: ActiveExecution) -> None:
         """Execute a step in a new thread."""
@@ -184,22 +188,22 @@ class _Running:
         self.steps[step.key] = threading.Thread(target=execute, name=step.key, daemon=True)
         self.steps[step.key].start()
 
-    def next(self) -> tuple[str | None, DagsterEvent | BaseException | None]:
-        """The next report: a step's key and its event, or at its end None or the error that it raised.
-
-        Returns no key if there is none for a while.
+    def reports(self) -> Iterator[Report]:
+        """Wait for the next reports, and yield them up to a step's end; none if there is none for a while.
 
         Raises:
             DagsterExecutionInterruptedError: the run is to be terminated.
         """
         try:
             with raise_execution_interrupts():
-                key, told = self._reports.get(timeout=LOOK_AGAIN)
+                report = self._reports.get(timeout=LOOK_AGAIN)
+            while isinstance(report[1], DagsterEvent):
+                yield report
+                report = self._reports.get_nowait()
         except Empty:
-            return None, None
-        if not isinstance(told, DagsterEvent):
-            self.steps.pop(key).join()
-        return key, told
+            return
+        self.steps.pop(report[0]).join()
+        yield report
 
     def interrupt(self) -> Iterator[DagsterEvent]:
         """Interrupt all steps, and yield their last events."""
