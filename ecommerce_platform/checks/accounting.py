@@ -29,7 +29,7 @@ class _Fate:
         columns: its columns that are compared with the columns of the same name in the feed's typed view, with their
             kinds for :func:`checksum`; the kinds are None if columns may be null.
         superseded: an SQL condition on ``typed``, a good row that is not kept: a row that takes precedence has its key.
-        exported: the same columns as SQL over ``staged``, a row of staging, for a feed with many rows; see :func:`_exported`.
+        exported: the same columns as SQL over ``staged``, a row of staging, for a feed with many rows.
     """
 
     kept: str
@@ -39,7 +39,7 @@ class _Fate:
 
 
 def _if_plain(condition: str, cast: str, parse: str, column: str) -> str:
-    """A column of staging, typed: a cast is enough for a plain text, and costs a fifth of what parsing any text does."""
+    """A column of staging, typed: a plain text needs only a cast, at a fifth of the cost of parsing any text."""
     text = f"staged.{column}"
     return f"case when {condition.format(text)} then {cast.format(text)} else {parse.format(text)} end"
 
@@ -283,8 +283,8 @@ def _judged(feed: str, among: str = "") -> str:
             {_checksum("typed", feed)} as checksum
         from (
             select typed.*
-            from {among and f"{among} inner join"} production.typed_{feed} as typed
-                {among and f"on {among}.partition_date = typed.partition_date and {among}.source_row = typed.source_row"}
+            from production.typed_{feed} as typed
+            {among and f"inner join {among} using (partition_date, source_row)"}
             where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
             {ONCE}
         ) as typed
@@ -299,8 +299,8 @@ def _judged(feed: str, among: str = "") -> str:
 def _exported(feed: str, has_displaced: bool) -> str:
     """A SELECT of the rows of a feed in staging, with the columns that are compared.
 
-    It types the rows itself, apart from the view that production reads, unless identifiers are displaced: only then does
-    a key differ from its bucket.
+    The rows of large feeds are typed here, apart from the view that production reads, unless identifiers are displaced:
+    only then does a key differ from its bucket.
     """
     fate = FATES[feed]
     columns = "partition_date, staged.source_row, staged.load_id"
@@ -335,8 +335,8 @@ IN_BLOCK = """
 def _per_day(feed: str, has_displaced: bool) -> str:
     """A SELECT of the counts of each day, and whether its rows must be checked one by one.
 
-    The rows that are not kept are few, and are classified one by one: the blocks of both tables tell which they are, and
-    cost a third of a join of the rows. For the rest, it is enough that the checksum of all exported rows equals that of
+    The rows that are not kept are few, and are classified one by one: the blocks of both tables tell which they are, at
+    less cost than a join of the rows. For the rest, it is enough that the checksum of all exported rows equals that of
     the kept rows and these: then each row that production names exists, once, and with the exported values.
 
     It is one SQL statement, so it stays in one piece.
