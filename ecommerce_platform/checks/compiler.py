@@ -219,7 +219,8 @@ class Plan:
 
 
 def _columns_of(expression: ir.Value) -> set[str]:
-    return {field.name for field in expression.op().find(ops.Field)}
+    fields: Any = expression.op().find(ops.Field)
+    return {field.name for field in fields}
 
 
 def _in_files(rows: ir.Table, days: Any) -> ir.Table:
