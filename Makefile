@@ -25,7 +25,7 @@ UP_ARGS := $(if $(filter 0 no false,$(SERVE)),--no-serve) $(if $(DAYS),--days $(
 YES ?=
 PYTEST_ARGS ?=
 
-.PHONY: help install up test lint bench soak lock clean clean-data
+.PHONY: help install up test lint bench bench-dbt soak lock clean clean-data
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -54,21 +54,28 @@ bench: $(VENV)/.installed-dev ## Benchmark against plain SQL, one day after 100 
 		ecommerce_platform_tests/benchmarks/test_dashboard_speed.py \
 		ecommerce_platform_tests/benchmarks/test_dashboard_load.py
 
+# dbt and the platform need different versions of some packages.
+DBT_VENV := .venv-dbt
+DBT := ecommerce_platform_tests/benchmarks/dbt
+bench-dbt: $(VENV)/.installed-dev $(DBT_VENV)/.installed ## Benchmark against plain SQL and dbt [BENCH_ARGS=...]
+	@$(CLI) bench --dbt $(BENCH_ARGS)
+
 soak: $(VENV)/.installed-dev ## Run 200 days one at a time through the real daemon
 	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks/test_soak.py
 
 # A lock file lists every package with the hashes of all its files, for all platforms, and contains no URL.
 LOCK_ARGS ?=
 LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-header --no-emit-index-url --no-strip-extras $(LOCK_ARGS) pyproject.toml
+	--no-annotate --no-header --no-emit-index-url --no-strip-extras $(LOCK_ARGS)
 
-lock: $(VENV)/.made ## Update the two lock files from pyproject.toml [LOCK_ARGS=--upgrade]
+lock: $(VENV)/.made ## Update the lock files [LOCK_ARGS=--upgrade]
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(PIP) install --quiet uv
-	$(LOCK) --output-file requirements.lock
-	$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) $(DBT)/requirements.in --output-file $(DBT)/requirements.lock
 
-clean: ## Remove .venv and caches; keep the data
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis .tmp_dagster_home_*
+clean: ## Remove .venv, .venv-dbt and caches; keep the data
+	rm -rf $(VENV) $(DBT_VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis .tmp_dagster_home_*
 	find . \( -name .git -o -path ./data \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
 clean-data: ## Stop the embedded database and delete data/, after confirmation [YES=1]
@@ -94,6 +101,13 @@ $(VENV)/.installed-runtime: requirements.lock pyproject.toml | $(VENV)/.made
 
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/.made
 	@$(call install,requirements-dev.lock)
+
+$(DBT_VENV)/.installed: $(DBT)/requirements.lock | $(VENV)/.made
+	@echo "Installing $<: $$(grep -c == $<) packages"
+	@$(BIN)/python -m venv --clear $(DBT_VENV)
+	@$(DBT_VENV)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes --requirement $<
+	@PYTHONDONTWRITEBYTECODE= $(DBT_VENV)/bin/python -m compileall -q -j 0 $(DBT_VENV)/lib >/dev/null 2>&1 || true
+	@touch $@
 
 # The project is installed last and downloads nothing: setuptools, its build tool, is in the lock file. Bytecode is compiled
 # once here, because a machine with PYTHONDONTWRITEBYTECODE=1 would compile it at every start.

@@ -14,7 +14,6 @@ from dagster import (
     IOManagerDefinition,
     ResourceDefinition,
     apply_freshness_policy,
-    in_process_executor,
     load_assets_from_modules,
 )
 
@@ -25,6 +24,7 @@ from ecommerce_platform.automation.landed import landed_sensors
 from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.automation.weekly import every_week, maintenance_job
 from ecommerce_platform.checks import all_checks
+from ecommerce_platform.instance.side_by_side import side_by_side_executor
 from ecommerce_platform.io_managers.postgres import postgres_io_manager
 from ecommerce_platform.layers import LATE_AFTER, STALE_AFTER
 from ecommerce_platform.resources.database import Database
@@ -74,8 +74,8 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
         schedules=[every_day, every_week],
         sensors=[alerts, *landed_sensors(load_settings())],
         resources={**resources, **overrides},
-        # The work is done in the database; a process a step would only cost its start.
-        executor=in_process_executor,
+        # The work is done in the database; a process per step would only cost its start.
+        executor=side_by_side_executor,
     )
 
 

@@ -14,10 +14,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
-
 RUN, CHECK, FRESHNESS, DATABASE = "run ", "check ", "freshness ", "database"
 """How the keys of the kinds of incidents begin."""
 
@@ -30,7 +26,8 @@ SHOWN = 20
 TIMEOUT = (5.0, 10.0)
 """Seconds to wait for a connection, and for an answer."""
 
-TRIES = Retry(total=2, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None)
+BACKOFF = 0.5
+"""Seconds before the second of three tries; twice as many before the third."""
 
 
 class WebhookError(RuntimeError):
@@ -161,10 +158,16 @@ def post(webhook: str, content: Mapping[str, Any]) -> None:
     Raises:
         WebhookError: it was not taken.
     """
+    # Imported only where there is something to tell: every run and every command loads this module.
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
     host = urlsplit(webhook).hostname
+    tries = Retry(total=2, backoff_factor=BACKOFF, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None)
     with requests.Session() as session:
-        session.mount("https://", HTTPAdapter(max_retries=TRIES))
-        session.mount("http://", HTTPAdapter(max_retries=TRIES))
+        session.mount("https://", HTTPAdapter(max_retries=tries))
+        session.mount("http://", HTTPAdapter(max_retries=tries))
         try:
             answer = session.post(webhook, json=content, timeout=TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:

@@ -23,6 +23,7 @@ from ecommerce_platform.assets.raw import REFUSED_DAYS
 from ecommerce_platform.automation.daily import DAILY_JOB
 from ecommerce_platform.instance.orphaned_runs import PROCESS_TAG, fail_orphaned_runs, this_process
 from ecommerce_platform.instance.records import FAILED_CHECK
+from ecommerce_platform.instance.side_by_side import execute_job
 from ecommerce_platform.instance.storage import DataFolderComputeLogs
 from ecommerce_platform.partitions import range_tags
 
@@ -125,13 +126,13 @@ def run_days(
     if isinstance(logs, DataFolderComputeLogs):
         logs.is_captured = False
     instance.add_event_listener(run_id, hear)
-    result = definitions.resolve_job_def(DAILY_JOB).execute_in_process(
-        instance=instance,
+    result = execute_job(
+        definitions.resolve_job_def(DAILY_JOB),
+        instance,
         run_id=run_id,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         tags={**range_tags(start, end), PROCESS_TAG: this_process()},
-        asset_selection=keys,
-        raise_on_error=False,
+        assets=keys,
     )
     if heard.is_interrupted:
         raise KeyboardInterrupt

@@ -4,8 +4,8 @@ Longer than other modules: it is one measurement, in the order in which it happe
 
 Both start from the exported CSV files and an empty database with all tables, and end with all tables filled, keyed and
 indexed: (a) the platform in a new process, including Dagster, checks and extracts, and (b) sql/baseline run by psql
-with ``\\copy``, without Dagster or checks. At the end, the contents of both are compared by checksum. The benchmark
-uses its own folder and server.
+with ``\\copy``, without Dagster or checks. At the end, the contents of both are compared by checksum; dbt, if asked, is
+a third side (:mod:`.bench_dbt`). The benchmark uses its own folder and server.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ecommerce_platform.layers import LAYERS
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import PREFIX, PROJECT_DIR, SQL_DIR
 
 FIRST_DAY = dt.date(2024, 1, 1)
@@ -36,7 +37,7 @@ MORE_DAYS = 3
 CUSTOMERS_PER_ORDER = 0.1
 """Registered customers per order, so that customers have about the same number of orders per year at every size."""
 
-BASELINE_FILES = ("1_prepare", "2_load", "3_production", "4_warehouse", "5_keys", "6_analytics")
+BASELINE_FILES = ("1_prepare", "2_load", "2_staging_keys", "3_production", "4_warehouse", "5_keys", "6_analytics")
 COMPARED_SCHEMAS = ("staging", "production", "warehouse", "analytics")
 FROM_FILES = "not group:raw"
 
@@ -57,6 +58,9 @@ class Measured:
         platform_s: the platform's process from start to end, without generating the files.
         baseline_s: psql from start to end.
         ratio: platform_s / baseline_s.
+        staging_ratio: staging of the platform / the baseline's, with its keys and indexes.
+        dbt_s: psql's load and ``dbt build`` from start to end; None without ``--dbt``.
+        dbt_ratio: platform_s / dbt_s.
         checks_share: share of platform_s spent in check steps, from 0 to 1.
         dagster_share: share of platform_s spent neither in check steps nor in the assets' own work, from 0 to 1.
         peak_python_mb: peak resident memory (10**6 bytes) of all the platform's processes together.
@@ -74,6 +78,9 @@ class Measured:
     platform_s: float
     baseline_s: float
     ratio: float
+    staging_ratio: float
+    dbt_s: float | None
+    dbt_ratio: float | None
     checks_share: float
     dagster_share: float
     peak_python_mb: float
@@ -90,7 +97,7 @@ class Measured:
         return json.dumps(asdict(self), indent=2)
 
 
-def run_bench(orders: int, folder: Path, say: Say, plans: Path | None = None) -> Measured:
+def run_bench(orders: int, folder: Path, say: Say, plans: Path | None = None, with_dbt: bool = False) -> Measured:
     """Measure the platform and the baseline on about ``orders`` orders over 365 days.
 
     Args:
@@ -98,16 +105,21 @@ def run_bench(orders: int, folder: Path, say: Say, plans: Path | None = None) ->
         folder: must not exist; holds the files and the server, about 2 KB per order, and is removed at the end.
         say: called with each progress message.
         plans: a file for the plans of the extracts' SELECTs, with their times.
+        with_dbt: measure dbt, too; see :mod:`.bench_dbt`.
 
     Raises:
-        BenchError: a step failed, or the contents of the two sides differ.
+        BenchError: a step failed, or the contents of two sides differ.
     """
+    if with_dbt:
+        from ecommerce_platform.cli.bench_dbt import require_dbt
+
+        require_dbt()
     if folder.exists():
         raise BenchError(f"{folder} already exists: remove it, or choose another folder")
     folder.mkdir(parents=True)
     bench = Workplace(folder, _shop_of(orders))
     try:
-        return bench.run(say, plans)
+        return bench.run(say, plans, with_dbt)
     finally:
         bench.close()
 
@@ -132,8 +144,8 @@ class Workplace:
             "DAGSTER_DISABLE_TELEMETRY": "1",
         }
 
-    def run(self, say: Say, plans: Path | None = None) -> Measured:
-        """Measure both sides; see :func:`run_bench`."""
+    def run(self, say: Say, plans: Path | None = None, with_dbt: bool = False) -> Measured:
+        """Measure all sides; see :func:`run_bench`."""
         say("generating the files")
         made = self.child("generate", FIRST_DAY, self.last_day)
         say(f"{made['rows']:,} rows, {made['orders']:,} orders in {made['seconds']:.1f} s")
@@ -145,12 +157,13 @@ class Workplace:
         baseline = self._baseline(url, say)
         baseline_s = sum(baseline.values())
         say(f"{baseline_s:.1f} s; comparing")
-        self._compare(url)
+        require_equal(url, EmbeddedPostgres(self.data / "postgres").url("baseline"), "the baseline")
         queries = explain_extracts(url)
         if plans is not None:
             plans.write_text("\n\n".join(f"-- {name}\n{plan}" for name, (_, plan) in queries.items()), encoding="utf-8")
         # Vacuuming the baseline's tables would occupy a core while the next days are loaded.
-        self._drop_baseline(url)
+        self._drop(url, "baseline")
+        dbt = self._dbt(url, say) if with_dbt else {}
         say("the next days")
         days = [self.last_day + dt.timedelta(days=number) for number in range(1, MORE_DAYS + 1)]
         next_days = [self.load(day, day) for day in days]
@@ -160,12 +173,16 @@ class Workplace:
         phases |= {f"platform checks of {layer}": _seconds_of(platform.steps, f"check__{layer}") for layer in LAYERS}
         phases["platform dagster and start"] = platform.seconds - checks_s - platform.written_s
         phases |= {f"baseline {name}": seconds for name, seconds in baseline.items()}
+        phases |= {f"dbt {name}": seconds for name, seconds in dbt.items()}
         return Measured(
             orders=made["orders"],
             rows=made["rows"],
             platform_s=round(platform.seconds, 2),
             baseline_s=round(baseline_s, 2),
             ratio=round(platform.seconds / baseline_s, 3),
+            staging_ratio=round(phases["platform staging"] / (baseline["2_load"] + baseline["2_staging_keys"]), 3),
+            dbt_s=round(sum(dbt.values()), 2) if dbt else None,
+            dbt_ratio=round(platform.seconds / sum(dbt.values()), 3) if dbt else None,
             checks_share=round(checks_s / platform.seconds, 3),
             dagster_share=round((platform.seconds - checks_s - platform.written_s) / platform.seconds, 3),
             peak_python_mb=round(platform.peak_bytes / 1e6, 1),
@@ -220,7 +237,9 @@ class Workplace:
         began_at, begin = time.time(), time.monotonic()
         answer = self.folder / "answer.json"
         child = subprocess.Popen(  # noqa: S603
-            self._command("load", first, last, answer, *([select] if select else [])), env=self.environment
+            self._command("load", first, last, answer, *([select] if select else [])),
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
         )
         with _peak_memory(child.pid) as peak:
             code = child.wait()
@@ -231,10 +250,7 @@ class Workplace:
         return Run(seconds, said["started_at"] - began_at, said["steps"], said["written_s"], peak[0])
 
     def _baseline(self, url: str, say: Say) -> dict[str, float]:
-        from psycopg.conninfo import make_conninfo
-
         from ecommerce_platform.postgres.ddl import apply_ddl
-        from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 
         server = EmbeddedPostgres(self.data / "postgres")
         server.create_database("baseline")
@@ -245,46 +261,25 @@ class Workplace:
         seconds: dict[str, float] = {}
         for name in BASELINE_FILES:
             file = load if name == "2_load" else SQL_DIR / "baseline" / f"{name}.sql"
-            command = [
-                str(server.binary("psql")),
-                "-X",
-                "-q",
-                "-1",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-o",
-                os.devnull,
-                "-f",
-                str(file),
-            ]
-            begin = time.monotonic()
-            done = subprocess.run(  # noqa: S603
-                [*command, make_conninfo(own)], cwd=SQL_DIR / "baseline", capture_output=True, text=True, check=False
-            )
-            seconds[name] = time.monotonic() - begin
-            if done.returncode != 0:
-                raise BenchError(f"sql/baseline/{name}.sql: {done.stderr.strip()[-2000:]}")
+            seconds[name] = run_psql(server, own, file)
         return seconds
 
+    def _dbt(self, url: str, say: Say) -> dict[str, float]:
+        from ecommerce_platform.cli.bench_dbt import measure
+
+        say("dbt")
+        try:
+            return measure(self, url, say)
+        finally:
+            self._drop(url, "dbt")
+
     @staticmethod
-    def _drop_baseline(url: str) -> None:
+    def _drop(url: str, database: str) -> None:
         import psycopg
+        from psycopg import sql
 
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("drop database baseline with (force)")
-
-    def _compare(self, url: str) -> None:
-        from ecommerce_platform.postgres.embedded import EmbeddedPostgres
-
-        ours, theirs = (contents(each) for each in (url, EmbeddedPostgres(self.data / "postgres").url("baseline")))
-        nothing = (0, 0)
-        different = [table for table in sorted({*ours, *theirs}) if ours.get(table) != theirs.get(table)]
-        if different:
-            said = "; ".join(
-                f"{table}: {ours.get(table, nothing)[0]:,} rows against {theirs.get(table, nothing)[0]:,}"
-                for table in different
-            )
-            raise BenchError(f"the contents of the platform and the baseline differ. {said}")
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
 
 
 @dataclass(frozen=True)
@@ -294,7 +289,7 @@ class Run:
     Attributes:
         seconds: from the start to the end of the process.
         start_s: from the start of the process to the start of the run.
-        steps: seconds per step.
+        steps: seconds per step; where two run side by side, each gets half.
         written_s: seconds of the assets' own work: generating files, and the transactions of the tables.
         peak_bytes: peak resident memory.
     """
@@ -354,6 +349,49 @@ def _peak_memory(pid: int) -> Generator[list[int]]:
     finally:
         ended.set()
         thread.join()
+
+
+def run_psql(server: EmbeddedPostgres, url: str, file: Path) -> float:
+    """Run a file in one transaction by psql, in sql/baseline; return its seconds.
+
+    Raises:
+        BenchError: a statement failed; the message has psql's error.
+    """
+    from psycopg.conninfo import make_conninfo
+
+    options = ["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(file)]
+    begin = time.monotonic()
+    done = subprocess.run(  # noqa: S603
+        [str(server.binary("psql")), *options, make_conninfo(url)],
+        cwd=SQL_DIR / "baseline",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BenchError(f"{file.name}: {done.stderr.strip()[-2000:]}")
+    return time.monotonic() - begin
+
+
+def require_equal(ours: str, theirs: str, name: str) -> None:
+    """Compare the four layers of the platform's database with those of another one.
+
+    Args:
+        ours: the URL of the platform's database.
+        theirs: the URL of the other one.
+        name: who filled the other one, for the message.
+
+    Raises:
+        BenchError: a table differs; the message names each, with its rows.
+    """
+    held, other, nothing = contents(ours), contents(theirs), (0, 0)
+    different = [table for table in sorted({*held, *other}) if held.get(table) != other.get(table)]
+    if different:
+        said = "; ".join(
+            f"{table}: {held.get(table, nothing)[0]:,} rows against {other.get(table, nothing)[0]:,}"
+            for table in different
+        )
+        raise BenchError(f"the contents of the platform and of {name} differ. {said}")
 
 
 def load_script(raw: Path, first: dt.date, last: dt.date) -> str:

@@ -6,7 +6,8 @@ import datetime as dt
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,23 +56,47 @@ def load(first: str, last: str, answer: str, select: str | None = None) -> dict[
 
 
 def steps(run_id: str) -> dict[str, Any]:
-    """Return the durations of the steps of a run, in seconds."""
+    """Return how a run's time divides among its steps, in seconds; see :func:`shares`.
+
+    ``written_s`` is the part of the assets' own work: generating files, and the transactions of the tables.
+    """
     from dagster import DagsterEventType, DagsterInstance
 
     with DagsterInstance.get() as instance:
-        steps = {
-            each.step_key: (each.end_time or 0.0) - (each.start_time or 0.0)
+        spans = {
+            each.step_key: (each.start_time or 0.0, each.end_time or 0.0)
             for each in instance.get_run_step_stats(run_id)
         }
+        steps = shares(spans)
         began: Any = instance.get_run_stats(run_id)
         written: dict[str, float] = {}
         for entry in instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION):
             event = entry.get_dagster_event()
             metadata = event.step_materialization_data.materialization.metadata
             if event.step_key is not None:
-                spent: Any = metadata["seconds"].value if "seconds" in metadata else steps[event.step_key]
-                written[event.step_key] = float(spent)
+                start, end = spans[event.step_key]
+                spent: Any = metadata["seconds"].value if "seconds" in metadata else end - start
+                part = min(1.0, float(spent) / (end - start)) if end > start else 0.0
+                written[event.step_key] = part * steps[event.step_key]
     return {"started_at": began.start_time, "steps": steps, "written_s": sum(written.values())}
+
+
+def shares(spans: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """Divide the time in which steps run among them: where two run side by side, each gets half.
+
+    Args:
+        spans: the start and end of each step, in seconds.
+
+    Returns:
+        The seconds of each step. Together, they are the time in which at least one step ran.
+    """
+    moments = sorted({moment for span in spans.values() for moment in span})
+    given = dict.fromkeys(spans, 0.0)
+    for start, end in pairwise(moments):
+        running = [name for name, span in spans.items() if span[0] <= start and end <= span[1]]
+        for name in running:
+            given[name] += (end - start) / len(running)
+    return given
 
 
 def stop() -> dict[str, Any]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import os
+import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
 from ecommerce_platform.cli.terminal import console, one_clear_error, show
 from ecommerce_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from ecommerce_platform.cli.bench import Measured
 
 
 @click.command()
@@ -28,28 +35,77 @@ from ecommerce_platform.settings import load_settings
 @click.option(
     "--plans", type=click.Path(path_type=Path), help="Also write the query plans of the extracts to this file."
 )
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also append the result to this file, one JSON object per line, and print the one before it beside it.",
+)
+@click.option("--dbt", "with_dbt", is_flag=True, help="Also build the same tables with dbt.")
 @one_clear_error
-def bench(orders: int, as_json: bool, folder: Path | None, plans: Path | None) -> None:
+def bench(
+    orders: int, as_json: bool, folder: Path | None, plans: Path | None, history: Path | None, with_dbt: bool
+) -> None:
     """Compare the platform with plain SQL in psql: the same files, tables and server.
 
     Loads a year of the synthetic shop into a temporary folder and database server, and removes both afterwards.
     """
     from ecommerce_platform.cli.bench import run_bench
 
-    measured = run_bench(orders, (folder or load_settings().data / "bench").absolute(), console.print, plans)
+    earlier = _earlier(history)
+    measured = run_bench(orders, (folder or load_settings().data / "bench").absolute(), console.print, plans, with_dbt)
+    if history is not None:
+        _remember(history, measured)
     if as_json:
         click.echo(measured.to_json())
         return
+    before = next((each for each in reversed(earlier) if each["orders"] == measured.orders), None)
     table = Table("measure", "value", title=f"{measured.orders:,} orders, {measured.rows:,} rows")
-    table.columns[1].justify = "right"
-    for row in _figures(json.loads(measured.to_json())):
-        table.add_row(*row)
+    if before is not None:
+        table.add_column(f"on {before['machine']['measured_at'][:16]}")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    known = dict(_figures(before or {}))
+    for label, figure in _figures(json.loads(measured.to_json())):
+        table.add_row(label, figure, *([] if before is None else [known.get(label, "")]))
     show(table)
 
 
+def _earlier(history: Path | None) -> Sequence[dict[str, Any]]:
+    """The results in a history file, oldest first; none if it does not exist.
+
+    Raises:
+        UsageError: a line is not a result.
+    """
+    if history is None or not history.exists():
+        return []
+    results: list[dict[str, Any]] = []
+    for number, line in enumerate(history.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            result = json.loads(line)
+            result["orders"], result["machine"]["measured_at"][:16]
+        except (ValueError, KeyError, TypeError):
+            raise click.UsageError(f"--history {history}: line {number} is not a result of bench") from None
+        results.append(result)
+    return results
+
+
+def _remember(history: Path, measured: Measured) -> None:
+    machine = {
+        "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "version": metadata.version("ecommerce-platform"),
+    }
+    with history.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"machine": machine, **json.loads(measured.to_json())}) + "\n")
+
+
 def _figures(measured: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The name and the text of each figure of a benchmark."""
+    """The name and the text of each figure of a benchmark; what was not measured is left out."""
     for name, value in measured.items():
+        if value is None or name == "machine":
+            continue
         for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
             figures = figure if isinstance(figure, list) else [figure]
             yield label, "  ".join(f"{each:,}" for each in figures)

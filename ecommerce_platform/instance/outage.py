@@ -21,7 +21,7 @@ Store = TypeVar("Store", bound=type)
 WAITS = (0.1, 1.0)
 """Seconds before each retry of an operation: a recovering server may cut the first new connection, too."""
 
-READS = ("get_", "has_", "fetch_", "check_")
+READS = ("all_", "get_", "has_", "fetch_", "check_")
 REPEATABLE = {
     "store_event",
     "store_event_batch",

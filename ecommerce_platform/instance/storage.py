@@ -12,41 +12,30 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import psycopg
-from dagster import DagsterEventType
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.compute_log_manager import CapturedLogContext
-from dagster._core.storage.event_log import SqlEventLogStorageTable
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
-from dagster_postgres import (
-    DagsterPostgresStorage,
-    PostgresEventLogStorage,
-    PostgresRunStorage,
-    PostgresScheduleStorage,
-)
+from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage, PostgresScheduleStorage
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.exc import DisconnectionError, InternalError
 
-from ecommerce_platform.instance.outage import start_before_connecting, survives_an_outage
-from ecommerce_platform.io_managers.connection import RESTED
+from ecommerce_platform.instance.event_log import EventLog
+from ecommerce_platform.instance.outage import survives_an_outage
+from ecommerce_platform.instance.pooled import Pooled, StorageUnavailableError, current_settings
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.postgres.server_user import EmbeddedPostgresError
-from ecommerce_platform.settings import Settings, SettingsError, load_settings
+from ecommerce_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster._core.events.log import EventLogEntry
     from dagster._serdes import ConfigurableClassData
-    from sqlalchemy import Connection, Engine
 
 EMBEDDED_DATABASE = "ecommerce_dagster"
 EVENT_BATCH_SIZE = 1000
@@ -54,13 +43,6 @@ EVENT_BATCH_SIZE = 1000
 
 PATIENCE = 5.0
 """Seconds to wait for a server that is starting or failing over before giving up."""
-
-
-class StorageUnavailableError(click.ClickException):
-    """Dagster's database cannot be reached or created. Dagster's commands print this error as one line."""
-
-
-IN_FAILED_TRANSACTION = "25P02"
 
 
 def storage_url(settings: Settings) -> str:
@@ -154,120 +136,16 @@ def _maintenance_connection(conninfo: str, name: str, patience: float) -> psycop
         time.sleep(0.2)
 
 
-def _keep_sound(engine: Engine) -> None:
-    """Never hand out a connection of another process, or one that a server restart cut while it was idle.
-
-    A run uses its connections two thousand times, mostly within a millisecond, so only one that was idle for longer is
-    tested. If a connection breaks within that time, repeatable operations are repeated (see :mod:`.outage`), and
-    others fail.
-    """
-
-    def remember(_: Any, record: Any) -> None:
-        record.info["pid"] = os.getpid()
-
-    def came_back(_: Any, record: Any) -> None:
-        record.info["used_at"] = time.monotonic()
-
-    def try_out(connection: Any, record: Any, proxy: Any) -> None:
-        if record.info["pid"] != os.getpid():
-            record.dbapi_connection = proxy.dbapi_connection = None  # the parent's: dropped, not closed
-            raise DisconnectionError("made before a fork")
-        if time.monotonic() - record.info.get("used_at", 0.0) < RESTED:
-            return
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("select 1")
-        except Exception as error:
-            raise DisconnectionError(str(error)) from error
-
-    sqlalchemy_event.listen(engine, "connect", remember)
-    sqlalchemy_event.listen(engine, "checkin", came_back)
-    sqlalchemy_event.listen(engine, "checkout", try_out)
-
-
-class _Pooled:
-    """A mixin for a stock store: its connections come from a pool."""
-
-    _engine: Engine
-
-    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
-        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # ty: ignore[missing-attribute]
-        _keep_sound(self._engine)
-        start_before_connecting(self._engine, _start_embedded_server)
-
-    def dispose(self) -> None:
-        super().dispose()  # ty: ignore[missing-attribute]
-        self._engine.dispose()
-
-
 @survives_an_outage
-class _Runs(_Pooled, PostgresRunStorage):
+class _Runs(Pooled, PostgresRunStorage):
     def has_execution_plan_snapshot(self, execution_plan_snapshot_id: str) -> bool:
         """Whether a plan is stored; unlike the base, without reading and decoding it."""
         return self._has_snapshot_id(execution_plan_snapshot_id)
 
 
 @survives_an_outage
-class _Schedules(_Pooled, PostgresScheduleStorage):
+class _Schedules(Pooled, PostgresScheduleStorage):
     pass
-
-
-@survives_an_outage
-class _Events(_Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-method-override]
-    _seen: frozenset[str] = frozenset()
-    """Known tables and columns of asset_keys. Dagster looks them up for every event; none is ever dropped."""
-
-    def has_table(self, table_name: str) -> bool:
-        """Whether Dagster's database has a table; cached once it exists."""
-        return self._has(table_name, lambda: super(_Events, self).has_table(table_name))
-
-    def has_asset_key_col(self, column_name: str) -> bool:
-        """Whether asset_keys has a column; cached once it exists."""
-        return self._has(f"asset_keys.{column_name}", lambda: super(_Events, self).has_asset_key_col(column_name))
-
-    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
-        return self._has(
-            f"asset_keys.{column_name}",
-            lambda: super(_Events, self)._has_asset_key_col_on_connection(conn, column_name),
-        )
-
-    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
-        """Like the base, which fails in its aborted transaction if another process inserts the row first."""
-        try:
-            return super().initialize_concurrency_limit_to_default(concurrency_key)
-        except InternalError as error:
-            if getattr(error.orig, "pgcode", None) != IN_FAILED_TRANSACTION:
-                raise
-            return True
-
-    def _has(self, name: str, ask: Callable[[], bool]) -> bool:
-        if name not in self._seen and ask():
-            self._seen |= {name}
-        return name in self._seen
-
-    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Write planned materializations in one statement, too; the base commits each of them three times.
-
-        They are half of a range run's events, mixed with planned checks, which are still written one by one.
-        """
-        planned = [
-            event for event in events if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED
-        ]
-        if not planned:
-            return super().store_event_batch(events)
-        with self._connect() as connection:
-            statement = self.prepare_insert_event_batch(planned).returning(SqlEventLogStorageTable.c.id)
-            ids = [int(row[0]) for row in connection.execute(statement)]
-        # An asset's row stores only its latest event. The batch is sorted by asset, so that two runs that write the
-        # same rows lock them in the same order.
-        latest = {event.get_dagster_event().asset_key: (event, key) for event, key in zip(planned, ids, strict=True)}
-        with self.index_transaction() as connection:
-            for event, key in latest.values():
-                self._store_asset_event(connection, event, key)
-        for event in events:
-            if event.dagster_event_type != DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
-                self.store_event(event)
-        return None
 
 
 class _FromSettings:
@@ -300,7 +178,7 @@ class PooledPostgresStorage(_FromSettings, DagsterPostgresStorage):
         self.should_autocreate_tables = should_autocreate_tables
         self._inst_data = inst_data
         self._run_storage = _Runs(postgres_url, should_autocreate_tables)
-        self._event_log_storage = _Events(postgres_url, should_autocreate_tables)
+        self._event_log_storage = EventLog(postgres_url, should_autocreate_tables)
         self._schedule_storage = _Schedules(postgres_url, should_autocreate_tables)
         for store in (self._run_storage, self._event_log_storage, self._schedule_storage):
             store.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
@@ -312,7 +190,7 @@ class PooledPostgresStorage(_FromSettings, DagsterPostgresStorage):
         """Called by Dagster in every process that has an instance, so each of them batches its events."""
         # Dagster has no other way to set this, and reads it for each event.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENT_BATCH_SIZE))
-        return cls(storage_url(_settings()), inst_data=inst_data)
+        return cls(storage_url(current_settings()), inst_data=inst_data)
 
 
 class DataFolderArtifacts(_FromSettings, LocalArtifactStorage):
@@ -350,19 +228,6 @@ class DataFolderComputeLogs(_FromSettings, LocalComputeLogManager):
 
 
 def _dagster_folder() -> Path:
-    folder = _settings().dagster_home
+    folder = current_settings().dagster_home
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _start_embedded_server() -> None:
-    settings = _settings()
-    if settings.database_url is None:
-        EmbeddedPostgres(settings.data / "postgres").start()
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        raise StorageUnavailableError(str(error)) from None

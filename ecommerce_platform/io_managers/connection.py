@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 from dagster import ConfigurableResource
@@ -61,11 +61,14 @@ class PostgresConnection(ConfigurableResource):
     def _open(self) -> Generator[ClientConnection]:
         opening = (self.resolve_url(), self.role)
         connection = _idle.take(opening) or _new(*opening)
+        _in_use.add(connection)
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
+        finally:
+            _in_use.discard(connection)
         _idle.give_back(opening, connection)
 
 
@@ -97,7 +100,7 @@ class _Idle:
     The pool holds only connections of the latest address and role, at most ``AT_MOST``, and none that had an error.
     """
 
-    AT_MOST = 2
+    AT_MOST = 4
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -150,11 +153,20 @@ Opening = tuple[str, str | None]
 """Address and role."""
 
 _idle = _Idle()
+_in_use: set[ClientConnection] = set()
 # A forked child forgets its parent's connections and lock; psycopg closes a connection only in the process that opened
 # it.
 os.register_at_fork(after_in_child=_idle.__init__)
+os.register_at_fork(after_in_child=_in_use.clear)
 
 
 def close_idle_connections() -> None:
     """Close this process's idle connections: a database with open connections cannot be copied or dropped."""
     _idle.close()
+
+
+def cancel_statements() -> None:
+    """Cancel what the server is doing for the connections that this process uses; each gets a QueryCanceled."""
+    for each in list(_in_use):
+        with suppress(psycopg.Error):
+            each.cancel_safe(timeout=5)

@@ -420,6 +420,8 @@ class EmbeddedPostgres:
             "wal_level": "minimal",
             "max_wal_senders": "0",
             "max_wal_size": "4GB",
+            # The log of a first load, as large as its rows, is removed at the next checkpoint, not kept for reuse.
+            "wal_recycle": "off",
             "checkpoint_timeout": "15min",
             # A client that was killed must not leave its statement running and holding locks.
             "client_connection_check_interval": "1s",

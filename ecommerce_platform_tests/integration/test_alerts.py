@@ -66,7 +66,7 @@ def webhook(monkeypatch: pytest.MonkeyPatch, data_dir, database_url: str) -> Ite
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", database_url)
     monkeypatch.setenv("ECOMMERCE_ALERT_WEBHOOK_URL", server.url)
     monkeypatch.setenv("ECOMMERCE_DAGSTER_URL", "https://dagster.example.com/")
-    monkeypatch.setattr(alerting, "TRIES", alerting.TRIES.new(backoff_factor=0.01))
+    monkeypatch.setattr(alerting, "BACKOFF", 0.01)
     load_settings.cache_clear()
     yield server
     server.shutdown()

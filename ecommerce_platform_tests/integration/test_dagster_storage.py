@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.events import DagsterEvent, StepSuccessData
+from dagster._core.events.log import EventLogEntry
 from dagster._core.instance import InstanceRef
 from dagster_postgres import DagsterPostgresStorage
 from dagster_shared.serdes import serialize_value
@@ -180,12 +184,21 @@ def test_the_instance_file_of_the_project_needs_nothing_but_the_settings(platfor
 # Contents
 
 
-def run_a_range(instance: dg.DagsterInstance) -> str:
-    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
-    def first() -> None: ...
+PLANNED = "ASSET_MATERIALIZATION_PLANNED"
 
-    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), deps=[first])
-    def second() -> None: ...
+
+def run_a_range(instance: dg.DagsterInstance, *, fails: bool = False, cancel: bool = False) -> str:
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), code_version="1")
+    def first(context):
+        context.add_asset_metadata({"weight": 1.5, "words": {"a": "b\u2028"}}, partition_key="2024-01-04")
+        context.add_asset_metadata({"dagster/partition_row_count": 7}, partition_key="2024-01-07")
+        return dg.MaterializeResult(metadata={"rows": 3, "table": dg.MetadataValue.md("| a |")})
+
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), deps=[first], code_version="2")
+    def second() -> None:
+        if cancel:
+            raise dg.DagsterExecutionInterruptedError
+        assert not fails
 
     @dg.asset_check(asset=second)
     def sound() -> dg.AssetCheckResult:
@@ -198,34 +211,91 @@ def run_a_range(instance: dg.DagsterInstance) -> str:
         "dagster/asset_partition_range_start": "2024-01-03",
         "dagster/asset_partition_range_end": "2024-01-12",
     }
-    return definitions.resolve_job_def("all").execute_in_process(instance=instance, tags=tags).run_id
+    job = definitions.resolve_job_def("all")
+    return job.execute_in_process(instance=instance, tags=tags, raise_on_error=False).run_id
 
 
-def stored(database: str, run_id: str) -> tuple[Counter, list]:
+def stored(database: str, run_id: str) -> tuple[Counter, list, list, list, list]:
     with psycopg.connect(database) as connection:
         events = connection.execute(
             "select dagster_event_type, asset_key, partition, step_key from event_logs "
             "where dagster_event_type is not null"
+        ).fetchall()
+        texts = connection.execute(
+            "select event from event_logs where dagster_event_type ~ '^ASSET' and dagster_event_type <> %s",
+            [PLANNED],
+        )
+        contents = sorted(json.dumps(without_chance(json.loads(text)), sort_keys=True) for (text,) in texts)
+        tags = connection.execute(
+            "select tags.asset_key, key, value, partition, dagster_event_type from asset_event_tags as tags"
+            " join event_logs on event_logs.id = event_id order by 1, 2, 3, 4, 5"
+        ).fetchall()
+        checks = connection.execute(
+            "select asset_key, check_name, execution_status, partition from asset_check_executions order by 1, 2"
         ).fetchall()
         assets = connection.execute(
             "select asset_key, last_run_id = %s, last_materialization is not null, "
             "last_materialization_timestamp is not null from asset_keys order by 1",
             [run_id],
         ).fetchall()
-    return Counter(events), assets
+    return Counter(events), assets, contents, tags, checks
 
 
-def test_a_range_run_stores_what_the_stock_storage_stores(platform_environment, server, database, tmp_path):
+def without_chance(event: Any) -> Any:
+    """A serialized event without what differs between two equal runs."""
+    if isinstance(event, list):
+        return [without_chance(each) for each in event]
+    if not isinstance(event, dict):
+        return event
+    by_chance = ("run_id", "timestamp", "pid", "target_materialization_data", "metadata_entries")
+    kept = {key: without_chance(value) for key, value in event.items() if key not in by_chance}
+    if event.get("__class__") == "AssetMaterialization":
+        kept["metadata_entries"] = event["metadata_entries"]
+    return {key: value for key, value in kept.items() if not key.startswith("dagster/input_event_pointer")}
+
+
+@pytest.fixture
+def both(platform_environment, server, database, tmp_path) -> Iterator[tuple[dg.DagsterInstance, dg.DagsterInstance]]:
+    """An instance with the stock storage, and one with ours."""
     ensure_database(server.url(), "stock")
     stock = {"storage": {"postgres": {"postgres_url": psycopg2_url(server.url("stock"))}}}
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path), overrides=stock)) as instance:
-        expected = stored(server.url("stock"), run_a_range(instance))
-
     platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(PROJECT_DIR))) as instance:
-        run_id = run_a_range(instance)
-    assert stored(server.url(f"{name_of(database)}_dagster"), run_id) == expected
-    assert expected[0]["ASSET_MATERIALIZATION", '["second"]', "2024-01-12", "second"] == 1
+    with (
+        dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path), overrides=stock)) as theirs,
+        dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(PROJECT_DIR))) as ours,
+    ):
+        yield theirs, ours
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("drop database stock with (force)")
+
+
+def test_a_range_run_stores_what_the_stock_storage_stores(both, server, database):
+    """But for the planned event of each partition: one event plans all."""
+    theirs, ours = both
+    expected, got = run_a_range(theirs), run_a_range(ours)
+    events, *others = stored(server.url("stock"), expected)
+    assert stored(server.url(f"{name_of(database)}_dagster"), got) == (
+        Counter({key: number for key, number in events.items() if key[0] != PLANNED})
+        + Counter({(PLANNED, f'["{asset}"]', None, asset): 1 for asset in ("first", "second")}),
+        *others,
+    )
+    assert events["ASSET_MATERIALIZATION", '["second"]', "2024-01-12", "second"] == 1
+
+
+@pytest.mark.parametrize("ends", ["fails", "is canceled", "succeeds"])
+def test_the_partitions_that_a_run_leaves_out_are_failed_as_with_the_stock_storage(both, ends):
+    shown = []
+    for instance in both:
+        run_id = run_a_range(instance, fails=ends != "succeeds", cancel=ends == "is canceled")
+        log = instance.event_log_storage
+        attempts = [
+            log.get_latest_asset_partition_materialization_attempts_without_materializations(dg.AssetKey(name))
+            for name in ("first", "second")
+        ]
+        assert {run for each in attempts for run, _ in each.values()} <= {run_id}
+        shown.append([sorted(each) for each in attempts])
+    assert shown[1] == shown[0]
+    assert len(shown[1][1]) == (0 if ends == "succeeds" else 10)
 
 
 def test_a_range_run_opens_a_handful_of_connections(platform_environment, database):
@@ -236,6 +306,43 @@ def test_a_range_run_opens_a_handful_of_connections(platform_environment, databa
             event.listen(store._engine, "connect", lambda connection, _: opened.append(connection))
         run_a_range(instance)
     assert len(opened) <= 6
+
+
+def step_event(run_id: str, kind: dg.DagsterEventType, step: str | None = "first") -> EventLogEntry:
+    data = StepSuccessData(1.0) if kind == dg.DagsterEventType.STEP_SUCCESS else None
+    given = DagsterEvent(kind.value, "all", step_key=step, event_specific_data=data)
+    return EventLogEntry(None, 10, "", run_id, 1700000000.0, step, "all", given)
+
+
+def stored_types(database: str) -> list[str]:
+    with psycopg.connect(database) as connection:
+        return [kind for (kind,) in connection.execute("select dagster_event_type from event_logs order by id")]
+
+
+def test_what_a_step_reports_at_its_end_is_stored_with_the_next_event_or_before_this_process_asks(storage, database):
+    log = storage.event_log_storage
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS))
+    assert stored_types(database) == []
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_START, "second"))
+    assert stored_types(database) == ["STEP_SUCCESS", "STEP_START"]
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS, "second"))
+    assert len(log.get_records_for_run("a").records) == 3
+    log.store_event(step_event("b", dg.DagsterEventType.STEP_SUCCESS))
+    log.dispose()
+    assert stored_types(database)[3:] == ["STEP_SUCCESS"]
+
+
+def test_a_forked_process_does_not_store_what_its_parent_holds(storage, database):
+    log = storage.event_log_storage
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS))
+    child = multiprocessing.get_context("fork").Process(
+        target=lambda: log.store_event(step_event("b", dg.DagsterEventType.STEP_START))
+    )
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_START))
+    assert stored_types(database) == ["STEP_START", "STEP_SUCCESS", "STEP_START"]
 
 
 # Failures
@@ -257,6 +364,15 @@ def test_a_restart_of_the_server_goes_unnoticed(storage, database, in_the_webser
     read_all(storage)
     cut_all_connections(database)
     read_all(storage)
+
+
+def test_what_is_held_when_the_server_restarts_is_stored_afterwards(storage, database):
+    log = storage.event_log_storage
+    log.all_asset_keys()
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS))
+    cut_all_connections(database)
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_START))
+    assert stored_types(database) == ["STEP_SUCCESS", "STEP_START"]
 
 
 def backend_pid(storage: PooledPostgresStorage) -> int:

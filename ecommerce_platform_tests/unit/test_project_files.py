@@ -16,6 +16,7 @@ import yaml
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dotenv import dotenv_values
+from packaging.requirements import Requirement
 
 from ecommerce_platform import cli
 from ecommerce_platform.cli.terminal import ListByDefault
@@ -58,6 +59,9 @@ def test_the_example_env_file_lists_every_setting_with_its_default_and_a_reason(
 # Locks
 
 
+DBT = "ecommerce_platform_tests/benchmarks/dbt"
+
+
 def locked(name: str) -> dict[str, tuple[str, int]]:
     """Return the version and the number of hashes of each package in a lock file."""
     found = {}
@@ -68,7 +72,7 @@ def locked(name: str) -> dict[str, tuple[str, int]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", f"{DBT}/requirements.lock"])
 def test_every_locked_package_has_hashes_and_no_address(name):
     assert [package for package, (_, hashes) in locked(name).items() if not hashes] == []
     assert "://" not in (PROJECT_DIR / name).read_text()
@@ -83,6 +87,17 @@ def test_the_build_tool_is_locked_so_that_the_install_fetches_nothing_else():
     version, _ = locked("requirements.lock")["setuptools"]
     assert int(version.split(".")[0]) >= 77
     assert PYPROJECT["build-system"]["requires"] == ["setuptools>=77"]
+
+
+def test_the_lock_of_dbt_has_the_versions_that_its_project_asks_for():
+    asked = [
+        Requirement(line)
+        for line in (PROJECT_DIR / DBT / "requirements.in").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    versions = locked(f"{DBT}/requirements.lock")
+    assert {requirement.name for requirement in asked} == {"dbt-core", "dbt-postgres"}
+    assert all(requirement.specifier.contains(versions[requirement.name][0]) for requirement in asked)
 
 
 def test_no_tracked_file_names_a_package_registry_or_a_folder_of_this_machine():
@@ -158,7 +173,7 @@ def make(*arguments: str, cwd: Path = PROJECT_DIR) -> str:
 def test_make_alone_lists_every_target():
     makefile = (PROJECT_DIR / "Makefile").read_text()
     targets = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[0].split()
-    assert {"install", "up", "test", "lint", "bench", "soak", "lock", "clean", "clean-data", "help"} == set(targets)
+    assert set("install up test lint bench bench-dbt soak lock clean clean-data help".split()) == set(targets)  # noqa: SIM905
     assert sorted(re.findall(r"^  make ([a-z-]+) ", make(), flags=re.MULTILINE)) == sorted(targets)
 
 

@@ -11,8 +11,6 @@ production.transaction_items,
 production.returns,
 production.rejected_rows;
 
-call public.baseline_put_back('staging.%');
-
 insert into production.loaded_days (feed, partition_date, load_id, loaded_at, rows_in_file)
 select
     'customers',

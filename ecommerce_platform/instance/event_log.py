@@ -1,0 +1,270 @@
+"""Dagster's event log in PostgreSQL, written in batches.
+
+A run over a range of days has a planned and a materialization event per daily asset and day, and there the stock store
+spends most of its time: it serializes each event on its own, although those of one asset differ in little more than
+their partition, and commits each three times.
+
+A planned event tells something only until its partition is materialized. So a run plans all partitions of an asset in
+one event, and only a run that fails writes one for each partition that it has left out, which the UI shows as failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any
+
+from dagster import DagsterEventType
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, AssetMaterializationPlannedData
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
+from dagster._serdes import deserialize_value, pack_value, serialize_value
+from dagster_postgres import PostgresEventLogStorage
+from sqlalchemy import select
+from sqlalchemy.exc import InternalError
+
+from ecommerce_platform.instance.outage import survives_an_outage
+from ecommerce_platform.instance.pooled import Pooled
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+IN_FAILED_TRANSACTION = "25P02"
+
+PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+NOT_STORED = DagsterEventType.ASSET_FAILED_TO_MATERIALIZE
+OF_A_STEP_END = {
+    DagsterEventType.STEP_OUTPUT,
+    DagsterEventType.HANDLED_OUTPUT,
+    DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.ASSET_CHECK_EVALUATION,
+    DagsterEventType.STEP_SUCCESS,
+}
+"""Events that are followed at once by others, up to the start of the next step or the end of the run."""
+UNFINISHED = (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
+
+AT_ONCE = 1_000
+"""Events per statement."""
+
+Event = tuple[EventLogEntry, str]
+"""An event, and the same serialized."""
+
+
+@survives_an_outage
+class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-method-override]
+    """The stock store's rows, by fewer statements."""
+
+    _seen: frozenset[str] = frozenset()
+    """Known tables and columns of asset_keys. Dagster looks them up for every event; none is ever dropped."""
+
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Whether one planned event may stand for many partitions."""
+        return True
+
+    def __init__(self, *arguments: Any, **named: Any):
+        self._lock = threading.Lock()
+        self._held: list[tuple[int, EventLogEntry]] = []
+        """Events to be stored with the next, each with its process."""
+        super().__init__(*arguments, **named)
+
+    def _connect(self) -> AbstractContextManager[Connection]:
+        if self._held:
+            self.store_event_batch([])
+        return super()._connect()
+
+    def dispose(self) -> None:
+        """Store what is held, and close the connections."""
+        if self._held:
+            self.store_event_batch([])
+        super().dispose()
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether Dagster's database has a table; cached once it exists."""
+        return self._has(table_name, lambda: super(EventLog, self).has_table(table_name))
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether asset_keys has a column; cached once it exists."""
+        return self._has(f"asset_keys.{column_name}", lambda: super(EventLog, self).has_asset_key_col(column_name))
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        return self._has(
+            f"asset_keys.{column_name}",
+            lambda: super(EventLog, self)._has_asset_key_col_on_connection(conn, column_name),
+        )
+
+    def _has(self, name: str, ask: Callable[[], bool]) -> bool:
+        if name not in self._seen and ask():
+            self._seen |= {name}
+        return name in self._seen
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Like the base, which fails in its aborted transaction if another process inserts the row first."""
+        try:
+            return super().initialize_concurrency_limit_to_default(concurrency_key)
+        except InternalError as error:
+            if getattr(error.orig, "pgcode", None) != IN_FAILED_TRANSACTION:
+                raise
+            return True
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store one event: the base's rows, without the NOTIFY that nothing listens to any more.
+
+        What a step reports at its end is held until the next step begins, the run ends, or this process asks the
+        database for something.
+        """
+        if event.dagster_event_type in OF_A_STEP_END and event.get_dagster_event().step_key:
+            with self._lock:
+                self._held.append((os.getpid(), event))
+        else:
+            self.store_event_batch([event])
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store some events of one run, in one statement per table and thousand events."""
+        with self._lock:
+            held, self._held = self._held, []
+        # A forked process has inherited what its parent stores.
+        before = [event for process, event in held if process == os.getpid()]
+        try:
+            self._store_some(event for event in (*before, *events) if event.dagster_event_type != NOT_STORED)
+        except BaseException:
+            with self._lock:
+                self._held = held + self._held
+            raise
+        for event in events:
+            if event.dagster_event_type in UNFINISHED:
+                self._store_some(self._left_out(event.run_id))
+
+    def _left_out(self, run_id: str) -> Iterator[EventLogEntry]:
+        """The planned event of each partition that a run has planned with others and not materialized."""
+        columns = SqlEventLogStorageTable.c
+        of_run = select(columns.asset_key, columns.partition, columns.event).where(columns.run_id == run_id)
+        with self._connect() as connection:
+            done = connection.execute(
+                of_run.with_only_columns(columns.asset_key, columns.partition).where(
+                    columns.dagster_event_type.in_([PLANNED.value, DagsterEventType.ASSET_MATERIALIZATION.value]),
+                    columns.partition.is_not(None),
+                )
+            )
+            known = {(row.asset_key, row.partition) for row in done}
+            planned = connection.execute(
+                of_run.where(columns.dagster_event_type == PLANNED.value, columns.partition.is_(None))
+            ).all()
+        for row in planned:
+            event = deserialize_value(row.event, EventLogEntry)
+            given = event.get_dagster_event()
+            plan = given.asset_materialization_planned_data
+            for partition in plan.partitions_subset.get_partition_keys() if plan.partitions_subset else ():
+                if (row.asset_key, partition) not in known:
+                    of_one = AssetMaterializationPlannedData(plan.asset_key, partition)
+                    yield event._replace(dagster_event=given._replace(event_specific_data=of_one))
+
+    def _store_some(self, events: Iterable[EventLogEntry]) -> None:
+        rest = iter(events)
+        while some := list(islice(rest, AT_ONCE)):
+            self._store(some)
+
+    def _store(self, events: Sequence[EventLogEntry]) -> None:
+        each = list(_serialized(events))
+        with self._connect() as connection:
+            insert = SqlEventLogStorageTable.insert().returning(
+                SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+            )
+            rows = [self._row(event, text) for event, text in each]
+            ids = [int(row.id) for row in connection.execute(insert, rows)]
+        stored = [(event, key) for (event, _), key in zip(each, ids, strict=True)]
+        of_assets = [
+            (event, key)
+            for event, key in stored
+            if event.dagster_event_type in ASSET_EVENTS and event.get_dagster_event().asset_key
+        ]
+        if of_assets:
+            self._store_asset_rows(of_assets)
+        for event, key in stored:
+            if event.dagster_event_type in ASSET_CHECK_EVENTS:
+                self.store_asset_check_event(event, key)
+
+    def _store_asset_rows(self, stored: Sequence[tuple[EventLogEntry, int]]) -> None:
+        with self.index_transaction() as connection:
+            tags = [tag for event, key in stored for tag in self._tags(event, key)]
+            if tags:
+                connection.execute(AssetEventTagsTable.insert(), tags)
+            # An asset's row stores only its latest event. The assets are sorted, so that two runs that write the same
+            # rows lock them in the same order.
+            latest = {str(event.get_dagster_event().asset_key): (event, key) for event, key in stored}
+            for _, (event, key) in sorted(latest.items()):
+                self._store_asset_event(connection, event, key)
+
+    def _tags(self, event: EventLogEntry, key: int) -> Iterator[Mapping[str, object]]:
+        asset = event.get_dagster_event().asset_key
+        assert asset is not None
+        for name, value in self._tags_for_asset_event(event).items():
+            yield {
+                "event_id": key,
+                "asset_key": asset.to_string(),
+                "key": name,
+                "value": value,
+                "event_timestamp": self._event_insert_timestamp(event),
+            }
+
+    def _row(self, event: EventLogEntry, text: str) -> dict[str, Any]:
+        """The row of the event log, as the base makes it."""
+        given = event.dagster_event
+        asset = given.asset_key if given else None
+        return {
+            "run_id": event.run_id,
+            "event": text,
+            "dagster_event_type": given.event_type_value if given else None,
+            "timestamp": self._event_insert_timestamp(event),
+            "step_key": given.step_key if given else event.step_key,
+            "asset_key": asset.to_string() if asset else None,
+            "partition": (given.partition if given else None) or None,
+        }
+
+
+def _serialized(events: Iterable[EventLogEntry]) -> Iterator[Event]:
+    """Each event with its serialized form, made once for events that differ in time, partition and metadata only."""
+    for shell, alike in groupby(events, _shell):
+        packed: Any = None
+        for event in alike:
+            if shell is None or packed is None:
+                text = serialize_value(event)
+                packed = json.loads(text) if shell is not None else None
+            else:
+                _adapt(packed, event)
+                text = json.dumps(packed)
+            yield event, text
+
+
+def _shell(event: EventLogEntry) -> EventLogEntry | None:
+    """What many events of one asset share; None for an event of another type."""
+    given = event.dagster_event
+    if given is None:
+        return None
+    data: Any = given.event_specific_data
+    if given.event_type == DagsterEventType.ASSET_MATERIALIZATION:
+        data = data._replace(materialization=data.materialization._replace(partition=None, metadata={}))
+    elif given.event_type == PLANNED:
+        data = data._replace(partition=None)
+    else:
+        return None
+    return event._replace(timestamp=0.0, dagster_event=given._replace(event_specific_data=data))
+
+
+def _adapt(packed: Any, event: EventLogEntry) -> None:
+    """Put an event's time, partition and metadata into the serialized form of another with the same shell."""
+    packed["timestamp"] = event.timestamp
+    data: Any = event.get_dagster_event().event_specific_data
+    into = packed["dagster_event"]["event_specific_data"]
+    if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION:
+        into, data = into["materialization"], data.materialization
+        into["metadata_entries"] = [_entry(label, value) for label, value in data.metadata.items()]
+    into["partition"] = data.partition
+
+
+def _entry(label: str, value: Any) -> Mapping[str, object]:
+    return {"__class__": "EventMetadataEntry", "description": None, "entry_data": pack_value(value), "label": label}
