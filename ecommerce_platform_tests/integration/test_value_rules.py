@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from ecommerce_platform.checks.accounting import FATES
+from ecommerce_platform.checks.fates import FATES
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.folder_check import unfit_values
 from ecommerce_platform.feeds.values import VALUE_RULES
