@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.rates import rate_check
-from ecommerce_platform.checks.reconciliation import DAILY, MONTH, OF_DAYS, OF_MONTHS, agrees, days_of
+from ecommerce_platform.checks.reconciliation import DAILY, MONTH, agrees, days_of
 
 FACT = "warehouse.fact_returns"
 
@@ -144,8 +144,7 @@ def _sums_agree() -> list[TableCheck]:
                 group by sale_date
                 having sum(quantity) <> 0 or sum(refund_amount) <> 0
             """,
-            concerned=OF_DAYS,
-            keys={"days": days_of(FACT)},
+            concerned={"on_days": f"sale_date in ({days_of(FACT)})"},
         ),
         agrees(
             "warehouse.agg_daily_returns",
@@ -154,8 +153,7 @@ def _sums_agree() -> list[TableCheck]:
             measures=("return_count", *sums),
             ours="select * from warehouse.agg_daily_returns where $on_days",
             theirs=f"select return_date, count(*) as return_count, {facts} where $on_days group by return_date",
-            concerned={"on_days": "return_date = any(%(days)s)"},
-            keys={"days": days_of(FACT, "return_date")},
+            concerned={"on_days": f"return_date in ({days_of(FACT, 'return_date')})"},
         ),
         agrees(
             "warehouse.mart_product_returns",
@@ -173,7 +171,13 @@ def _sums_agree() -> list[TableCheck]:
                 where $on_days_of_months
                 group by 1, 2, 3
             """,
-            concerned=OF_MONTHS,
-            keys={"months": days_of(FACT, MONTH)},
+            concerned={
+                "in_months": f"month_start in ({days_of(FACT, MONTH)})",
+                "on_days_of_months": f"""
+                    sale_date in (
+                        select calendar_date from warehouse.dim_date where month_start in ({days_of(FACT, MONTH)})
+                    )
+                """,
+            },
         ),
     ]
