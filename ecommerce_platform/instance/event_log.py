@@ -21,7 +21,12 @@ from typing import TYPE_CHECKING, Any
 from dagster import DagsterEventType
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, AssetMaterializationPlannedData
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._serdes import deserialize_value, pack_value, serialize_value
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import select
@@ -184,9 +189,31 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         ]
         if of_assets:
             self._store_asset_rows(of_assets)
+        planned = [
+            self._row_of_planned_check(event, text, key)
+            for (event, text), key in zip(each, ids, strict=True)
+            if _is_one_planned_check(event)
+        ]
+        if planned:
+            with self.index_connection() as connection:
+                connection.execute(AssetCheckExecutionsTable.insert(), planned)
         for event, key in stored:
-            if event.dagster_event_type in ASSET_CHECK_EVENTS:
+            if event.dagster_event_type in ASSET_CHECK_EVENTS and not _is_one_planned_check(event):
                 self.store_asset_check_event(event, key)
+
+    def _row_of_planned_check(self, event: EventLogEntry, text: str, key: int) -> dict[str, Any]:
+        """The row of a check that a run is to evaluate, as the base makes it."""
+        planned: Any = event.get_dagster_event().event_specific_data
+        return {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "partition": None,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": text,
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),
+            "evaluation_event_storage_id": key,
+        }
 
     def _store_asset_rows(self, stored: Sequence[tuple[EventLogEntry, int]]) -> None:
         with self.index_transaction() as connection:
@@ -224,6 +251,14 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
             "asset_key": asset.to_string() if asset else None,
             "partition": (given.partition if given else None) or None,
         }
+
+
+def _is_one_planned_check(event: EventLogEntry) -> bool:
+    """Whether a run is to evaluate a check, of no partitions or of all of the run's together."""
+    if event.dagster_event_type != DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+        return False
+    planned: Any = event.get_dagster_event().event_specific_data
+    return planned.partitions_subset is None
 
 
 def _serialized(events: Iterable[EventLogEntry]) -> Iterator[Event]:

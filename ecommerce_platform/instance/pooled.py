@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
+from dagster_postgres.utils import set_pg_statement_timeout
+from sqlalchemy import create_engine
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import DisconnectionError
 
@@ -17,6 +19,9 @@ from ecommerce_platform.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+IDLE = 3
+"""Idle connections per store: for the two steps that run at a time, and the thread that plans them."""
 
 
 class StorageUnavailableError(click.ClickException):
@@ -58,10 +63,25 @@ class Pooled:
     """A mixin for a stock store: its connections come from a pool."""
 
     _engine: Engine
+    postgres_url: str
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
-        """Called by each store once its engine exists: whatever the process, its connections are pooled."""
-        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)  # ty: ignore[missing-attribute]
+        """Called by each store once its engine exists: whatever the process, its connections are pooled.
+
+        Unlike the base, which keeps one idle connection, for the threads that use a store.
+        """
+        given = self._engine.url.query.get("options")
+        self._engine = create_engine(
+            self.postgres_url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=IDLE,
+            pool_recycle=pool_recycle,
+            max_overflow=max_overflow,
+            connect_args={"options": given} if given else {},
+        )
+        sqlalchemy_event.listen(
+            self._engine, "connect", lambda connection, _: set_pg_statement_timeout(connection, statement_timeout)
+        )
         _keep_sound(self._engine)
         start_before_connecting(self._engine, start_embedded_server)
 

@@ -5,7 +5,7 @@
 
 Dagster's stock PostgreSQL storage opens a new connection for every statement and commits each event on its own.
 A run over a range of daily partitions writes two events per asset and day, so that overhead dominates. Here,
-connections are pooled, with one idle connection per store and process, and events are written in batches.
+connections are pooled, and events are written in batches (:mod:`.event_log`).
 """
 
 from __future__ import annotations

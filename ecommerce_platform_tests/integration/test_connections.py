@@ -58,9 +58,9 @@ def test_a_write_leaves_no_isolation_level_behind(database_url: str) -> None:
         assert connection.execute("show transaction_isolation").fetchone() == ("read committed",)
 
 
-def test_two_uses_at_once_have_two_sessions_and_at_most_two_stay(database_url: str) -> None:
+def test_each_use_at_a_time_has_its_own_session_and_at_most_four_stay(database_url: str) -> None:
     database = PostgresConnection(url=database_url)
-    together = threading.Barrier(3)
+    together = threading.Barrier(6)
     seen = set()
 
     def use() -> None:
@@ -68,16 +68,16 @@ def test_two_uses_at_once_have_two_sessions_and_at_most_two_stay(database_url: s
             seen.add(backend(connection))
             together.wait(10)
 
-    threads = [threading.Thread(target=use) for _ in range(3)]
+    threads = [threading.Thread(target=use) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(seen) == 3
+    assert len(seen) == 6
     deadline = time.monotonic() + 10
-    while sessions(database_url) > 2 and time.monotonic() < deadline:
+    while sessions(database_url) > 4 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert sessions(database_url) == 2
+    assert sessions(database_url) == 4
     close_idle_connections()
 
 
