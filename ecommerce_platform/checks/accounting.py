@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ecommerce_platform.checks.checksum import checksum
+from ecommerce_platform.checks.fates import FATES
 from ecommerce_platform.checks.outcome import (
     IN_WINDOW,
     SAMPLES,
@@ -19,152 +19,6 @@ from ecommerce_platform.checks.outcome import (
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 
-
-@dataclass(frozen=True)
-class _Fate:
-    """How to classify a feed's rows.
-
-    Attributes:
-        kept: the table of the kept rows, which identifies each by partition_date and source_row.
-        columns: its columns that are compared with the columns of the same name in the feed's typed view, with their
-            kinds for :func:`checksum`; the kinds are None if columns may be null.
-        superseded: an SQL condition on ``typed``, a good row that is not kept: a row that takes precedence has its key.
-    """
-
-    kept: str
-    columns: Mapping[str, str | None]
-    superseded: str
-
-
-def _a_later_image(kept: str, key: str) -> str:
-    """The condition that a later image of the same day has the key."""
-    return f"""
-        exists (
-            select 1
-            from {kept} as holder
-            where
-                holder.{key} = typed.{key}
-                and holder.valid_from = typed.valid_from
-                and (holder.updated_at, holder.partition_date, holder.source_row)
-                > (typed.updated_at, typed.partition_date, typed.source_row)
-        )
-    """
-
-
-# Each class has its own definition; none is just the remainder. A row is kept if production names it as its source,
-# rejected if it is in rejected_rows, and superseded if it is good, its parents exist, and a row that takes precedence
-# has its key. An order line is also superseded if a later day exported its order again with lines.
-FATES: Mapping[str, _Fate] = {
-    "customers": _Fate(
-        "production.customer_versions",
-        dict.fromkeys(("customer_id", "city", "state", "country")),
-        _a_later_image("production.customer_versions", "customer_id"),
-    ),
-    "products": _Fate(
-        "production.product_versions",
-        dict.fromkeys(
-            ("product_id", "valid_from", "product_name", "category_id", "brand", "price", "cost", "updated_at")
-        ),
-        _a_later_image("production.product_versions", "product_id"),
-    ),
-    "transactions": _Fate(
-        "production.transactions",
-        {
-            "transaction_id": "id",
-            "customer_id": "optional id",
-            "transaction_date": "date",
-            "payment_method_id": "id",
-            "total_amount": "numeric",
-        },
-        """
-        (
-            typed.customer_id is null
-            or exists (select 1 from production.customers as parents where parents.customer_id = typed.customer_id)
-        )
-        and exists (
-            select 1
-            from production.transactions as holder
-            where
-                holder.transaction_id = typed.transaction_id
-                and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
-        )
-        """,
-    ),
-    "transaction_items": _Fate(
-        "production.transaction_items",
-        {
-            "transaction_id": "id",
-            "item_id": "id",
-            "product_id": "id",
-            "quantity": "integer",
-            "unit_price": "numeric",
-            "discount_amount": "numeric",
-            "line_total": "numeric",
-        },
-        """
-        exists (
-            select 1 from production.transactions as parents where parents.transaction_id = typed.transaction_id
-        )
-        and exists (select 1 from production.products as parents where parents.product_id = typed.product_id)
-        and (
-            exists (
-                select 1
-                from production.transaction_items as holder
-                where
-                    holder.transaction_id = typed.transaction_id
-                    and holder.item_id = typed.item_id
-                    and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
-            )
-            or exists (
-                select 1
-                from production.typed_transactions as headers
-                inner join production.transaction_items as later
-                    on
-                        headers.transaction_id = later.transaction_id
-                        and headers.partition_date <= later.partition_date
-                where
-                    headers.transaction_bucket = platform.bucket(typed.transaction_id)
-                    and platform.is_same_key(headers.transaction_id, typed.transaction_id)
-                    and headers.reasons = ''
-                    and headers.partition_date > typed.partition_date
-                    and (
-                        headers.customer_id is null
-                        or exists (
-                            select 1 from production.customers as known where known.customer_id = headers.customer_id
-                        )
-                    )
-            )
-        )
-        """,
-    ),
-    "returns": _Fate(
-        "production.returns",
-        {
-            "transaction_id": "id",
-            "return_id": "id",
-            "item_id": "id",
-            "returned_on": "date",
-            "quantity": "integer",
-            "refund_amount": "numeric",
-        },
-        """
-        exists (
-            select 1
-            from production.transaction_items as parents
-            where parents.transaction_id = typed.transaction_id and parents.item_id = typed.item_id
-        )
-        and exists (
-            select 1
-            from production.returns as holder
-            where
-                holder.transaction_id = typed.transaction_id
-                and holder.return_id = typed.return_id
-                and (holder.partition_date, holder.source_row) > (typed.partition_date, typed.source_row)
-        )
-        """,
-    ),
-}
-
 ONCE = "offset bigint '0'"
 """Prevents a subquery's columns from being recomputed at each use. Parallel workers can run such a subquery only if the
 number needs no conversion."""
@@ -177,11 +31,13 @@ def rows_are_accounted_for() -> TableCheck:
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         parameters = window_parameters(window)
+        displaced = connection.execute("select min(entity) from production.displaced_identifiers").fetchone()
+        has_displaced = displaced != (None,)
         violations = rows_tested = 0
         samples: list[Mapping[str, str | None]] = []
         metadata: dict[str, int] = {}
         for feed in FATES:
-            per_day = connection.execute(as_sql(_per_day(feed)), parameters).fetchall()
+            per_day = connection.execute(as_sql(_per_day(feed, has_displaced)), parameters).fetchall()
             suspects = [row for row in per_day if row[6]]
             for day, in_file, found, kept, superseded, rejected, _ in suspects:
                 if in_file != found or found != kept + superseded + rejected:
@@ -235,15 +91,35 @@ def _judged(feed: str, among: str = "") -> str:
                 else ({_columns("kept", feed)}) is distinct from ({_columns("typed", feed)})
             end as is_altered,
             {_checksum("typed", feed)} as checksum
-        from {among and f"{among} inner join"} production.typed_{feed} as typed
-            {among and f"on {among}.partition_date = typed.partition_date and {among}.source_row = typed.source_row"}
+        from (
+            select typed.*
+            from production.typed_{feed} as typed
+            {among and f"inner join {among} using (partition_date, source_row)"}
+            where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
+            {ONCE}
+        ) as typed
         left join {fate.kept} as kept
             on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
         left join production.rejected_rows as rejected
             on rejected.feed = '{feed}' and typed.partition_date = rejected.partition_date
             and typed.source_row = rejected.source_row
-        where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
     """
+
+
+def _exported(feed: str, has_displaced: bool) -> str:
+    """A SELECT of the rows of a feed in staging, with the columns that are compared.
+
+    The rows of large feeds are typed here, apart from the view that production reads, unless identifiers are displaced:
+    only then does a key differ from its bucket.
+    """
+    fate = FATES[feed]
+    columns = "partition_date, staged.source_row, staged.load_id"
+    if has_displaced or not fate.exported:
+        return f"""
+            select staged.{columns}, {_columns("staged", feed)} from production.typed_{feed} as staged where {IN_WINDOW}
+        """
+    typed = ", ".join(f"{fate.exported[name]} as {name}" for name in fate.columns)
+    return f"select staged.{columns}, {typed} from staging.{feed} as staged where {IN_WINDOW}"
 
 
 def _columns(of: str, feed: str) -> str:
@@ -260,47 +136,59 @@ def _checksum(of: str, feed: str) -> str:
     return checksum([(f"{of}.source_row", "integer"), *columns])
 
 
-def _per_day(feed: str) -> str:
+IN_BLOCK = """
+    source_row >> 6 as block, count(*) as found, bit_or(1::bigint << (source_row & 63)) as members
+"""
+"""The rows of a block of 64 rows of a file, as the bits of one number."""
+
+
+def _per_day(feed: str, has_displaced: bool) -> str:
     """A SELECT of the counts of each day, and whether its rows must be checked one by one.
 
-    The rows that are not kept are few, and are classified one by one. For the rest, it is enough that the checksum of
-    all exported rows equals that of the kept rows and these: then each row that production names exists, once, and with
-    the exported values.
+    The rows that are not kept are few, and are classified one by one: the blocks of both tables tell which they are, at
+    less cost than a join of the rows. For the rest, it is enough that the checksum of all exported rows equals that of
+    the kept rows and these: then each row that production names exists, once, and with the exported values.
 
     It is one SQL statement, so it stays in one piece.
     """
     fate = FATES[feed]
     return f"""
-        with others as materialized (
-            select staged.partition_date, staged.source_row
-            from staging.{feed} as staged
-            inner join production.loaded_days as loads on staged.load_id = loads.load_id
-            where
-                staged.partition_date >= %(start)s
-                and staged.partition_date < %(end)s
-                and not exists (
-                    select 1
-                    from {fate.kept} as kept
-                    where kept.partition_date = staged.partition_date and kept.source_row = staged.source_row
-                )
+        with exported as materialized (
+            select blocks.*
+            from (
+                select partition_date, load_id, {IN_BLOCK}, bit_xor({_checksum("typed", feed)}) as checksum
+                from ({_exported(feed, has_displaced)} {ONCE}) as typed
+                group by partition_date, load_id, block
+            ) as blocks
+            inner join production.loaded_days as loads on blocks.load_id = loads.load_id and loads.feed = '{feed}'
+        ),
+
+        held as materialized (
+            select partition_date, {IN_BLOCK}, bit_xor({_checksum("kept", feed)}) as checksum
+            from {fate.kept} as kept
+            where {IN_WINDOW}
+            group by partition_date, block
+        ),
+
+        others as materialized (
+            select exported.partition_date, (exported.block << 6) + places.place as source_row
+            from exported
+            left join held on exported.partition_date = held.partition_date and exported.block = held.block
+            inner join generate_series(0, 63) as places (place)
+                on (exported.members & ~coalesce(held.members, 0)) >> places.place & 1 = 1
+            where exported.members & ~coalesce(held.members, 0) <> 0
         ),
 
         staged as (
-            select typed.partition_date, count(*) as found, bit_xor({_checksum("typed", feed)}) as checksum
-            from (
-                select typed.partition_date, typed.source_row, {_columns("typed", feed)}
-                from production.typed_{feed} as typed
-                where {IN_WINDOW}
-                {ONCE}
-            ) as typed
-            group by typed.partition_date
+            select partition_date, sum(found)::bigint as found, bit_xor(checksum) as checksum
+            from exported
+            group by partition_date
         ),
 
         kept as (
-            select kept.partition_date, count(*) as found, bit_xor({_checksum("kept", feed)}) as checksum
-            from {fate.kept} as kept
-            where {IN_WINDOW}
-            group by kept.partition_date
+            select partition_date, sum(found)::bigint as found, bit_xor(checksum) as checksum
+            from held
+            group by partition_date
         ),
 
         rejected as (

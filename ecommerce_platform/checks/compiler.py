@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import sqlglot
 from ibis.backends.sql.datatypes import PostgresType
@@ -32,6 +33,9 @@ from ecommerce_platform.tables.manifest import Contract
 
 DAY = "partition_date"
 MONTH = "month_start"
+LOAD = "load_id"
+OF_LOAD = (DAY, LOAD, "source_file")
+"""The columns of staging that are the same for every row of a load."""
 BUYER = "customer_id"
 CUSTOMER_HISTORY = "warehouse.dim_customer"
 """A run over some days checks the versions of customers whose images, orders or lines arrived. Those of other customers
@@ -135,11 +139,14 @@ class Plan:
     def _of_those_asked(self, rules: Sequence[Rule]) -> list[Rule]:
         return [rule for rule, is_enforced in zip(rules, self._is_enforced, strict=True) if not is_enforced]
 
-    def _of_days(self, days: Any, rows: ir.Table) -> ir.Table:
-        if self._database == "staging":
-            # Earlier loads may be stored beside the latest one.
-            slices = ibis.table({"table_name": "string", "load_id": "int64"}, name="slices", database="platform")
-            rows = rows.filter(rows.load_id.isin(slices.filter(slices.table_name == self._table).load_id))
+    def _of_latest(self, rows: ir.Table) -> ir.Table:
+        # Earlier loads may be stored beside the latest one.
+        slices = ibis.table({"table_name": "string", LOAD: "int64"}, name="slices", database="platform")
+        return rows.filter(rows[LOAD].isin(slices.filter(slices.table_name == self._table)[LOAD]))
+
+    def _of_days(self, days: Any, rows: ir.Table, is_latest: bool = True) -> ir.Table:
+        if self._database == "staging" and is_latest:
+            rows = self._of_latest(rows)
         if days is None:
             return rows
         if DAY in self._types:
@@ -165,29 +172,55 @@ class Plan:
         )
 
     def _by_file(self, days: Any) -> ir.Table:
-        rules, rows = self._asked, self._judged(days)
-        counts = {f"r{i}": rows.count(where=rows[f"r{i}"]) for i, rule in enumerate(rules) if not rule.distinct}
-        files = rows.group_by(DAY).aggregate(rows_tested=rows.count(), **counts)
-        hash_of: Any = _hashed
-        for i, rule in enumerate(rules):
-            if rule.distinct:
-                # A separate view: Ibis writes an expression that two parts of a statement share as one WITH, which
-                # PostgreSQL would materialize for the whole table in a temporary file.
-                rows = self._of_days(days, self._whole.view())
-                key: Any = 0
-                for name in rule.distinct:
-                    key = hash_of(rows[name].fill_null(""), key)
-                repeats = rows.group_by(DAY).aggregate(**{f"r{i}": rows.count() - key.nunique()})
-                files = files.join(repeats, DAY)
+        rules, table = self._asked, self._of_days(days, self._whole, is_latest=False)
+        asked = self._of_those_asked(rules_of(self._schema, table))
+        # What is the same for every row of a load is judged once.
+        of_load = [i for i, rule in enumerate(asked) if _columns_of(rule.holds) <= set(OF_LOAD)]
+        of_rows = [i for i, rule in enumerate(rules) if not rule.distinct and i not in of_load]
+        rows = table.select(*OF_LOAD, **{f"r{i}": ~asked[i].holds for i in of_rows})
+        loads = rows.group_by(list(OF_LOAD)).aggregate(
+            rows_tested=rows.count(), **{f"r{i}": rows.count(where=rows[f"r{i}"]) for i in of_rows}
+        )
+        loads = self._of_latest(loads)
+        same = {table[name].op(): loads[name].op() for name in OF_LOAD}
+        files = loads.group_by([DAY, LOAD]).aggregate(
+            rows_tested=loads.rows_tested.sum(),
+            **{f"r{i}": loads[f"r{i}"].sum() for i in of_rows},
+            **{
+                f"r{i}": (~asked[i].holds).op().replace(same).to_expr().ifelse(loads.rows_tested, 0).sum()
+                for i in of_load
+            },
+        )
+        files = files.mutate(
+            **{f"r{i}": self._repeats(files, rule.distinct) for i, rule in enumerate(rules) if rule.distinct}
+        )
+        # One comparison, because PostgreSQL would count the repeats again for another.
         return files.mutate(
             **{
-                f"r{i}": ((files[f"r{i}"] >= rule.several) & (files[f"r{i}"] > rule.share * files.rows_tested)).ifelse(
+                f"r{i}": (files[f"r{i}"] > ibis.greatest(rule.several - 1, rule.share * files.rows_tested)).ifelse(
                     files[f"r{i}"], 0
                 )
                 for i, rule in enumerate(rules)
                 if rule.several
             }
         )
+
+    def _repeats(self, files: ir.Table, key: Sequence[str]) -> ir.IntegerScalar:
+        """How many rows of a file repeat a key: counted file by file, because a file's keys are sorted in memory."""
+        # A separate view: Ibis writes an expression that two parts of a statement share as one WITH, which PostgreSQL
+        # would materialize for the whole table in a temporary file.
+        rows = self._whole.view()
+        rows = rows.filter(rows[DAY] == files[DAY], rows[LOAD] == files[LOAD])
+        hash_of: Any = _hashed
+        hashed: Any = 0
+        for name in key:
+            hashed = hash_of(rows[name].fill_null(""), hashed)
+        return (rows.count() - hashed.nunique()).as_scalar()
+
+
+def _columns_of(expression: ir.Value) -> set[str]:
+    fields: Any = expression.op().find(ops.Field)
+    return {field.name for field in fields}
 
 
 def _in_files(rows: ir.Table, days: Any) -> ir.Table:

@@ -46,10 +46,18 @@ def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
             day: (rows, digest)
             for day, rows, digest in connection.execute(
                 as_sql(f"""
-                select partition_date, count(*), {digest_of_rows if is_deep else "null"}
-                from {table}
-                where partition_date >= %s and partition_date < %s and {IS_LATEST_LOAD}
-                group by partition_date
+                select partition_date, found, digest
+                from (
+                    select
+                        partition_date,
+                        load_id,
+                        count(*) as found,
+                        {digest_of_rows if is_deep else "null"} as digest
+                    from {table}
+                    where partition_date >= %s and partition_date < %s
+                    group by partition_date, load_id
+                ) as loads
+                where {IS_LATEST_LOAD}
                 """),
                 (window.start, window.end),
             )

@@ -32,20 +32,18 @@ def days_of(fact: str, column: str = "sale_date") -> str:
     return f"select distinct {column} from {fact} where {IN_WINDOW}"
 
 
-def of_months(fact: str) -> dict[str, str]:
-    """Conditions that a month, or the month of a day, has a sale among a fact's rows from the run's files."""
-    months = days_of(fact, MONTH)
-    return {
-        "in_months": f"month_start in ({months})",
-        "in_days_of_months": f"{MONTH} in ({months})",
-        "on_days_of_months": f"""
-            sale_date in (select calendar_date from warehouse.dim_date where month_start in ({months}))
-        """,
-    }
+OF_MONTHS = {
+    "in_months": "month_start = any(%(months)s)",
+    "in_days_of_months": f"{MONTH} = any(%(months)s)",
+    "on_days_of_months": """
+        sale_date in (select calendar_date from warehouse.dim_date where month_start = any(%(months)s))
+    """,
+}
+"""Conditions that a month, or the month of a day, has a sale among a fact's rows from the run's files."""
 
 
-SALE_DAYS = days_of("warehouse.fact_sales")
-SALE_MONTHS = days_of("warehouse.fact_sales", MONTH)
+SALE_DAYS = {"days": days_of("warehouse.fact_sales")}
+SALE_MONTHS = {"months": days_of("warehouse.fact_sales", MONTH)}
 CUSTOMERS_WHO_BOUGHT = f"select customer_id from warehouse.fact_sales where {IN_WINDOW}"
 
 OF_REVENUE = ("revenue", "costed_revenue", "cost", "profit")
@@ -54,8 +52,7 @@ UNITS_AND_MONEY = ("units", *MONEY)
 LINES_AND_MONEY = ("lines", *UNITS_AND_MONEY)
 TOTALS = ("orders", "units", *OF_REVENUE)
 
-OF_DAYS = {"on_days": f"sale_date in ({SALE_DAYS})"}
-OF_MONTHS = of_months("warehouse.fact_sales")
+OF_DAYS = {"on_days": "sale_date = any(%(days)s)"}
 OF_CUSTOMERS = {"bought": f"customer_id in ({CUSTOMERS_WHO_BOUGHT})"}
 
 
@@ -87,6 +84,7 @@ def agrees(
     ours: str,
     theirs: str,
     concerned: Mapping[str, str] | None = None,
+    keys: Mapping[str, str] | None = None,
 ) -> TableCheck:
     """A check that two SELECTs return the same ``measures`` for each ``key``, or in total if there is no key.
 
@@ -98,6 +96,7 @@ def agrees(
         ours: the SELECT from ``table``.
         theirs: the SELECT from ``other``.
         concerned: see :func:`sql_check`.
+        keys: see :func:`sql_check`.
     """
     shown = [f"coalesce(ours.{name}, theirs.{name}) as {name}" for name in key]
     shown += [f"ours.{name}, theirs.{name} as other_{name}" for name in measures]
@@ -126,6 +125,7 @@ def agrees(
         """,
         reads=(other,),
         concerned=concerned,
+        keys=keys,
     )
 
 
@@ -163,6 +163,7 @@ def _days_agree() -> list[TableCheck]:
                 group by sale_date
             """,
             concerned=OF_DAYS,
+            keys=SALE_DAYS,
         ),
         agrees(
             BREAKDOWN,
@@ -184,6 +185,7 @@ def _days_agree() -> list[TableCheck]:
                 where $on_days
             """,
             concerned=OF_DAYS,
+            keys=SALE_DAYS,
         ),
     ]
 
@@ -204,6 +206,7 @@ def _products_agree() -> list[TableCheck]:
             """,
             theirs=f"select * from {DAILY} where $on_days",
             concerned=OF_DAYS,
+            keys=SALE_DAYS,
         ),
         agrees(
             "warehouse.mart_product_monthly",
@@ -222,6 +225,7 @@ def _products_agree() -> list[TableCheck]:
                 group by 1, 2, 3
             """,
             concerned=OF_MONTHS,
+            keys=SALE_MONTHS,
         ),
         agrees(
             "warehouse.agg_product_performance",
@@ -263,6 +267,7 @@ def _customers_agree() -> list[TableCheck]:
                 group by 1
             """,
             concerned=OF_MONTHS,
+            keys=SALE_MONTHS,
         ),
         agrees(
             CUSTOMERS,

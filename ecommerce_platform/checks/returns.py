@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecommerce_platform.checks.outcome import IN_WINDOW, TableCheck, sql_check
 from ecommerce_platform.checks.rates import rate_check
-from ecommerce_platform.checks.reconciliation import DAILY_RETURNS, agrees, days_of, of_months
+from ecommerce_platform.checks.reconciliation import DAILY_RETURNS, MONTH, agrees, days_of
 
 FACT = "warehouse.fact_returns"
 
@@ -161,7 +161,14 @@ def _sums_agree() -> list[TableCheck]:
                 where $on_days_of_months
                 group by 1, 2, 3
             """,
-            concerned=of_months(FACT),
+            concerned={
+                "in_months": f"month_start in ({days_of(FACT, MONTH)})",
+                "on_days_of_months": f"""
+                    sale_date in (
+                        select calendar_date from warehouse.dim_date where month_start in ({days_of(FACT, MONTH)})
+                    )
+                """,
+            },
         ),
         agrees(
             "analytics.daily_sales",

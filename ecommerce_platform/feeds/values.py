@@ -34,6 +34,8 @@ class DayRule:
     """A noun phrase for the matching values."""
     plain: bool = False
     """Whether the rows that staging marks ``is_plain`` always match."""
+    bucket: bool = False
+    """Whether the values always match that have a bucket in staging, in the column of the same name."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ _MOSTLY_INTEGERS = DayRule(_padded(_INTEGER), "integers", plain=True)
 _MOSTLY_DAYS = DayRule(_padded("[0-9]{4}-[0-9]{2}-[0-9]{2}"), "dates (YYYY-MM-DD)", plain=True)
 _MOSTLY_TIMESTAMPS = DayRule(_padded(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][^\n]*)?"), "timestamps (ISO 8601)")
 _MOSTLY_FILLED = DayRule(FILLED, "not blank")
-_MOSTLY_IDENTIFIED = DayRule(FILLED, "not blank")
+_MOSTLY_IDENTIFIED = DayRule(FILLED, "not blank", bucket=True)
 
 _OTHER_DATES = (
     (r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}.*|[0-9]{4}[./][0-9]{1,2}[./][0-9]{1,2}.*", "write dates as 2024-01-31"),

@@ -67,7 +67,11 @@ def mostly(values: DayRule) -> Check:
         t = data.table
         assert data.key is not None
         matches = t[data.key].re_search(values.pattern)
-        return (t.is_plain | matches if values.plain and "is_plain" in t.columns else matches).fill_null(False)
+        if values.plain and "is_plain" in t.columns:
+            matches = t.is_plain | matches
+        if values.bucket:
+            matches = t[f"{data.key.removesuffix('_id')}_bucket"].notnull() | matches
+        return matches.fill_null(False)
 
     return _tolerant(holds, f"mostly {values.what}", SHARE)
 

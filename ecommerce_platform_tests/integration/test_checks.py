@@ -924,3 +924,22 @@ def test_all_checks_fit_into_one_code_location() -> None:
     checks = all_checks()
     assert sum(len(list(check.check_keys)) for check in checks) == len(table_checks())
     Definitions(asset_checks=checks, resources={"database": Database(url="postgresql:///nothing")})
+
+
+def test_each_row_of_a_long_file_that_is_not_kept_is_found(platform: Platform) -> None:
+    """The rows of a file are compared in blocks of 64: its first and last rows, and those at the ends of a block."""
+    faulty = (1, 63, 64, 65, 127, 128, 200)
+    lines = [line(1, number, quantity=-1 if number in faulty else 1) for number in range(1, 201)]
+    platform.load(
+        1, customers=[customer(1)], products=[product(1)], transactions=[order(1, 1)], transaction_items=lines
+    )
+    (accounting,) = [check for check in table_checks() if check.name == "rows_are_accounted_for"]
+    with PostgresConnection(url=platform.url, role="loader").connect() as connection:
+        found = accounting.run(connection)
+        assert (found.passed, found.metadata["transaction_items_rejected"]) == (True, len(faulty))
+        for number in (*faulty, 2, 62, 66, 126, 129, 199):
+            table = "rejected_rows" if number in faulty else "transaction_items"
+            with connection.transaction(force_rollback=True):
+                connection.execute(f"delete from production.{table} where source_row = {number}")
+                lost = accounting.run(connection)
+            assert (lost.passed, lost.violations, lost.samples[0]["source_row"]) == (False, 1, str(number))

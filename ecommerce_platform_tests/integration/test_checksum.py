@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from ecommerce_platform.checks.accounting import FATES
 from ecommerce_platform.checks.checksum import checksum
+from ecommerce_platform.checks.fates import FATES
 from ecommerce_platform.checks.sales import LINE, SALE
 
 pytestmark = pytest.mark.integration

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from ecommerce_platform.checks.fates import FATES
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.folder_check import unfit_values
 from ecommerce_platform.feeds.values import VALUE_RULES
@@ -54,6 +55,16 @@ NOT_OF_TEXT = {
 """Reasons that depend on more than the form of the text."""
 
 
+def stage(platform: Platform, feed: str, cases: list[tuple[str, str]]) -> None:
+    """Load one row per case, a column and its text."""
+    rows: list[Row] = []
+    for number, (column, text) in enumerate(cases, start=1):
+        ids = (number, 1) if feed in ("transaction_items", "returns") else (number,)
+        rows.append({**MAKERS[feed](*ids), column: text})
+    platform.export(1, **{feed: rows})
+    platform.run(1, only=[f"staging.{feed}"])
+
+
 @pytest.mark.parametrize("feed", FEEDS)
 def test_python_and_the_database_judge_every_text_alike(platform: Platform, feed: str) -> None:
     cases = [
@@ -61,12 +72,7 @@ def test_python_and_the_database_judge_every_text_alike(platform: Platform, feed
         for column, rule in VALUE_RULES[feed].items()
         for text in (*TEXTS, *(LONG if "200 characters" in rule.fault else ()))
     ]
-    rows: list[Row] = []
-    for number, (column, text) in enumerate(cases, start=1):
-        ids = (number, 1) if feed in ("transaction_items", "returns") else (number,)
-        rows.append({**MAKERS[feed](*ids), column: text})
-    platform.export(1, **{feed: rows})
-    platform.run(1, only=[f"staging.{feed}"])
+    stage(platform, feed, cases)
     judged = platform.rows(f"select string_to_array(reasons, '; ') from production.parsed_{feed} order by source_row")
     assert len(judged) == len(cases)
 
@@ -77,3 +83,19 @@ def test_python_and_the_database_judge_every_text_alike(platform: Platform, feed
         case = f"{feed}.{column} = {text!r}: {reasons}"
         assert bool(of_text) == bool(len(unfit_values(pa.chunked_array([[text]]), rule))), case
         assert of_text <= TWO_REASONS.get(rule.fault, {rule.fault}), case
+
+
+@pytest.mark.parametrize("feed", [feed for feed, fate in FATES.items() if fate.exported])
+def test_accounting_and_production_read_every_text_alike(platform: Platform, feed: str) -> None:
+    """The check of large feeds types the rows itself; a difference would be an alarm about good data."""
+    stage(platform, feed, [(column, text) for column in FEEDS[feed] for text in (*TEXTS, *LONG)])
+    columns, exported = FATES[feed].columns, FATES[feed].exported
+    different = platform.rows(f"""
+        select staged.*
+        from staging.{feed} as staged
+        inner join production.parsed_{feed} as typed using (partition_date, source_row)
+        where
+            ({", ".join(f"typed.{name}" for name in columns)})
+            is distinct from ({", ".join(exported[name] for name in columns)})
+    """)
+    assert different == []

@@ -7,7 +7,7 @@ import re
 import pytest
 from dagster import AssetKey
 
-from ecommerce_platform.checks.accounting import FATES
+from ecommerce_platform.checks.fates import FATES
 from ecommerce_platform.definitions import build_definitions
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.values import VALUE_RULES
