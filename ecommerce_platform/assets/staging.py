@@ -10,7 +10,8 @@ from dagster import AssetExecutionContext, AssetsDefinition, asset
 from ecommerce_platform.checks.gate import LOADS
 from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS, feed_columns
 from ecommerce_platform.feeds.files import feed_file_name
-from ecommerce_platform.feeds.reader import PlainRows, feed_file_schema, stream_feed_file
+from ecommerce_platform.feeds.reader import feed_file_schema, stream_feed_file
+from ecommerce_platform.feeds.records import PlainRows
 from ecommerce_platform.io_managers import ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import CsvRows, RowStream

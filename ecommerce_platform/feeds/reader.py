@@ -32,7 +32,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +45,9 @@ from ecommerce_platform.feeds.records import (
     BOM,
     CR,
     MAX_FIELD_BYTES,
+    PlainRows,
     TruncatedError,
+    kept_text,
     plain_rows,
     regular_length,
     split_record,
@@ -56,9 +57,6 @@ MAX_FILE_BYTES = 1_000_000_000
 """A larger file is refused: the whole file is held in memory, and Arrow's text offsets have 32 bits."""
 
 
-MAX_MALFORMED_CHARACTERS = 10_000
-"""The text of a malformed row is truncated to this length, and a note is appended."""
-
 WINDOW_BYTES = 500_000
 """The bytes read at a time: enough for speed, but few enough that an irregular row slows few others, and that three
 times as many rows per day take no more memory (20 MB less than with 4 MB)."""
@@ -67,33 +65,6 @@ MAX_COLUMNS = 1_000
 """A header with more names is refused: it cannot be the header of a feed."""
 
 _WIDE_BOMS = {b"\xff\xfe": "UTF-16 or UTF-32", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
-
-
-@dataclass(frozen=True)
-class PlainRows:
-    """Consecutive rows that are valid CSV with exactly the feed's columns, in order, and mean the same to COPY.
-
-    Attributes:
-        data: the bytes of the file.
-        starts: where each row's text begins.
-        ends: where it ends, without its line end.
-        first_row: the number of the first row, from 1.
-    """
-
-    data: bytes
-    starts: np.ndarray
-    ends: np.ndarray
-    first_row: int
-
-    @property
-    def num_rows(self) -> int:
-        """The number of rows."""
-        return len(self.starts)
-
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Each row's number and text."""
-        bounds = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
-        return ((row, self.data[start:end]) for row, (start, end) in enumerate(bounds, start=self.first_row))
 
 
 def feed_file_schema(feed: str) -> pa.Schema:
@@ -207,15 +178,6 @@ def _shown_names(header: Sequence[str], names: Sequence[str]) -> str:
     shown = [_shown_all(fit)] if fit else []
     shown += [f"{hidden:,} {'other ' if fit else ''}name{'s' * (hidden != 1)} (not shown)"] if hidden else []
     return " and ".join(shown)
-
-
-def _kept_text(raw: bytes) -> str:
-    """Return the text of a malformed row (valid UTF-8) as PostgreSQL can store it: without NUL, and not too long."""
-    # A character has at most four bytes: this never decodes a huge row, and drops a character that was cut in two.
-    text = raw[: 4 * MAX_MALFORMED_CHARACTERS + 4].decode("utf-8", errors="ignore").replace("\0", "\ufffd")
-    if len(text) <= MAX_MALFORMED_CHARACTERS:
-        return text
-    return f"{text[:MAX_MALFORMED_CHARACTERS]}… [cut: the row has {len(raw):,} bytes]"
 
 
 class _FeedText:
@@ -409,7 +371,7 @@ class _FeedText:
                 or (len(raw) > MAX_FIELD_BYTES and max(map(len, values)) > MAX_FIELD_BYTES)
             ):
                 rows.append(nulls)
-                malformed.append(_kept_text(raw))
+                malformed.append(kept_text(raw))
             else:
                 rows.append(values)
                 malformed.append(None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +14,9 @@ COMMA, LF, CR, QUOTE = b',\n\r"'
 MAX_FIELD_BYTES = 1_000_000
 """A row with a longer value (in UTF-8 bytes, quotes removed) is malformed."""
 
+
+MAX_MALFORMED_CHARACTERS = 10_000
+"""The text of a malformed row is truncated to this length, and a note is appended."""
 
 _FIELD_END = re.compile(rb"[,\n]")
 
@@ -137,6 +142,33 @@ def regular_length(data: bytes, start: int, stop: int) -> int:
     return line_end + 1
 
 
+@dataclass(frozen=True)
+class PlainRows:
+    """Consecutive rows that are valid CSV with exactly the feed's columns, in order, and mean the same to COPY.
+
+    Attributes:
+        data: the bytes of the file.
+        starts: where each row's text begins.
+        ends: where it ends, without its line end.
+        first_row: the number of the first row, from 1.
+    """
+
+    data: bytes
+    starts: np.ndarray
+    ends: np.ndarray
+    first_row: int
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows."""
+        return len(self.starts)
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Each row's number and text."""
+        bounds = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
+        return ((row, self.data[start:end]) for row, (start, end) in enumerate(bounds, start=self.first_row))
+
+
 def plain_rows(data: bytes, start: int, length: int, width: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Return where each row's text begins and ends, if every row is plain, else None.
 
@@ -169,3 +201,12 @@ def _is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def kept_text(raw: bytes) -> str:
+    """Return the text of a malformed row (valid UTF-8) as PostgreSQL can store it: without NUL, and not too long."""
+    # A character has at most four bytes: this never decodes a huge row, and drops a character that was cut in two.
+    text = raw[: 4 * MAX_MALFORMED_CHARACTERS + 4].decode("utf-8", errors="ignore").replace("\0", "\ufffd")
+    if len(text) <= MAX_MALFORMED_CHARACTERS:
+        return text
+    return f"{text[:MAX_MALFORMED_CHARACTERS]}… [cut: the row has {len(raw):,} bytes]"

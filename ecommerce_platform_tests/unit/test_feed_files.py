@@ -18,13 +18,12 @@ from ecommerce_platform.feeds import reader as feed_files
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name, write_feed_file
 from ecommerce_platform.feeds.reader import (
-    MAX_MALFORMED_CHARACTERS,
     check_feed_file,
     feed_file_schema,
     lines_of_feed_file,
     read_feed_file,
 )
-from ecommerce_platform.feeds.records import MAX_FIELD_BYTES
+from ecommerce_platform.feeds.records import MAX_FIELD_BYTES, MAX_MALFORMED_CHARACTERS
 
 pytestmark = pytest.mark.unit
 
