@@ -120,6 +120,11 @@ ASSETS = PROJECT_DIR / "ecommerce_platform" / "assets"
 """One module per layer."""
 
 
+PRIORITY = "dagster/priority"
+LONGEST = frozenset({"staging.transaction_items", "warehouse.mart_daily_breakdown"})
+"""Tables that take the longest of those that can be filled at a time: each is begun first, so that none ends alone."""
+
+
 def asset_arguments(spec: AssetSpec) -> dict[str, Any]:
     """What ``@asset`` takes from a spec; a range of days is one run for every asset."""
     return {
@@ -133,6 +138,7 @@ def asset_arguments(spec: AssetSpec) -> dict[str, Any]:
         "metadata": spec.metadata,
         "partitions_def": spec.partitions_def,
         "backfill_policy": one_run,
+        "op_tags": {PRIORITY: "1"} if ".".join(spec.key.path) in LONGEST else None,
     }
 
 
