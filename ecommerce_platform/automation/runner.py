@@ -17,6 +17,7 @@ from dagster import (
     Definitions,
     EventLogEntry,
     JsonMetadataValue,
+    SerializableErrorInfo,
 )
 
 from ecommerce_platform.assets.raw import REFUSED_DAYS
@@ -79,8 +80,10 @@ class _Heard:
             if entry.level == logging.WARNING:
                 self.warnings.append(entry.user_message)
             return
+        if event.event_type == DagsterEventType.RUN_FAILURE:
+            self.is_interrupted |= _is_interrupt(event.job_failure_data.error)
         if event.is_step_failure:
-            self.is_interrupted |= _is_interrupted(event)
+            self.is_interrupted |= _is_interrupt(event.step_failure_data.error)
             self.failed_steps.add(event.step_key or "")
             self.refused_days.update(_refused_days(event))
         if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
@@ -172,8 +175,7 @@ def _is_failed_check(event: DagsterEvent) -> bool:
     return error is not None and error.cls_name == FAILED_CHECK
 
 
-def _is_interrupted(event: DagsterEvent) -> bool:
-    error = event.step_failure_data.error
+def _is_interrupt(error: SerializableErrorInfo | None) -> bool:
     while error is not None and error.cls_name != DagsterExecutionInterruptedError.__name__:
         error = error.cause
     return error is not None

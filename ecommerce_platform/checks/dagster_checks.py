@@ -1,7 +1,7 @@
 """From table checks to Dagster's asset checks: one step per table, and one for all of staging."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import groupby
 from typing import Any
 
@@ -28,6 +28,9 @@ from ecommerce_platform.resources.database import Database
 
 AT_ONCE = 2
 """Checks of one step that run at the same time, each on a connection of its own."""
+
+LOOK_AGAIN = 0.2
+"""Seconds after which a step that waits for its checks can be interrupted."""
 
 
 def asset_checks(checks: Iterable[TableCheck]) -> list[AssetChecksDefinition]:
@@ -66,8 +69,14 @@ def _checks_of_step(step: str, checks: Sequence[TableCheck]) -> AssetChecksDefin
                 return check.run(connection, window)
 
         # They only read. A table's contract, its first check, uses several cores; the last ones need one the longest.
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        pool = ThreadPoolExecutor(AT_ONCE)
+        try:
             futures = [(check, pool.submit(judge, check)) for check in reversed(selected)]
+            # In short waits, because an interrupt reaches this thread between two of them.
+            while wait([future for _, future in futures], LOOK_AGAIN).not_done:
+                pass
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
         judged = [(check, future) for check, future in reversed(futures)]
         known = [(check, future.result()) for check, future in judged if future.exception() is None]
         try:

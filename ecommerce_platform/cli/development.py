@@ -76,8 +76,12 @@ def _earlier(history: Path | None) -> Sequence[dict[str, Any]]:
     Raises:
         UsageError: a line is not a result.
     """
-    if history is None or not history.exists():
+    if history is None:
         return []
+    try:
+        history.open("a").close()  # now, and not after minutes of measuring
+    except OSError as error:
+        raise click.UsageError(f"--history {history}: {error.strerror}") from None
     results: list[dict[str, Any]] = []
     for number, line in enumerate(history.read_text(encoding="utf-8").splitlines(), start=1):
         try:

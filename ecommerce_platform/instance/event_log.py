@@ -11,6 +11,7 @@ one event, and only a run that fails writes one for each partition that it has l
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,13 +31,18 @@ from dagster._core.storage.event_log.schema import (
 from dagster._serdes import deserialize_value, pack_value, serialize_value
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import select
-from sqlalchemy.exc import InternalError
+from sqlalchemy.exc import DataError, InternalError
 
 from ecommerce_platform.instance.outage import survives_an_outage
 from ecommerce_platform.instance.pooled import Pooled
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+log = logging.getLogger(__name__)
+
+UNSTORABLE = (DataError, TypeError, ValueError)
+"""What an event that cannot be stored raises, unlike a database that cannot be reached."""
 
 IN_FAILED_TRANSACTION = "25P02"
 
@@ -72,12 +78,18 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         return True
 
     def __init__(self, *arguments: Any, **named: Any):
-        self._lock = threading.Lock()
-        self._held: list[tuple[int, EventLogEntry]] = []
-        """Events to be stored with the next, each with its process."""
+        self._forget()
         super().__init__(*arguments, **named)
 
+    def _forget(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._held: list[EventLogEntry] = []
+        """Events to be stored with the next."""
+
     def _connect(self) -> AbstractContextManager[Connection]:
+        if self._process != os.getpid():
+            self._forget()  # a forked process has inherited what its parent stores
         if self._held:
             self.store_event_batch([])
         return super()._connect()
@@ -122,20 +134,28 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         What a step reports at its end is held until the next step begins, the run ends, or this process asks the
         database for something.
         """
+        if self._process != os.getpid():
+            self._forget()
         if event.dagster_event_type in OF_A_STEP_END and event.get_dagster_event().step_key:
             with self._lock:
-                self._held.append((os.getpid(), event))
+                self._held.append(event)
         else:
             self.store_event_batch([event])
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store some events of one run, in one statement per table and thousand events."""
+        if self._process != os.getpid():
+            self._forget()
         with self._lock:
             held, self._held = self._held, []
-        # A forked process has inherited what its parent stores.
-        before = [event for process, event in held if process == os.getpid()]
+        given = [event for event in events if event.dagster_event_type != NOT_STORED]
         try:
-            self._store_some(event for event in (*before, *events) if event.dagster_event_type != NOT_STORED)
+            self._store_some([*held, *given])
+        except UNSTORABLE as error:
+            if not held:
+                raise
+            self._store_one_by_one(held, error)
+            self._store_some(given)
         except BaseException:
             with self._lock:
                 self._held = held + self._held
@@ -144,21 +164,35 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
             if event.dagster_event_type in UNFINISHED:
                 self._store_some(self._left_out(event.run_id))
 
+    def _store_one_by_one(self, events: Sequence[EventLogEntry], error: Exception) -> None:
+        """Store those of some events that can be stored: one that cannot must not keep others, or a read, from it."""
+        for event in events:
+            try:
+                self._store_some([event])
+            except UNSTORABLE:
+                log.exception("An event of step %r cannot be stored: %s", event.step_key, error)
+
     def _left_out(self, run_id: str) -> Iterator[EventLogEntry]:
-        """The planned event of each partition that a run has planned with others and not materialized."""
+        """The planned event of each partition that a run has planned with others and nobody has materialized since."""
         columns = SqlEventLogStorageTable.c
-        of_run = select(columns.asset_key, columns.partition, columns.event).where(columns.run_id == run_id)
+        of_type = columns.dagster_event_type == PLANNED.value
         with self._connect() as connection:
-            done = connection.execute(
-                of_run.with_only_columns(columns.asset_key, columns.partition).where(
-                    columns.dagster_event_type.in_([PLANNED.value, DagsterEventType.ASSET_MATERIALIZATION.value]),
-                    columns.partition.is_not(None),
+            planned = connection.execute(
+                select(columns.id, columns.asset_key, columns.event).where(
+                    columns.run_id == run_id, of_type, columns.partition.is_(None)
                 )
+            ).all()
+            if not planned:
+                return
+            assets = columns.asset_key.in_([row.asset_key for row in planned])
+            told = (columns.run_id == run_id) & of_type
+            since = (columns.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION.value) & (
+                columns.id > min(row.id for row in planned)
+            )
+            done = connection.execute(
+                select(columns.asset_key, columns.partition).where(assets, columns.partition.is_not(None), told | since)
             )
             known = {(row.asset_key, row.partition) for row in done}
-            planned = connection.execute(
-                of_run.where(columns.dagster_event_type == PLANNED.value, columns.partition.is_(None))
-            ).all()
         for row in planned:
             event = deserialize_value(row.event, EventLogEntry)
             given = event.get_dagster_event()

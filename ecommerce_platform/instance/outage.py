@@ -34,7 +34,7 @@ REPEATABLE = {
     "update_tick",
     "update_instigator_state",
 }
-"""Writes that may be repeated: if the answer was lost after the commit, the worst outcome is a duplicate event."""
+"""Writes that may be repeated: if the answer was lost after the commit, the worst outcome is duplicate events."""
 
 
 def survives_an_outage(store: Store) -> Store:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from queue import Empty, SimpleQueue
@@ -133,6 +135,9 @@ def _events_of_plan(job_context: PlanExecutionContext, execution_plan: Execution
         try:
             while not active.is_complete:
                 yield from _next_events(context, active, running)
+        except GeneratorExit:
+            deque(running.interrupt(), maxlen=0)
+            raise
         except BaseException:
             yield from running.interrupt()
             raise
@@ -201,6 +206,8 @@ class _Running:
                 yield report
                 report = self._reports.get_nowait()
         except Empty:
+            # Nothing follows for a while: what the last step has reported should not wait for it.
+            self._context.instance.event_log_storage.store_event_batch([])
             return
         self.steps.pop(report[0]).join()
         yield report
@@ -209,12 +216,13 @@ class _Running:
         """Interrupt all steps, and yield their last events."""
         for thread in self.steps.values():
             _raise_in(thread, DagsterExecutionInterruptedError)
-        cancel_statements()
-        while self.steps:
+        deadline = time.monotonic() + PATIENCE
+        while self.steps and time.monotonic() < deadline:
+            cancel_statements()  # again: a step may begin another one before it is interrupted
             try:
-                key, told = self._reports.get(timeout=PATIENCE)
+                key, told = self._reports.get(timeout=LOOK_AGAIN)
             except Empty:
-                return
+                continue
             if isinstance(told, DagsterEvent):
                 yield told
             else:

@@ -102,6 +102,15 @@ def _is_referenced(connection: ClientConnection, table: Table) -> bool:
     return row is not None and row[0]
 
 
+def drops_foreign_keys(connection: ClientConnection, table: Table) -> bool:
+    """Whether a write of rows fills the table in bulk, and so drops its foreign keys."""
+    row = connection.execute(
+        "select exists (select 1 from pg_catalog.pg_constraint where contype = 'f' and conrelid = %s::regclass)",
+        (table.full_name,),
+    ).fetchone()
+    return row is not None and row[0] and is_empty(connection, table)
+
+
 def is_empty(connection: ClientConnection, table: Table) -> bool:
     """Whether a table has no rows."""
     row = connection.execute(sql.SQL("select exists (select 1 from {})").format(table.identifier)).fetchone()

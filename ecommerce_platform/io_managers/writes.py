@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from psycopg import IsolationLevel
 from psycopg.errors import SerializationFailure
 
+from ecommerce_platform.io_managers.bulk import drops_foreign_keys
 from ecommerce_platform.io_managers.change_log import (
     NEVER,
     consequences,
@@ -85,7 +86,7 @@ def write(
     else:
         # Deleting rows may also delete or change rows of other tables, so those are locked, too.
         acting = consequences(connection, table)
-        with locked(connection, [name, *(each.child for each in acting)]):
+        with locked(connection, [name, *(each.child for each in acting)], alone=drops_foreign_keys(connection, table)):
             logs = logs_of(connection, sources_read(table, mode, rows)) if isinstance(rows, Query) else []
             if logs:
                 register(connection, name, logs)

@@ -332,6 +332,25 @@ def test_what_a_step_reports_at_its_end_is_stored_with_the_next_event_or_before_
     assert stored_types(database)[3:] == ["STEP_SUCCESS"]
 
 
+def test_an_event_that_cannot_be_stored_keeps_no_other_from_it(storage, database):
+    log = storage.event_log_storage
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS, "first"))
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS, "nul\0"))
+    log.store_event(step_event("a", dg.DagsterEventType.STEP_START, "second"))
+    assert stored_types(database) == ["STEP_SUCCESS", "STEP_START"]
+    assert len(log.get_records_for_run("a").records) == 2
+
+
+def test_a_partition_that_another_run_has_materialized_since_is_not_failed(both):
+    """A run is killed, another one loads its days, and only then is the first marked as failed."""
+    _, instance = both
+    killed = run_a_range(instance, fails=True)
+    run_a_range(instance)
+    log, second = instance.event_log_storage, dg.AssetKey("second")
+    log.store_event(step_event(killed, dg.DagsterEventType.RUN_FAILURE, None))
+    assert log.get_latest_asset_partition_materialization_attempts_without_materializations(second) == {}
+
+
 def test_a_forked_process_does_not_store_what_its_parent_holds(storage, database):
     log = storage.event_log_storage
     log.store_event(step_event("a", dg.DagsterEventType.STEP_SUCCESS))

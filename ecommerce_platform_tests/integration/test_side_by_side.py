@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import psycopg
@@ -21,8 +22,18 @@ pytestmark = pytest.mark.integration
 PATIENCE = 60
 
 
-def run(*assets: dg.AssetsDefinition) -> dg.ExecuteInProcessResult:
-    definitions = dg.Definitions(assets=assets, jobs=[dg.define_asset_job("all")], executor=side_by_side_executor)
+def run(
+    *assets: dg.AssetsDefinition,
+    checks: Sequence[dg.AssetChecksDefinition] = (),
+    resources: Mapping[str, object] | None = None,
+) -> dg.ExecuteInProcessResult:
+    definitions = dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        resources=resources,
+        jobs=[dg.define_asset_job("all")],
+        executor=side_by_side_executor,
+    )
     with dg.DagsterInstance.ephemeral() as instance:
         return execute_job(
             definitions.resolve_job_def("all"),
@@ -124,10 +135,40 @@ def in_python():
 print(sorted(outcomes(run(in_the_server, in_python)).items()))
 """
 
+CHECKS_INTERRUPTED = """
+import sys
+import dagster as dg
+from ecommerce_platform.checks.dagster_checks import asset_checks
+from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform_tests.integration.test_side_by_side import outcomes, run
 
-def test_an_interrupt_stops_the_steps_in_the_server_and_in_python(database_url: str) -> None:
+def sleeps(connection, window):
+    connection.execute("select pg_sleep(600)")
+
+@dg.asset(key=["warehouse", "fact"])
+def fact():
+    pass
+
+checks = [TableCheck(f"slow_{number}", "warehouse.fact", "Never ends.", sleeps) for number in range(5)]
+database = PostgresConnection(url=sys.argv[1])
+print(sorted(outcomes(run(fact, checks=asset_checks(checks), resources={"database": database})).items()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "statements", "ends"),
+    [
+        (INTERRUPTED, 1, {"in_python": "STEP_FAILURE", "in_the_server": "STEP_FAILURE"}),
+        (CHECKS_INTERRUPTED, 2, {"check__warehouse__fact": "STEP_FAILURE", "warehouse__fact": "STEP_SUCCESS"}),
+    ],
+    ids=["two steps", "a step of five checks"],
+)
+def test_an_interrupt_stops_what_runs_in_the_server_and_in_python(
+    database_url: str, program: str, statements: int, ends: dict[str, str]
+) -> None:
     sleeping = "select count(*) from pg_stat_activity where query = 'select pg_sleep(600)' and state = 'active'"
-    child = subprocess.Popen([sys.executable, "-c", INTERRUPTED, database_url], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", program, database_url], stdout=subprocess.PIPE, text=True)
     with psycopg.connect(database_url, autocommit=True) as connection:
 
         def wait_for(number: int) -> None:
@@ -138,10 +179,10 @@ def test_an_interrupt_stops_the_steps_in_the_server_and_in_python(database_url: 
                 time.sleep(0.05)
 
         try:
-            wait_for(1)
+            wait_for(statements)
             os.kill(child.pid, signal.SIGINT)
             output, _ = child.communicate(timeout=PATIENCE)
             wait_for(0)
         finally:
             child.kill()
-    assert output.strip() == "[('in_python', 'STEP_FAILURE'), ('in_the_server', 'STEP_FAILURE')]"
+    assert output.strip() == str(sorted(ends.items()))
