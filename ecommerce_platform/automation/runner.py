@@ -5,6 +5,7 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dagster import (
     AssetCheckSeverity,
@@ -17,7 +18,6 @@ from dagster import (
     Definitions,
     EventLogEntry,
     JsonMetadataValue,
-    SerializableErrorInfo,
 )
 
 from ecommerce_platform.assets.raw import REFUSED_DAYS
@@ -175,7 +175,8 @@ def _is_failed_check(event: DagsterEvent) -> bool:
     return error is not None and error.cls_name == FAILED_CHECK
 
 
-def _is_interrupt(error: SerializableErrorInfo | None) -> bool:
+def _is_interrupt(error: Any) -> bool:
+    """Whether an error that Dagster recorded comes from an interrupt."""
     while error is not None and error.cls_name != DagsterExecutionInterruptedError.__name__:
         error = error.cause
     return error is not None
