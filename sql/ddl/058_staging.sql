@@ -1,4 +1,4 @@
--- staging: is_plain of returns, as of orders and order lines: judging a row by its patterns cost 40 microseconds a return.
+-- staging: is_plain of returns, as of orders and order lines: judging a row by its patterns cost 40 microseconds per return.
 alter table staging.returns
 add column is_plain boolean generated always as (
     returned_on
