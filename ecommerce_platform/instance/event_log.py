@@ -87,9 +87,13 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         self._held: list[EventLogEntry] = []
         """Events to be stored with the next."""
 
-    def _connect(self) -> AbstractContextManager[Connection]:
+    def _forget_after_a_fork(self) -> None:
+        """A forked process has inherited what its parent stores."""
         if self._process != os.getpid():
-            self._forget()  # a forked process has inherited what its parent stores
+            self._forget()
+
+    def _connect(self) -> AbstractContextManager[Connection]:
+        self._forget_after_a_fork()
         if self._held:
             self.store_event_batch([])
         return super()._connect()
@@ -134,8 +138,7 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         What a step reports at its end is held until the next step begins, the run ends, or this process asks the
         database for something.
         """
-        if self._process != os.getpid():
-            self._forget()
+        self._forget_after_a_fork()
         if event.dagster_event_type in OF_A_STEP_END and event.get_dagster_event().step_key:
             with self._lock:
                 self._held.append(event)
@@ -144,8 +147,7 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store some events of one run, in one statement per table and thousand events."""
-        if self._process != os.getpid():
-            self._forget()
+        self._forget_after_a_fork()
         with self._lock:
             held, self._held = self._held, []
         given = [event for event in events if event.dagster_event_type != NOT_STORED]
