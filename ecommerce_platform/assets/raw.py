@@ -12,6 +12,7 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 from ecommerce_platform.feeds.landing import Taken
 from ecommerce_platform.files import printable
+from ecommerce_platform.io_managers.locks import locked
 from ecommerce_platform.io_managers.partition_metadata import add_partition_metadata
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
@@ -54,7 +55,6 @@ def raw_asset(feed: str) -> AssetsDefinition:
         backfill_policy=one_run,
         deps=upstream_of(feed, load_settings()),
         metadata={"columns": ", ".join(FEEDS[feed]), **code_references({"Asset": Path(__file__).resolve()})},
-        pool=f"raw.{feed}",
     )
     def build(context: AssetExecutionContext, source: Source, database: Database) -> MaterializeResult:
         days = window_of_run(context.run.tags).days
@@ -84,7 +84,17 @@ def raw_asset(feed: str) -> AssetsDefinition:
 def _export(
     feed: str, days: list[dt.date], source: Source, database: Database
 ) -> tuple[dict[dt.date, Export], dict[dt.date, FeedFileError]]:
-    """Write the raw files of some days, and record them; return the files and, by day, why one was refused."""
+    """Write the raw files of some days, and record them; return the files and, by day, why one was refused.
+
+    No other run exports the feed meanwhile.
+    """
+    with database.connect() as connection, locked(connection, [f"raw.{feed}"]):
+        return _export_alone(feed, days, source, database)
+
+
+def _export_alone(
+    feed: str, days: list[dt.date], source: Source, database: Database
+) -> tuple[dict[dt.date, Export], dict[dt.date, FeedFileError]]:
     with database.connect() as connection:
         last = taken_files(connection, feed, days)
 

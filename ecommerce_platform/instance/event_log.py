@@ -31,7 +31,7 @@ from dagster._core.storage.event_log.schema import (
 from dagster._serdes import deserialize_value, pack_value, serialize_value
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import select
-from sqlalchemy.exc import DataError, InternalError
+from sqlalchemy.exc import DataError
 
 from ecommerce_platform.instance.outage import survives_an_outage
 from ecommerce_platform.instance.pooled import Pooled
@@ -43,8 +43,6 @@ log = logging.getLogger(__name__)
 
 UNSTORABLE = (DataError, TypeError, ValueError)
 """What an event that cannot be stored raises, unlike a database that cannot be reached."""
-
-IN_FAILED_TRANSACTION = "25P02"
 
 PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 NOT_STORED = DagsterEventType.ASSET_FAILED_TO_MATERIALIZE
@@ -122,15 +120,6 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
         if name not in self._seen and ask():
             self._seen |= {name}
         return name in self._seen
-
-    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
-        """Like the base, which fails in its aborted transaction if another process inserts the row first."""
-        try:
-            return super().initialize_concurrency_limit_to_default(concurrency_key)
-        except InternalError as error:
-            if getattr(error.orig, "pgcode", None) != IN_FAILED_TRANSACTION:
-                raise
-            return True
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store one event: the base's rows, without the NOTIFY that nothing listens to any more.
