@@ -74,6 +74,7 @@ def steps(run_id: str) -> dict[str, Any]:
             event = entry.get_dagster_event()
             metadata = event.step_materialization_data.materialization.metadata
             if event.step_key is not None:
+                # The latest partition's event, which is the last, says how long the write took.
                 start, end = spans[event.step_key]
                 spent: Any = metadata["seconds"].value if "seconds" in metadata else end - start
                 part = min(1.0, float(spent) / (end - start)) if end > start else 0.0

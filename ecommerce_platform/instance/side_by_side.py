@@ -154,8 +154,9 @@ def _next_events(context: PlanExecutionContext, active: ActiveExecution, running
         return
     for key, told in running.reports():
         if isinstance(told, DagsterEvent):
-            yield told
+            # The materializations of a thousand days are stored by now; Dagster would keep them to the run's end.
             if not told.is_step_materialization:
+                yield told
                 active.handle_event(told)
         else:
             active.verify_complete(context, key)
