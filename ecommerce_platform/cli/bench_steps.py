@@ -55,6 +55,14 @@ def load(first: str, last: str, answer: str, select: str | None = None) -> dict[
     return {"run_id": outcome.run_id}
 
 
+def record(day: str, script: str) -> dict[str, Any]:
+    """Load a day, and write the statements of its assets to a script for psql; return the run's id."""
+    from ecommerce_platform.cli.bench_day import recording
+
+    with recording(Path(script)):
+        return load(day, day, f"{script}.json")
+
+
 def steps(run_id: str) -> dict[str, Any]:
     """Return how a run's time divides among its steps, in seconds; see :func:`shares`.
 
@@ -113,6 +121,7 @@ if __name__ == "__main__":
         "generate": generate,
         "prepare": prepare,
         "load": load,
+        "record": record,
         "steps": steps,
         "stop": stop,
     }

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dagster._core.execution.plan.plan import ExecutionPlan
     from dagster._core.execution.plan.step import ExecutionStep
 
-AT_ONCE = 2
+AT_ONCE: int = 2
 """Steps at a time: one keeps the server busy while Dagster records the other; two share two cores."""
 
 LOOK_AGAIN = 1.0
