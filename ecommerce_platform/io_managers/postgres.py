@@ -158,8 +158,8 @@ READ_UP_TO = "read_up_to"
 ROW_COUNT = "dagster/row_count"
 PARTITION_ROW_COUNT = "dagster/partition_row_count"
 ESTIMATED_ROW_COUNT = "estimated_row_count"
-COUNTED_BYTES = 2**20
-"""A table of at most so many bytes is counted after a write that saw only a part of it: a millisecond, however
+COUNTED_BYTES = 8 * 2**20
+"""A table of at most so many bytes is counted after a write that saw only a part of it: a few milliseconds, however
 long the history is."""
 _PANDAS_TYPES: dict[pa.DataType, Any] = {
     pa.int16(): pd.Int64Dtype(),

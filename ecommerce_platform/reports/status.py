@@ -14,7 +14,7 @@ from ecommerce_platform.resources.database import Database
 from ecommerce_platform.tables.manifest import entry, tables
 
 DAY_COLUMNS = ("partition_date", "sale_date")
-COUNTED_ROWS = 10_000
+COUNTED_ROWS = 100_000
 """Tables with more rows by the server's estimate are not counted; the estimate is reported."""
 
 
