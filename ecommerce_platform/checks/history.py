@@ -136,8 +136,14 @@ PURCHASES = f"""
             min(customer_key) as customer_key,
             min(sale_date) as sale_date,
             sum(revenue) as revenue
-        from warehouse.fact_sales
-        where $of_versions
+        from (
+            -- In the order of the key, each order is added up as it is read; a table of a million orders to add to would
+            -- not fit into memory.
+            select transaction_id, customer_key, sale_date, revenue
+            from warehouse.fact_sales
+            where $of_versions
+            order by transaction_id
+        ) as lines
         group by transaction_id
     ),
 

@@ -242,6 +242,20 @@ BROKEN = [
     (
         "production.rejected_rows",
         "rows_are_accounted_for",
+        # The two agree with each other, but not with the export.
+        "update production.payment_methods set payment_method_id = 7 where payment_method = 'PayPal';"
+        "update production.transactions set payment_method_id = 7 where payment_method_id = platform.key_of('PayPal')",
+        {"feed": "transactions", "fault": "kept with values that differ from the export"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
+        "update production.returns set returned_on = '2024-01-01' where return_id = 7",
+        {"feed": "returns", "partition_date": "2024-01-02", "fault": "kept with values that differ from the export"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
         "delete from production.rejected_rows where feed = 'transaction_items' and source_row = 5",
         {
             "feed": "transaction_items",
