@@ -194,9 +194,7 @@ class Plan:
                 for i in of_load
             },
         )
-        files = files.mutate(
-            **{f"r{i}": self._repeats(files, rule) for i, rule in enumerate(rules) if rule.distinct}
-        )
+        files = files.mutate(**{f"r{i}": self._repeats(files, rule) for i, rule in enumerate(rules) if rule.distinct})
         # One comparison, because PostgreSQL would count the repeats again for another.
         return files.mutate(
             **{
