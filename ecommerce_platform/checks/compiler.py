@@ -204,7 +204,7 @@ class Plan:
             }
         )
 
-    def _repeats(self, files: ir.Table, rule: Rule) -> ir.IntegerValue:
+    def _repeats(self, files: ir.Table, rule: Rule) -> Any:
         """How many rows of a file repeat a key, or 0 if its first rows alone have so many keys that the rule holds.
 
         Counted file by file, because a file's keys are sorted in memory.
@@ -222,12 +222,13 @@ class Plan:
         return (keys >= files.rows_tested - _most(files, rule)).ifelse(0, repeats)
 
 
-def _most(files: ir.Table, rule: Rule) -> ir.NumericValue:
+def _most(files: ir.Table, rule: Rule) -> Any:
     """The most rows of a file that may break a rule."""
     return ibis.greatest(rule.several - 1, rule.share * files.rows_tested)
 
 
-def _keys(rows: ir.Table, key: Sequence[str]) -> ir.IntegerColumn:
+def _keys(rows: ir.Table, key: Sequence[str]) -> Any:
+    """A number for each row, the same for those with the same key."""
     hash_of: Any = _hashed
     hashed: Any = 0
     for name in key:

@@ -137,8 +137,8 @@ PURCHASES = f"""
             min(sale_date) as sale_date,
             sum(revenue) as revenue
         from (
-            -- In the order of the key, each order is added up as it is read; a table of a million orders to add to would
-            -- not fit into memory.
+            -- In the order of the key, one order is added up after another: a million sums at once would not fit into
+            -- the memory of a statement.
             select transaction_id, customer_key, sale_date, revenue
             from warehouse.fact_sales
             where $of_versions
