@@ -25,6 +25,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ecommerce_platform.cli import bench_day
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import PREFIX, PROJECT_DIR, SQL_DIR
@@ -69,6 +70,8 @@ class Measured:
         next_day_s: one more day in a new process, including its files; the median of ``next_days_s``.
         next_day_start_s: the part of it before the run began.
         next_days_s: each of the days after the year, in order.
+        plain_day_s: a day's files and the same statements, replayed by psql; see :mod:`.bench_day`.
+        day_ratio: next_day_s / plain_day_s.
         import_s: a new process that imports the definitions.
         queries_ms: milliseconds of each extract's SELECT, with a warm cache.
     """
@@ -89,6 +92,8 @@ class Measured:
     next_day_s: float
     next_day_start_s: float
     next_days_s: Sequence[float]
+    plain_day_s: float
+    day_ratio: float
     import_s: float
     queries_ms: Mapping[str, float]
 
@@ -162,11 +167,13 @@ class Workplace:
         if plans is not None:
             plans.write_text("\n\n".join(f"-- {name}\n{plan}" for name, (_, plan) in queries.items()), encoding="utf-8")
         # Vacuuming the baseline's tables would occupy a core while the next days are loaded.
-        self._drop(url, "baseline")
+        self.drop(url, "baseline")
         dbt = self._dbt(url, say) if with_dbt else {}
         say("the next days")
         days = [self.last_day + dt.timedelta(days=number) for number in range(1, MORE_DAYS + 1)]
         next_days = [self.load(day, day) for day in days]
+        say("a day as plain SQL")
+        plain_day_s = bench_day.measure(self, url, days[-1] + dt.timedelta(days=1))
         next_day = sorted(next_days, key=lambda run: run.seconds)[MORE_DAYS // 2]
         checks_s = platform.checks_s
         phases = {f"platform {layer}": _seconds_of(platform.steps, f"{layer}__") for layer in list(LAYERS)[1:]}
@@ -191,6 +198,8 @@ class Workplace:
             next_day_s=round(next_day.seconds, 2),
             next_day_start_s=round(next_day.start_s, 2),
             next_days_s=[round(run.seconds, 2) for run in next_days],
+            plain_day_s=round(plain_day_s, 2),
+            day_ratio=round(next_day.seconds / plain_day_s, 3),
             import_s=round(import_s, 2),
             queries_ms={name: round(milliseconds, 1) for name, (milliseconds, _) in queries.items()},
         )
@@ -271,10 +280,11 @@ class Workplace:
         try:
             return measure(self, url, say)
         finally:
-            self._drop(url, "dbt")
+            self.drop(url, "dbt")
 
     @staticmethod
-    def _drop(url: str, database: str) -> None:
+    def drop(url: str, database: str) -> None:
+        """Drop another database of the server of ``url``."""
         import psycopg
         from psycopg import sql
 
@@ -351,15 +361,17 @@ def _peak_memory(pid: int) -> Generator[list[int]]:
         thread.join()
 
 
-def run_psql(server: EmbeddedPostgres, url: str, file: Path) -> float:
-    """Run a file in one transaction by psql, in sql/baseline; return its seconds.
+def run_psql(server: EmbeddedPostgres, url: str, file: Path, *, in_one_transaction: bool = True) -> float:
+    """Run a file by psql, in sql/baseline; return its seconds.
 
     Raises:
         BenchError: a statement failed; the message has psql's error.
     """
     from psycopg.conninfo import make_conninfo
 
-    options = ["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(file)]
+    options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(file)]
+    if in_one_transaction:
+        options.append("-1")
     begin = time.monotonic()
     done = subprocess.run(  # noqa: S603
         [str(server.binary("psql")), *options, make_conninfo(url)],
