@@ -117,8 +117,11 @@ FATES: Mapping[str, Fate] = {
             "line_total": "numeric",
         },
         """
+        -- Few rows ask: without the offset, PostgreSQL would read the keys of all orders into memory.
         exists (
-            select 1 from production.transactions as parents where parents.transaction_id = typed.transaction_id
+            select 1 from production.transactions as parents
+            where parents.transaction_id = typed.transaction_id
+            offset 0
         )
         and exists (select 1 from production.products as parents where parents.product_id = typed.product_id)
         and (
