@@ -12,7 +12,6 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 from ecommerce_platform.feeds.landing import Taken
 from ecommerce_platform.files import printable
-from ecommerce_platform.io_managers.locks import locked
 from ecommerce_platform.io_managers.partition_metadata import add_partition_metadata
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
@@ -53,6 +52,7 @@ def raw_asset(feed: str) -> AssetsDefinition:
         kinds=set(layer.kinds),
         partitions_def=daily,
         backfill_policy=one_run,
+        pool=f"raw.{feed}",
         deps=upstream_of(feed, load_settings()),
         metadata={"columns": ", ".join(FEEDS[feed]), **code_references({"Asset": Path(__file__).resolve()})},
     )
@@ -82,17 +82,7 @@ def raw_asset(feed: str) -> AssetsDefinition:
 def _export(
     feed: str, days: list[dt.date], source: Source, database: Database
 ) -> tuple[dict[dt.date, Export], dict[dt.date, FeedFileError]]:
-    """Write the raw files of some days, and record them; return the files and, by day, why one was refused.
-
-    No other run exports the feed meanwhile.
-    """
-    with database.connect() as connection, locked(connection, [f"raw.{feed}"]):
-        return _export_alone(feed, days, source, database)
-
-
-def _export_alone(
-    feed: str, days: list[dt.date], source: Source, database: Database
-) -> tuple[dict[dt.date, Export], dict[dt.date, FeedFileError]]:
+    """Write the raw files of some days, and record them; return the files and, by day, why one was refused."""
     with database.connect() as connection:
         last = taken_files(connection, feed, days)
 

@@ -38,7 +38,7 @@ LOAD = "load_id"
 OF_LOAD = (DAY, LOAD, "source_file")
 """The columns of staging that are the same for every row of a load."""
 FIRST_PART = 1.2
-"""How many of a file's rows are enough to see that few repeat a key: this times as many as there must be keys."""
+"""How many of a file's first rows are examined for repeated keys: this factor times the number of keys it must have."""
 BUYER = "customer_id"
 CUSTOMER_HISTORY = "warehouse.dim_customer"
 """A run over some days checks the versions of customers whose images, orders or lines arrived. Those of other customers

@@ -70,7 +70,8 @@ class Measured:
         next_day_s: one more day in a new process, from its landed files on; the median of ``next_days_s``.
         next_day_start_s: the part of it before the run began.
         next_days_s: each of the days after the year, in order.
-        plain_day_s: a day's files and the same statements, replayed by psql; see :mod:`.bench_day`.
+        plain_day_s: a day's files and the same statements, replayed by psql; another day, scaled to the number of
+            orders of ``next_day_s``; see :mod:`.bench_day`.
         day_ratio: next_day_s / plain_day_s.
         import_s: a new process that imports the definitions.
         queries_ms: milliseconds of each extract's SELECT, with a warm cache.
@@ -175,8 +176,8 @@ class Workplace:
         self.land(days[0], replayed + dt.timedelta(days=1))
         next_days = [self.load(day, day) for day in days]
         say("a day as plain SQL")
-        plain_day_s = bench_day.measure(self, url, replayed)
-        next_day = sorted(next_days, key=lambda run: run.seconds)[MORE_DAYS // 2]
+        day, next_day = sorted(zip(days, next_days, strict=True), key=lambda pair: pair[1].seconds)[MORE_DAYS // 2]
+        plain_day_s = bench_day.measure(self, url, replayed, self.landed_orders(day))
         checks_s = platform.checks_s
         phases = {f"platform {layer}": _seconds_of(platform.steps, f"{layer}__") for layer in list(LAYERS)[1:]}
         phases |= {f"platform checks of {layer}": _seconds_of(platform.steps, f"check__{layer}") for layer in LAYERS}
@@ -205,6 +206,11 @@ class Workplace:
             import_s=round(import_s, 2),
             queries_ms={name: round(milliseconds, 1) for name, (milliseconds, _) in queries.items()},
         )
+
+    def landed_orders(self, day: dt.date) -> int:
+        """The number of orders in a landed file."""
+        file = self.folder / "landing" / "transactions" / f"{day}.csv"
+        return len(file.read_bytes().splitlines()) - 1
 
     def land(self, first: dt.date, last: dt.date) -> None:
         """Put the files of some days into a landing folder, as a shop does, and take each further day from there."""

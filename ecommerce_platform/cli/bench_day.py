@@ -24,19 +24,20 @@ from ecommerce_platform.layers import LAYERS
 if TYPE_CHECKING:
     from ecommerce_platform.cli.bench import Workplace
 
-RECORDED = tuple(f"{layer}__" for layer in LAYERS if layer != "raw")
+RECORDED = tuple(f"{layer}__" for layer in LAYERS if layer not in ("raw", "monitoring"))
 """How the names of the steps begin whose statements are recorded."""
 
 FIRST_AFTER_STAGING = "production__loaded_days"
 
 
-def measure(workplace: Workplace, url: str, first: dt.date) -> float:
+def measure(workplace: Workplace, url: str, first: dt.date, orders: int) -> float:
     """The seconds that psql takes for the second of two days; the first fills the server's cache.
 
     Args:
         workplace: a platform whose history ends with the day before ``first``. The two days are loaded.
         url: its database.
         first: the first of the two days.
+        orders: the number of orders of the day to compare with; the seconds are scaled to it.
 
     Raises:
         BenchError: a statement failed, or the replayed tables differ from the platform's.
@@ -56,7 +57,7 @@ def measure(workplace: Workplace, url: str, first: dt.date) -> float:
         seconds = run_psql(server, server.url("replayed"), script, in_one_transaction=False)
     require_equal(url, server.url("replayed"), "the replayed days")
     workplace.drop(url, "replayed")
-    return seconds
+    return seconds * orders / workplace.landed_orders(day)
 
 
 def _moments_file(script: Path) -> Path:
@@ -69,10 +70,14 @@ def _moments(url: str, day: dt.date) -> str:
         written = connection.execute(
             "select table_name, written_at::text from platform.slices where slice = %s", (day,)
         ).fetchall()
-    values = ", ".join(f"('{table}', timestamptz '{moment}')" for table, moment in written)
+    values = sql.SQL(", ").join(sql.SQL("({}, {}::timestamptz)").format(*map(sql.Literal, row)) for row in written)
     return (
-        f"update platform.slices set written_at = moment from (values {values}) as written (name, moment)"
-        f" where table_name = name and slice = '{day}';\n"
+        sql.SQL(
+            "update platform.slices set written_at = moment from (values {}) as written (name, moment)"
+            " where table_name = name and slice = {};\n"
+        )
+        .format(values, sql.Literal(day))
+        .as_string()
     )
 
 
@@ -86,7 +91,7 @@ def recording(path: Path) -> Generator[None]:
 
     with path.open("wb") as script:
         for name, value in SESSION_OPTIONS.items():
-            script.write(f"set {name} = '{value}';\n".encode())
+            script.write(f"set {name} = {sql.Literal(value).as_string()};\n".encode())
         script.write(b"set role loader;\n")
         original = psycopg.connect, psycopg.ClientCursor, side_by_side.AT_ONCE
         psycopg.connect, psycopg.ClientCursor = _recording_classes(script)

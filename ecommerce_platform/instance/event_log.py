@@ -18,7 +18,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ from dagster._core.storage.event_log.schema import (
 from dagster._serdes import deserialize_value, pack_value, serialize_value
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import select
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, InternalError
 
 from ecommerce_platform.instance.outage import survives_an_outage
 from ecommerce_platform.instance.pooled import Pooled
@@ -46,6 +45,8 @@ log = logging.getLogger(__name__)
 
 UNSTORABLE = (DataError, TypeError, ValueError)
 """What an event that cannot be stored raises, unlike a database that cannot be reached."""
+
+IN_FAILED_TRANSACTION = "25P02"
 
 PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 NOT_STORED = DagsterEventType.ASSET_FAILED_TO_MATERIALIZE
@@ -83,6 +84,7 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
 
     def __init__(self, *arguments: Any, **named: Any):
         self._forget()
+        self._indexed: dict[frozenset[str], set[str]] = {}
         super().__init__(*arguments, **named)
 
     def _forget(self) -> None:
@@ -127,13 +129,21 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
             self._seen |= {name}
         return name in self._seen
 
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Like the base, which fails in its aborted transaction if another process inserts the row first."""
+        try:
+            return super().initialize_concurrency_limit_to_default(concurrency_key)
+        except InternalError as error:
+            if getattr(error.orig, "pgcode", None) != IN_FAILED_TRANSACTION:
+                raise
+            return True
+
     def get_asset_tags_to_index(self, tag_keys: set[str]) -> set[str]:
         """As the base, which goes through a list for each of a thousand events with the same tags."""
-        return self._indexed(frozenset(tag_keys))
-
-    @lru_cache(maxsize=256)  # noqa: B019 - one store per process
-    def _indexed(self, tag_keys: frozenset[str]) -> set[str]:
-        return super().get_asset_tags_to_index(set(tag_keys))
+        names = frozenset(tag_keys)
+        if names not in self._indexed:
+            self._indexed[names] = super().get_asset_tags_to_index(set(names))
+        return self._indexed[names]
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store one event: the base's rows, without the NOTIFY that nothing listens to any more.

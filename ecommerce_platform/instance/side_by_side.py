@@ -154,7 +154,7 @@ def _next_events(context: PlanExecutionContext, active: ActiveExecution, running
         return
     for key, told in running.reports():
         if isinstance(told, DagsterEvent):
-            # The materializations of a thousand days are stored by now; Dagster would keep them to the run's end.
+            # The event log has the materializations of a thousand days; Dagster would keep them to the run's end, too.
             if not told.is_step_materialization:
                 yield told
                 active.handle_event(told)

@@ -21,7 +21,11 @@ SESSION_OPTIONS = {
     "DateStyle": "ISO",
     # A client that was killed must not leave its statement running with all its locks.
     "client_connection_check_interval": "1000",
-    # Where a server compiles expressions by default, that took longer than the expressions, even for a million orders.
+    # A client whose host is gone must not keep its locks until TCP gives up, two hours later.
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
+    # JIT compilation cost more than it saved, even for a million orders.
     "jit": "off",
 }
 

@@ -228,7 +228,7 @@ class _Handler(DbTypeHandler[Any]):
             metadata["dagster/column_schema"] = column_schema(connection, table)
         if not context.has_asset_partitions:
             return metadata
-        # What is told of all partitions together is told once, with the latest: a thousand events would repeat it.
+        # Totals over all partitions go to the latest one only: a thousand events would repeat them.
         latest = context.asset_partition_key_range.end
         of_partitions: dict[str, dict[str, Any]] = {latest: metadata}
         for day, count in result.by_day.items():

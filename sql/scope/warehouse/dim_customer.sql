@@ -7,7 +7,7 @@ with purchases as (
         customer_id,
         transaction_date,
         bool_and(operation in ('I', 'R')) as is_new,
-        -- Without it, the run repairs a day.
+        -- False if the rows are only read again (R): the run is a repair, so the customer is computed.
         bool_or(operation = 'I') as is_inserted
     from (
         select
