@@ -36,7 +36,7 @@ class Breakdown:
     @cached_property
     def sold(self) -> np.ndarray:
         """Codes of the members with at least one order line."""
-        if self.dimension in self.selection.snapshot.orders:
+        if not self.selection.is_of_lines(self.dimension):
             codes = np.flatnonzero(self.selection.order_counts(self.dimension))
             return codes[codes != self.selection.snapshot.guest] if self.dimension == "customer" else codes
         return np.flatnonzero(self.selection.line_counts(self.dimension))
@@ -59,11 +59,9 @@ class Breakdown:
         """The rows of the members with these codes."""
         selection, dimension = self.selection, self.dimension
         total = Decimal(int(self.revenue.sum()))
-        if dimension == "product" and len(codes) < len(self.revenue):
-            selection = selection.of_members(dimension, codes)
         columns: dict[str, Callable[[int], Cell]] = {}
         needs_orders = {"orders", "average_order_value"} & set(self.measures)
-        orders = selection.order_counts(dimension) if needs_orders else None
+        orders = selection.order_counts(dimension, codes) if needs_orders else None
         for name in ("units", "discount", "returns", "returned_units"):
             if name in self.measures:
                 sums = selection.sums(dimension, name)
