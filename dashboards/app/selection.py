@@ -22,6 +22,9 @@ from dashboards.app.snapshot import BUYERS, EPOCH, Snapshot, months_of, number_o
 ORDERS, LINES = "orders", "lines"
 """What is counted instead of summed."""
 
+BITS = 12
+"""Members whose orders are counted in one pass; more would need a large table of the sets of them."""
+
 Rows = np.ndarray | slice
 """Positions in the columns of a snapshot, sorted."""
 
@@ -277,21 +280,21 @@ class Selection:
 
     def _orders_with(self, dimension: str, wanted: np.ndarray) -> np.ndarray:
         """Number of orders that have at least one line with each of some members."""
-        place = np.full(self.members(dimension), len(wanted), np.int32)
-        place[wanted] = np.arange(len(wanted), dtype=np.int32)
-        place_of_kind = place[self.snapshot.kinds[dimension]]
+        if len(wanted) > BITS:
+            parts = range(0, len(wanted), BITS)
+            return np.concatenate([self._orders_with(dimension, wanted[start : start + BITS]) for start in parts])
+        # Each member is a bit, and an order has the bits of its lines.
+        bit = np.zeros(self.members(dimension), np.uint16)
+        bit[wanted] = 1 << np.arange(len(wanted))
+        bit_of_kind = bit[self.snapshot.kinds[dimension]]
         _, lines, begins = self._rows
-        counts = np.zeros(len(wanted) + 1, np.int64)
+        orders = np.zeros(1 << len(wanted), np.int64)
         for start in range(0, self.count, BLOCK):
             edges = begins[start : start + BLOCK + 1]
-            order = np.repeat(np.arange(len(edges) - 1, dtype=np.int32), np.diff(edges))
-            code = place_of_kind[self.snapshot.lines["kind"][_part(lines, edges[0], edges[-1])]]
-            if len(wanted) < len(place):
-                is_wanted = code < len(wanted)
-                order, code = order[is_wanted], code[is_wanted]
-            _, codes = distinct(order, code, len(edges), len(counts))
-            counts += np.bincount(codes, minlength=len(counts))
-        return counts[:-1]
+            bits = bit_of_kind[self.snapshot.lines["kind"][_part(lines, edges[0], edges[-1])]]
+            orders += np.bincount(np.bitwise_or.reduceat(bits, edges[:-1] - edges[0]), minlength=len(orders))
+        sets = np.arange(len(orders))
+        return np.array([orders[sets >> place & 1 == 1].sum() for place in range(len(wanted))], np.int64)
 
     def customer_counts(self, dimension: str) -> np.ndarray:
         """Number of distinct customers by member of an order dimension."""

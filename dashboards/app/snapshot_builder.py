@@ -46,7 +46,9 @@ class Products:
         ids = sorted({row[1] for row in rows}, key=numbers_first)
         categories = sorted({row[3] for row in rows})
         items = sorted({(row[1], row[3], row[4]) for row in rows})
-        item_code, id_code, category_code = ({value: code for code, value in enumerate(v)} for v in (items, ids, categories))
+        item_code, id_code, category_code = (
+            {value: code for code, value in enumerate(v)} for v in (items, ids, categories)
+        )
         shape = (len(items), len(DISCOUNT_BANDS), 2)
 
         def by_kind(values: Sequence[int], axis: int) -> np.ndarray:
