@@ -248,7 +248,7 @@ class Answers:
         return Answer(columns, tuple(rows), tuple(clicks))
 
     def _buyers_by_month(self, selection: Selection) -> np.ndarray:
-        """Distinct customers by kind of buyer and month: new in the month of their cohort, returning in later months."""
+        """Distinct customers by kind of buyer and month: new in the month of their cohort, returning after it."""
         customer, month = selection.customer_months()
         size = selection.members("month")
         is_later = self.snapshot.customers["cohort"][customer] < month

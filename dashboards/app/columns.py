@@ -7,14 +7,14 @@ import numpy as np
 BLOCK = 1 << 16
 """Rows to sum at once: their codes and weights stay in the processor's cache."""
 
-_TYPES = tuple(np.dtype(name) for name in ("uint8", "int16", "uint16", "int32", "int64"))
+_TYPES = (np.uint8, np.int16, np.uint16, np.int32, np.int64)
 
 
 def smallest(low: float, high: float) -> np.dtype:
     """The smallest type that holds all integers from ``low`` to ``high``; floating point if none does."""
     for dtype in _TYPES:
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
-            return dtype
+            return np.dtype(dtype)
     return np.dtype(np.float64)
 
 

@@ -52,6 +52,7 @@ class Dashboards:
         self.dagster_url = dagster_url
         self._cache: OrderedDict[tuple, tuple] = OrderedDict()
         self._lock = threading.Lock()
+        self._computing = threading.Lock()
         self._health: tuple[float, Health] | None = None
 
     def content(self, page: Page, query: str) -> Content:
@@ -92,11 +93,16 @@ class Dashboards:
             if key in self._cache:
                 self._cache.move_to_end(key)
                 return self._cache[key]  # type: ignore[return-value]
-        found = page_answers(snapshot, page, view, last_day)
-        with self._lock:
-            self._cache[key] = found
-            while len(self._cache) > MOST_CACHED:
-                self._cache.popitem(last=False)
+        # One page at a time: a page takes a core and up to some hundred megabytes, and often several people ask for it.
+        with self._computing:
+            with self._lock:
+                if key in self._cache:
+                    return self._cache[key]  # type: ignore[return-value]
+            found = page_answers(snapshot, page, view, last_day)
+            with self._lock:
+                self._cache[key] = found
+                while len(self._cache) > MOST_CACHED:
+                    self._cache.popitem(last=False)
         return found
 
     def _read_health(self) -> Health:

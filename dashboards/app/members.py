@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
+
+pc: Any = pyarrow.compute
 
 LONGEST_NUMBER = 18
 """Digits of the longest number that fits into 64 bits."""
@@ -45,11 +47,9 @@ class Members(Sequence[str]):
         return place if place < len(self) and self[place] == member else None
 
 
-def coded(values: pa.ChunkedArray | pa.Array) -> tuple[Members, np.ndarray]:
+def coded(values: pa.ChunkedArray) -> tuple[Members, np.ndarray]:
     """The members among some identifiers, and the position of each identifier's member."""
-    encoded = pc.dictionary_encode(values)
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
+    encoded = values.dictionary_encode().unify_dictionaries().combine_chunks()
     texts = encoded.dictionary
     is_number = pc.match_substring_regex(texts, r"^[0-9]+$")
     is_short = pc.less_equal(pc.binary_length(texts), LONGEST_NUMBER)

@@ -155,6 +155,11 @@ class Selection:
         """The days of some orders, counted from the first of the date range."""
         return self.snapshot.orders["day"][index] - self._first_day
 
+    @cached_property
+    def _edges_of_days(self) -> np.ndarray:
+        """The number of selected orders before each day of the date range, and that of all at the end."""
+        return np.searchsorted(self._day_of(self._rows[0]), np.arange(self._days + 1, dtype=np.int32))
+
     def _codes_of_days(self, dimension: str) -> np.ndarray:
         """The code of the month or weekday of each day of the date range."""
         days = np.arange(self._first_day, self._first_day + self._days)
@@ -228,9 +233,8 @@ class Selection:
         return self._kept(("day", column), lambda: self._sums_of_days(column))
 
     def _sums_of_days(self, column: str) -> np.ndarray:
-        index, lines, begins = self._rows
-        days = self._day_of(index)
-        edges = np.searchsorted(days, np.arange(self._days + 1, dtype=days.dtype))
+        _, lines, begins = self._rows
+        edges = self._edges_of_days
         if column == ORDERS:
             return np.diff(edges)
         result = np.zeros(self._days)

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from babel import Locale
 
 from dashboards.app.columns import BLOCK, Column, smallest
-from dashboards.app.members import Members, coded, numbers_first
+from dashboards.app.members import coded, numbers_first
 from dashboards.app.snapshot import (
     BUYERS,
     DISCOUNT_BANDS,
-    NOBODY,
     PRICE_RANGES,
     SEGMENTS,
     WEEKDAYS,
@@ -70,7 +68,7 @@ class Products:
         )
 
     def kind(self, key: np.ndarray, band: np.ndarray, is_costed: np.ndarray) -> np.ndarray:
-        """The kinds of lines, from the key of their product version, their discount band, and whether they have a cost."""
+        """The kinds of lines, from the keys of their product versions, their bands, and whether their cost is known."""
         item = self.item[np.searchsorted(self.keys, key)]
         return (item * len(DISCOUNT_BANDS) + band) * 2 + is_costed
 
@@ -238,7 +236,7 @@ def _of_orders(values: np.ndarray, first_line: np.ndarray) -> np.ndarray:
 
 def _coded(values: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
     """The members among some texts, sorted, and the position of each text's member."""
-    encoded = pc.dictionary_encode(values).unify_dictionaries().combine_chunks()
+    encoded = values.dictionary_encode().unify_dictionaries().combine_chunks()
     texts = encoded.dictionary.to_pylist()
     place = np.empty(len(texts), np.int32)
     place[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts), dtype=np.int32)

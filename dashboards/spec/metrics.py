@@ -133,7 +133,7 @@ def _compiled(node: exp.Expr) -> Formula:
     if isinstance(node, exp.Paren):
         return of("this")
     if isinstance(node, exp.Round):
-        return _rounded(of("this"), of("decimals") if node.args.get("decimals") else None)
+        return _rounded(of("this"), of("decimals") if node.args.get("decimals") else lambda values: None)
     if isinstance(node, exp.Nullif):
         return _nullif(of("this"), of("expression"))
     if isinstance(node, exp.Greatest):
@@ -143,10 +143,10 @@ def _compiled(node: exp.Expr) -> Formula:
     raise MetricError(f"{METRICS_FILE.name}: {node.sql('postgres')} is not supported by dashboards/spec/metrics.py")
 
 
-def _rounded(number: Formula, decimals: Formula | None) -> Formula:
+def _rounded(number: Formula, decimals: Formula) -> Formula:
     def formula(values: Mapping[str, Value]) -> Value:
         value = number(values)
-        return None if value is None else _round(_number(value), decimals and _optional(decimals(values)))
+        return None if value is None else _round(_number(value), _optional(decimals(values)))
 
     return formula
 
