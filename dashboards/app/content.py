@@ -21,6 +21,8 @@ from ecommerce_platform.checks.freshness import Clock, utc_now
 MOST_CACHED = 256
 HEALTH_SECONDS = 5.0
 
+PageAnswers = tuple[dict[str, KpiAnswer], dict[str, Answer]]
+
 
 @dataclass(frozen=True)
 class Content:
@@ -50,7 +52,8 @@ class Dashboards:
         self.clock = clock
         self.dagster_port = dagster_port
         self.dagster_url = dagster_url
-        self._cache: OrderedDict[tuple, tuple] = OrderedDict()
+        self._cache: OrderedDict[tuple, PageAnswers] = OrderedDict()
+        self._version: tuple | None = None
         self._lock = threading.Lock()
         self._computing = threading.Lock()
         self._health: tuple[float, Health] | None = None
@@ -85,25 +88,34 @@ class Dashboards:
             kpis, answers = self._answers(snapshot, page, view, last_day)
         return replace(content, kpis=kpis, answers=answers)
 
-    def _answers(
-        self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None
-    ) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
-        key = (snapshot.version, snapshot.read_at, page.id, view.filters, view.levels, last_day)
-        with self._lock:
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                return self._cache[key]  # type: ignore[return-value]
-        # One page at a time: a page takes a core and up to some hundred megabytes, and often several people ask for it.
-        with self._computing:
-            with self._lock:
-                if key in self._cache:
-                    return self._cache[key]  # type: ignore[return-value]
-            found = page_answers(snapshot, page, view, last_day)
-            with self._lock:
-                self._cache[key] = found
-                while len(self._cache) > MOST_CACHED:
-                    self._cache.popitem(last=False)
+    def _answers(self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None) -> PageAnswers:
+        version = (snapshot.version, snapshot.read_at)
+        key = (page.id, view.filters, view.levels, last_day)
+        found = self._cached(version, key)
+        if found is None:
+            # One page at a time: it takes a core and up to some hundred megabytes, and several people may ask for it.
+            with self._computing:
+                found = self._cached(version, key)
+                if found is None:
+                    found = page_answers(snapshot, page, view, last_day)
+                    self._keep(version, key, found)
         return found
+
+    def _cached(self, version: tuple, key: tuple) -> PageAnswers | None:
+        with self._lock:
+            if version != self._version or key not in self._cache:
+                return None
+            self._cache.move_to_end(key)
+            return self._cache[key]
+
+    def _keep(self, version: tuple, key: tuple, found: PageAnswers) -> None:
+        with self._lock:
+            if version != self._version:
+                self._cache.clear()
+                self._version = version
+            self._cache[key] = found
+            while len(self._cache) > MOST_CACHED:
+                self._cache.popitem(last=False)
 
     def _read_health(self) -> Health:
         if self._health is None or time.monotonic() - self._health[0] > HEALTH_SECONDS:
