@@ -25,6 +25,9 @@ ORDERS, LINES = "orders", "lines"
 BITS = 12
 """Members whose orders are counted in one pass; more would need a large table of the sets of them."""
 
+DAYS = 31
+"""Days whose lines are added up at once."""
+
 Rows = np.ndarray | slice
 """Positions in the columns of a snapshot, sorted."""
 
@@ -90,41 +93,51 @@ class Selection:
         return (np.flatnonzero(mask) + self._range.start).astype(np.int32)
 
     @cached_property
-    def _rows(self) -> tuple[Rows, Rows, np.ndarray]:
-        """The orders, the lines, and the places at which the lines of each order begin; with the end of the last."""
-        snapshot, orders = self.snapshot, self._matching
-        first_line = snapshot.orders["first_line"]
-        passing_kind = _passing(snapshot, snapshot.kinds, self._filters)
+    def _is_by_line(self) -> bool:
+        """Whether an order counts with some of its lines only."""
+        return any(name in self.snapshot.kinds for name, _ in self._filters)
+
+    @cached_property
+    def _index(self) -> Rows:
+        """The selected orders."""
+        return self._some_lines[0] if self._is_by_line else self._matching
+
+    @cached_property
+    def _lines(self) -> tuple[Rows, np.ndarray]:
+        """The selected lines, and the places at which those of each order begin; with the end of the last."""
+        return self._some_lines[1:] if self._is_by_line else self._all_lines
+
+    @property
+    def _all_lines(self) -> tuple[Rows, np.ndarray]:
+        orders, first_line = self._matching, self.snapshot.orders["first_line"]
         if isinstance(orders, slice):
-            lines = slice(int(first_line[orders.start]), int(first_line[orders.stop]))
-            if passing_kind is None:
-                return orders, lines, first_line[orders.start : orders.stop + 1]
-            lines = _flatnonzero(passing_kind, snapshot.lines["kind"], lines)
-        else:
-            begins = first_line[orders]
-            lengths = first_line[orders + 1] - begins
-            ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-            lines = np.repeat(begins - ends[:-1], lengths)
-            lines += np.arange(len(lines), dtype=np.int32)
-            if passing_kind is None:
-                return orders, lines, ends
-            lines = lines[passing_kind[snapshot.lines["kind"][lines]]]
-        order_of_line = np.searchsorted(first_line, lines, "right") - 1
+            begins = first_line[orders.start : orders.stop + 1]
+            return slice(int(begins[0]), int(begins[-1])), begins
+        begins = first_line[orders]
+        lengths = first_line[orders + 1] - begins
+        ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        lines = np.repeat(begins - ends[:-1], lengths)
+        lines += np.arange(len(lines), dtype=np.int32)
+        return lines, ends
+
+    @cached_property
+    def _some_lines(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The lines that pass the filters on attributes of the line, after their orders and before their begins."""
+        kind, passing = self.snapshot.lines["kind"], _passing(self.snapshot, self.snapshot.kinds, self._filters)
+        assert passing is not None
+        lines, _ = self._all_lines
+        lines = _flatnonzero(passing, kind, lines) if isinstance(lines, slice) else lines[passing[kind[lines]]]
+        order_of_line = np.searchsorted(self.snapshot.orders["first_line"], lines, "right") - 1
         is_first = np.ones(len(lines), bool)
         np.not_equal(order_of_line[1:], order_of_line[:-1], out=is_first[1:])
         begins = np.flatnonzero(is_first)
         return order_of_line[begins].astype(np.int32), lines, np.append(begins, len(lines))
 
-    @cached_property
-    def _is_by_line(self) -> bool:
-        """Whether an order counts with some of its lines only."""
-        return any(name in self.snapshot.kinds for name, _ in self._filters)
-
     # The columns of these rows
 
     def orders(self, column: str) -> np.ndarray:
         """A column of the selected orders, or the codes of a dimension; weights include only the selected lines."""
-        snapshot, index = self.snapshot, self._rows[0]
+        snapshot, index = self.snapshot, self._index
         if column in snapshot.groups:
             return snapshot.groups[column][snapshot.orders["group"][index]]
         if column in snapshot.customers:
@@ -143,7 +156,7 @@ class Selection:
         return snapshot.lines["revenue"][rows] * snapshot.kinds["is_costed"][snapshot.lines["kind"][rows]]
 
     def _weights_of_orders(self, column: str) -> np.ndarray:
-        _, lines, begins = self._rows
+        lines, begins = self._lines
         result = np.zeros(len(begins) - 1)
         for start in range(0, len(result), BLOCK):
             edges = begins[start : start + BLOCK + 1]
@@ -158,7 +171,7 @@ class Selection:
     @cached_property
     def _edges_of_days(self) -> np.ndarray:
         """The number of selected orders before each day of the date range, and that of all at the end."""
-        return np.searchsorted(self._day_of(self._rows[0]), np.arange(self._days + 1, dtype=np.int32))
+        return np.searchsorted(self._day_of(self._index), np.arange(self._days + 1, dtype=np.int32))
 
     def _codes_of_days(self, dimension: str) -> np.ndarray:
         """The code of the month or weekday of each day of the date range."""
@@ -172,7 +185,8 @@ class Selection:
     @cached_property
     def count(self) -> int:
         """Number of distinct orders."""
-        return len(self._rows[2]) - 1
+        index = self._index
+        return index.stop - index.start if isinstance(index, slice) else len(index)
 
     def total(self, column: str) -> int:
         """Sum of a weight, in cents or units."""
@@ -233,17 +247,20 @@ class Selection:
         return self._kept(("day", column), lambda: self._sums_of_days(column))
 
     def _sums_of_days(self, column: str) -> np.ndarray:
-        _, lines, begins = self._rows
         edges = self._edges_of_days
         if column == ORDERS:
             return np.diff(edges)
         result = np.zeros(self._days)
-        for day in range(0, self._days, 31):
-            at = begins[edges[day : day + 32]]
+        is_filled = np.diff(edges) > 0
+        if column == "revenue" and not self._is_by_line:
+            result[is_filled] = np.add.reduceat(self.orders(column), edges[:-1][is_filled], dtype=np.float64)
+            return result
+        lines, begins = self._lines
+        for day in range(0, self._days, DAYS):
+            at, filled = begins[edges[day : day + DAYS + 1]], is_filled[day : day + DAYS]
             part = self.lines(column, _part(lines, at[0], at[-1]))
-            is_filled = np.diff(at) > 0
-            begin = (at[:-1] - at[0])[is_filled]
-            result[day : day + 31][is_filled] = np.add.reduceat(part, begin, dtype=np.float64) if len(begin) else 0
+            begin = (at[:-1] - at[0])[filled]
+            result[day : day + DAYS][filled] = np.add.reduceat(part, begin, dtype=np.float64)
         return result
 
     def by_group(self, column: str) -> np.ndarray:
@@ -252,7 +269,7 @@ class Selection:
         size = len(snapshot.groups["state"])
 
         def compute() -> np.ndarray:
-            index = self._rows[0]
+            index = self._index
             if column == ORDERS or (column == "revenue" and not self._is_by_line):
                 weights = None if column == ORDERS else snapshot.orders["revenue"]
                 return sums(snapshot.orders["group"], weights, size, index)
@@ -267,7 +284,7 @@ class Selection:
             return self._by_kind("revenue") * snapshot.kinds["is_costed"]
         weights = None if column == LINES else snapshot.lines[column]
         size = len(snapshot.kinds["product"])
-        return self._kept(("kind", column), lambda: sums(snapshot.lines["kind"], weights, size, self._rows[1]))
+        return self._kept(("kind", column), lambda: sums(snapshot.lines["kind"], weights, size, self._lines[0]))
 
     def line_counts(self, dimension: str) -> np.ndarray:
         """Number of lines by member of a line dimension."""
@@ -291,7 +308,7 @@ class Selection:
         bit = np.zeros(self.members(dimension), np.uint16)
         bit[wanted] = 1 << np.arange(len(wanted))
         bit_of_kind = bit[self.snapshot.kinds[dimension]]
-        _, lines, begins = self._rows
+        lines, begins = self._lines
         orders = np.zeros(1 << len(wanted), np.int64)
         for start in range(0, self.count, BLOCK):
             edges = begins[start : start + BLOCK + 1]
