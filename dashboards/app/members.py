@@ -49,7 +49,8 @@ class Members(Sequence[str]):
 
 def coded(values: pa.ChunkedArray) -> tuple[Members, np.ndarray]:
     """The members among some identifiers, and the position of each identifier's member."""
-    encoded = values.dictionary_encode().unify_dictionaries().combine_chunks()
+    # Of several chunks, each would get a dictionary of its own with all members so far.
+    encoded = values.combine_chunks().dictionary_encode()
     texts = encoded.dictionary
     is_number = pc.match_substring_regex(texts, r"^[0-9]+$")
     is_short = pc.less_equal(pc.binary_length(texts), LONGEST_NUMBER)

@@ -163,6 +163,8 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
         for first, end in _months(source):
             for table in _tables(source, LINES, {"first": first, "end": end}, LINE_TYPES):
                 builder.add(_line_columns(table))
+    del customers
+    pa.default_memory_pool().release_unused()
     return replace(builder.snapshot(version), waiting_refunds=waiting)
 
 
@@ -179,7 +181,7 @@ def _months(connection: ClientConnection) -> Iterator[tuple[dt.date, dt.date]]:
             yield first, last + dt.timedelta(days=1)
 
 
-BLOCK = 16 << 20
+BLOCK = 4 << 20
 """Bytes of text to parse at once: large enough to be fast, small compared with the columns."""
 
 
