@@ -228,7 +228,7 @@ class Answers:
         selection = self.select(("buyer",))
         months, size = self.snapshot.members["month"], len(self.snapshot.members["month"])
         count = size * len(self.snapshot.members["buyer"])
-        key = selection.orders("buyer").astype(np.int32) * size + selection.orders("month")
+        key = selection.orders("buyer") * np.int32(size) + selection.orders("month")
         revenue = selection.sums_of_orders(key, "revenue", count)
         customers = self._buyers_by_month(selection)
         columns = (

@@ -67,11 +67,11 @@ def distinct(things: np.ndarray, codes: np.ndarray, count: int, size: int) -> tu
     """The distinct pairs of a thing, below ``count``, and a code, below ``size``; sorted."""
     dtype = np.int32 if count * size <= np.iinfo(np.int32).max else np.int64
     # Sorting integers takes 5 to 12 ns each; np.unique hashes them, which takes a hundred times as long.
-    pairs = things.astype(dtype) * dtype(size)
-    pairs += codes.astype(dtype, copy=False)
+    pairs = things.astype(dtype)
+    pairs *= dtype(size)
+    pairs += codes
     pairs.sort()
     is_new = np.ones(len(pairs), bool)
     np.not_equal(pairs[1:], pairs[:-1], out=is_new[1:])
     pairs = pairs[is_new]
-    things = pairs // dtype(size)
-    return things, pairs - things * dtype(size)
+    return np.divmod(pairs, dtype(size))

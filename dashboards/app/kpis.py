@@ -97,7 +97,8 @@ def sparkline_values(selection: Selection, measure: str) -> tuple[float, ...]:
         return np.bincount(bucket[kept], selection.by_day(column)[kept], points)
 
     def customers() -> np.ndarray:
-        of_orders = np.where(kept, bucket, points)[selection.orders("day") - number_of(start)]
+        of_days = np.where(kept, bucket, points).astype(np.int16)
+        of_orders = of_days[selection.orders("day") - number_of(start)]
         return selection.distinct_customers(of_orders, points + 1)[:points]
 
     orders = sums("orders")

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dashboards.app.columns import BLOCK, distinct, sums
+from dashboards.app.columns import BLOCK, distinct, smallest, sums
 from dashboards.app.filters import Filters, period_days
 from dashboards.app.snapshot import BUYERS, EPOCH, Snapshot, months_of, number_of
 
@@ -177,8 +177,9 @@ class Selection:
         """The code of the month or weekday of each day of the date range."""
         days = np.arange(self._first_day, self._first_day + self._days)
         if dimension == "month":
-            return (months_of(days) - self.snapshot.first_month).astype(np.int32)
-        return ((days + EPOCH.weekday()) % 7).astype(np.int32)
+            months = months_of(days) - self.snapshot.first_month
+            return months.astype(smallest(0, months.max(initial=0)))
+        return ((days + EPOCH.weekday()) % 7).astype(np.uint8)
 
     # Totals
 
@@ -332,11 +333,12 @@ class Selection:
         return self._of_customers(self.orders("month"), self.members("month"))
 
     def _of_customers(self, codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-        customers = self.orders("customer")
-        if self.snapshot.guest is not None:
-            is_known = customers != self.snapshot.guest
-            customers, codes = customers[is_known], codes[is_known]
-        return distinct(customers, codes, self.members("customer"), size)
+        # Guests have one more code, as they are in no cohort.
+        customers, codes = distinct(self.orders("customer"), codes, self.members("customer"), size + 1)
+        if self.snapshot.guest is None:
+            return customers, codes
+        is_known = customers != self.snapshot.guest
+        return customers[is_known], codes[is_known]
 
     def customer_days(self) -> tuple[np.ndarray, np.ndarray]:
         """First and last order day of each customer in the snapshot; meaningless for customers without an order."""
