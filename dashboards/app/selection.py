@@ -49,17 +49,20 @@ class Selection:
         self._filters = filters.members
         self._first_day = number_of(low)
         self._days = max(0, number_of(high) + 1 - self._first_day)
-        self._results: dict[tuple, np.ndarray] = {}
+        self._sums = snapshot.kept_sums((filters.members, self.span))
+        self._large: dict[tuple[str, str], np.ndarray] = {}
+        """Results with a number per order or customer, which are kept no longer than the selection."""
 
     @property
     def is_filtered(self) -> bool:
         """Whether anything but the date range limits the selection."""
         return bool(self._filters)
 
-    def _kept(self, key: tuple, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        if key not in self._results:
-            self._results[key] = compute()
-        return self._results[key]
+    def _kept(self, key: tuple[str, str], compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """Sums that another page with the same filters and dates may need, too."""
+        if key not in self._sums:
+            self._sums[key] = compute()
+        return self._sums[key]
 
     # Which rows
 
@@ -146,7 +149,10 @@ class Selection:
             return self._codes_of_days(column)[self._day_of(index)]
         if column in snapshot.orders and not (self._is_by_line and column == "revenue"):
             return snapshot.orders[column][index]
-        return self._kept((column, "of orders"), lambda: self._weights_of_orders(column))
+        key = ("order", column)
+        if key not in self._large:
+            self._large[key] = self._weights_of_orders(column)
+        return self._large[key]
 
     def lines(self, column: str, rows: Rows) -> np.ndarray:
         """A column of some lines; ``costed_revenue`` is the revenue of those whose cost is known."""
@@ -186,8 +192,7 @@ class Selection:
     @cached_property
     def count(self) -> int:
         """Number of distinct orders."""
-        index = self._index
-        return index.stop - index.start if isinstance(index, slice) else len(index)
+        return int(self.by_day(ORDERS).sum())
 
     def total(self, column: str) -> int:
         """Sum of a weight, in cents or units."""
@@ -237,7 +242,10 @@ class Selection:
         if dimension in ("month", "weekday"):
             # No order is of a month without a code.
             return np.bincount(self._codes_of_days(dimension), self.by_day(column), size)[:size]
-        return self._kept((dimension, column), lambda: self.sums_of_orders(self.orders(dimension), column, size))
+        key = (dimension, column)
+        if key not in self._large:
+            self._large[key] = self.sums_of_orders(self.orders(dimension), column, size)
+        return self._large[key]
 
     def sums_of_orders(self, codes: np.ndarray, column: str, size: int) -> np.ndarray:
         """Sum of a weight, or the number of orders, by a code of each selected order."""

@@ -8,6 +8,7 @@ a column of small integers takes ten milliseconds. The columns take 20 to 27 byt
 from __future__ import annotations
 
 import datetime as dt
+from collections import OrderedDict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,6 +30,9 @@ BUYERS = ("new", "returning", "guest")
 
 NOBODY = " guest"
 """The customer of orders without one. No identifier begins with a blank."""
+
+MOST_KEPT = 128
+"""Selections whose sums are kept, of some hundred kilobytes each."""
 
 WEIGHTS = ("revenue", "costed_revenue", "cost", "discount", "units", "returns", "returned_units")
 
@@ -122,6 +126,18 @@ class Snapshot:
             for name, members in self.members.items()
             if not isinstance(members, Members)
         }
+
+    @cached_property
+    def _sums(self) -> OrderedDict[tuple, dict[tuple[str, str], np.ndarray]]:
+        return OrderedDict()
+
+    def kept_sums(self, selection: tuple) -> dict[tuple[str, str], np.ndarray]:
+        """A place to keep the sums of a selection of lines; those of the selections used last are kept."""
+        kept = self._sums.setdefault(selection, {})
+        self._sums.move_to_end(selection)
+        while len(self._sums) > MOST_KEPT:
+            self._sums.popitem(last=False)
+        return kept
 
     def name(self, dimension: str, member: str) -> str:
         """The display name of a member."""

@@ -126,10 +126,9 @@ FILTERS = [(), (("state", "US-CA"),), (("category", "Category 1"),), (("category
 def test_sums_do_not_depend_on_the_blocks_that_they_are_computed_in(
     members: tuple[tuple[str, str], ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = snapshot(lines(500), 500)
-    window = (read.first_day + dt.timedelta(days=5), read.last_day)
-
     def numbers() -> list[list[float]]:
+        read = snapshot(lines(500), 500)
+        window = (read.first_day + dt.timedelta(days=5), read.last_day)
         chosen = Selection(read, Filters("12m", members=members), window)
         return [
             chosen.by_day("costed_revenue").tolist(),
@@ -145,6 +144,20 @@ def test_sums_do_not_depend_on_the_blocks_that_they_are_computed_in(
     monkeypatch.setattr(selection, "BLOCK", 7)
     monkeypatch.setattr(selection, "BITS", 2)
     assert numbers() == at_once
+
+
+def test_sums_are_kept_for_the_same_filters_and_dates_only() -> None:
+    read = snapshot(lines(500), 500)
+
+    def revenue(member: str | None, days: int) -> float:
+        members = () if member is None else (("category", member),)
+        window = (read.first_day, read.first_day + dt.timedelta(days=days))
+        return Selection(read, Filters("all", members=members), window).total("revenue")
+
+    asked = [(None, 69), ("Category 1", 69), ("Category 2", 69), ("Category 1", 9)]
+    first = [revenue(*question) for question in asked]
+    assert len(set(first)) == len(asked)
+    assert [revenue(*question) for question in asked] == first
 
 
 def test_amounts_beyond_32_bits_are_exact() -> None:
