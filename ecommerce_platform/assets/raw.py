@@ -12,6 +12,7 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 from ecommerce_platform.feeds.landing import Taken
 from ecommerce_platform.files import printable
+from ecommerce_platform.io_managers.locks import locked
 from ecommerce_platform.io_managers.partition_metadata import add_partition_metadata
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
@@ -54,7 +55,6 @@ def raw_asset(feed: str) -> AssetsDefinition:
         backfill_policy=one_run,
         deps=upstream_of(feed, load_settings()),
         metadata={"columns": ", ".join(FEEDS[feed]), **code_references({"Asset": Path(__file__).resolve()})},
-        pool=f"raw.{feed}",
     )
     def build(context: AssetExecutionContext, source: Source, database: Database) -> MaterializeResult:
         days = window_of_run(context.run.tags).days
@@ -63,20 +63,18 @@ def raw_asset(feed: str) -> AssetsDefinition:
         by_day = {
             day.isoformat(): _metadata(export, feed_file_name(folder, feed, day)) for day, export in exports.items()
         }
+        of_all = {
+            "files": len(days),
+            "total_rows": sum(export.file.rows for export in exports.values()),
+            "total_bytes": sum(export.file.bytes for export in exports.values()),
+        }
+        by_day[days[-1].isoformat()] = {**by_day.get(days[-1].isoformat(), {}), **of_all}
         add_partition_metadata(context.get_step_execution_context(), context.asset_key, by_day)
         for note in _notes(feed, exports):
             context.log.warning(note)
         if refused:
             raise refusal(refused)
-        unknown = dict.fromkeys(name for export in exports.values() for name in export.file.extra_columns)
-        return MaterializeResult(
-            metadata={
-                "files": len(days),
-                "total_rows": sum(export.file.rows for export in exports.values()),
-                "total_bytes": sum(export.file.bytes for export in exports.values()),
-                **({"unknown_columns": _listed(list(unknown))} if unknown else {}),
-            }
-        )
+        return MaterializeResult()
 
     return build
 
@@ -84,7 +82,17 @@ def raw_asset(feed: str) -> AssetsDefinition:
 def _export(
     feed: str, days: list[dt.date], source: Source, database: Database
 ) -> tuple[dict[dt.date, Export], dict[dt.date, FeedFileError]]:
-    """Write the raw files of some days, and record them; return the files and, by day, why one was refused."""
+    """Write the raw files of some days, and record them; return the files and, by day, why one was refused.
+
+    No other run exports the feed meanwhile.
+    """
+    with database.connect() as connection, locked(connection, [f"raw.{feed}"]):
+        return _export_alone(feed, days, source, database)
+
+
+def _export_alone(
+    feed: str, days: list[dt.date], source: Source, database: Database
+) -> tuple[dict[dt.date, Export], dict[dt.date, FeedFileError]]:
     with database.connect() as connection:
         last = taken_files(connection, feed, days)
 

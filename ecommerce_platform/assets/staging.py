@@ -43,7 +43,6 @@ def staging_asset(feed: str) -> AssetsDefinition:
         **asset_arguments(spec),
         deps=[table_key(f"raw.{feed}")],
         io_manager_key="io_manager",
-        pool=f"staging.{feed}",
     )
     def build(context: AssetExecutionContext, source: Source, database: Database) -> RowStream:
         days = window_of_run(context.run.tags).days

@@ -25,6 +25,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ecommerce_platform.cli import bench_day
 from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import PREFIX, PROJECT_DIR, SQL_DIR
@@ -66,9 +67,11 @@ class Measured:
         peak_python_mb: peak resident memory (10**6 bytes) of all the platform's processes together.
         generation_rows_per_s: rows that one process generates and writes per second.
         phases: seconds per layer of the platform, per layer's checks, and per file of the baseline.
-        next_day_s: one more day in a new process, including its files; the median of ``next_days_s``.
+        next_day_s: one more day in a new process, from its landed files on; the median of ``next_days_s``.
         next_day_start_s: the part of it before the run began.
         next_days_s: each of the days after the year, in order.
+        plain_day_s: a day's files and the same statements, replayed by psql; see :mod:`.bench_day`.
+        day_ratio: next_day_s / plain_day_s.
         import_s: a new process that imports the definitions.
         queries_ms: milliseconds of each extract's SELECT, with a warm cache.
     """
@@ -89,6 +92,8 @@ class Measured:
     next_day_s: float
     next_day_start_s: float
     next_days_s: Sequence[float]
+    plain_day_s: float
+    day_ratio: float
     import_s: float
     queries_ms: Mapping[str, float]
 
@@ -162,11 +167,15 @@ class Workplace:
         if plans is not None:
             plans.write_text("\n\n".join(f"-- {name}\n{plan}" for name, (_, plan) in queries.items()), encoding="utf-8")
         # Vacuuming the baseline's tables would occupy a core while the next days are loaded.
-        self._drop(url, "baseline")
+        self.drop(url, "baseline")
         dbt = self._dbt(url, say) if with_dbt else {}
         say("the next days")
         days = [self.last_day + dt.timedelta(days=number) for number in range(1, MORE_DAYS + 1)]
+        replayed = days[-1] + dt.timedelta(days=1)
+        self.land(days[0], replayed + dt.timedelta(days=1))
         next_days = [self.load(day, day) for day in days]
+        say("a day as plain SQL")
+        plain_day_s = bench_day.measure(self, url, replayed)
         next_day = sorted(next_days, key=lambda run: run.seconds)[MORE_DAYS // 2]
         checks_s = platform.checks_s
         phases = {f"platform {layer}": _seconds_of(platform.steps, f"{layer}__") for layer in list(LAYERS)[1:]}
@@ -191,9 +200,28 @@ class Workplace:
             next_day_s=round(next_day.seconds, 2),
             next_day_start_s=round(next_day.start_s, 2),
             next_days_s=[round(run.seconds, 2) for run in next_days],
+            plain_day_s=round(plain_day_s, 2),
+            day_ratio=round(next_day.seconds / plain_day_s, 3),
             import_s=round(import_s, 2),
             queries_ms={name: round(milliseconds, 1) for name, (milliseconds, _) in queries.items()},
         )
+
+    def land(self, first: dt.date, last: dt.date) -> None:
+        """Put the files of some days into a landing folder, as a shop does, and take each further day from there."""
+        from ecommerce_platform.feeds.columns import FEEDS
+
+        self.child("generate", first, last)
+        landing = self.folder / "landing"
+        for feed in FEEDS:
+            (landing / feed).mkdir(parents=True)
+            for number in range((last - first).days + 1):
+                name = f"{first + dt.timedelta(days=number)}.csv"
+                (self.data / "raw" / feed / name).rename(landing / feed / name)
+        self.environment |= {
+            f"{PREFIX}SOURCE": "landing",
+            f"{PREFIX}LANDING_DIR": str(landing),
+            f"{PREFIX}LANDING_REST_SECONDS": "0",
+        }
 
     def close(self) -> None:
         """Stop the server and remove the folder."""
@@ -271,10 +299,11 @@ class Workplace:
         try:
             return measure(self, url, say)
         finally:
-            self._drop(url, "dbt")
+            self.drop(url, "dbt")
 
     @staticmethod
-    def _drop(url: str, database: str) -> None:
+    def drop(url: str, database: str) -> None:
+        """Drop another database of the server of ``url``."""
         import psycopg
         from psycopg import sql
 
@@ -351,15 +380,17 @@ def _peak_memory(pid: int) -> Generator[list[int]]:
         thread.join()
 
 
-def run_psql(server: EmbeddedPostgres, url: str, file: Path) -> float:
-    """Run a file in one transaction by psql, in sql/baseline; return its seconds.
+def run_psql(server: EmbeddedPostgres, url: str, file: Path, *, in_one_transaction: bool = True) -> float:
+    """Run a file by psql, in sql/baseline; return its seconds.
 
     Raises:
         BenchError: a statement failed; the message has psql's error.
     """
     from psycopg.conninfo import make_conninfo
 
-    options = ["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(file)]
+    options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(file)]
+    if in_one_transaction:
+        options.append("-1")
     begin = time.monotonic()
     done = subprocess.run(  # noqa: S603
         [str(server.binary("psql")), *options, make_conninfo(url)],

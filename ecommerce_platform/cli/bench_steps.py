@@ -55,6 +55,14 @@ def load(first: str, last: str, answer: str, select: str | None = None) -> dict[
     return {"run_id": outcome.run_id}
 
 
+def record(day: str, script: str) -> dict[str, Any]:
+    """Load a day, and write the statements of its assets to a script for psql; return the run's id."""
+    from ecommerce_platform.cli.bench_day import recording
+
+    with recording(Path(script)):
+        return load(day, day, f"{script}.json")
+
+
 def steps(run_id: str) -> dict[str, Any]:
     """Return how a run's time divides among its steps, in seconds; see :func:`shares`.
 
@@ -74,6 +82,7 @@ def steps(run_id: str) -> dict[str, Any]:
             event = entry.get_dagster_event()
             metadata = event.step_materialization_data.materialization.metadata
             if event.step_key is not None:
+                # The latest partition's event, which is the last, says how long the write took.
                 start, end = spans[event.step_key]
                 spent: Any = metadata["seconds"].value if "seconds" in metadata else end - start
                 part = min(1.0, float(spent) / (end - start)) if end > start else 0.0
@@ -112,6 +121,7 @@ if __name__ == "__main__":
         "generate": generate,
         "prepare": prepare,
         "load": load,
+        "record": record,
         "steps": steps,
         "stop": stop,
     }

@@ -13,9 +13,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +34,7 @@ from dagster._core.storage.event_log.schema import (
 from dagster._serdes import deserialize_value, pack_value, serialize_value
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import select
-from sqlalchemy.exc import DataError, InternalError
+from sqlalchemy.exc import DataError
 
 from ecommerce_platform.instance.outage import survives_an_outage
 from ecommerce_platform.instance.pooled import Pooled
@@ -43,8 +46,6 @@ log = logging.getLogger(__name__)
 
 UNSTORABLE = (DataError, TypeError, ValueError)
 """What an event that cannot be stored raises, unlike a database that cannot be reached."""
-
-IN_FAILED_TRANSACTION = "25P02"
 
 PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 NOT_STORED = DagsterEventType.ASSET_FAILED_TO_MATERIALIZE
@@ -60,6 +61,9 @@ UNFINISHED = (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
 
 AT_ONCE = 1_000
 """Events per statement."""
+
+BLANKS = {name: f"{name} {uuid.uuid4()}" for name in ("timestamp", "partition", "metadata")}
+"""What stands in a serialized event for a value that is filled in later; no event contains it."""
 
 Event = tuple[EventLogEntry, str]
 """An event, and the same serialized."""
@@ -123,14 +127,13 @@ class EventLog(Pooled, PostgresEventLogStorage):  # ty: ignore[incompatible-meth
             self._seen |= {name}
         return name in self._seen
 
-    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
-        """Like the base, which fails in its aborted transaction if another process inserts the row first."""
-        try:
-            return super().initialize_concurrency_limit_to_default(concurrency_key)
-        except InternalError as error:
-            if getattr(error.orig, "pgcode", None) != IN_FAILED_TRANSACTION:
-                raise
-            return True
+    def get_asset_tags_to_index(self, tag_keys: set[str]) -> set[str]:
+        """As the base, which goes through a list for each of a thousand events with the same tags."""
+        return self._indexed(frozenset(tag_keys))
+
+    @lru_cache(maxsize=256)  # noqa: B019 - one store per process
+    def _indexed(self, tag_keys: frozenset[str]) -> set[str]:
+        return super().get_asset_tags_to_index(set(tag_keys))
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store one event: the base's rows, without the NOTIFY that nothing listens to any more.
@@ -300,15 +303,13 @@ def _is_one_planned_check(event: EventLogEntry) -> bool:
 def _serialized(events: Iterable[EventLogEntry]) -> Iterator[Event]:
     """Each event with its serialized form, made once for events that differ in time, partition and metadata only."""
     for shell, alike in groupby(events, _shell):
-        packed: Any = None
+        form: _Form | None = None
         for event in alike:
-            if shell is None or packed is None:
-                text = serialize_value(event)
-                packed = json.loads(text) if shell is not None else None
-            else:
-                _adapt(packed, event)
-                text = json.dumps(packed)
-            yield event, text
+            if shell is None:
+                yield event, serialize_value(event)
+                continue
+            form = form or _Form(event)
+            yield event, form.filled(event)
 
 
 def _shell(event: EventLogEntry) -> EventLogEntry | None:
@@ -326,15 +327,28 @@ def _shell(event: EventLogEntry) -> EventLogEntry | None:
     return event._replace(timestamp=0.0, dagster_event=given._replace(event_specific_data=data))
 
 
-def _adapt(packed: Any, event: EventLogEntry) -> None:
-    """Put an event's time, partition and metadata into the serialized form of another with the same shell."""
-    packed["timestamp"] = event.timestamp
-    data: Any = event.get_dagster_event().event_specific_data
-    into = packed["dagster_event"]["event_specific_data"]
-    if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION:
-        into, data = into["materialization"], data.materialization
-        into["metadata_entries"] = [_entry(label, value) for label, value in data.metadata.items()]
-    into["partition"] = data.partition
+class _Form:
+    """The serialized form of an event, with blanks for what differs in others with the same shell."""
+
+    def __init__(self, event: EventLogEntry):
+        packed = json.loads(serialize_value(event))
+        data = packed["dagster_event"]["event_specific_data"]
+        if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION:
+            data = data["materialization"]
+            data["metadata_entries"] = BLANKS["metadata"]
+        data["partition"] = BLANKS["partition"]
+        packed["timestamp"] = BLANKS["timestamp"]
+        self._parts = re.split(f'"({"|".join(BLANKS.values())})"', json.dumps(packed))
+
+    def filled(self, event: EventLogEntry) -> str:
+        """The serialized form of another event with the same shell."""
+        data: Any = event.get_dagster_event().event_specific_data
+        values: dict[str, object] = {BLANKS["timestamp"]: event.timestamp}
+        if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION:
+            data = data.materialization
+            values[BLANKS["metadata"]] = [_entry(label, value) for label, value in data.metadata.items()]
+        values[BLANKS["partition"]] = data.partition
+        return "".join(json.dumps(values[part]) if part in values else part for part in self._parts)
 
 
 def _entry(label: str, value: Any) -> Mapping[str, object]:

@@ -25,7 +25,7 @@ IN_PROGRESS = [
 
 
 def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
-    """Fail the runs whose worker is gone, and free their pool slots: the next run would wait for them.
+    """Fail the runs whose worker is gone: the next run would wait for them.
 
     Those are runs of a process that was killed, and runs that the code server of a killed ``up`` had launched. Runs of
     other machines and of other code servers are left to their daemon.
@@ -38,11 +38,6 @@ def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
         if _has_lost_its_worker(run):
             instance.report_run_failed(run, "The process that executed this run is gone.")
             failed.append(run.run_id)
-    if instance.event_log_storage.supports_global_concurrency_limits:
-        for run_id in instance.event_log_storage.get_concurrency_run_ids():
-            run = instance.get_run_by_id(run_id)
-            if run is None or (run.is_finished and _is_local(run)):
-                instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return failed
 
 
@@ -75,10 +70,6 @@ def _socket_of(run: DagsterRun) -> str | None:
     except (KeyError, TypeError, ValueError):
         return None
     return path if is_ours else None
-
-
-def _is_local(run: DagsterRun) -> bool:
-    return PROCESS_TAG in run.tags or _socket_of(run) is not None
 
 
 def _has_lost_its_worker(run: DagsterRun) -> bool:

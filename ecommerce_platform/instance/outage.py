@@ -28,9 +28,6 @@ REPEATABLE = {
     "handle_run_event",
     "add_run_tags",
     "add_daemon_heartbeat",
-    "claim_concurrency_slot",  # first checks whether the step has one
-    "free_concurrency_slot_for_step",
-    "initialize_concurrency_limit_to_default",
     "update_tick",
     "update_instigator_state",
 }

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dagster._core.execution.plan.plan import ExecutionPlan
     from dagster._core.execution.plan.step import ExecutionStep
 
-AT_ONCE = 2
+AT_ONCE: int = 2
 """Steps at a time: one keeps the server busy while Dagster records the other; two share two cores."""
 
 LOOK_AGAIN = 1.0
@@ -154,8 +154,9 @@ def _next_events(context: PlanExecutionContext, active: ActiveExecution, running
         return
     for key, told in running.reports():
         if isinstance(told, DagsterEvent):
-            yield told
+            # The materializations of a thousand days are stored by now; Dagster would keep them to the run's end.
             if not told.is_step_materialization:
+                yield told
                 active.handle_event(told)
         else:
             active.verify_complete(context, key)

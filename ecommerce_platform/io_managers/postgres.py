@@ -223,14 +223,18 @@ class _Handler(DbTypeHandler[Any]):
         positions = obj.attrs.get(READ_UP_TO) if isinstance(obj, pd.DataFrame) else None
         rows = self.rows(obj, table)
         result = write(connection, table, written_by(context), rows, window_of(table_slice), positions)
-        if context.has_asset_partitions:
-            rows_of_day = {day.isoformat(): {PARTITION_ROW_COUNT: count} for day, count in result.by_day.items()}
-            add_partition_metadata(context.step_context, context.asset_key, rows_of_day)
         metadata = {**_counts(result), **_row_count(connection, table, result.total)}
-        if "dagster/column_schema" in context.definition_metadata:
-            # The event of each of a thousand partitions would carry it again.
+        if "dagster/column_schema" not in context.definition_metadata:
+            metadata["dagster/column_schema"] = column_schema(connection, table)
+        if not context.has_asset_partitions:
             return metadata
-        return {**metadata, "dagster/column_schema": column_schema(connection, table)}
+        # What is told of all partitions together is told once, with the latest: a thousand events would repeat it.
+        latest = context.asset_partition_key_range.end
+        of_partitions: dict[str, dict[str, Any]] = {latest: metadata}
+        for day, count in result.by_day.items():
+            of_partitions.setdefault(day.isoformat(), {})[PARTITION_ROW_COUNT] = count
+        add_partition_metadata(context.step_context, context.asset_key, of_partitions)
+        return {}
 
     def rows(self, obj: Any, table: Table) -> Query | RowStream:
         """What :func:`write` takes."""

@@ -187,7 +187,6 @@ def table_asset(
         **asset_arguments(spec),
         deps=[table_key(name) for name in tables_read(table)],
         io_manager_key="io_manager",
-        pool=table,
         output_required=True,
     )
     def build(context: AssetExecutionContext, database: Database) -> Query:

@@ -449,13 +449,3 @@ def test_what_dagster_has_is_looked_up_once_and_a_plan_is_not_decoded(platform_e
         run = instance.get_run_by_id(run_id)
         assert instance.run_storage.has_execution_plan_snapshot(run.execution_plan_snapshot_id)
         assert not instance.run_storage.has_execution_plan_snapshot("no such plan")
-
-
-def test_a_pool_that_another_process_was_faster_to_make_is_there(platform_environment, database):
-    """When two first `up` commands ran at the same time, one failed: the other's insert aborted its transaction."""
-    platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
-    load_settings.cache_clear()
-    with dg.DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
-        events = instance.event_log_storage
-        assert [events.initialize_concurrency_limit_to_default("a.table") for _ in range(2)] == [True, True]
-        assert events.get_concurrency_info("a.table").slot_count == 1

@@ -66,7 +66,6 @@ def snapshot() -> dict[str, Any]:
             described |= {
                 "partitions": None if node.partitions_def is None else type(node.partitions_def).__name__,
                 "backfill": node.backfill_policy and node.backfill_policy.policy_type.value,
-                "pool": asset.op.pool,
                 "io_manager": asset.get_io_manager_key_for_asset_key(key),
                 "freshness": None
                 if spec.freshness_policy is None

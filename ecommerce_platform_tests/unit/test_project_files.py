@@ -119,8 +119,7 @@ def test_no_tracked_file_names_a_package_registry_or_a_folder_of_this_machine():
 
 def test_dagster_accepts_its_instance_file():
     config, _ = dagster_instance_config(str(PROJECT_DIR))
-    assert config["concurrency"]["pools"]["default_limit"] == 1
-    assert config["run_monitoring"]["free_slots_after_run_end_seconds"] == 30
+    assert config["concurrency"]["runs"]["max_concurrent_runs"] == 1
     assert config["telemetry"] == {"enabled": False}
 
 
