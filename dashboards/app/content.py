@@ -19,6 +19,7 @@ from dashboards.spec.page_types import Page
 from ecommerce_platform.checks.freshness import Clock, utc_now
 
 MOST_CACHED = 256
+A_YEAR = 366
 HEALTH_SECONDS = 5.0
 
 PageAnswers = tuple[dict[str, KpiAnswer], dict[str, Answer]]
@@ -55,7 +56,7 @@ class Dashboards:
         self._cache: OrderedDict[tuple, PageAnswers] = OrderedDict()
         self._version: tuple | None = None
         self._lock = threading.Lock()
-        self._computing = threading.Lock()
+        self._computing = {is_long: threading.Lock() for is_long in (False, True)}
         self._health: tuple[float, Health] | None = None
 
     def content(self, page: Page, query: str) -> Content:
@@ -94,7 +95,9 @@ class Dashboards:
         found = self._cached(version, key)
         if found is None:
             # One page at a time: it takes a core and up to some hundred megabytes, and several people may ask for it.
-            with self._computing:
+            # Years take many times as long as a year, which does not wait for them.
+            start, end = view.filters.days(snapshot.first_day, last_day or snapshot.last_day)
+            with self._computing[(end - start).days > A_YEAR]:
                 found = self._cached(version, key)
                 if found is None:
                     found = page_answers(snapshot, page, view, last_day)

@@ -8,6 +8,7 @@ a column of small integers takes ten milliseconds. The columns take 20 to 27 byt
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections import OrderedDict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ NOBODY = " guest"
 
 MOST_KEPT = 128
 """Selections whose sums are kept, of some hundred kilobytes each."""
+_KEEPING = threading.Lock()
 
 WEIGHTS = ("revenue", "costed_revenue", "cost", "discount", "units", "returns", "returned_units")
 
@@ -133,10 +135,11 @@ class Snapshot:
 
     def kept_sums(self, selection: tuple) -> dict[tuple[str, str], np.ndarray]:
         """A place to keep the sums of a selection of lines; those of the selections used last are kept."""
-        kept = self._sums.setdefault(selection, {})
-        self._sums.move_to_end(selection)
-        while len(self._sums) > MOST_KEPT:
-            self._sums.popitem(last=False)
+        with _KEEPING:
+            kept = self._sums.setdefault(selection, {})
+            self._sums.move_to_end(selection)
+            while len(self._sums) > MOST_KEPT:
+                self._sums.popitem(last=False)
         return kept
 
     def name(self, dimension: str, member: str) -> str:
