@@ -119,7 +119,7 @@ def _exported(feed: str, has_displaced: bool) -> str:
             select staged.{columns}, {_columns("staged", feed)} from production.typed_{feed} as staged where {IN_WINDOW}
         """
     typed = ", ".join(f"{fate.exported[name]} as {name}" for name in fate.columns)
-    return f"select staged.{columns}, {typed} from staging.{feed} as staged where {IN_WINDOW}"
+    return f"select staged.{columns}, {typed} from staging.{feed} as staged {fate.beside} where {IN_WINDOW}"
 
 
 def _columns(of: str, feed: str) -> str:

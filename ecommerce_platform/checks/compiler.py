@@ -32,10 +32,13 @@ from ecommerce_platform.schemas.rules import distinct_key, tolerance
 from ecommerce_platform.tables.manifest import Contract
 
 DAY = "partition_date"
+ROW = "source_row"
 MONTH = "month_start"
 LOAD = "load_id"
 OF_LOAD = (DAY, LOAD, "source_file")
 """The columns of staging that are the same for every row of a load."""
+FIRST_PART = 1.2
+"""How many of a file's rows are enough to see that few repeat a key: this times as many as there must be keys."""
 BUYER = "customer_id"
 CUSTOMER_HISTORY = "warehouse.dim_customer"
 """A run over some days checks the versions of customers whose images, orders or lines arrived. Those of other customers
@@ -128,7 +131,7 @@ class Plan:
     def show(self, rule: int, days: Any) -> str:
         """Some rows that break the rule with the given number."""
         shown = list(self._schema.unique or []) if self._database in PERSONAL else list(self._types)
-        shown += [name for name in (DAY, "source_row") if name in self._types and name not in shown]
+        shown += [name for name in (DAY, ROW) if name in self._types and name not in shown]
         rows = self._judged(days, *(name for name in shown if not (self._is_by_file and name == DAY)))
         rows = rows.filter(rows[f"r{rule}"])
         if self._asked[rule].several:
@@ -191,31 +194,46 @@ class Plan:
                 for i in of_load
             },
         )
-        files = files.mutate(
-            **{f"r{i}": self._repeats(files, rule.distinct) for i, rule in enumerate(rules) if rule.distinct}
-        )
+        files = files.mutate(**{f"r{i}": self._repeats(files, rule) for i, rule in enumerate(rules) if rule.distinct})
         # One comparison, because PostgreSQL would count the repeats again for another.
         return files.mutate(
             **{
-                f"r{i}": (files[f"r{i}"] > ibis.greatest(rule.several - 1, rule.share * files.rows_tested)).ifelse(
-                    files[f"r{i}"], 0
-                )
+                f"r{i}": (files[f"r{i}"] > _most(files, rule)).ifelse(files[f"r{i}"], 0)
                 for i, rule in enumerate(rules)
                 if rule.several
             }
         )
 
-    def _repeats(self, files: ir.Table, key: Sequence[str]) -> ir.IntegerScalar:
-        """How many rows of a file repeat a key: counted file by file, because a file's keys are sorted in memory."""
-        # A separate view: Ibis writes an expression that two parts of a statement share as one WITH, which PostgreSQL
+    def _repeats(self, files: ir.Table, rule: Rule) -> Any:
+        """How many rows of a file repeat a key, or 0 if its first rows alone have so many keys that the rule holds.
+
+        Counted file by file, because a file's keys are sorted in memory.
+        """
+        # Separate views: Ibis writes an expression that two parts of a statement share as one WITH, which PostgreSQL
         # would materialize for the whole table in a temporary file.
-        rows = self._whole.view()
-        rows = rows.filter(rows[DAY] == files[DAY], rows[LOAD] == files[LOAD])
-        hash_of: Any = _hashed
-        hashed: Any = 0
-        for name in key:
-            hashed = hash_of(rows[name].fill_null(""), hashed)
-        return (rows.count() - hashed.nunique()).as_scalar()
+        rows, first = (
+            view.filter(view[DAY] == files[DAY], view[LOAD] == files[LOAD])
+            for view in (self._whole.view(), self._whole.view())
+        )
+        part: Any = files.rows_tested * min(1.0, (1 - rule.share) * FIRST_PART)
+        first = first.filter(first[ROW] <= part.cast("int64"))
+        keys = _keys(first, rule.distinct).nunique().as_scalar()
+        repeats = (rows.count() - _keys(rows, rule.distinct).nunique()).as_scalar()
+        return (keys >= files.rows_tested - _most(files, rule)).ifelse(0, repeats)
+
+
+def _most(files: ir.Table, rule: Rule) -> Any:
+    """The most rows of a file that may break a rule."""
+    return ibis.greatest(rule.several - 1, rule.share * files.rows_tested)
+
+
+def _keys(rows: ir.Table, key: Sequence[str]) -> Any:
+    """A number for each row, the same for those with the same key."""
+    hash_of: Any = _hashed
+    hashed: Any = 0
+    for name in key:
+        hashed = hash_of(rows[name].fill_null(""), hashed)
+    return hashed
 
 
 def _columns_of(expression: ir.Value) -> set[str]:

@@ -48,7 +48,11 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
         )
     compiled = expected.contract if facts == expected.facts else _compiled(table, facts)
     # Staging is checked before production has its days.
-    is_whole = window.is_unbounded or (not table.startswith("staging.") and covers_all_days(connection, window))
+    is_whole = window.is_unbounded or (
+        not table.startswith("staging.")
+        and (compiled.has_days or not compiled.rules)
+        and covers_all_days(connection, window)
+    )
     if not (is_whole or compiled.has_days or compiled.rules):
         text = f"All {len(compiled.enforced)} rules are enforced by constraints"
         return CheckOutcome(True, 0, 0, text, metadata={"enforced_by_constraints": "\n".join(compiled.enforced)})

@@ -136,8 +136,14 @@ PURCHASES = f"""
             min(customer_key) as customer_key,
             min(sale_date) as sale_date,
             sum(revenue) as revenue
-        from warehouse.fact_sales
-        where $of_versions
+        from (
+            -- In the order of the key, one order is added up after another: a million sums at once would not fit into
+            -- the memory of a statement.
+            select transaction_id, customer_key, sale_date, revenue
+            from warehouse.fact_sales
+            where $of_versions
+            order by transaction_id
+        ) as lines
         group by transaction_id
     ),
 

@@ -124,7 +124,7 @@ def sql_check(
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         parameters = {**window_parameters(window), **(values or {})}
-        is_whole = covers_all_days(connection, window)
+        is_whole = not concerned or covers_all_days(connection, window)
         conditions = {name: "true" if is_whole else f"({text})" for name, text in (concerned or {}).items()}
         for name, select in ({} if is_whole else keys or {}).items():
             parameters[name] = [value for (value,) in connection.execute(as_sql(select), parameters)]

@@ -105,7 +105,8 @@ DIFFERENT_LINES = f"""
 COMPARED_PER_DAY = f"""
     with concerned as ({ORDERS_IN_FILES}),
 
-    lines as (
+    -- Otherwise, PostgreSQL would compare the day of each line, not of each sum, with the first and the last day.
+    lines as materialized (
         select
             greatest(items.partition_date, orders.partition_date) as partition_date,
             count(*) as rows,

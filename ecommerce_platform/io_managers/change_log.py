@@ -333,6 +333,18 @@ class Consequence:
 
 def consequences(connection: ClientConnection, table: Table) -> list[Consequence]:
     """All foreign keys that act on a deletion from ``table``, directly or through rows deleted with it."""
+    # Most tables have none, and the recursive query below takes five times as long to plan.
+    is_referenced = connection.execute(
+        """
+        select exists (
+            select 1 from pg_catalog.pg_constraint
+            where contype = 'f' and confdeltype in ('c', 'n', 'd') and confrelid = %s::regclass
+        )
+        """,
+        (table.full_name,),
+    ).fetchone()
+    if not (is_referenced and is_referenced[0]):
+        return []
     rows = connection.execute(
         """
         with recursive acting as (

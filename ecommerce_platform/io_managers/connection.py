@@ -21,6 +21,8 @@ SESSION_OPTIONS = {
     "DateStyle": "ISO",
     # A client that was killed must not leave its statement running with all its locks.
     "client_connection_check_interval": "1000",
+    # Where a server compiles expressions by default, that took longer than the expressions, even for a million orders.
+    "jit": "off",
 }
 
 ClientConnection = psycopg.Connection[tuple]

@@ -16,9 +16,7 @@ def describe(connection: ClientConnection, schema: str, name: str) -> Table:
         """
         select attribute.attname, format_type(attribute.atttypid, attribute.atttypmod)
         from pg_catalog.pg_attribute as attribute
-        join pg_catalog.pg_class as class on class.oid = attribute.attrelid
-        join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-        where namespace.nspname = %s and class.relname = %s
+        where attribute.attrelid = to_regclass(format('%%I.%%I', %s, %s))
             and attribute.attnum > 0 and not attribute.attisdropped and attribute.attgenerated = ''
         order by attribute.attnum
         """,

@@ -60,12 +60,9 @@ class Merging:
     mode: Merge
     window: Window
     acting: Sequence[Consequence]
-    own: Log | None = field(init=False)
+    own: Log | None
     total: int | None = field(init=False, default=None)
     by_day: Mapping[dt.date, int] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.own = next(iter(change_log.logs_of(self.connection, [self.table.full_name])), None)
 
     def of_query(self, rows: Query, logs: Sequence[Log]) -> Counts:
         """Compute the rows affected by changes of the sources, write the difference, and move the watermarks.

@@ -12,7 +12,8 @@ from ecommerce_platform.io_managers.merge import estimated_rows
 from ecommerce_platform.io_managers.modes import Table
 
 ANALYZE_FROM_ROWS = 100
-"""A write that changes at least this many rows, or all, and a tenth of the table, refreshes the planner's statistics.
+"""A write that changes at least this many rows and a tenth of the table, or fills it, refreshes the planner's
+statistics.
 
 Without statistics on the 244 rows of loaded days of two months, each day read all of staging: 4.2 s instead of 2.0.
 """
@@ -21,7 +22,7 @@ Without statistics on the 244 rows of loaded days of two months, each day read a
 def refresh_statistics(connection: ClientConnection, table: Table, counts: Mapping[str, int]) -> None:
     """Refresh the statistics of a table after a write; ``counts`` has its rows by operation (I, U, D)."""
     changed = sum(counts.get(operation, 0) for operation in "IUD")
-    if not changed:
+    if not changed or (changed < ANALYZE_FROM_ROWS and counts.get("I") != changed):
         return
     rows = estimated_rows(connection, table)
     if changed * 10 < rows or changed < min(rows, ANALYZE_FROM_ROWS):

@@ -87,11 +87,13 @@ def write(
         # Deleting rows may also delete or change rows of other tables, so those are locked, too.
         acting = consequences(connection, table)
         with locked(connection, [name, *(each.child for each in acting)], alone=drops_foreign_keys(connection, table)):
-            logs = logs_of(connection, sources_read(table, mode, rows)) if isinstance(rows, Query) else []
+            reads = sources_read(table, mode, rows) if isinstance(rows, Query) else []
+            known = {log.table: log for log in logs_of(connection, [*reads, name])}
+            logs = [known[each] for each in reads if each in known]
             if logs:
                 register(connection, name, logs)
             with transaction(connection):
-                merging = Merging(connection, table, mode, window, acting)
+                merging = Merging(connection, table, mode, window, acting, known.get(name))
                 counts = merging.of_query(rows, logs) if isinstance(rows, Query) else merging.of_stream(rows)
                 total, by_day = merging.total, merging.by_day
                 if read_up_to:

@@ -5,6 +5,7 @@ Each case was found by comparison with an independent model: runs were green, bu
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from decimal import Decimal
 
@@ -156,6 +157,45 @@ def test_a_vip_ages_too(platform: Platform) -> None:
         "select distinct sale_date, segment, age_group"
         " from warehouse.fact_sales join warehouse.dim_customer using (customer_key) order by sale_date"
     ) == [(day(2), "VIP", "25-34"), (day(5), "VIP", "35-44")]
+
+
+def segments(platform: Platform) -> list[tuple]:
+    return platform.rows(
+        "select valid_from, segment from warehouse.dim_customer where customer_id = 1 order by valid_from"
+    )
+
+
+def test_only_purchases_that_change_a_segment_compute_a_customer_again(platform: Platform) -> None:
+    """Most customers of a day are Regular and stay so: their histories were read, and their versions compared."""
+    platform.load(1, customers=[customer(1)], products=[product(1)])
+    for number in (2, 3, 6, 7):
+        platform.load(number, transactions=[order(number, on=number)], transaction_items=[line(number, 1)])
+    first = (dt.date(2000, 1, 1), "New")
+    assert segments(platform) == [first, (day(6), "Regular")]
+    # An order that comes late is the third one.
+    platform.load(8, transactions=[order(5, on=5)], transaction_items=[line(5, 1)])
+    assert segments(platform) == [first, (day(5), "Regular")]
+    # The tenth order, on a day before the last one, makes a VIP.
+    numbers = range(20, 26)
+    platform.load(
+        9,
+        transactions=[order(n, on=6, total="2000.00") for n in numbers],
+        transaction_items=[line(n, 1, quantity=200) for n in numbers],
+    )
+    assert segments(platform) == [first, (day(5), "Regular"), (day(6), "VIP")]
+
+
+def test_loading_the_day_of_a_purchase_again_repairs_the_customer(platform: Platform) -> None:
+    platform.load(1, customers=[customer(1)], products=[product(1)])
+    for number in (2, 3, 4, 5):
+        platform.load(number, transactions=[order(number, on=number)], transaction_items=[line(number, 1)])
+    whole = segments(platform)
+    with psycopg.connect(platform.url, autocommit=True) as connection:
+        connection.execute(
+            "update warehouse.dim_customer set segment = 'VIP' where customer_id = 1 and valid_from = '2000-01-01'"
+        )
+    platform.run(5)
+    assert segments(platform) == whole
 
 
 def test_a_late_customer_has_the_age_of_the_days_of_her_purchases(platform: Platform) -> None:

@@ -242,6 +242,12 @@ BROKEN = [
     (
         "production.rejected_rows",
         "rows_are_accounted_for",
+        "update production.returns set returned_on = '2024-01-01' where return_id = 7",
+        {"feed": "returns", "partition_date": "2024-01-02", "fault": "kept with values that differ from the export"},
+    ),
+    (
+        "production.rejected_rows",
+        "rows_are_accounted_for",
         "delete from production.rejected_rows where feed = 'transaction_items' and source_row = 5",
         {
             "feed": "transaction_items",
@@ -750,6 +756,22 @@ def test_a_check_fails_on_a_broken_row_and_names_it(
 def test_every_check_is_broken_by_some_test() -> None:
     tested = {name for _, name, *_ in BROKEN} | {"volume"}
     assert {check.name for check in whole_database_checks()} | {check.name for check in table_checks()} == tested
+
+
+def test_an_order_whose_payment_method_has_another_key_is_not_as_exported(url: str, raw: Path) -> None:
+    """The keys of payment methods follow from the exported texts, not from the stored table: here, both have key 7."""
+    break_it(
+        url,
+        "update production.payment_methods set payment_method_id = 7 where payment_method = 'PayPal';"
+        "update production.transactions set payment_method_id = 7 where payment_method_id = platform.key_of('PayPal')",
+    )
+    # On these days, every order is kept.
+    days = Window(day(3), day(LAST_DAY + 1))
+    outcome = run(url, one_check("production.rejected_rows", "rows_are_accounted_for", raw), days)
+    assert (outcome.passed, outcome.violations) == (False, LAST_DAY - 2)
+    assert {(row["feed"], row["fault"]) for row in outcome.samples} == {
+        ("transactions", "kept with values that differ from the export")
+    }
 
 
 def test_a_check_of_a_day_does_not_see_other_days(url: str, raw: Path) -> None:

@@ -9,6 +9,8 @@ import time
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
@@ -48,6 +50,15 @@ def test_the_next_use_gets_the_same_session_with_its_role(database_url: str) -> 
         assert backend(connection) == first
         assert connection.execute("select current_user").fetchone() == ("loader",)
         assert connection.autocommit
+
+
+def test_a_server_compiles_no_expressions_for_us(database_url: str) -> None:
+    """On PostgreSQL 15 with its defaults, dim_customer of one day took 1,490 ms instead of 770."""
+    name = conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("alter database {} set jit = on").format(sql.Identifier(str(name))))
+    with PostgresConnection(url=database_url, role="loader").connect() as connection:
+        assert connection.execute("show jit").fetchone() == ("off",)
 
 
 def test_a_write_leaves_no_isolation_level_behind(database_url: str) -> None:

@@ -189,6 +189,34 @@ def test_a_key_that_the_database_no_longer_keeps_unique_is_counted(connection: C
     assert outcome.samples[0]["rule"] == "unique: payment_key"
 
 
+@pytest.mark.parametrize(
+    ("identifiers", "violations"),
+    [
+        ([*range(1, 51), *[1] * 50], 0),
+        ([*range(1, 50), *[1] * 51], 51),
+        ([*[1] * 51, *range(2, 51)], 0),
+        ([*[1] * 52, *range(2, 50)], 51),
+    ],
+    ids=["half-at-the-end", "more-at-the-end", "half-at-the-start", "more-at-the-start"],
+)
+def test_repeats_of_a_key_are_counted_wherever_they_are_in_a_file(
+    connection: ClientConnection, identifiers: list[int], violations: int
+) -> None:
+    """A file's first rows are looked at first; at most half of its rows may repeat a key."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("insert into platform.slices values ('staging.transactions', '2024-01-07', 1000, 100)")
+        connection.execute(
+            "insert into staging.transactions (transaction_id, customer_id, transaction_date, transaction_time,"
+            " payment_method, total_amount, partition_date, source_file, source_row, load_id, loaded_at)"
+            " select id, '1', '2024-01-07', '', 'Cash', '1.00', '2024-01-07', 'transactions/2024-01-07.csv', n, 1000,"
+            " now() from unnest(%s::text[]) with ordinality as of (id, n)",
+            ([str(number) for number in identifiers],),
+        )
+        outcome = contract("staging.transactions").run(connection)
+    assert outcome.rows_tested == 100
+    assert (outcome.passed, outcome.violations) == (not violations, violations)
+
+
 def test_a_rule_that_a_check_keeps_is_named_and_asked_where_the_check_is_gone(
     connection: ClientConnection,
 ) -> None:

@@ -1,16 +1,23 @@
 -- The rows of added or removed loads; of these and earlier loads, the rejected rows that wait for a parent that was added, and the
--- rows whose parent was removed.
+-- rows whose parent was removed. The offset makes the planner look up each load by itself, instead of reading all of staging.
 select
-    rows.feed,
-    rows.partition_date,
+    loads.feed,
+    loads.partition_date,
     rows.source_row
 from (
     select distinct
+        feed,
         partition_date,
         load_id
     from production_loaded_days_changes
 ) as loads
-inner join production.staged_rows as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
+cross join
+    lateral (
+        select staged.source_row
+        from production.staged_rows as staged
+        where staged.feed = loads.feed and staged.partition_date = loads.partition_date and staged.load_id = loads.load_id
+        offset bigint '0' -- noqa: AM09
+    ) as rows
 union
 select
     waiting.feed,

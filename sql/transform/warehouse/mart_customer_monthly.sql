@@ -40,7 +40,7 @@ orders as (
 )
 
 select
-    dates.month_start,
+    date_trunc('month', orders.sale_date)::date as month_start,
     orders.customer_id,
     min(orders.sale_date) as first_order_date,
     max(orders.sale_date) as last_order_date,
@@ -51,5 +51,4 @@ select
     sum(orders.cost) as cost,
     sum(orders.costed_revenue) - sum(orders.cost) as profit
 from orders
-inner join warehouse.dim_date as dates on orders.sale_date = dates.calendar_date
-group by dates.month_start, orders.customer_id
+group by date_trunc('month', orders.sale_date)::date, orders.customer_id
