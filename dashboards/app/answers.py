@@ -21,7 +21,7 @@ from dashboards.app.kpis import KPI_VALUES, sparkline_values
 from dashboards.app.notes import kpi_note, on_the_map, with_charges, with_coverage, without_customers
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
-from dashboards.app.snapshot import WEEKDAYS, Snapshot, number_of
+from dashboards.app.snapshot import BUYERS, WEEKDAYS, Snapshot, number_of
 from dashboards.spec.fields import HIERARCHIES, TIME_LEVELS
 from dashboards.spec.metrics import metric
 from dashboards.spec.page_types import Kpi, Page, Visual
@@ -148,11 +148,9 @@ class Answers:
             return Answer(columns, (), (), level)
         periods = periods_of(level, start, end)
         starts = np.array([number_of(first) for first, _ in periods])
-        bucket = np.searchsorted(starts, selection.orders("day"), "right") - 1
-        sums = [
-            np.bincount(bucket, selection.orders(name), len(periods)) for name in ("revenue", "costed_revenue", "cost")
-        ]
-        orders = np.bincount(bucket, minlength=len(periods))
+        begins = (starts - number_of(start)).clip(0)
+        sums = [np.add.reduceat(selection.by_day(name), begins) for name in ("revenue", "costed_revenue", "cost")]
+        orders = np.add.reduceat(selection.by_day("orders"), begins)
         rows: list[tuple[Cell, ...]] = []
         for position, (first, _) in enumerate(periods):
             values = ratios(*(column[position] for column in sums), int(orders[position]))
@@ -204,15 +202,14 @@ class Answers:
         start, end = selection.span
         days = (end - start).days + 1
         first, last = selection.customer_days()
-        bought = np.flatnonzero(selection.orders_of_customers)
-        segment_of = np.zeros(len(snapshot.members["customer"]), np.uint8)
-        segment_of[selection.orders("customer")] = selection.orders("segment")
+        segment_of = snapshot.customers["segment"]
         columns = (dimension_column("segment"), *map(measure_column, visual.measures))
         rows, clicks = [], []
         for code in range(size):
             if not customers[code]:
                 continue
-            spans = (last - first)[bought[segment_of[bought] == code]]
+            buyers_of = selection.buyers[segment_of[selection.buyers] == code]
+            spans = last[buyers_of] - first[buyers_of]
             lifespan, buyers = mean_lifespan(spans), int(customers[code])
             values = ratios(revenue[code], 0, 0, int(orders[code]))
             values["customers"] = buyers
@@ -231,9 +228,9 @@ class Answers:
         selection = self.select(("buyer",))
         months, size = self.snapshot.members["month"], len(self.snapshot.members["month"])
         count = size * len(self.snapshot.members["buyer"])
-        key = selection.orders("buyer").astype(np.int64) * size + selection.orders("month")
-        revenue = np.bincount(key, selection.orders("revenue"), count)
-        customers = selection.distinct_customers(key, count)
+        key = selection.orders("buyer") * np.int32(size) + selection.orders("month")
+        revenue = selection.sums_of_orders(key, "revenue", count)
+        customers = self._buyers_by_month(selection)
         columns = (
             Column("month", "Month", "text"),
             dimension_column("buyer"),
@@ -250,6 +247,14 @@ class Answers:
                     clicks.append((("buyer", member),))
         return Answer(columns, tuple(rows), tuple(clicks))
 
+    def _buyers_by_month(self, selection: Selection) -> np.ndarray:
+        """Distinct customers by kind of buyer and month: new in the month of their cohort, returning after it."""
+        customer, month = selection.customer_months()
+        size = selection.members("month")
+        is_later = self.snapshot.customers["cohort"][customer] < month
+        buyer = np.where(is_later, BUYERS.index("returning"), BUYERS.index("new"))
+        return np.bincount(buyer * size + month, minlength=len(BUYERS) * size)
+
     def cohort_retention(self, visual: Visual) -> Answer:
         """The share of each cohort that ordered in each later month; future months have no row."""
         start, end = self.everything.span
@@ -258,8 +263,9 @@ class Answers:
         selection = self.select(("cohort", "period"), window)
         months = self.snapshot.members["month"]
         size = len(months)
-        key = selection.orders("cohort").astype(np.int64) * size + selection.orders("month")
-        active = selection.distinct_customers(key, size * size).reshape(size, size)
+        customer, month = selection.customer_months()
+        key = self.snapshot.customers["cohort"][customer].astype(np.int64) * size + month
+        active = np.bincount(key, minlength=size * size).reshape(size, size)
         cohorts = selection.customer_counts("cohort")
         columns = (
             dimension_column("cohort"),
@@ -309,10 +315,11 @@ class Answers:
         """Orders by region and payment method, and their share of the region's orders."""
         selection = self.select(("region", "state", "payment"))
         regions, payments = self.snapshot.members["region"], self.snapshot.members["payment"]
-        key = selection.orders("region").astype(np.int64) * len(payments) + selection.orders("payment")
-        size = len(regions) * len(payments)
-        orders = np.bincount(key, minlength=size).reshape(len(regions), -1)
-        revenue = np.bincount(key, selection.orders("revenue"), size).reshape(len(regions), -1)
+        groups, size = self.snapshot.groups, len(regions) * len(payments)
+        key = groups["region"].astype(np.int64) * len(payments) + groups["payment"]
+        orders, revenue = (
+            np.bincount(key, selection.by_group(name), size).reshape(len(regions), -1) for name in ("orders", "revenue")
+        )
         columns = (
             dimension_column("region"),
             dimension_column("payment"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Breakdown:
     @cached_property
     def sold(self) -> np.ndarray:
         """Codes of the members with at least one order line."""
-        if self.dimension in self.selection.snapshot.orders:
+        if not self.selection.is_of_lines(self.dimension):
             codes = np.flatnonzero(self.selection.order_counts(self.dimension))
             return codes[codes != self.selection.snapshot.guest] if self.dimension == "customer" else codes
         return np.flatnonzero(self.selection.line_counts(self.dimension))
@@ -59,11 +59,9 @@ class Breakdown:
         """The rows of the members with these codes."""
         selection, dimension = self.selection, self.dimension
         total = Decimal(int(self.revenue.sum()))
-        if dimension == "product" and len(codes) < len(self.revenue):
-            selection = selection.of_members(dimension, codes)
         columns: dict[str, Callable[[int], Cell]] = {}
         needs_orders = {"orders", "average_order_value"} & set(self.measures)
-        orders = selection.order_counts(dimension) if needs_orders else None
+        orders = selection.order_counts(dimension, codes) if needs_orders else None
         for name in ("units", "discount", "returns", "returned_units"):
             if name in self.measures:
                 sums = selection.sums(dimension, name)
@@ -119,9 +117,15 @@ def ratios(revenue: float, costed: float, cost: float, orders: int) -> dict[str,
 
 def mean_lifespan(spans: np.ndarray) -> Decimal:
     """Average customer lifespan in years, unrounded, given the days between each customer's first and last order."""
-    total = Decimal(0)
-    for length, count in zip(*(part.tolist() for part in np.unique(spans, return_counts=True)), strict=True):
-        years = metric("customer_lifespan")(dt.date(2000, 1, 1), dt.date(2000, 1, 1) + dt.timedelta(days=length))
-        assert years is not None
-        total = EXACT.add(total, EXACT.multiply(years, Decimal(count)))
+    total, counts = Decimal(0), np.bincount(spans)
+    for length in np.flatnonzero(counts).tolist():
+        total = EXACT.add(total, EXACT.multiply(_lifespan(length), Decimal(int(counts[length]))))
     return EXACT.divide(total, Decimal(len(spans)))
+
+
+@cache
+def _lifespan(days: int) -> Decimal:
+    """The lifespan in years of a customer whose first and last order are so many days apart."""
+    years = metric("customer_lifespan")(dt.date(2000, 1, 1), dt.date(2000, 1, 1) + dt.timedelta(days=days))
+    assert years is not None
+    return years

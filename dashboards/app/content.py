@@ -19,7 +19,10 @@ from dashboards.spec.page_types import Page
 from ecommerce_platform.checks.freshness import Clock, utc_now
 
 MOST_CACHED = 256
+A_YEAR = 366
 HEALTH_SECONDS = 5.0
+
+PageAnswers = tuple[dict[str, KpiAnswer], dict[str, Answer]]
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,10 @@ class Dashboards:
         self.clock = clock
         self.dagster_port = dagster_port
         self.dagster_url = dagster_url
-        self._cache: OrderedDict[tuple, tuple] = OrderedDict()
+        self._cache: OrderedDict[tuple, PageAnswers] = OrderedDict()
+        self._version: tuple | None = None
         self._lock = threading.Lock()
+        self._computing = {is_long: threading.Lock() for is_long in (False, True)}
         self._health: tuple[float, Health] | None = None
 
     def content(self, page: Page, query: str) -> Content:
@@ -84,20 +89,36 @@ class Dashboards:
             kpis, answers = self._answers(snapshot, page, view, last_day)
         return replace(content, kpis=kpis, answers=answers)
 
-    def _answers(
-        self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None
-    ) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
-        key = (snapshot.version, snapshot.read_at, page.id, view.filters, view.levels, last_day)
+    def _answers(self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None) -> PageAnswers:
+        version = (snapshot.version, snapshot.read_at)
+        key = (page.id, view.filters, view.levels, last_day)
+        found = self._cached(version, key)
+        if found is None:
+            # One page at a time: it takes a core and up to some hundred megabytes, and several people may ask for it.
+            # Years take many times as long as a year, which does not wait for them.
+            start, end = view.filters.days(snapshot.first_day, last_day or snapshot.last_day)
+            with self._computing[(end - start).days > A_YEAR]:
+                found = self._cached(version, key)
+                if found is None:
+                    found = page_answers(snapshot, page, view, last_day)
+                    self._keep(version, key, found)
+        return found
+
+    def _cached(self, version: tuple, key: tuple) -> PageAnswers | None:
         with self._lock:
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                return self._cache[key]  # type: ignore[return-value]
-        found = page_answers(snapshot, page, view, last_day)
+            if version != self._version or key not in self._cache:
+                return None
+            self._cache.move_to_end(key)
+            return self._cache[key]
+
+    def _keep(self, version: tuple, key: tuple, found: PageAnswers) -> None:
         with self._lock:
+            if version != self._version:
+                self._cache.clear()
+                self._version = version
             self._cache[key] = found
             while len(self._cache) > MOST_CACHED:
                 self._cache.popitem(last=False)
-        return found
 
     def _read_health(self) -> Health:
         if self._health is None or time.monotonic() - self._health[0] > HEALTH_SECONDS:

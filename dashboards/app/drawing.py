@@ -7,14 +7,14 @@ from decimal import Decimal
 from html import escape as escape_html
 from typing import Any
 
-from dashboards.app.chart_data import Answer, Cell
+from dashboards.app.chart_data import Answer, Cell, Pairs
 from dashboards.app.filters import Filters
 from dashboards.app.formats import exact
 from dashboards.app.theme import FONT, Theme
 from dashboards.spec.page_types import Visual
 
 Figure = dict[str, Any]
-Address = Callable[[Sequence[tuple[str, str]]], str]
+Address = Callable[[Pairs], str]
 """Returns the URL that a click on a point leads to, given the filters that it sets."""
 
 FADED = 0.32

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from dash import no_update
 
 from dashboards.app import cards, layout, tables
-from dashboards.app.chart_data import Answer
+from dashboards.app.chart_data import Answer, Pairs
 from dashboards.app.content import Content
 from dashboards.app.figures import figure
 from dashboards.app.notes import joined
@@ -113,10 +114,11 @@ class Drawn:
     def _answer(self, visual: Visual) -> Answer:
         return self.content.answers[visual.id]
 
-    def _address(self, visual: Visual) -> Callable[[Sequence[tuple[str, str]]], str]:
+    def _address(self, visual: Visual) -> Callable[[Pairs], str]:
         filters = self.view.filters
 
-        def address(pairs: Sequence[tuple[str, str]]) -> str:
+        @cache  # the cells of a heat map share those of their row
+        def address(pairs: Pairs) -> str:
             toggled = filters.toggled(pairs)
             level = self.view.level("time")
             if visual.hierarchy == "time" and level in ("month", "day") and toggled.period is None and filters.period:

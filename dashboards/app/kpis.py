@@ -40,7 +40,7 @@ def _share_of_best(selection: Selection, revenue: np.ndarray, count: int) -> Dec
 
 def _share_of_member(selection: Selection, dimension: str, member: str) -> Decimal | None:
     revenue = selection.sums(dimension, "revenue")
-    part = revenue[selection.snapshot.codes[dimension][member]]
+    part = revenue[selection.snapshot.code(dimension, member)]
     return metric("share")(Decimal(int(part)), Decimal(int(revenue.sum())))
 
 
@@ -86,21 +86,27 @@ def sparkline_values(selection: Selection, measure: str) -> tuple[float, ...]:
     start, end = selection.span
     if end <= start:
         return ()
-    step = max(1, -(-((end - start).days + 1) // MOST_SPARK_POINTS))
+    days = (end - start).days + 1
+    step = max(1, -(-days // MOST_SPARK_POINTS))
     # Count whole steps back from the end, so that no point covers fewer days than the others.
-    points = ((end - start).days + 1) // step
-    bucket = points - 1 - (number_of(end) - selection.orders("day")) // step
+    points = days // step
+    bucket = points - 1 - np.arange(days)[::-1] // step
     kept = bucket >= 0
 
     def sums(column: str) -> np.ndarray:
-        return np.bincount(bucket[kept], selection.orders(column)[kept], points)
+        return np.bincount(bucket[kept], selection.by_day(column)[kept], points)
 
-    orders = np.bincount(bucket[kept], minlength=points)
+    def customers() -> np.ndarray:
+        of_days = np.where(kept, bucket, points).astype(np.int16)
+        of_orders = of_days[selection.orders("day") - number_of(start)]
+        return selection.distinct_customers(of_orders, points + 1)[:points]
+
+    orders = sums("orders")
     values = {
         "orders": lambda: orders,
         "average_order_value": lambda: metric("average_order_value").of_columns(sums("revenue") / 100, orders),
         "profit_margin": lambda: metric("profit_margin").of_columns(sums("costed_revenue"), sums("cost")),
-        "customers": lambda: selection.distinct_customers(np.where(kept, bucket, points), points + 1)[:points],
+        "customers": customers,
         "units": lambda: sums("units"),
         "gross_revenue": lambda: metric("gross_revenue").of_columns(sums("revenue"), sums("discount")) / 100,
         "returns": lambda: sums("returns") / 100,

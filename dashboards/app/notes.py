@@ -75,8 +75,8 @@ def with_coverage(answer: Answer, visual: Visual, selection: Selection) -> Answe
 
 def with_charges(answer: Answer, selection: Selection) -> Answer:
     """Say of a chart of products that postage and the like are among them."""
-    code = selection.snapshot.codes["category"].get(CHARGES)
-    if code is None or not selection.line_counts("category")[code]:
+    code = selection.snapshot.code("category", CHARGES)
+    if code < 0 or not selection.line_counts("category")[code]:
         return answer
     text = "Includes charges such as postage and corrections; filter by category to leave them out."
     return replace(answer, note=joined(answer.note, text))

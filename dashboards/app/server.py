@@ -6,6 +6,8 @@ changes the view changes the URL, so the Back button and copied links just work.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import resource
 import traceback
@@ -34,9 +36,14 @@ THEME_COOKIE = "theme"
 CONNECTIONS = 2_000
 """Maximum number of open connections. Browsers also keep connections open that they don't use."""
 IDLE_SECONDS = 30
+THREADS = 64
+"""Pages that are not cached are computed one at a time. Those who wait for one must not keep others from theirs."""
 BODY_BYTES = 1_000_000
 """A page's requests take a few kilobytes. Larger ones are answered with 413."""
 HEADER_BYTES = 32_768
+M_MMAP_THRESHOLD = -3
+LARGE_ARRAY = 256 << 10
+"""Bytes from which memory is taken from the operating system, and given back when it is freed."""
 
 # The browser contacts only this server, whatever a library attempts. Dash starts from inline scripts.
 CONTENT_POLICY = (
@@ -257,6 +264,12 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
     )
 
 
+def _return_freed_memory() -> None:
+    """Let glibc return the memory of large arrays once they are freed; by default, it keeps more and more of them."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_ARRAY)
+
+
 def serve(app: Dash, host: str, port: int) -> None:
     """Serve until the process ends.
 
@@ -265,6 +278,7 @@ def serve(app: Dash, host: str, port: int) -> None:
     """
     import waitress
 
+    _return_freed_memory()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS + 1_000
     if soft < wanted:
@@ -277,7 +291,7 @@ def serve(app: Dash, host: str, port: int) -> None:
         GuardedWsgi(app.server, load_settings().known_hosts),
         host=host,
         port=port,
-        threads=6,
+        threads=THREADS,
         ident=None,
         clear_untrusted_proxy_headers=True,
         connection_limit=CONNECTIONS,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,7 +13,9 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv
 
-from dashboards.app.snapshot import DISCOUNT_BANDS, NOBODY, DatabaseError, Snapshot, build, sorted_keys
+from dashboards.app.periods import periods_of
+from dashboards.app.snapshot import DISCOUNT_BANDS, NOBODY, DatabaseError, Snapshot
+from dashboards.app.snapshot_builder import Builder
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
 
 VERSION = """
@@ -34,6 +37,7 @@ copy (
             sum(refund_amount) as returns,
             sum(quantity) as returned_units
         from warehouse.fact_returns
+        where sale_date >= %(first)s and sale_date < %(end)s
         group by transaction_id, item_id
     )
 
@@ -52,8 +56,38 @@ copy (
         coalesce(returned.returned_units, 0)
     from warehouse.fact_sales
     left join returned using (transaction_id, item_id)
+    where sale_date >= %(first)s and sale_date < %(end)s
+    order by sale_date, transaction_id
 ) to stdout (format csv)
 """
+"""The lines of a date range. One month after the other takes little memory here, and small sorts in the server."""
+
+
+CUSTOMERS = """
+copy (
+    select
+        customer_key,
+        case when customer_key = 0 then %(nobody)s else customer_code end,
+        state_code,
+        state_name,
+        region,
+        current_segment
+    from warehouse.customer_profile
+    where customer_key <> 0 or exists (select 1 from warehouse.fact_sales where customer_key = 0)
+    order by customer_key
+) to stdout (format csv)
+"""
+
+
+NAME = pa.dictionary(pa.int32(), pa.string())
+CUSTOMER_TYPES = {
+    "key": pa.int64(),
+    "code": pa.string(),
+    "state": NAME,
+    "state_name": NAME,
+    "region": NAME,
+    "segment": NAME,
+}
 
 
 LINE_TYPES = {
@@ -66,7 +100,7 @@ LINE_TYPES = {
     "revenue": pa.float64(),
     "cost": pa.float64(),
     "discount": pa.float64(),
-    "band": pa.dictionary(pa.int32(), pa.string()),
+    "band": NAME,
     "returns": pa.float64(),
     "returned_units": pa.float64(),
 }
@@ -113,21 +147,7 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
             order by versions.product_key
             """
         ).fetchall()
-        customers = source.execute(
-            """
-            select
-                customer_key,
-                case when customer_key = 0 then %s else customer_code end,
-                state_code,
-                state_name,
-                region,
-                current_segment
-            from warehouse.customer_profile
-            where customer_key <> 0 or exists (select 1 from warehouse.fact_sales where customer_key = 0)
-            order by customer_key
-            """,
-            (NOBODY,),
-        ).fetchall()
+        customers = pa.concat_tables(_tables(source, CUSTOMERS, {"nobody": NOBODY}, CUSTOMER_TYPES))
         payments = source.execute(
             """
             select payment_key, payment_method
@@ -136,60 +156,69 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
             order by payment_key
             """
         ).fetchall()
-        keys = {
-            "product": sorted_keys(products),
-            "customer": sorted_keys(customers),
-            "payment": sorted_keys(payments),
-        }
         waiting = source.execute(
             "select returned_on, row_count, refunds from monitoring.waiting_refunds where returned_on is not null"
         ).fetchall()
-        lines = _read_lines(source, keys)
-    return replace(build(version, lines, products, customers, payments), waiting_refunds=waiting)
+        builder = Builder(products, customers, payments, _number_of_lines(source))
+        for first, end in _months(source):
+            for table in _tables(source, LINES, {"first": first, "end": end}, LINE_TYPES):
+                builder.add(_line_columns(table))
+    del customers
+    pa.default_memory_pool().release_unused()
+    return replace(builder.snapshot(version), waiting_refunds=waiting)
 
 
-Keys = Mapping[str, np.ndarray]
-"""The sorted keys of each dimension; a line contains positions in these."""
+def _number_of_lines(connection: ClientConnection) -> int:
+    row = connection.execute("select count(*) from warehouse.fact_sales").fetchone()
+    return row[0] if row else 0
 
 
-BLOCK = 16 << 20
+def _months(connection: ClientConnection) -> Iterator[tuple[dt.date, dt.date]]:
+    """The first day of each month of the sales, and of the month after it."""
+    row = connection.execute("select min(sale_date), max(sale_date) from warehouse.fact_sales").fetchone()
+    if row and row[0] is not None:
+        for first, last in periods_of("month", *row):
+            yield first, last + dt.timedelta(days=1)
+
+
+BLOCK = 4 << 20
 """Bytes of text to parse at once: large enough to be fast, small compared with the columns."""
 
 
-def _read_lines(connection: ClientConnection, keys: Keys) -> dict[str, np.ndarray]:
-    parts: list[dict[str, np.ndarray]] = []
-    text = bytearray()
-    with connection.cursor() as cursor, cursor.copy(LINES) as copy:
-        for block in copy:
-            text += block
+def _tables(
+    connection: ClientConnection, statement: str, parameters: Mapping[str, object], types: Mapping[str, pa.DataType]
+) -> Iterator[pa.Table]:
+    """The rows of a COPY, a block of text at a time; at least one table."""
+    text, is_first = bytearray(), True
+    with connection.cursor() as cursor, cursor.copy(statement.encode(), parameters) as copy:
+        for row in copy:
+            text += row
             if len(text) >= BLOCK:
-                # A block of COPY ends at the end of a row.
-                parts.append(_parse(bytes(text), keys))
+                yield _parse(text, types)
                 text.clear()
-    if text or not parts:
-        parts.append(_parse(bytes(text), keys))
-    columns: dict[str, np.ndarray] = {}
-    for name in LINE_TYPES:
-        columns[name] = np.concatenate([part.pop(name) for part in parts])
-    return columns
+                is_first = False
+    if text:
+        yield _parse(text, types)
+    elif is_first:
+        yield pa.schema(types.items()).empty_table()
 
 
-def _parse(text: bytes, keys: Keys) -> dict[str, np.ndarray]:
-    """Parse rows of the COPY into columns: keys as positions, money in cents, and the discount band as a code."""
-    if not text:
-        empty = {name: np.empty(0, type_.to_pandas_dtype()) for name, type_ in LINE_TYPES.items() if name != "band"}
-        return {**empty, "band": np.empty(0, np.uint8)}
-    table = pyarrow.csv.read_csv(
+def _parse(text: bytearray, types: Mapping[str, pa.DataType]) -> pa.Table:
+    return pyarrow.csv.read_csv(
         io.BytesIO(text),
-        pyarrow.csv.ReadOptions(column_names=list(LINE_TYPES)),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=LINE_TYPES),
+        pyarrow.csv.ReadOptions(column_names=list(types)),
+        # An identifier may contain a line end.
+        pyarrow.csv.ParseOptions(newlines_in_values=pa.string() in types.values()),
+        pyarrow.csv.ConvertOptions(column_types=types),
     )
+
+
+def _line_columns(table: pa.Table) -> dict[str, np.ndarray]:
+    """The columns of some lines, with money in cents, and the discount band as a code."""
     columns = {name: table[name].to_numpy() for name in LINE_TYPES if name != "band"}
     bands = table["band"].unify_dictionaries().combine_chunks()
     found = np.array([DISCOUNT_BANDS.index(name) for name in bands.dictionary.to_pylist()], np.uint8)
     columns["band"] = found[bands.indices.to_numpy()]
-    for name, known in keys.items():
-        columns[name] = np.searchsorted(known, columns[name]).astype(np.int32)
     for name in ("revenue", "cost", "discount", "returns"):
         # Amounts have two decimals. Cents are integers, so sums of them are exact even in floating point.
         columns[name] = np.rint(columns[name] * 100)
