@@ -52,9 +52,9 @@ def raw_asset(feed: str) -> AssetsDefinition:
         kinds=set(layer.kinds),
         partitions_def=daily,
         backfill_policy=one_run,
-        pool=f"raw.{feed}",
         deps=upstream_of(feed, load_settings()),
         metadata={"columns": ", ".join(FEEDS[feed]), **code_references({"Asset": Path(__file__).resolve()})},
+        pool=f"raw.{feed}",
     )
     def build(context: AssetExecutionContext, source: Source, database: Database) -> MaterializeResult:
         days = window_of_run(context.run.tags).days

@@ -1,5 +1,5 @@
 -- The rows of added or removed loads; of these and earlier loads, the rejected rows that wait for a parent that was added, and the
--- rows whose parent was removed. The offset makes the planner look up each load by itself, instead of reading all of staging.
+-- rows whose parent was removed. The offset makes the planner look up the loads one by one, instead of reading all of staging.
 select
     loads.feed,
     loads.partition_date,
