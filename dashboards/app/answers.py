@@ -24,7 +24,7 @@ from dashboards.app.selection import Selection
 from dashboards.app.snapshot import BUYERS, WEEKDAYS, Snapshot, number_of
 from dashboards.spec.fields import HIERARCHIES, TIME_LEVELS
 from dashboards.spec.metrics import metric
-from dashboards.spec.page_types import Kpi, Page, Visual
+from dashboards.spec.page_types import Kpi, Visual
 
 
 class Answers:
@@ -372,14 +372,3 @@ _SPECIAL: Mapping[str, Callable[[Answers, Visual], Answer]] = {
     "region_payments": Answers.region_payments,
     "seasonality": Answers.seasonality,
 }
-
-
-def page_answers(
-    snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None = None
-) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
-    """The KPIs and the charts of a page, by their IDs; see :class:`Answers`."""
-    answers = Answers(snapshot, view, last_day)
-    return (
-        {kpi.id: answers.kpi(kpi) for kpi in page.kpis},
-        {visual.id: answers.answer(visual) for visual in page.visuals},
-    )

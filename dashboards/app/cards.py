@@ -94,11 +94,20 @@ def chart_card(visual: Visual) -> html.Section:
                     html.Div(id={"type": "tools", **name}, className="tools"),
                 ],
             ),
+            html.Div(id={"type": "sentence", **name}, className="sentence-slot"),
             html.Div(id={"type": "crumbs", **name}, className="crumbs-slot"),
             html.Div(className="card-body", children=body),
             html.Div(id={"type": "note", **name}, className="note"),
         ],
     )
+
+
+def sentences(found: Sequence[tuple[str, str | None]]) -> Children:
+    """Sentences about the data, each with the address that shows what it is about, or None if that is in view."""
+    return [
+        html.P(link(text, address, "sentence-link") if address is not None else text, className="sentence")
+        for text, address in found
+    ]
 
 
 def card_class(visual: Visual, *states: str, has_returns: bool = False) -> str:

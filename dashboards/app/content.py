@@ -9,10 +9,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dashboards.app.answers import page_answers
 from dashboards.app.chart_data import Answer, KpiAnswer
+from dashboards.app.chart_insights import Sentence
 from dashboards.app.filters import Dropped, View, parse
 from dashboards.app.health import Health, Notice, health_answers, read_health, warnings
+from dashboards.app.page_answers import PageAnswers, page_answers
 from dashboards.app.snapshot import DatabaseError, Snapshot
 from dashboards.app.store import Store
 from dashboards.spec.page_types import Page
@@ -21,8 +22,6 @@ from ecommerce_platform.checks.freshness import Clock, utc_now
 MOST_CACHED = 256
 A_YEAR = 366
 HEALTH_SECONDS = 5.0
-
-PageAnswers = tuple[dict[str, KpiAnswer], dict[str, Answer]]
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class Content:
     is_reading: bool = False
     kpis: Mapping[str, KpiAnswer] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    sentences: Mapping[str, Sequence[Sentence]] = field(default_factory=dict)
 
 
 class Dashboards:
@@ -82,12 +82,12 @@ class Dashboards:
             is_reading=self.store.is_reading,
         )
         if page.id == "health":
-            kpis, answers = health_answers(health, now)
+            found = PageAnswers(*health_answers(health, now))
         elif snapshot.is_empty:
             return content
         else:
-            kpis, answers = self._answers(snapshot, page, view, last_day)
-        return replace(content, kpis=kpis, answers=answers)
+            found = self._answers(snapshot, page, view, last_day)
+        return replace(content, kpis=found.kpis, answers=found.answers, sentences=found.sentences)
 
     def _answers(self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None) -> PageAnswers:
         version = (snapshot.version, snapshot.read_at)

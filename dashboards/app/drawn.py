@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -94,14 +96,16 @@ class Drawn:
             self._crumbs,
             self._note,
             self._card_class,
+            lambda visual: self._sentences(visual.id),
         ]
         results: list[list[Any]] = []
         for group, build in zip(asked[: len(kpis)], kpis, strict=True):
             by_id = {kpi.id: kpi for kpi in self.page.kpis}
             results.append([build(by_id[item["kpi"]]) if item["kpi"] in by_id else no_update for item in group])
-        for group, build in zip(asked[len(kpis) :], visuals, strict=True):
+        for group, build in zip(asked[len(kpis) : -1], visuals, strict=True):
             found = [(self.page.visual(item["visual"])) for item in group]
             results.append([build(visual) if visual is not None else no_update for visual in found])
+        results.append([self._sentences("") for _ in asked[-1]])
         return results
 
     @property
@@ -161,6 +165,20 @@ class Drawn:
     def _note(self, visual: Visual) -> str:
         answer = self._answer(visual)
         return joined(answer.note, answer.table_note if visual.id in self.view.tables else "")
+
+    def _sentences(self, about: str) -> Any:
+        """The sentences about the page or a chart, each with the address of the filter that shows it."""
+        found: list[tuple[str, str | None]] = []
+        for sentence in self.content.sentences.get(about, ()):
+            filters = self.view.filters
+            for name, member in sentence.pairs:
+                filters = filters.with_member(name, member)
+            if sentence.window is not None:
+                start, end = map(dt.date.fromisoformat, sentence.window)
+                filters = replace(filters.without(("period",)), start=start, end=end)
+            address = None if filters == self.view.filters else self.path + self.view.with_filters(filters).query()
+            found.append((sentence.text, address))
+        return cards.sentences(found)
 
     def _crumbs(self, visual: Visual) -> Any:
         assert self.content.snapshot is not None

@@ -93,6 +93,7 @@ def skeleton(page: Page | None, path: str, dagster: str) -> Children:
                 *_page_links(page, dagster),
             ],
         ),
+        html.Div(id={"type": "sentences", "page": page.id}, className="sentences"),
         html.Div(
             className="kpis",
             children=[

@@ -214,6 +214,8 @@ PARTS = [
     Output({"type": "crumbs", "visual": ALL}, "children"),
     Output({"type": "note", "visual": ALL}, "children"),
     Output({"type": "card", "visual": ALL}, "className"),
+    Output({"type": "sentence", "visual": ALL}, "children"),
+    Output({"type": "sentences", "page": ALL}, "children"),
 ]
 """What the charts of a page consist of, for all charts."""
 

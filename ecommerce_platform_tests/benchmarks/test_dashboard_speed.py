@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dashboards.app.answers import page_answers
 from dashboards.app.filters import parse
+from dashboards.app.page_answers import page_answers
 from dashboards.app.snapshot import Snapshot, number_of
 from dashboards.app.snapshot_builder import Builder
 from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PRODUCTS

@@ -21,11 +21,11 @@ import pytest
 from click.testing import CliRunner
 from pydantic import PrivateAttr
 
-from dashboards.app.answers import page_answers
 from dashboards.app.content import Dashboards
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import exact
 from dashboards.app.health import FRESH, LATE, STALE, UNKNOWN, Health, TableReport, freshness_of, staleness
+from dashboards.app.page_answers import page_answers
 from dashboards.app.server import create_app
 from dashboards.app.snapshot import DatabaseError
 from dashboards.app.store import Store
@@ -116,7 +116,7 @@ def test_a_snapshot_is_kept_until_the_data_change(platform: Platform) -> None:
     assert store.current().is_empty
     sell(platform, 1)
     first = store.current()
-    assert page_answers(first, EXECUTIVE, View(Filters("all")))[0]["orders"].value == 1
+    assert page_answers(first, EXECUTIVE, View(Filters("all"))).kpis["orders"].value == 1
     assert store.current() is first
     platform.execute("update warehouse.dim_product set product_name = 'New name'")
     # The server counts what a session has changed up to ten seconds later.

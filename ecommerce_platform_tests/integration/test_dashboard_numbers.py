@@ -90,6 +90,8 @@ class Expected:
         self.connection = connection
         self.given = {name: value for name, value in parse_qsl(query.lstrip("?")) if name not in ("level", "table")}
         starts = {
+            "7d": last - dt.timedelta(days=6),
+            "30d": last - dt.timedelta(days=29),
             "90d": last - dt.timedelta(days=89),
             "12m": last.replace(year=last.year - 1) + dt.timedelta(days=1),
             "ytd": dt.date(last.year, 1, 1),
