@@ -77,7 +77,7 @@ def dashboard(quiet: bool) -> None:
     # A parent that started this process in the background may have made it ignore Ctrl-C.
     end_when_told()
     database = Database(role="reader")
-    _show_the_currency_of(database_url(settings))
+    show_the_currency_of(database_url(settings))
     app = create_app(database, dagster_port=settings.dagster_port, dagster_url=settings.dagster_url)
     if not quiet:
         address = _address(settings, settings.dashboard_port)
@@ -85,7 +85,7 @@ def dashboard(quiet: bool) -> None:
     serve(app, settings.host, settings.dashboard_port)
 
 
-def _show_the_currency_of(url: str) -> None:
+def show_the_currency_of(url: str) -> None:
     """Let the dashboards show the currency of a database: the file that notes a connector's may be out of reach."""
     import psycopg
 

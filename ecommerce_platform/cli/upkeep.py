@@ -18,7 +18,7 @@ from ecommerce_platform.cli.terminal import console, end_when_told, one_clear_er
 from ecommerce_platform.settings import SettingsError, load_settings
 
 WRITTEN_BY_US = (
-    *("raw", "converted", "analytics", "monitoring", "postgres", "dagster", "bench"),
+    *("raw", "converted", "analytics", "monitoring", "postgres", "dagster", "bench", "sent_summaries"),
     *("first_day", "currency", "up.lock"),
 )
 """The entries that the platform creates in the data folder, which ``clean-data`` may delete."""
