@@ -126,7 +126,7 @@ def _alternatives(summary: Summary) -> Mapping[str, str]:
 def text(summary: Summary, dashboards: str | None) -> str:
     """The summary as plain text, in lines that no text of the shop can break."""
     lines = [f"{summary.week.title}, {summary.week.label}" if summary.week.is_iso else summary.week.label, ""]
-    lines += [f"! {problem}" for problem in summary.problems]
+    lines += [f"! {printable(problem)}" for problem in summary.problems]
     lines += [""] if summary.problems else []
     if summary.is_without_orders and not summary.missing:
         lines += ["No orders in this week.", ""]

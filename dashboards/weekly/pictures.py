@@ -50,9 +50,9 @@ def bar_chart(bars: Sequence[Bar], *, last_only: bool = False) -> bytes:
     has_before = any(bar.before is not None for bar in bars)
 
     def column(left: float, right: float, value: float, color: str) -> None:
-        top = floor - max(value, 0.0) / highest * room
+        top = floor - round(max(value, 0.0) / highest * room)
         if top < floor:
-            draw.rectangle((round(left), round(top), round(right) - 1, floor - 1), fill=color)
+            draw.rectangle((round(left), top, round(right) - 1, floor - 1), fill=color)
 
     def text(center: float, y: float, what: str, color: str) -> None:
         draw.text((center, y), plain(what), font=font, fill=color, anchor="ms")
