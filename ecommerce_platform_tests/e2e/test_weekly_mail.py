@@ -1,4 +1,4 @@
-"""The weekly summary by e-mail, by hand and by its schedule, from a platform that Dagster loaded to a real mail server."""
+"""The weekly summary by e-mail, by hand and by its schedule, from a loaded platform to a real mail server."""
 
 from __future__ import annotations
 
