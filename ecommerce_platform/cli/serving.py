@@ -197,13 +197,14 @@ def _watches(
 ) -> Callable[[], str | None]:
     """Monitor failures that do not end a process, in the background; the result names a child to restart, if any."""
     from ecommerce_platform.automation.pulse import CodeServerWatch, TickWatch
+    from ecommerce_platform.automation.receivers import receivers
     from ecommerce_platform.cli.supervisor import WATCH_SECONDS
     from ecommerce_platform.instance.code_server import ask_code_server
     from ecommerce_platform.resources.database import embedded_server
 
     silent: queue.SimpleQueue[str] = queue.SimpleQueue()
     code = CodeServerWatch(code_server, lambda: ask_code_server(socket=str(socket_path)))
-    ticks = TickWatch(instance, say, settings.alert_webhook_url, settings.ui_url, dt.datetime.now(dt.UTC))
+    ticks = TickWatch(instance, say, receivers(settings), settings.ui_url, dt.datetime.now(dt.UTC))
 
     def ask_the_code_server() -> None:
         if (name := code()) is not None:
