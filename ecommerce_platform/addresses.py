@@ -1,4 +1,4 @@
-"""Addresses of people and of services, as settings name them: e-mail addresses, and the URLs of apprise."""
+"""Addresses of people and of services, as settings name them: e-mail addresses and URLs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from email.headerregistry import Address
 from email.policy import SMTP
 from typing import Any
+from urllib.parse import urlsplit
 
 _BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
@@ -58,3 +59,33 @@ def service_urls(text: str) -> tuple[str, ...]:
         if not _URL.fullmatch(url):
             raise ValueError(f"URL {number} is not like scheme://…; separate URLs by blanks or commas")
     return tuple(dict.fromkeys(urls))
+
+
+def as_web_url(url: str | None) -> str | None:
+    """The URL of a website; None for an empty one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be an http or https URL")
+    return url
+
+
+def as_repository_url(url: str | None) -> str | None:
+    """The URL of a repository, as it may stand in links; None for an empty one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if re.search(r"[\s\x00-\x1f\x7f<>\"']", url) or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be the http or https URL of a repository")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must not contain a user, a query or a fragment: it becomes part of links")
+    return url

@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ecommerce_platform.addresses import mail_address, mail_addresses, service_urls
+from ecommerce_platform.addresses import as_repository_url, as_web_url, mail_address, mail_addresses, service_urls
 from ecommerce_platform.choices import SHIPPED, known_currency, known_time_zone, shipped_names
 from ecommerce_platform.money import DEFAULT
 
@@ -59,26 +59,6 @@ def _postgres_url(url: str | None) -> str | None:
         # psycopg's message quotes the invalid part, which may be the password.
         raise ValueError("is not a valid PostgreSQL URL (write % in the password as %25)") from None
     return "postgresql" + url[len(parts.scheme) :]
-
-
-def _web_url(url: str | None) -> str | None:
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("must be an http or https URL")
-    return url
-
-
-def _repository_url(url: str | None) -> str | None:
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if re.search(r"[\s\x00-\x1f\x7f<>\"']", url) or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be the http or https URL of a repository")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must not contain a user, a query or a fragment: it becomes part of links")
-    return url
 
 
 def _host_names(text: str) -> str:
@@ -202,7 +182,7 @@ class Settings(BaseSettings):
     alert_webhook_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
         None, examples=["/run/secrets/webhook"]
     )
-    alert_webhook_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(_web_url)] = Field(
+    alert_webhook_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(as_web_url)] = Field(
         None, examples=["https://hooks.example.com/services/T/B/x"], repr=False, validate_default=True
     )
     alert_urls_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
@@ -225,14 +205,16 @@ class Settings(BaseSettings):
     report_to: Annotated[str | None, _checked(mail_addresses)] = Field(
         None, examples=["ada@example.com, Grace Hopper <grace@example.com>"]
     )
-    repository_url: Annotated[str | None, AfterValidator(_repository_url)] = Field(
+    repository_url: Annotated[str | None, AfterValidator(as_repository_url)] = Field(
         None, examples=["https://github.com/example/shop"]
     )
     repository_branch: str = Field(
         "main", min_length=1, max_length=250, pattern=r"^[0-9A-Za-z][0-9A-Za-z._/-]*$", examples=["main"]
     )
-    dagster_url: Annotated[str | None, AfterValidator(_web_url)] = Field(None, examples=["https://dagster.example.com"])
-    dashboard_url: Annotated[str | None, AfterValidator(_web_url)] = Field(
+    dagster_url: Annotated[str | None, AfterValidator(as_web_url)] = Field(
+        None, examples=["https://dagster.example.com"]
+    )
+    dashboard_url: Annotated[str | None, AfterValidator(as_web_url)] = Field(
         None, examples=["https://dashboards.example.com"]
     )
 

@@ -141,7 +141,8 @@ def text(summary: Summary, dashboards: str | None) -> str:
     lines += ["", "Revenue per day"]
     for day in summary.days:
         orders = "not loaded" if day.orders is None else f"{day.orders:,} orders"
-        lines.append(f"  {_day(day.day)}: {exact(day.revenue, 'money')}, {orders}; {exact(day.before, 'money')} before")
+        before = f"seven days before: {exact(day.before, 'money')}"
+        lines.append(f"  {_day(day.day)}: {exact(day.revenue, 'money')}, {orders} ({before})")
     for heading, answer in summary.tables:
         lines += ["", heading] if answer.rows else []
         for place, (name, revenue, share, orders) in enumerate(answer.rows, 1):

@@ -57,7 +57,10 @@ def weekly(file: Path | None, send: bool, name: str | None, end: dt.date | None)
     with console.status("Reading the sales"):
         summary = read_summary(Database(role="reader"), week, loaded, now)
     if file is not None:
-        write_atomically(file, page(summary, settings.dashboard_url).encode())
+        try:
+            write_atomically(file, page(summary, settings.dashboard_url).encode())
+        except OSError as error:
+            raise click.UsageError(f"--to {file}: cannot be written: {error.strerror}") from None
         console.print(f"Wrote {week.name} to {file}.", markup=False)
     if send:
         console.print(send_summary(summary, settings, now, again=True), markup=False)

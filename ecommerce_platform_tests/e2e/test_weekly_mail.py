@@ -160,6 +160,27 @@ def test_a_wrong_option_is_one_clear_error(box: Mailbox, arguments: tuple[str, .
     assert said in done.output
 
 
+def test_what_goes_wrong_by_hand_is_one_message(box: Mailbox, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("--to", str(tmp_path / "file" / "week.html"))
+    assert done.exit_code == 2
+    assert "cannot be written" in done.output
+    box.refused = "ada@example.com"
+    done = run("--send")
+    assert done.exit_code == 1
+    assert f"localhost:{box.port} refused the recipient ada@example.com" in " ".join(done.output.split())
+    assert isinstance(done.exception, SystemExit)
+    assert Record(load_settings().sent_summaries, "2024-W02").state() is None
+    # A day of each week has a later load that has not passed.
+    with psycopg.connect(database_url(load_settings()), autocommit=True) as connection:
+        newer = "update platform.slices set load_id = load_id + %s where slice = any(%s)"
+        connection.execute(newer, (1_000_000, [day(3), day(10)]))
+        done = run("--to", str(tmp_path / "week.html"))
+        connection.execute(newer, (-1_000_000, [day(3), day(10)]))
+    assert done.exit_code == 1
+    assert "No week from Monday to Sunday is completely loaded." in done.output
+
+
 def test_nobody_to_send_to_is_said_before_anything_is_read(
     box: Mailbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
