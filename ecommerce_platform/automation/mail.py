@@ -91,11 +91,18 @@ def _connect(settings: Settings) -> smtplib.SMTP:
             server.starttls(context=ssl.create_default_context())
         server.ehlo_or_helo_if_needed()
         if settings.smtp_user is not None:
-            server.login(settings.smtp_user, settings.smtp_password or "")
+            _log_in(server, settings.smtp_user, settings.smtp_password or "")
     except BaseException:
         server.close()
         raise
     return server
+
+
+def _log_in(server: smtplib.SMTP, user: str, password: str) -> None:
+    # smtplib would raise an error that contains the password.
+    if not (user.isascii() and password.isascii()):
+        raise smtplib.SMTPException("ECOMMERCE_SMTP_USER or ECOMMERCE_SMTP_PASSWORD has letters beyond ASCII")
+    server.login(user, password)
 
 
 def _require(answer: tuple[int, bytes], accepted: Sequence[int], where: str, what: str) -> None:

@@ -118,6 +118,14 @@ def test_a_wrong_password_is_not_repeated_in_the_error(trusted: ssl.SSLContext) 
     assert "wrong-one" not in str(error)
 
 
+def test_a_password_that_no_mail_server_can_be_told_is_not_shown(trusted: ssl.SSLContext) -> None:
+    with mail_server(context=trusted, with_login=True) as box:
+        error = failure(settings(box.port, "starttls", smtp_user=USER, smtp_password="sécret-word"))
+    assert "letters beyond ASCII" in str(error)
+    assert not error.may_have_been_sent
+    assert "cret-word" not in repr(error.__context__)
+
+
 def test_one_refused_recipient_means_that_nobody_gets_it() -> None:
     with mail_server() as box:
         box.refused = "grace@example.com"
