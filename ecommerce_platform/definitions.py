@@ -22,6 +22,7 @@ from ecommerce_platform.assets.external import external_assets, landed_assets
 from ecommerce_platform.automation.daily import daily_job, every_day
 from ecommerce_platform.automation.landed import landed_sensors
 from ecommerce_platform.automation.sensors import alerts
+from ecommerce_platform.automation.summaries import summary_jobs, summary_schedules
 from ecommerce_platform.automation.weekly import every_week, maintenance_job
 from ecommerce_platform.checks import all_checks
 from ecommerce_platform.instance.side_by_side import side_by_side_executor
@@ -70,8 +71,8 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
     return Definitions(
         assets=[*linked(tables_and_files), *external_assets, *landed_assets(load_settings())],
         asset_checks=all_checks(),
-        jobs=[daily_job, maintenance_job],
-        schedules=[every_day, every_week],
+        jobs=[daily_job, maintenance_job, *summary_jobs(load_settings())],
+        schedules=[every_day, every_week, *summary_schedules(load_settings())],
         sensors=[alerts, *landed_sensors(load_settings())],
         resources={**resources, **overrides},
         # The work is done in the database; a process per step would only cost its start.

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ecommerce_platform.addresses import as_repository_url, as_web_url, mail_address, mail_addresses, service_urls
 from ecommerce_platform.choices import SHIPPED, known_currency, known_time_zone, shipped_names
 from ecommerce_platform.money import DEFAULT
 
@@ -60,31 +61,22 @@ def _postgres_url(url: str | None) -> str | None:
     return "postgresql" + url[len(parts.scheme) :]
 
 
-def _web_url(url: str | None) -> str | None:
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("must be an http or https URL")
-    return url
-
-
-def _repository_url(url: str | None) -> str | None:
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if re.search(r"[\s\x00-\x1f\x7f<>\"']", url) or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be the http or https URL of a repository")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must not contain a user, a query or a fragment: it becomes part of links")
-    return url
-
-
 def _host_names(text: str) -> str:
     for name in _listed(text):
         if not re.fullmatch(r"[0-9A-Za-z._-]{1,253}", name):
             raise ValueError("must be host names separated by commas, without ports")
     return text
+
+
+def _checked(parse: Callable[[str], object]) -> AfterValidator:
+    """Validate a text that may be missing by parsing it."""
+
+    def check(text: str | None) -> str | None:
+        if text:
+            parse(text)
+        return text or None
+
+    return AfterValidator(check)
 
 
 def _source(text: str) -> str:
@@ -190,16 +182,41 @@ class Settings(BaseSettings):
     alert_webhook_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
         None, examples=["/run/secrets/webhook"]
     )
-    alert_webhook_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(_web_url)] = Field(
+    alert_webhook_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(as_web_url)] = Field(
         None, examples=["https://hooks.example.com/services/T/B/x"], repr=False, validate_default=True
     )
-    repository_url: Annotated[str | None, AfterValidator(_repository_url)] = Field(
+    alert_urls_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+        None, examples=["/run/secrets/alert_urls"]
+    )
+    alert_urls: Annotated[str | None, BeforeValidator(_or_from_file), _checked(service_urls)] = Field(
+        None, examples=["mailtos://user:password@example.com"], repr=False, validate_default=True
+    )
+    smtp_host: str | None = Field(None, max_length=253, pattern=r"^[0-9A-Za-z.:_-]+$", examples=["smtp.example.com"])
+    smtp_port: int | None = Field(None, ge=1, le=65535, examples=["587"])
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", examples=["starttls"])
+    smtp_user: str | None = Field(None, max_length=320, examples=["reports@example.com"])
+    smtp_password_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+        None, examples=["/run/secrets/smtp_password"]
+    )
+    smtp_password: Annotated[str | None, BeforeValidator(_or_from_file)] = Field(
+        None, examples=["secret"], repr=False, validate_default=True
+    )
+    report_from: Annotated[str | None, _checked(mail_address)] = Field(None, examples=["reports@example.com"])
+    report_to: Annotated[str | None, _checked(mail_addresses)] = Field(
+        None, examples=["ada@example.com, Grace Hopper <grace@example.com>"]
+    )
+    repository_url: Annotated[str | None, AfterValidator(as_repository_url)] = Field(
         None, examples=["https://github.com/example/shop"]
     )
     repository_branch: str = Field(
         "main", min_length=1, max_length=250, pattern=r"^[0-9A-Za-z][0-9A-Za-z._/-]*$", examples=["main"]
     )
-    dagster_url: Annotated[str | None, AfterValidator(_web_url)] = Field(None, examples=["https://dagster.example.com"])
+    dagster_url: Annotated[str | None, AfterValidator(as_web_url)] = Field(
+        None, examples=["https://dagster.example.com"]
+    )
+    dashboard_url: Annotated[str | None, AfterValidator(as_web_url)] = Field(
+        None, examples=["https://dashboards.example.com"]
+    )
 
     @model_validator(mode="after")
     def _put_the_password_into_the_url(self) -> Settings:
@@ -217,6 +234,21 @@ class Settings(BaseSettings):
         location = f"{parts.netloc.rsplit('@', 1)[0]}:{password}@{parts.netloc.rsplit('@', 1)[1]}"
         # The model is frozen; only this validator may change it.
         object.__setattr__(self, "database_url", urlunsplit(parts._replace(netloc=location)))
+        return self
+
+    @model_validator(mode="after")
+    def _can_send_the_report(self) -> Settings:
+        """A recipient needs a sender and a server, and a password a protected connection."""
+        if self.report_to is not None:
+            for name in ("report_from", "smtp_host"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"{PREFIX}REPORT_TO is set, but {PREFIX}{name.upper()} is not")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError(f"{PREFIX}SMTP_USER and {PREFIX}SMTP_PASSWORD must be set together")
+        if self.smtp_user and self.smtp_security == "none" and self.smtp_host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError(
+                f"{PREFIX}SMTP_SECURITY=none would send {PREFIX}SMTP_PASSWORD in clear text; use starttls or tls"
+            )
         return self
 
     @property
@@ -268,6 +300,11 @@ class Settings(BaseSettings):
     def currency_file(self) -> Path:
         """File in which the first conversion of exports stores their currency; ECOMMERCE_CURRENCY overrides it."""
         return self.data / "currency"
+
+    @property
+    def sent_summaries(self) -> Path:
+        """Folder of the records of which weekly summaries were sent: ``sent_summaries/YYYY-Www.json``."""
+        return self.data / "sent_summaries"
 
     @property
     def ui_url(self) -> str:
@@ -331,6 +368,6 @@ def _explain(fault: object) -> str:
     name = str(fault["loc"][0])
     example = (Settings.model_fields[name].examples or [""])[0]
     message = str(fault["msg"]).removeprefix("Value error, ")
-    secret = name in ("database_url", "alert_webhook_url", "repository_url")
+    secret = name in ("database_url", "alert_webhook_url", "alert_urls", "smtp_password", "repository_url")
     given = "" if secret else f"{str(fault['input'])[:80]!r}: "
     return f"{PREFIX}{name.upper()}: {given}{message}; for example {PREFIX}{name.upper()}={example}"

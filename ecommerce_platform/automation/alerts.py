@@ -1,8 +1,8 @@
 """Alerts: which problems are open, which of them are new or over, and how people hear of it. Knows nothing of Dagster.
 
-A problem is an :class:`Incident` with a key. The :class:`Book` of open incidents is kept as text between two looks. An
-incident is told once when it appears and once when it is over, however often it is seen and whatever restarts in
-between. What could not be delivered stays in the book and is tried at the next look.
+A problem is an :class:`Incident` with a key. The :class:`Book` of open incidents is kept as text between two looks.
+Each receiver (:mod:`.receivers`) is told of an incident once when it appears and once when it is over, however often it
+is seen and whatever restarts in between. What a receiver did not take stays in the book and is tried at the next look.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import datetime as dt
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Protocol
 
 RUN, CHECK, FRESHNESS, DATABASE = "run ", "check ", "freshness ", "database"
 """How the keys of the kinds of incidents begin."""
@@ -20,18 +19,12 @@ RUN, CHECK, FRESHNESS, DATABASE = "run ", "check ", "freshness ", "database"
 FORGET_AFTER = dt.timedelta(days=7)
 """A failed run that nobody ran again leaves the book after this time, without a word."""
 
-SHOWN = 20
-"""Incidents that one message spells out; Slack takes at most 50 blocks."""
-
-TIMEOUT = (5.0, 10.0)
-"""Seconds to wait for a connection, and for an answer."""
-
-BACKOFF = 0.5
-"""Seconds before the second of three tries; twice as many before the third."""
+WEBHOOK = "webhook"
+"""The key of the webhook as a receiver."""
 
 
-class WebhookError(RuntimeError):
-    """The webhook did not take a message. Names its host only: the rest of such an address is a secret."""
+class DeliveryError(RuntimeError):
+    """A receiver did not take a message. Names it without its address, which is a secret."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class Incident:
         detail: what is known of it; no personal data.
         link: the page of Dagster's UI that shows it.
         since: when it began, or was first seen where that is not known; ISO 8601.
-        told: whether the webhook has taken it.
+        told: the keys of the receivers that have taken it and, once it is over, of those that have yet to hear of that.
         over: whether it has passed, and that is still to be told.
     """
 
@@ -53,8 +46,30 @@ class Incident:
     detail: str
     link: str
     since: str = ""
-    told: bool = False
+    told: Sequence[str] = ()
     over: bool = False
+
+
+class Receiver(Protocol):
+    """Whoever hears of incidents."""
+
+    @property
+    def key(self) -> str:
+        """Identifies it in the book, for as long as its address stays the same; not secret."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What people call it; not secret."""
+        ...
+
+    def tell(self, news: Sequence[Incident], over: Sequence[Incident]) -> None:
+        """Take one message about new incidents and those that are over.
+
+        Raises:
+            DeliveryError: it was not taken.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,11 +81,19 @@ class Book:
     @classmethod
     def from_text(cls, text: str | None) -> Book:
         """The book that :meth:`to_text` gave; an empty one for nothing."""
-        return cls({row["key"]: Incident(**row) for row in json.loads(text)} if text else {})
+        rows = json.loads(text) if text else []
+        for row in rows:
+            row["told"] = _told(row["told"])
+        return cls({row["key"]: Incident(**row) for row in rows})
 
     def to_text(self) -> str:
         """As JSON."""
         return json.dumps([asdict(incident) for incident in self.incidents.values()])
+
+
+def _told(kept: bool | list[str]) -> Sequence[str]:
+    """Books of earlier versions knew the webhook only."""
+    return ((WEBHOOK,) if kept else ()) if isinstance(kept, bool) else tuple(kept)
 
 
 @dataclass(frozen=True)
@@ -99,7 +122,7 @@ def compare(book: Book, failing: Iterable[Incident], undecided: Collection[str],
             kept[key] = replace(incident, since=incident.since or now.isoformat(timespec="seconds"))
             opened.append(kept[key])
         else:
-            # It may have passed and come back before the webhook heard of either.
+            # It may have passed and come back before a receiver heard of either.
             kept[key] = replace(book.incidents[key], over=False)
     for key, incident in book.incidents.items():
         if key in seen:
@@ -115,63 +138,29 @@ def compare(book: Book, failing: Iterable[Incident], undecided: Collection[str],
     return Look(Book(kept), opened, closed)
 
 
-def deliver(book: Book, webhook: str | None) -> Book:
-    """Send what the webhook has not heard yet, in one message; the book without what is told and over.
+def deliver(book: Book, receivers: Sequence[Receiver]) -> tuple[Book, Sequence[DeliveryError]]:
+    """Send each receiver what it has not heard yet, in one message. One that is down keeps no other from hearing it.
 
-    Raises:
-        WebhookError: it was not taken; nothing of the book counts as told.
+    Returns:
+        The book without what is over and told, and why receivers did not take their message.
     """
-    news = [incident for incident in book.incidents.values() if not incident.told]
-    over = [incident for incident in book.incidents.values() if incident.over]
-    is_told = webhook is not None and bool(news or over)
-    if webhook is not None and is_told:
-        post(webhook, message(news, over))
-    still_open = {key: item for key, item in book.incidents.items() if not item.over}
-    return Book({key: replace(item, told=item.told or is_told) for key, item in still_open.items()})
-
-
-def message(news: Sequence[Incident], over: Sequence[Incident]) -> dict[str, Any]:
-    """A message in Slack's form: ``text`` for a notification, ``blocks`` for the window."""
-    counts = [f"{len(news)} new" if news else "", f"{len(over)} resolved" if over else ""]
-    head = f"E-commerce platform: {', '.join(filter(None, counts))}"
-    told = [(":red_circle:", item) for item in news] + [(":white_check_mark: Resolved:", item) for item in over]
-    blocks: list[dict[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": head}}]
-    for mark, item in told[:SHOWN]:
-        detail = f"\n{_escape(item.detail)[:2000]}" if item.detail and not item.over else ""
-        text = f"{mark} *<{item.link}|{_escape(item.title)}>*{detail}\nsince {item.since}"
-        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text}})
-    if len(told) > SHOWN:
-        more = f"and {len(told) - SHOWN} more"
-        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": more}})
-    titles = "; ".join(f"{'resolved: ' if item.over else ''}{item.title}" for _, item in told[:SHOWN])
-    return {"text": f"{head}. {_escape(titles)}", "blocks": blocks}
-
-
-def _escape(text: str) -> str:
-    """Slack's three characters (its documentation, "Formatting text for app surfaces")."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def post(webhook: str, content: Mapping[str, Any]) -> None:
-    """POST a message as JSON, three times at most, following no redirect.
-
-    Raises:
-        WebhookError: it was not taken.
-    """
-    # Imported only where there is something to tell: every run and every command loads this module.
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    host = urlsplit(webhook).hostname
-    tries = Retry(total=2, backoff_factor=BACKOFF, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None)
-    with requests.Session() as session:
-        session.mount("https://", HTTPAdapter(max_retries=tries))
-        session.mount("http://", HTTPAdapter(max_retries=tries))
+    told = {key: set(item.told) for key, item in book.incidents.items()}
+    faults = []
+    for receiver in receivers:
+        news = [item for item in book.incidents.values() if not item.over and receiver.key not in item.told]
+        over = [item for item in book.incidents.values() if item.over and receiver.key in item.told]
+        if not news and not over:
+            continue
         try:
-            answer = session.post(webhook, json=content, timeout=TIMEOUT, allow_redirects=False)
-        except requests.RequestException as error:
-            # The message of the exception contains the address, which is a secret.
-            raise WebhookError(f"the webhook at {host} cannot be reached: {type(error).__name__}") from None
-    if not 200 <= answer.status_code < 300:
-        raise WebhookError(f"the webhook at {host} rejected the message with status {answer.status_code}")
+            receiver.tell(news, over)
+        except DeliveryError as error:
+            faults.append(error)
+            continue
+        for item in news:
+            told[item.key].add(receiver.key)
+        for item in over:
+            told[item.key].discard(receiver.key)
+    # A receiver that is gone from the settings hears nothing more, and nothing waits for it.
+    known = {receiver.key for receiver in receivers}
+    kept = {key: replace(item, told=tuple(sorted(told[key] & known))) for key, item in book.incidents.items()}
+    return Book({key: item for key, item in kept.items() if item.told or not item.over}), faults

@@ -7,11 +7,11 @@ serves, and the daemons beat. So this asks the inner process, and looks at the t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dagster import DagsterInstance
 
-from ecommerce_platform.automation.alerts import Book, Incident, WebhookError, compare, deliver
+from ecommerce_platform.automation.alerts import Book, Incident, Receiver, compare, deliver
 from ecommerce_platform.instance.code_server import Answer
 from ecommerce_platform.instance.records import last_tick
 
@@ -49,22 +49,27 @@ class CodeServerWatch:
 
 
 class TickWatch:
-    """Tells the log and the webhook once when ticks stop, and once when they come again.
+    """Tells the log and the receivers once when ticks stop, and once when they come again.
 
     Args:
         instance: whose ticks.
         say: tells a person something in one line.
-        webhook: the address of the webhook, if there is one.
+        receivers: who hears of it.
         ui: address of Dagster's UI, for the link.
         since: from when on ticks are expected.
     """
 
     def __init__(
-        self, instance: DagsterInstance, say: Callable[[str], None], webhook: str | None, ui: str, since: dt.datetime
+        self,
+        instance: DagsterInstance,
+        say: Callable[[str], None],
+        receivers: Sequence[Receiver],
+        ui: str,
+        since: dt.datetime,
     ):
         self._instance = instance
         self._say = say
-        self._webhook = webhook
+        self._receivers = receivers
         self._ui = ui
         self._latest: dt.datetime | None = since
         self._since = since
@@ -90,9 +95,7 @@ class TickWatch:
             self._say(f"{incident.title}. {incident.detail} Check that the daemon is running: {incident.link}")
         for _ in look.closed:
             self._say("Sensors are ticking again.")
-        self._book = look.book
-        try:
-            self._book = deliver(look.book, self._webhook)
-        except WebhookError as error:
+        self._book, faults = deliver(look.book, self._receivers)
+        for error in faults:
             self._say(f"An alert could not be delivered and will be sent again: {error}")
         return not why

@@ -29,10 +29,10 @@ from ecommerce_platform.automation.alerts import (
     RUN,
     Book,
     Incident,
-    WebhookError,
     compare,
     deliver,
 )
+from ecommerce_platform.automation.receivers import receivers
 from ecommerce_platform.checks.results import failing_checks, last_results
 from ecommerce_platform.instance.records import is_retried_automatically, stale_assets
 from ecommerce_platform.io_managers.connection import PostgresConnection
@@ -47,11 +47,11 @@ RUNS_LOOKED_AT = 1000
     name="alerts",
     minimum_interval_seconds=60,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Reports failed runs, failed checks and stale tables to the log, and to the webhook in"
-    " ECOMMERCE_ALERT_WEBHOOK_URL if set. Each problem is reported once, and once more when it is resolved.",
+    description="Reports failed runs, failed checks and stale tables to the log, and to ECOMMERCE_ALERT_WEBHOOK_URL and"
+    " ECOMMERCE_ALERT_URLS if set. Each problem is reported once, and once more when it is resolved.",
 )
 def alerts(context: SensorEvaluationContext):
-    """Look, log what changed, tell the webhook; a webhook that is down is tried again at the next look."""
+    """Look, log what changed, tell the receivers; one that is down is tried again at the next look."""
     settings = load_settings()
     assert context.repository_def is not None
     graph = context.repository_def.asset_graph
@@ -68,10 +68,8 @@ def alerts(context: SensorEvaluationContext):
         context.log.error(f"{incident.title}. {incident.detail} {incident.link}")
     for incident in look.closed:
         context.log.info(f"Resolved: {incident.title}. {incident.link}")
-    book = look.book
-    try:
-        book = deliver(book, settings.alert_webhook_url)
-    except WebhookError as error:
+    book, faults = deliver(look.book, receivers(settings))
+    for error in faults:
         context.log.error(f"Alerts could not be delivered and will be sent again: {error}")
     context.update_cursor(book.to_text())
     return SkipReason(f"{len(book.incidents)} open, {len(look.opened)} new, {len(look.closed)} resolved")

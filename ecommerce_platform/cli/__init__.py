@@ -17,6 +17,7 @@ from ecommerce_platform.cli import (
     exporting,
     loading,
     rejected,
+    reporting,
     serving,
     source,
     upkeep,
@@ -65,6 +66,7 @@ for command in (
     database.db,
     rejected.rejects,
     exporting.export,
+    reporting.report,
     source.source,
 ):
     main.add_command(command)

@@ -77,7 +77,7 @@ def dashboard(quiet: bool) -> None:
     # A parent that started this process in the background may have made it ignore Ctrl-C.
     end_when_told()
     database = Database(role="reader")
-    _show_the_currency_of(database_url(settings))
+    show_the_currency_of(database_url(settings))
     app = create_app(database, dagster_port=settings.dagster_port, dagster_url=settings.dagster_url)
     if not quiet:
         address = _address(settings, settings.dashboard_port)
@@ -85,7 +85,7 @@ def dashboard(quiet: bool) -> None:
     serve(app, settings.host, settings.dashboard_port)
 
 
-def _show_the_currency_of(url: str) -> None:
+def show_the_currency_of(url: str) -> None:
     """Let the dashboards show the currency of a database: the file that notes a connector's may be out of reach."""
     import psycopg
 
@@ -197,13 +197,14 @@ def _watches(
 ) -> Callable[[], str | None]:
     """Monitor failures that do not end a process, in the background; the result names a child to restart, if any."""
     from ecommerce_platform.automation.pulse import CodeServerWatch, TickWatch
+    from ecommerce_platform.automation.receivers import receivers
     from ecommerce_platform.cli.supervisor import WATCH_SECONDS
     from ecommerce_platform.instance.code_server import ask_code_server
     from ecommerce_platform.resources.database import embedded_server
 
     silent: queue.SimpleQueue[str] = queue.SimpleQueue()
     code = CodeServerWatch(code_server, lambda: ask_code_server(socket=str(socket_path)))
-    ticks = TickWatch(instance, say, settings.alert_webhook_url, settings.ui_url, dt.datetime.now(dt.UTC))
+    ticks = TickWatch(instance, say, receivers(settings), settings.ui_url, dt.datetime.now(dt.UTC))
 
     def ask_the_code_server() -> None:
         if (name := code()) is not None:

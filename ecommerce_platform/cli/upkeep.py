@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,11 +15,11 @@ from rich.table import Table
 
 from ecommerce_platform.cli.loading import somebody_loads
 from ecommerce_platform.cli.preparation import dagster_instance, require_running
-from ecommerce_platform.cli.terminal import console, end_when_told, one_clear_error, show
+from ecommerce_platform.cli.terminal import EXIT_FAILED, console, end_when_told, one_clear_error, show
 from ecommerce_platform.settings import SettingsError, load_settings
 
 WRITTEN_BY_US = (
-    *("raw", "converted", "analytics", "monitoring", "postgres", "dagster", "bench"),
+    *("raw", "converted", "analytics", "monitoring", "postgres", "dagster", "bench", "sent_summaries"),
     *("first_day", "currency", "up.lock"),
 )
 """The entries that the platform creates in the data folder, which ``clean-data`` may delete."""
@@ -74,13 +75,14 @@ def maintenance(dry_run: bool, as_json: bool) -> None:
 def watch(heartbeat: Path | None) -> None:
     """Send an alert when Dagster's sensors stop ticking. `up` does this itself; only containers need this command."""
     from ecommerce_platform.automation.pulse import TickWatch
+    from ecommerce_platform.automation.receivers import receivers
 
     end_when_told()
     settings = load_settings()
     require_running(settings)
     with dagster_instance() as instance:
         now = dt.datetime.now(dt.UTC)
-        ticks = TickWatch(instance, console.print, settings.alert_webhook_url, settings.ui_url, now)
+        ticks = TickWatch(instance, console.print, receivers(settings), settings.ui_url, now)
         while True:
             if ticks.look(dt.datetime.now(dt.UTC)) and heartbeat is not None:
                 heartbeat.touch()
@@ -90,15 +92,28 @@ def watch(heartbeat: Path | None) -> None:
 @click.command("alert-test")
 @one_clear_error
 def alert_test() -> None:
-    """Send a test message to the webhook of ECOMMERCE_ALERT_WEBHOOK_URL."""
-    from ecommerce_platform.automation.alerts import Incident, message, post
+    """Send a test message to the webhook of ECOMMERCE_ALERT_WEBHOOK_URL and to each URL of ECOMMERCE_ALERT_URLS."""
+    from ecommerce_platform.automation.alerts import DeliveryError, Incident
+    from ecommerce_platform.automation.receivers import receivers
 
     settings = load_settings()
-    if settings.alert_webhook_url is None:
-        raise click.UsageError("ECOMMERCE_ALERT_WEBHOOK_URL is not set: alerts go to the log only")
+    found = receivers(settings)
+    if not found:
+        raise click.UsageError(
+            "Neither ECOMMERCE_ALERT_WEBHOOK_URL nor ECOMMERCE_ALERT_URLS is set: alerts go to the log only"
+        )
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    post(settings.alert_webhook_url, message([Incident("test", "Only a test", "", settings.ui_url, now)], []))
-    console.print("The webhook accepted the message.")
+    has_failed = False
+    for receiver in found:
+        try:
+            receiver.tell([Incident("test", "Only a test", "", settings.ui_url, now)], [])
+        except DeliveryError as error:
+            has_failed = True
+            console.print(f"Not delivered: {error}", style="red", markup=False)
+        else:
+            console.print(f"Delivered to {receiver.name}.", markup=False)
+    if has_failed:
+        sys.exit(EXIT_FAILED)
 
 
 @click.command("clean-data")

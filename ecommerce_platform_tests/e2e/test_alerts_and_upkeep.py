@@ -144,15 +144,21 @@ def test_a_fault_of_ours_keeps_its_traceback() -> None:
         command()
 
 
-def test_a_test_alert_without_a_webhook_is_reported(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_alert_goes_to_every_receiver_and_names_those_that_fail(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ecommerce_platform.cli.dotenv.load_dotenv", lambda *_, **__: None)
     result = CliRunner().invoke(cli.main, ["alert-test"])
     assert result.exit_code == 2
-    assert "ECOMMERCE_ALERT_WEBHOOK_URL is not set" in result.stderr
+    assert "Neither ECOMMERCE_ALERT_WEBHOOK_URL nor ECOMMERCE_ALERT_URLS is set" in result.stderr
     monkeypatch.setenv("ECOMMERCE_ALERT_WEBHOOK_URL", "http://127.0.0.1:1/a-secret")
+    monkeypatch.setenv("ECOMMERCE_ALERT_URLS", "json://127.0.0.1:1/a-secret")
     load_settings.cache_clear()
     result = CliRunner().invoke(cli.main, ["alert-test"])
     assert result.exit_code == 1
+    said = " ".join(result.stderr.split())
+    assert "Not delivered: the webhook at 127.0.0.1 cannot be reached" in said
+    assert "Not delivered: URL 1 of ECOMMERCE_ALERT_URLS (JSON) did not take the message" in said
     assert "a-secret" not in result.output
 
 

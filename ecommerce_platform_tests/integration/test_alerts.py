@@ -19,7 +19,8 @@ from dagster import (
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 
 from ecommerce_platform import definitions
-from ecommerce_platform.automation import alerts as alerting
+from ecommerce_platform.automation import receivers
+from ecommerce_platform.automation.alerts import DeliveryError
 from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.checks.dagster_checks import asset_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
@@ -66,7 +67,7 @@ def webhook(monkeypatch: pytest.MonkeyPatch, data_dir, database_url: str) -> Ite
     monkeypatch.setenv("ECOMMERCE_DATABASE_URL", database_url)
     monkeypatch.setenv("ECOMMERCE_ALERT_WEBHOOK_URL", server.url)
     monkeypatch.setenv("ECOMMERCE_DAGSTER_URL", "https://dagster.example.com/")
-    monkeypatch.setattr(alerting, "BACKOFF", 0.01)
+    monkeypatch.setattr(receivers, "BACKOFF", 0.01)
     load_settings.cache_clear()
     yield server
     server.shutdown()
@@ -242,10 +243,59 @@ def test_a_webhook_that_is_down_stops_nothing_and_hears_it_later(
     assert len(webhook.messages) == 1
 
 
+def test_every_service_hears_each_alert_whatever_becomes_of_the_others(
+    watched: Watched, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One URL is down, one is unknown, and one works; the webhook works, too."""
+    place = f"127.0.0.1:{webhook.server_port}"
+    urls = f"json://127.0.0.1:1/{SECRET} nonsense://{SECRET}, json://user:{SECRET}@{place}/{SECRET}"
+    monkeypatch.setenv("ECOMMERCE_ALERT_URLS", urls)
+    load_settings.cache_clear()
+    watched.fails = True
+    run_id = watched.run()
+    for _ in range(2):
+        assert watched.tick().startswith("1 open, ")
+    slack, service = webhook.messages
+    assert slack["text"] == "E-commerce platform: 1 new. Run failed: daily, 2024-01-01"
+    assert (service["title"], service["type"]) == ("E-commerce platform: 1 new", "failure")
+    lines = service["message"].split("\n")
+    assert lines[:2] == ["Run failed: daily, 2024-01-01", "Failed: warehouse.fact_sales."]
+    assert lines[-1] == f"https://dagster.example.com/runs/{run_id}"
+    said = capfd.readouterr()
+    assert said.err.count("sent again: URL 1 of ECOMMERCE_ALERT_URLS (JSON) did not take the message") == 2
+    assert said.err.count("sent again: URL 2 of ECOMMERCE_ALERT_URLS is not a URL that apprise knows") == 2
+    assert SECRET not in said.err + said.out
+    assert SECRET not in str(watched.cursor)
+    watched.fails = False
+    watched.run()
+    assert watched.tick() == "0 open, 0 new, 1 resolved"
+    watched.tick()
+    assert len(webhook.messages) == 4
+    assert webhook.messages[3]["type"] == "success"
+    assert webhook.messages[3]["message"].startswith("Resolved: Run failed: daily, 2024-01-01\n")
+
+
+def test_a_service_that_is_down_hears_of_it_later(
+    watched: Watched, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ECOMMERCE_ALERT_WEBHOOK_URL")
+    monkeypatch.setenv("ECOMMERCE_ALERT_URLS", f"json://127.0.0.1:{webhook.server_port}/{SECRET}")
+    load_settings.cache_clear()
+    webhook.status = 500
+    watched.fails = True
+    watched.run()
+    watched.tick()
+    assert webhook.messages == []
+    webhook.status = 200
+    watched.tick()
+    watched.tick()
+    assert [told["title"] for told in webhook.messages] == ["E-commerce platform: 1 new"]
+
+
 def test_a_webhook_that_nobody_listens_at_is_named_by_its_host_only(webhook: Webhook) -> None:
     nobody = "http://127.0.0.1:1/services/" + SECRET
-    with pytest.raises(alerting.WebhookError) as caught:
-        alerting.post(nobody, {"text": "hello"})
+    with pytest.raises(DeliveryError) as caught:
+        receivers.post(nobody, {"text": "hello"})
     assert "127.0.0.1" in str(caught.value)
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None

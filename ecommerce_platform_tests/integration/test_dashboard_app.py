@@ -203,7 +203,7 @@ def test_amounts_have_the_currency_of_the_database(
     monkeypatch.setenv("ECOMMERCE_CURRENCY", "USD")
     load_settings.cache_clear()
     note_reporting_currency(database_url, "GBP")
-    serving._show_the_currency_of(database_url)
+    serving.show_the_currency_of(database_url)
     assert exact(Decimal("1234.5"), "money") == "£1,234.50"
 
 

@@ -35,7 +35,7 @@ class Watched:
     def __init__(self, instance: DagsterInstance):
         self.instance = instance
         self.said: list[str] = []
-        self.watch = TickWatch(instance, self.said.append, None, "http://ui", BEGIN)
+        self.watch = TickWatch(instance, self.said.append, [], "http://ui", BEGIN)
         location = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="x"), "here")
         origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "all"), "alerts")
         self.state = InstigatorState(
