@@ -15,6 +15,7 @@ import numpy as np
 
 from dashboards.app.breakdown import Breakdown, mean_lifespan, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
+from dashboards.app.colors import with_colors
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import days_label
 from dashboards.app.kpis import KPI_VALUES, sparkline_values
@@ -381,5 +382,5 @@ def page_answers(
     answers = Answers(snapshot, view, last_day)
     return (
         {kpi.id: answers.kpi(kpi) for kpi in page.kpis},
-        {visual.id: answers.answer(visual) for visual in page.visuals},
+        {visual.id: with_colors(answers.answer(visual), visual, snapshot) for visual in page.visuals},
     )

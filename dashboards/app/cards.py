@@ -252,7 +252,6 @@ def _plural(level: str) -> str:
 
 def legend(answer: Answer, addresses: Sequence[str], chosen: Sequence[bool], theme: str) -> Children:
     """The legend of a donut chart; each entry is a link that filters by the member."""
-    colors = THEMES[theme].series
     share = [column.id for column in answer.columns].index("revenue_share")
     return [
         html.Ul(
@@ -261,7 +260,7 @@ def legend(answer: Answer, addresses: Sequence[str], chosen: Sequence[bool], the
                 html.Li(
                     link(
                         [
-                            html.Span(className="dot", style={"background": colors[place % len(colors)]}),
+                            html.Span(className="dot", style={"background": THEMES[theme].color(answer.colors[place])}),
                             html.Span(str(row[0]), className="legend-name"),
                             html.Span(short(row[share], "percent"), className="legend-value"),
                         ],

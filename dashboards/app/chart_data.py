@@ -37,6 +37,8 @@ class Answer:
         table_note: the same, about columns that only the table shows.
         partial: positions of the rows whose period is incomplete.
         missing: why there is nothing to draw although there are orders, for example that no cost is known.
+        color_of: the dimension whose members have the colors of the chart, or year; empty if colors mean nothing.
+        colors: for each row, the index of its member's color, the same under every filter; see ``Theme.color``.
     """
 
     columns: tuple[Column, ...]
@@ -47,6 +49,8 @@ class Answer:
     table_note: str = ""
     partial: tuple[int, ...] = ()
     missing: str = ""
+    color_of: str = ""
+    colors: tuple[int, ...] = ()
 
     def column(self, column_id: str) -> list[Cell]:
         """All values in a column."""

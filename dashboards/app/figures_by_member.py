@@ -76,7 +76,7 @@ def column(drawing: Drawing) -> Figure:
     column = answer.columns[1]
     rows = range(len(answer.rows))
     weekend = {"Saturday", "Sunday"}
-    colors = [theme.series[1] if answer.rows[row][0] in weekend else theme.accent for row in rows]
+    colors = [theme.series[1] if answer.rows[row][0] in weekend else drawing.color(row) for row in rows]
     names = [str(answer.rows[row][0]) for row in rows]
     if answer.columns[0].id == "weekday":
         names = [name[:3] for name in names]
@@ -109,7 +109,7 @@ def donut(drawing: Drawing) -> Figure:
     answer, theme = drawing.answer, drawing.theme
     rows = range(len(answer.rows))
     opacities = drawing.opacities(rows)
-    colors = [with_opacity(theme.series[row % len(theme.series)], opacities[row]) for row in rows]
+    colors = [with_opacity(drawing.color(row), opacities[row]) for row in rows]
     total = sum((Decimal(cells[1]) for cells in answer.rows if isinstance(cells[1], int | Decimal)), Decimal(0))
     trace = {
         "type": "pie",
@@ -200,7 +200,7 @@ def share_stack(drawing: Drawing) -> Figure:
     series = list(dict.fromkeys(str(row[1]) for row in answer.rows))
     opacities = drawing.opacities(range(len(answer.rows)))
     data = []
-    for place, name in enumerate(series):
+    for name in series:
         rows = [row for row in range(len(answer.rows)) if answer.rows[row][1] == name]
         data.append(
             {
@@ -212,7 +212,7 @@ def share_stack(drawing: Drawing) -> Figure:
                 "customdata": [drawing.custom(row, f"{answer.rows[row][0]}, {name}") for row in rows],
                 "hovertemplate": HOVER,
                 "marker": {
-                    "color": theme.series[place % len(theme.series)],
+                    "color": drawing.color(rows[0]),
                     "opacity": [opacities[row] for row in rows],
                     "line": {"color": theme.surface, "width": 1},
                 },

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from dashboards.app.chart_data import Answer
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, is_inside, number, with_opacity
 from dashboards.app.formats import axis_ticks, period_label
@@ -209,7 +207,7 @@ def stack(drawing: Drawing) -> Figure:
     """Columns stacked by the second column of the answer; the third is plotted."""
     answer, theme = drawing.answer, drawing.theme
     series = list(dict.fromkeys(str(row[1]) for row in answer.rows))
-    colors = _stack_colors(theme, series)
+    results = {"Passed": theme.good, "Warning": theme.warning, "Failed": theme.bad}
     opacities = drawing.opacities(range(len(answer.rows)))
     heights: dict[str, float] = {}
     for row, cells in enumerate(answer.rows):
@@ -226,7 +224,11 @@ def stack(drawing: Drawing) -> Figure:
                 "y": [number(answer.rows[row][2]) for row in rows],
                 "customdata": [drawing.custom(row, f"{_axis_label(answer, row)}, {name}") for row in rows],
                 "hovertemplate": HOVER,
-                "marker": {"color": colors[name], "opacity": [opacities[row] for row in rows], "cornerradius": 3},
+                "marker": {
+                    "color": results.get(name, drawing.color(rows[0])),
+                    "opacity": [opacities[row] for row in rows],
+                    "cornerradius": 3,
+                },
             }
         )
     layout = base_layout(
@@ -238,18 +240,8 @@ def stack(drawing: Drawing) -> Figure:
         yaxis={"showgrid": True, "gridcolor": theme.grid, **axis_ticks(answer.columns[2].format, heights.values())},
         margin={"l": 4, "r": 4, "t": 34, "b": 4},
     )
+    layout["legend"] = {**layout["legend"], "traceorder": "normal"}
     return {"data": data, "layout": layout}
-
-
-def _stack_colors(theme: Theme, series: Sequence[str]) -> dict[str, str]:
-    named = {
-        "Passed": theme.good,
-        "Warning": theme.warning,
-        "Failed": theme.bad,
-        "New": theme.series[1],
-        "Returning": theme.series[0],
-    }
-    return {name: named.get(name, theme.series[place % len(theme.series)]) for place, name in enumerate(series)}
 
 
 def _axis_label(answer: Answer, row: int) -> str:
@@ -274,7 +266,7 @@ def lines(drawing: Drawing) -> Figure:
                 "y": [number(answer.rows[row][1]) for row in rows],
                 "customdata": [drawing.custom(row, period_label(str(answer.rows[row][0]))) for row in rows],
                 "hovertemplate": HOVER,
-                "line": {"color": theme.series[place % len(theme.series)], "width": 3 if place == 0 else 2},
+                "line": {"color": drawing.color(rows[0]), "width": 3 if place == 0 else 2},
                 "marker": {
                     "size": [12 if here else 7 for here in chosen],
                     "line": {"color": theme.surface, "width": 1.5},

@@ -26,7 +26,10 @@ from ecommerce_platform_tests.harness import Platform
 SCHEMAS = PROJECT_DIR.parent / "shared" / "schemas" / "powerbi" / "fabric"
 FILES = powerbi.project()
 JSON_FILES = [
-    name for name in FILES if Path(name).suffix in (".json", ".pbip", ".pbir", ".pbism") or ".platform" in name
+    name
+    for name in FILES
+    if (Path(name).suffix in (".json", ".pbip", ".pbir", ".pbism") or ".platform" in name)
+    and "/StaticResources/" not in name  # a theme, which names no schema
 ]
 TMDL = {Path(name).stem: text for name, text in FILES.items() if "/tables/" in name}
 

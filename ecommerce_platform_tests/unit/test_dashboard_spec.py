@@ -16,7 +16,7 @@ from dashboards.app.chart_data import Answer, Column
 from dashboards.app.figures import figure
 from dashboards.app.filters import Filters
 from dashboards.app.formats import axis_ticks, exact, period_label, short
-from dashboards.app.theme import DARK, LIGHT, Theme
+from dashboards.app.theme import DARK, LIGHT, Theme, contrast
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES, Format
 from dashboards.spec.metrics import MetricError, metric, metrics
 from dashboards.spec.pages import PAGES, page_at
@@ -177,17 +177,6 @@ def test_tooltips_hold_names_as_text_and_never_as_markup():
 
 def test_a_flat_course_is_a_line_in_the_picture():
     assert sparkline([5.0, 5.0, 5.0], "#000000").startswith("data:image/svg+xml;base64,")
-
-
-def luminance(color: str) -> float:
-    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
