@@ -19,7 +19,14 @@ from dashboards.app.colors import with_colors
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import days_label
 from dashboards.app.kpis import KPI_VALUES, sparkline_values
-from dashboards.app.notes import kpi_note, on_the_map, with_charges, with_coverage, without_customers
+from dashboards.app.notes import (
+    kpi_note,
+    on_the_map,
+    with_charges,
+    with_coverage,
+    with_incomplete,
+    without_customers,
+)
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import BUYERS, WEEKDAYS, Snapshot, number_of
@@ -246,7 +253,8 @@ class Answers:
                     name = self.snapshot.name("buyer", member)
                     rows.append((months[month], name, int(customers[position]), money(revenue[position])))
                     clicks.append((("buyer", member),))
-        return Answer(columns, tuple(rows), tuple(clicks))
+        answer = Answer(columns, tuple(rows), tuple(clicks))
+        return with_incomplete(answer, [row[0] for row in rows], selection.span)
 
     def _buyers_by_month(self, selection: Selection) -> np.ndarray:
         """Distinct customers by kind of buyer and month: new in the month of their cohort, returning after it."""
@@ -273,6 +281,7 @@ class Answers:
             Column("months_later", "Months since first order", "count"),
             Column("retention", "Retention", "percent"),
             measure_column("customers"),
+            Column("cohort_size", "Customers in cohort", "count"),
         )
         share = metric("share")
         rows, clicks = [], []
@@ -282,10 +291,12 @@ class Answers:
             for month in range(cohort, size):
                 if months[month] > f"{end:%Y-%m}":
                     break
-                here = int(active[cohort, month])
-                rows.append((name, month - cohort, share(here, int(cohorts[cohort])), here))
+                here, size_of = int(active[cohort, month]), int(cohorts[cohort])
+                rows.append((name, month - cohort, share(here, size_of), here, size_of))
                 clicks.append((("cohort", name),))
-        return Answer(columns, tuple(rows), tuple(clicks))
+        answer = Answer(columns, tuple(rows), tuple(clicks))
+        place = {name: code for code, name in enumerate(months)}
+        return with_incomplete(answer, [months[place[row[0]] + row[1]] for row in rows], selection.span)
 
     def weekdays(self, visual: Visual) -> Answer:
         """Average daily revenue by day of the week, including days without orders."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dashboards.app.chart_data import Answer
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, is_inside, number, with_opacity
 from dashboards.app.formats import axis_ticks, period_label
+from dashboards.app.partial import hatched, hollow, marked, with_dashes
 from dashboards.app.theme import Theme
 
 MOST_POINTS = 400
@@ -23,7 +24,7 @@ def trend(drawing: Drawing) -> Figure:
         # The chart shows only the selected period, so there is nothing to highlight.
         chosen = [False] * len(chosen)
     values = [number(answer.rows[row][1]) for row in rows]
-    sizes = [11 if here else (6 if few else 0) for here in chosen]
+    sizes = [11 if here else 8 if row in answer.partial else 6 if few else 0 for row, here in enumerate(chosen)]
     fade = any(chosen)
     labels = [period_label(name) for name in names]
     trace = {
@@ -31,19 +32,10 @@ def trend(drawing: Drawing) -> Figure:
         "mode": "lines+markers",
         "x": list(rows),
         "y": values,
-        "customdata": [
-            drawing.custom(row, labels[row] + (" (incomplete)" if row in answer.partial else "")) for row in rows
-        ],
+        "customdata": [drawing.custom(row, marked(labels[row], row, answer.partial)) for row in rows],
         "hovertemplate": HOVER,
         "line": {"color": with_opacity(theme.accent, 0.45) if fade else theme.accent, "width": 2.5},
-        "marker": {
-            "color": [theme.surface if row in answer.partial and not chosen[row] else theme.accent for row in rows],
-            "size": sizes,
-            "line": {
-                "color": [theme.accent if row in answer.partial else theme.surface for row in rows],
-                "width": 2 if few else 0,
-            },
-        },
+        "marker": {**hollow(theme.accent, rows, answer.partial, theme, 1.5 if few else 0), "size": sizes},
         "fill": "tozeroy",
         "fillcolor": theme.accent_soft,
     }
@@ -66,7 +58,7 @@ def trend(drawing: Drawing) -> Figure:
         hovermode="x",
         margin={"l": 4, "r": 14, "t": 10, "b": 4},
     )
-    return {"data": [trace], "layout": layout}
+    return {"data": with_dashes(trace, answer.partial), "layout": layout}
 
 
 def pareto(drawing: Drawing) -> Figure:
@@ -155,11 +147,17 @@ def heatmap(drawing: Drawing) -> Figure:
     custom: list[list[list[str]]] = [[["", ""] for _ in range(width)] for _ in cohorts]
     texts = [[""] * width for _ in cohorts]
     place = {name: position for position, name in enumerate(cohorts)}
+    sizes: dict[str, int] = {}
+    outlines = []
     for row, cells in enumerate(answer.rows):
         cohort, later = place[str(cells[0])], int(number(cells[1]) or 0)
         values[cohort][later] = number(cells[2])
-        texts[cohort][later] = f"{number(cells[2]) or 0:.0f}"
-        custom[cohort][later] = drawing.custom(row, f"{period_label(str(cells[0]))} cohort, month {later}")
+        sizes[str(cells[0])] = int(number(cells[4]) or 0)
+        texts[cohort][later] = f"{number(cells[2]) or 0:.0f}%"
+        title = f"{period_label(str(cells[0]))} cohort, month {later}"
+        custom[cohort][later] = drawing.custom(row, marked(title, row, answer.partial))
+        if row in answer.partial:
+            outlines.append(_outline(cohort, later, theme))
     # Month 0 is always 100%. Scaling to it would make all other months look alike.
     most = max((value for row in values for value in row[1:] if value is not None), default=100.0)
     chosen = drawing.filters.get("cohort")
@@ -168,7 +166,7 @@ def heatmap(drawing: Drawing) -> Figure:
         "type": "heatmap",
         "z": values,
         "x": [str(later) for later in range(width)],
-        "y": [period_label(name) for name in cohorts],
+        "y": [f"{period_label(name)}  ·  {sizes[name]:,}" for name in cohorts],
         "customdata": custom,
         "hovertemplate": HOVER,
         "hoverongaps": False,
@@ -192,9 +190,16 @@ def heatmap(drawing: Drawing) -> Figure:
             "title": {"text": "Months since first order", "font": {"color": theme.muted, "size": 12}},
         },
         yaxis={"type": "category", "autorange": "reversed"},
-        shapes=[_frame(place[chosen], theme)] if chosen in place else [],
+        shapes=[*outlines, *([_frame(place[chosen], theme)] if chosen in place else [])],
     )
     return {"data": [trace], "layout": layout}
+
+
+def _outline(row: int, column: int, theme: Theme) -> Figure:
+    """A dashed outline of a cell of a heat map, whose month is incomplete."""
+    line = {"color": theme.muted, "width": 1, "dash": "dot"}
+    box = {"x0": column - 0.46, "x1": column + 0.46, "y0": row - 0.44, "y1": row + 0.44}
+    return {"type": "rect", **box, "line": line}
 
 
 def _frame(row: int, theme: Theme) -> Figure:
@@ -222,15 +227,23 @@ def stack(drawing: Drawing) -> Figure:
                 "name": name,
                 "x": [_axis_label(answer, row) for row in rows],
                 "y": [number(answer.rows[row][2]) for row in rows],
-                "customdata": [drawing.custom(row, f"{_axis_label(answer, row)}, {name}") for row in rows],
+                "customdata": [
+                    drawing.custom(row, marked(f"{_axis_label(answer, row)}, {name}", row, answer.partial))
+                    for row in rows
+                ],
                 "hovertemplate": HOVER,
                 "marker": {
                     "color": results.get(name, drawing.color(rows[0])),
                     "opacity": [opacities[row] for row in rows],
                     "cornerradius": 3,
+                    **({"pattern": hatched(rows, answer.partial, theme)} if answer.partial else {}),
                 },
             }
         )
+    if answer.partial:
+        # The legend has the pattern of a series' first column, which may be hatched.
+        plain = [{**trace, "x": [None], "y": [None], "marker": {"color": trace["marker"]["color"]}} for trace in data]
+        data = [*plain, *({**trace, "showlegend": False} for trace in data)]
     layout = base_layout(
         theme,
         barmode="stack",
@@ -257,22 +270,23 @@ def lines(drawing: Drawing) -> Figure:
     for place, year in enumerate(reversed(years)):
         rows = [row for row in range(len(answer.rows)) if str(answer.rows[row][0]).startswith(year)]
         chosen = [is_inside(str(answer.rows[row][0]), drawing.filters.period) for row in rows]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": year,
-                "x": [MONTHS[int(str(answer.rows[row][0])[5:]) - 1] for row in rows],
-                "y": [number(answer.rows[row][1]) for row in rows],
-                "customdata": [drawing.custom(row, period_label(str(answer.rows[row][0]))) for row in rows],
-                "hovertemplate": HOVER,
-                "line": {"color": drawing.color(rows[0]), "width": 3 if place == 0 else 2},
-                "marker": {
-                    "size": [12 if here else 7 for here in chosen],
-                    "line": {"color": theme.surface, "width": 1.5},
-                },
-            }
-        )
+        trace = {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": year,
+            "x": [MONTHS[int(str(answer.rows[row][0])[5:]) - 1] for row in rows],
+            "y": [number(answer.rows[row][1]) for row in rows],
+            "customdata": [
+                drawing.custom(row, marked(period_label(str(answer.rows[row][0])), row, answer.partial)) for row in rows
+            ],
+            "hovertemplate": HOVER,
+            "line": {"color": drawing.color(rows[0]), "width": 3 if place == 0 else 2},
+            "marker": {
+                **hollow(drawing.color(rows[0]), rows, answer.partial, theme),
+                "size": [12 if here else 8 for here in chosen],
+            },
+        }
+        data += with_dashes(trace, [position for position, row in enumerate(rows) if row in answer.partial])
     layout = base_layout(
         theme,
         showlegend=True,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from dashboards.app.chart_data import Answer
 from dashboards.app.formats import coverage, reporting_currency
 from dashboards.app.kpis import known_states
+from dashboards.app.periods import partial_note, partial_periods, periods_of
 from dashboards.app.selection import Selection
 from dashboards.spec.page_types import Visual
 
@@ -71,6 +74,19 @@ def with_coverage(answer: Answer, visual: Visual, selection: Selection) -> Answe
     if not any(value is not None for value in answer.column("profit_margin")):
         return replace(answer, missing="No margin: the export contains no costs for these products.", table_note=text)
     return replace(answer, note=joined(answer.note, text))
+
+
+def with_incomplete(answer: Answer, months: Sequence[str], span: tuple[dt.date, dt.date]) -> Answer:
+    """Mark the rows whose month, such as 2026-03, is only partly within a date range, and name these months."""
+    names = sorted(set(months))
+    periods = [
+        periods_of("month", first, first)[0] for first in (dt.date.fromisoformat(f"{name}-01") for name in names)
+    ]
+    partial = partial_periods("month", periods, *span)
+    incomplete = {names[place] for place in partial}
+    rows = tuple(row for row, month in enumerate(months) if month in incomplete)
+    note = partial_note("month", periods, partial, " in this date range")
+    return replace(answer, note=joined(answer.note, note), partial=rows)
 
 
 def with_charges(answer: Answer, selection: Selection) -> Answer:

@@ -241,7 +241,8 @@ CUSTOMERS = Page(
         Visual(
             "cohort_retention",
             "Cohort retention",
-            "Of the customers who first ordered in a month, the percentage who ordered in each later month.",
+            "Of the customers who first ordered in a month, the percentage who ordered in each later month."
+            " Beside the month: their number.",
             "heatmap",
             "cohort",
             ("retention", "customers"),
