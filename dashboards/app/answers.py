@@ -67,11 +67,12 @@ class Answers:
 
     @cached_property
     def prior_window(self) -> tuple[dt.date, dt.date] | None:
-        """The preceding period of the same length; None if the data doesn't go back that far."""
+        """The same number of days before, or the weekday a week before a single day; None if too early."""
         start, end = self.everything.span
         if end < start:
             return None
-        before = (start - (end - start) - dt.timedelta(days=1), start - dt.timedelta(days=1))
+        shift = dt.timedelta(days=7) if start == end else end - start + dt.timedelta(days=1)
+        before = (start - shift, end - shift)
         return before if before[0] >= self.history[0] else None
 
     def kpi(self, kpi: Kpi) -> KpiAnswer:

@@ -116,9 +116,9 @@ def in_currency(text: str) -> str:
 
 
 def days_label(first: dt.date, last: dt.date) -> str:
-    """A date range: 5 Mar 2011, 5 Mar – 9 Mar 2011, or 28 Dec 2010 – 9 Mar 2011."""
+    """A date range: Sat 5 Mar 2011, 5 Mar – 9 Mar 2011, or 28 Dec 2010 – 9 Mar 2011."""
     if first == last:
-        return f"{last:%-d %b %Y}"
+        return f"{last:%a %-d %b %Y}"
     return f"{first:%-d %b}{'' if first.year == last.year else f' {first.year}'} – {last:%-d %b %Y}"
 
 

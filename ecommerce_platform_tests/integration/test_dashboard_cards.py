@@ -91,7 +91,7 @@ def test_a_donut_shows_its_total_to_the_cent(platform: Platform) -> None:
 
 
 def test_returns_are_not_compared_with_orders_that_had_longer_to_come_back(platform: Platform) -> None:
-    for number in (1, 2):
+    for number in (1, 8):
         platform.load(
             number,
             customers=[customer(1)],
@@ -100,7 +100,7 @@ def test_returns_are_not_compared_with_orders_that_had_longer_to_come_back(platf
             transaction_items=[line(number, number)],
             returns=[returned(number, number, number, on=number)] if number == 1 else [],
         )
-    content = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-02")
+    content = shown(platform, EXECUTIVE, "?from=2024-01-08&to=2024-01-08")
     assert "0.0%" in card(content, "return_rate")
     for kpi in ("returns", "return_rate"):
         assert "vs" not in card(content, kpi).split()
@@ -108,17 +108,23 @@ def test_returns_are_not_compared_with_orders_that_had_longer_to_come_back(platf
 
 
 def test_a_card_without_a_change_says_why(platform: Platform) -> None:
-    sold(platform, 1)
-    platform.load(2)
-    sold(platform, 3)
-    content = shown(platform, EXECUTIVE, "?from=2024-01-03&to=2024-01-03")
+    """A single day was compared with the day before, so that a Monday always fell short of its Sunday."""
+    for number in range(1, 11):
+        if number in (1, 3, 10):
+            sold(platform, number)
+        else:
+            platform.load(number)
+    content = shown(platform, EXECUTIVE, "?from=2024-01-09&to=2024-01-10")
     for kpi in ("revenue", "orders", "average_order_value", "profit_margin"):
-        assert card(content, kpi).endswith("No orders in the prior period (2 Jan 2024)"), kpi
-    nothing = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-02")
+        assert card(content, kpi).endswith("No orders in the prior period (7 Jan – 8 Jan 2024)"), kpi
+    day = shown(platform, EXECUTIVE, "?from=2024-01-10&to=2024-01-10")
+    assert "unchanged" in card(day, "revenue")
+    assert card(day, "revenue").endswith("vs Wed 3 Jan 2024")
+    nothing = shown(platform, EXECUTIVE, "?from=2024-01-08&to=2024-01-08")
     assert card(nothing, "average_order_value") == "Average order value –"
-    assert "100.0%  vs 1 Jan 2024" in card(nothing, "revenue")
-    both = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-03")
-    assert card(both, "revenue").endswith("No prior period")
+    assert "100.0%  vs Mon 1 Jan 2024" in card(nothing, "revenue")
+    for query in ("?from=2024-01-02&to=2024-01-03", "?from=2024-01-07&to=2024-01-07"):
+        assert card(shown(platform, EXECUTIVE, query), "revenue").endswith("No prior period"), query
 
 
 def test_a_margin_that_was_unknown_before_is_not_compared(platform: Platform) -> None:
@@ -129,9 +135,9 @@ def test_a_margin_that_was_unknown_before_is_not_compared(platform: Platform) ->
         transactions=[order(1)],
         transaction_items=[line(1, 1, 2)],
     )
-    sold(platform, 2)
-    content = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-02")
-    assert card(content, "profit_margin").endswith("No value in the prior period (1 Jan 2024)")
+    sold(platform, 8)
+    content = shown(platform, EXECUTIVE, "?from=2024-01-08&to=2024-01-08")
+    assert card(content, "profit_margin").endswith("No value in the prior period (Mon 1 Jan 2024)")
 
 
 @pytest.mark.parametrize("fields", [{"state": ""}, {"country": "FR", "state": ""}])

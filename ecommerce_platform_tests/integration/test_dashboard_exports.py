@@ -165,6 +165,14 @@ def test_every_name_in_dax_is_a_measure_or_a_column():
             assert name in MEASURES or name in named, f"{owner}: {dax}"
 
 
+def test_a_single_day_is_compared_with_the_same_weekday_and_nothing_with_days_before_the_history():
+    dax = MEASURES["Prior period revenue"]
+    assert "IF ( dayCount = 1, 7, dayCount )" in dax
+    assert "IF ( firstDay - daysBack >= firstSale," in dax
+    assert "firstDay - daysBack, firstDay - daysBack + dayCount - 1" in dax
+    assert ">= firstSale" in MEASURES["Days in range"]
+
+
 def test_every_lineage_tag_is_used_once():
     tags = [tag for text in FILES.values() for tag in re.findall(r"lineageTag: (\S+)", text)]
     assert len(tags) == len(set(tags)) > 150
