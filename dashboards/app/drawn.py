@@ -90,7 +90,7 @@ class Drawn:
             self._summary,
             self._legend,
             self._table,
-            lambda visual: cards.tools(visual, self.path, self.view),
+            lambda visual: cards.tools(visual, self.path, self.view, self.content.csv_name(visual.id)),
             self._crumbs,
             self._note,
             self._card_class,
@@ -153,7 +153,7 @@ class Drawn:
         if answer.missing and visual.id not in self.view.tables:
             return cards.missing(answer.missing)
         if not answer.rows:
-            return cards.nothing_to_report() if self.page.id == "health" else cards.empty(self.path)
+            return cards.nothing_to_report() if self.page.id == "health" else cards.empty(self.path, self.view)
         if visual.kind != "table" and visual.id not in self.view.tables:
             return []
         return tables.table(visual, answer, self._addresses(visual), self._chosen(visual), self.dagster)

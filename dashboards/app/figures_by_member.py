@@ -1,21 +1,17 @@
-"""Figures that compare the members of a dimension: bars, columns, donut, map, and stacked shares."""
+"""Figures that compare the members of a dimension: bars, columns, donut, and stacked shares."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from dashboards.app.chart_data import Cell
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, escape, number, with_opacity
-from dashboards.app.formats import short
+from dashboards.app.formats import rounded, short
+from dashboards.app.notes import MOST_BARS
 
 LONGEST_LABEL = 34
-# fmt: off
-US_STATES = (
-    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DC", "DE", "FL", "GA", "HI", "IA", "ID", "IL", "IN", "KS",
-    "KY", "LA", "MA", "MD", "ME", "MI", "MN", "MO", "MS", "MT", "NC", "ND", "NE", "NH", "NJ", "NM", "NV",
-    "NY", "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VA", "VT", "WA", "WI", "WV", "WY",
-)
-# fmt: on
-"""The states that the map draws; those without orders stay pale."""
+SMALLEST_LABELED = 9
+"""Percent of a bar from which a part has room for a label."""
 
 
 def _cut(text: str) -> str:
@@ -32,11 +28,22 @@ def _named(drawing: Drawing, row: int) -> str:
     return f"{name}  "
 
 
+def _beside(drawing: Drawing, row: int) -> str:
+    """The text beside a bar: its value, with its share of the revenue where the chart promises it."""
+    answer = drawing.answer
+    value = short(answer.rows[row][1], answer.columns[1].format)
+    names = [column.id for column in answer.columns]
+    if not drawing.visual.share_beside or "revenue_share" not in names:
+        return value
+    share = names.index("revenue_share")
+    return f'{value}  <span style="color:{drawing.theme.muted}">{short(answer.rows[row][share], "percent")}</span>'
+
+
 def bar(drawing: Drawing) -> Figure:
     """Horizontal bars, one per member."""
     answer, theme = drawing.answer, drawing.theme
-    column = answer.columns[1]
-    rows = range(min(len(answer.rows), drawing.visual.limit or len(answer.rows)))
+    most = drawing.visual.limit or (MOST_BARS if answer.drawn_as else len(answer.rows))
+    rows = range(min(len(answer.rows), most))
     # A member without a value keeps its place and its label, a dash.
     values = [number(answer.rows[row][1]) or 0 for row in rows]
     trace = {
@@ -47,7 +54,7 @@ def bar(drawing: Drawing) -> Figure:
         "customdata": [drawing.custom(row) for row in rows],
         "hovertemplate": HOVER,
         "marker": {"color": theme.accent, "opacity": drawing.opacities(rows), "cornerradius": 4},
-        "text": [short(answer.rows[row][1], column.format) for row in rows],
+        "text": [_beside(drawing, row) for row in rows],
         "textposition": "outside",
         "textfont": {"color": theme.text, "size": 12},
         "cliponaxis": False,
@@ -57,7 +64,7 @@ def bar(drawing: Drawing) -> Figure:
     layout = base_layout(
         theme,
         xaxis={"showticklabels": False, "range": [min(0, *values) * 1.2, longest]},
-        margin={"l": 4, "r": 52, "t": 8, "b": 4},
+        margin={"l": 4, "r": 104 if drawing.visual.share_beside else 52, "t": 8, "b": 4},
         yaxis={
             "autorange": "reversed",
             "tickmode": "array",
@@ -140,58 +147,9 @@ def donut(drawing: Drawing) -> Figure:
     return {"data": [trace], "layout": layout}
 
 
-def state_map(drawing: Drawing) -> Figure:
-    """A map of the US states, shaded by the measure."""
-    answer, theme = drawing.answer, drawing.theme
-    rows = [row for row in range(len(answer.rows)) if answer.clicks[row][0][1].startswith("US-")]
-    codes = [answer.clicks[row][0][1].removeprefix("US-") for row in rows]
-    values = [number(answer.rows[row][1]) or 0 for row in rows]
-    chosen = [drawing.is_chosen(row) for row in rows]
-    steps = len(theme.sequence) - 1
-    trace = {
-        "type": "choropleth",
-        "locationmode": "USA-states",
-        "locations": codes,
-        # A few states dwarf the rest. The square root keeps the others distinguishable.
-        "z": [max(value, 0) ** 0.5 for value in values],
-        "customdata": [drawing.custom(row) for row in rows],
-        "hovertemplate": HOVER,
-        "colorscale": [[step / steps, color] for step, color in enumerate(theme.sequence)],
-        "zmin": 0,
-        "showscale": False,
-        "marker": {
-            "line": {
-                "color": [theme.text if here else theme.surface for here in chosen],
-                "width": [2.2 if here else 0.8 for here in chosen],
-            },
-            "opacity": [1.0 if here or not any(chosen) else 0.45 for here in chosen],
-        },
-    }
-    layout = base_layout(
-        theme,
-        geo={
-            "scope": "usa",
-            "fitbounds": False,
-            "bgcolor": "rgba(0,0,0,0)",
-            "showland": False,
-            "showlakes": False,
-            "showframe": False,
-            "projection": {"type": "albers usa"},
-        },
-        margin={"l": 0, "r": 0, "t": 0, "b": 0},
-    )
-    without_sales = [code for code in US_STATES if code not in codes]
-    ground = {
-        "type": "choropleth",
-        "locationmode": "USA-states",
-        "locations": without_sales,
-        "z": [0] * len(without_sales),
-        "colorscale": [[0, theme.grid], [1, theme.grid]],
-        "showscale": False,
-        "hoverinfo": "skip",
-        "marker": {"line": {"color": theme.surface, "width": 0.8}},
-    }
-    return {"data": [trace, ground] if without_sales else [trace], "layout": layout}
+def _inside(share: Cell) -> str:
+    """The label on a part of a bar; none on a part that is too short for it."""
+    return f"{rounded(share, 0)}%" if isinstance(share, int | Decimal) and share >= SMALLEST_LABELED else ""
 
 
 def share_stack(drawing: Drawing) -> Figure:
@@ -211,6 +169,12 @@ def share_stack(drawing: Drawing) -> Figure:
                 "x": [number(answer.rows[row][2]) for row in rows],
                 "customdata": [drawing.custom(row, f"{answer.rows[row][0]}, {name}") for row in rows],
                 "hovertemplate": HOVER,
+                "text": [_inside(answer.rows[row][2]) for row in rows],
+                "textposition": "inside",
+                "insidetextanchor": "middle",
+                "textangle": 0,
+                "constraintext": "none",
+                "textfont": {"size": 11, "color": [theme.text_on(drawing.color(row), opacities[row]) for row in rows]},
                 "marker": {
                     "color": drawing.color(rows[0]),
                     "opacity": [opacities[row] for row in rows],
@@ -223,9 +187,14 @@ def share_stack(drawing: Drawing) -> Figure:
         barmode="stack",
         bargap=0.36,
         showlegend=True,
-        xaxis={"range": [0, 100], "ticksuffix": "%", "nticks": 5},
+        xaxis={
+            "range": [0, 100],
+            "tickmode": "array",
+            "tickvals": list(range(0, 101, 25)),
+            "ticktext": [f"{tick}%" for tick in range(0, 101, 25)],
+        },
         yaxis={"autorange": "reversed", "type": "category", "tickfont": {"color": theme.text, "size": 12.5}},
-        margin={"l": 4, "r": 12, "t": 8, "b": 4},
+        margin={"l": 4, "r": 22, "t": 8, "b": 4},
     )
     layout["legend"] = {**layout["legend"], "y": -0.14, "yanchor": "top", "traceorder": "normal"}
     return {"data": data, "layout": layout}

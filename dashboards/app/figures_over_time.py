@@ -55,7 +55,7 @@ def trend(drawing: Drawing) -> Figure:
             "rangemode": "tozero",
             **axis_ticks(answer.columns[1].format, values),
         },
-        hovermode="x",
+        hoverdistance=-1,
         margin={"l": 4, "r": 14, "t": 10, "b": 4},
     )
     return {"data": with_dashes(trace, answer.partial), "layout": layout}
@@ -96,7 +96,7 @@ def pareto(drawing: Drawing) -> Figure:
         theme,
         xaxis={
             "range": [0, max(2, count)],
-            "nticks": 6,
+            **axis_ticks("count", [count]),
             "title": {"text": "Products, by revenue rank", "font": {"color": theme.muted, "size": 12}},
         },
         yaxis={
@@ -107,7 +107,7 @@ def pareto(drawing: Drawing) -> Figure:
             "tickvals": list(range(0, 101, 20)),
             "ticktext": [f"{tick}%" for tick in range(0, 101, 20)],
         },
-        hovermode="x",
+        hoverdistance=-1,
         **_eighty_percent(answer, theme),
     )
     return {"data": data, "layout": layout}
@@ -218,7 +218,7 @@ def stack(drawing: Drawing) -> Figure:
     for row, cells in enumerate(answer.rows):
         label = _axis_label(answer, row)
         heights[label] = heights.get(label, 0.0) + (number(cells[2]) or 0)
-    data = []
+    data: list[Figure] = []
     for name in series:
         rows = [row for row in range(len(answer.rows)) if answer.rows[row][1] == name]
         data.append(
@@ -241,9 +241,20 @@ def stack(drawing: Drawing) -> Figure:
             }
         )
     if answer.partial:
-        # The legend has the pattern of a series' first column, which may be hatched.
-        plain = [{**trace, "x": [None], "y": [None], "marker": {"color": trace["marker"]["color"]}} for trace in data]
-        data = [*plain, *({**trace, "showlegend": False} for trace in data)]
+        # The legend would have the pattern of a series' first column, which may be hatched.
+        plain = [
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": trace["name"],
+                "x": [None],
+                "y": [None],
+                "hoverinfo": "skip",
+                "marker": {"color": trace["marker"]["color"], "symbol": "square", "size": 11},
+            }
+            for trace in data
+        ]
+        data = [*({**trace, "showlegend": False} for trace in data), *plain]
     layout = base_layout(
         theme,
         barmode="stack",

@@ -69,7 +69,10 @@ def reporting_currency() -> Currency:
 
 
 def axis_ticks(format_: Format, values: Iterable[float | None]) -> dict[str, Any]:
-    """Plotly's settings for an axis that begins at zero: a few round values, with the units of the cards."""
+    """Plotly's settings for an axis that begins at zero: a few round values, with the units of the cards.
+
+    Without any value but zero, the axis ends at one; plotly would end it at a fraction of any unit.
+    """
     known = [Decimal(str(value)) for value in values if value is not None]
     low, high = min([Decimal(0), *known]), max([Decimal(0), *known])
     step = _tick_step(high - low, format_ == "count")
@@ -79,6 +82,7 @@ def axis_ticks(format_: Format, values: Iterable[float | None]) -> dict[str, Any
         "tickmode": "array",
         "tickvals": [float(tick) for tick in ticks],
         "ticktext": [_tick(tick, format_) for tick in ticks],
+        **({} if high > low else {"range": [0, 1]}),
     }
 
 

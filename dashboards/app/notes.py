@@ -14,6 +14,8 @@ from dashboards.app.periods import partial_note, partial_periods, periods_of
 from dashboards.app.selection import Selection
 from dashboards.spec.page_types import Visual
 
+MOST_BARS = 15
+"""Bars that stand in for a map."""
 GUEST_NOTES = {
     "orders": "{} without a customer",
     "customers": "Excludes {} guest order{}",
@@ -104,14 +106,15 @@ def joined(*notes: str) -> str:
 
 
 def on_the_map(answer: Answer) -> Answer:
-    """Say how much of the revenue is from places that the map of the US does not show."""
+    """Say how much of the revenue is from places that the map of the US does not show; of most, draw bars."""
     revenue = [Decimal(value) for value in answer.column("revenue") if isinstance(value, int | Decimal)]
     is_shown = [clicks[0][1].startswith("US-") and not clicks[0][1].endswith("-Unknown") for clicks in answer.clicks]
     elsewhere = sum((value for value, here in zip(revenue, is_shown, strict=True) if not here), Decimal(0))
-    if answer.rows and not any(is_shown):
-        return replace(answer, missing="This map shows US states; no order has a known US state.")
-    if not elsewhere:
+    if not elsewhere and any(is_shown):
         return answer
+    if not any(is_shown) or elsewhere * 2 > sum(revenue):
+        count = f"The first {MOST_BARS} of {len(answer.rows):,}. " if len(answer.rows) > MOST_BARS else ""
+        return replace(answer, drawn_as="bar", note=f"{count}A map is shown if most of the revenue is from US states.")
     return replace(answer, note=f"Not on this map: {coverage(elsewhere / sum(revenue) * 100)} of revenue.")
 
 

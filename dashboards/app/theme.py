@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboards.spec.colors import NEUTRAL, PALETTE
@@ -60,6 +61,13 @@ def mixed(color: str, ground: str, share: float) -> str:
     """A hexadecimal color painted with an opacity over another one."""
     pairs = zip(_channels(color), _channels(ground), strict=True)
     return "#" + "".join(f"{round(over * share + under * (1 - share)):02x}" for over, under in pairs)
+
+
+def between(colors: Sequence[str], place: float) -> str:
+    """The color at a place from 0 to 1 of a scale with evenly spaced colors."""
+    position = min(max(place, 0.0), 1.0) * (len(colors) - 1)
+    step = min(int(position), len(colors) - 2)
+    return mixed(colors[step + 1], colors[step], position - step)
 
 
 def contrast(one: str, other: str) -> float:

@@ -124,6 +124,7 @@ PRODUCTS = Page(
             limit=10,
             span=7,
             powerbi="clusteredBarChart",
+            share_beside=True,
         ),
         Visual(
             "category_margin",

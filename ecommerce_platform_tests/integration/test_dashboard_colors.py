@@ -46,7 +46,7 @@ def colors(content: Content, name: str, theme: str = "light") -> Iterator[tuple[
                 channels = color.removeprefix("rgba(").split(",")[:3]
                 yield label, "#" + "".join(f"{int(channel):02x}" for channel in channels)
         elif trace["type"] == "scatter":
-            yield trace["name"], trace["line"]["color"]
+            yield trace["name"], (trace["line"] if "line" in trace else trace["marker"])["color"]
         elif place:
             yield trace["name"], trace["marker"]["color"]
         else:

@@ -11,8 +11,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from dashboards.app.cards import chart_card, sparkline
-from dashboards.app.chart_data import Answer, Column
+from dashboards.app.cards import chart_card, kpi_card, kpi_head, sparkline
+from dashboards.app.chart_data import Answer, Column, KpiAnswer
 from dashboards.app.figures import figure
 from dashboards.app.filters import Filters
 from dashboards.app.formats import axis_ticks, exact, period_label, short
@@ -146,6 +146,51 @@ def test_an_axis_has_a_few_round_values_written_as_on_the_cards():
     assert ticks(1.0, kind="count") == ([0, 1], ["0", "1"])
     assert ticks(0.35) == ([0, 0.1, 0.2, 0.3], ["$0", "$0.1", "$0.2", "$0.3"])
     assert ticks() == ticks(0.0) == ([0], ["$0"])
+
+
+def test_an_axis_without_sales_ends_at_one_and_not_at_a_fraction():
+    assert axis_ticks("money", [0.0, 0.0])["range"] == [0, 1]
+    assert "range" not in axis_ticks("money", [0.0, 3.0])
+
+
+@pytest.mark.parametrize("name", ["long_tail", "revenue_trend"])
+def test_no_number_stands_over_the_axis_while_hovering(name: str):
+    """In plotly's hover mode x, the place of the point, such as 35, stood over the axis."""
+    visual = next(v for page in PAGES for v in page.visuals if v.id == name)
+    columns = [Column("rank", "Rank", "count"), Column("a", "A", "text"), Column("b", "B", "percent")]
+    cells: tuple = (1, "Thing", Decimal(90))
+    if name == "revenue_trend":
+        columns, cells = [Column("period", "Period", "text"), Column("b", "B", "money")], ("2024-01", Decimal(90))
+    layout = figure(visual, Answer(tuple(columns), (cells,)), Filters(), LIGHT, lambda pairs: "/")["layout"]
+    assert (layout["hovermode"], layout["hoverdistance"]) == ("closest", -1)
+
+
+def test_all_axes_abbreviate_alike():
+    """Plotly wrote 10k on the axis of ranks, beside 98.2K on the cards."""
+    visual = next(v for page in PAGES for v in page.visuals if v.id == "long_tail")
+    columns = (Column("rank", "Rank", "count"), Column("a", "A", "text"), Column("b", "B", "percent"))
+    rows: tuple = tuple((rank, "Thing", Decimal(rank) / 200) for rank in range(1, 20_001))
+    layout = figure(visual, Answer(columns, rows), Filters(), LIGHT, lambda pairs: "/")["layout"]
+    assert layout["xaxis"]["ticktext"] == ["0", "5K", "10K", "15K", "20K"]
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "text"),
+    [("-0.04", "level", "unchanged"), ("0.05", "up", "0.1%"), ("-0.05", "down", "0.1%"), ("1234", "up", "1,234.0%")],
+)
+def test_a_change_that_rounds_to_nothing_is_neither_up_nor_down(change: str, state: str, text: str):
+    """It was a red ▼ 0.0."""
+    kpi = next(kpi for page in PAGES for kpi in page.kpis if kpi.id == "orders")
+    said = str(kpi_card(kpi, KpiAnswer(1, Decimal(change)), "light"))
+    assert f"is-{state}" in said
+    assert text in said
+
+
+def test_a_definition_is_behind_a_button_and_not_in_a_tooltip():
+    kpi = next(kpi for page in PAGES for kpi in page.kpis if kpi.id == "orders")
+    ((_, definition),) = [head.children for head in kpi_head(kpi)]
+    assert (type(definition).__name__, type(definition.children[0]).__name__) == ("Details", "Summary")
+    assert kpi.meaning in str(definition.children[1])
 
 
 def test_periods_are_written_for_people():
