@@ -9,23 +9,42 @@ from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, escape, 
 from dashboards.app.formats import rounded, short
 from dashboards.app.notes import MOST_BARS
 
-LONGEST_LABEL = 34
+LONGEST_LINE = 22
+"""Characters of a line of a label, of which there are two; a phone has room for them and for the bars."""
+LONGEST_REASON = 34
 SMALLEST_LABELED = 9
 """Percent of a bar from which a part has room for a label."""
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1].rstrip() + "…"
+    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1].rstrip() + "…"
+
+
+def in_two_lines(text: str) -> list[str]:
+    """A label in one line, or in two that are about as long, cut where they are too long."""
+    if len(text) <= LONGEST_LINE or " " not in text:
+        return [_cut(text)]
+    words = text.split(" ")
+    pairs = [(" ".join(words[:count]), " ".join(words[count:])) for count in range(1, len(words))]
+    fitting = [pair for pair in pairs if len(pair[0]) <= LONGEST_LINE] or pairs[:1]
+    return [_cut(part) for part in min(fitting, key=lambda pair: max(map(len, pair)))]
+
+
+def _cut_reason(text: str) -> str:
+    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1].rstrip() + "…"
 
 
 def _named(drawing: Drawing, row: int) -> str:
     """The label of a bar. Rejection reasons can occur in several feeds, so the feed comes first."""
     answer = drawing.answer
-    name = escape(_cut(str(answer.rows[row][0])))
+    lines = in_two_lines(str(answer.rows[row][0]))
+    if any(column.id == "feed" for column in answer.columns):
+        lines = [_cut_reason(str(answer.rows[row][0]))]
+    name = "<br>".join(f"{escape(part)}  " for part in lines)
     for column, cell in zip(answer.columns, answer.rows[row], strict=True):
         if column.id == "feed":
             name = f'<span style="color:{drawing.theme.muted}">{escape(str(cell))}  </span><br>{name}'
-    return f"{name}  "
+    return name
 
 
 def _beside(drawing: Drawing, row: int) -> str:

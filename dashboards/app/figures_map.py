@@ -16,6 +16,8 @@ US_STATES = (
 SMALL_STATES = ("CT", "DC", "DE", "HI", "MA", "MD", "NH", "NJ", "RI", "VT")
 """States without room for their code."""
 # fmt: on
+NEAREST_LABELS = 0.28
+"""The distance between labels of the color scale, of its length, so that they have room on a phone."""
 
 
 def state_map(drawing: Drawing) -> Figure:
@@ -95,6 +97,10 @@ def state_map(drawing: Drawing) -> Figure:
 def _color_bar(drawing: Drawing, most: float) -> Figure:
     """The color scale below the map. Its labels are values; its places are their square roots."""
     theme, ticks = drawing.theme, axis_ticks(drawing.answer.columns[1].format, [most])
+    labels: list[tuple[float, str]] = []
+    for value, text in reversed(list(zip(ticks["tickvals"], ticks["ticktext"], strict=True))):
+        if not labels or labels[0][0] - value**0.5 >= NEAREST_LABELS * most**0.5:
+            labels.insert(0, (value**0.5, text))
     return {
         "orientation": "h",
         "x": 0.5,
@@ -107,6 +113,7 @@ def _color_bar(drawing: Drawing, most: float) -> Figure:
         "ticks": "",
         "tickfont": {"color": theme.muted, "size": 11},
         "tickmode": "array",
-        "tickvals": [value**0.5 for value in ticks["tickvals"]],
-        "ticktext": ticks["ticktext"],
+        "tickangle": 0,
+        "tickvals": [place for place, _ in labels],
+        "ticktext": [text for _, text in labels],
     }

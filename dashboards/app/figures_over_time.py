@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dashboards.app.chart_data import Answer
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, is_inside, number, with_opacity
-from dashboards.app.formats import axis_ticks, period_label
+from dashboards.app.formats import axis_ticks, period_label, tick_labels
 from dashboards.app.partial import hatched, hollow, marked, with_dashes
 from dashboards.app.theme import Theme
 
 MOST_POINTS = 400
 """Maximum number of points in a Pareto curve; the table and the CSV file have all of them."""
+MOST_TICKS = 7
+"""Maximum number of labels of an axis of time, which have room on a phone."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -39,14 +41,14 @@ def trend(drawing: Drawing) -> Figure:
         "fill": "tozeroy",
         "fillcolor": theme.accent_soft,
     }
-    step = max(1, -(-len(names) // 9))
-    ticks = list(range(0, len(names), step))
+    ticks = range(0, len(names), max(1, -(-len(names) // MOST_TICKS)))
     layout = base_layout(
         theme,
         xaxis={
             "tickmode": "array",
-            "tickvals": ticks,
-            "ticktext": [labels[tick] for tick in ticks],
+            "tickvals": list(ticks),
+            "ticktext": tick_labels([names[tick] for tick in ticks]),
+            "tickangle": 0,
             "range": [-0.4, max(0.4, len(names) - 0.6)],
         },
         yaxis={
@@ -260,12 +262,21 @@ def stack(drawing: Drawing) -> Figure:
         barmode="stack",
         bargap=0.32,
         showlegend=True,
-        xaxis={"type": "category", "nticks": 8, "tickangle": 0},
+        xaxis={"type": "category", "tickangle": 0, **_month_ticks(answer)},
         yaxis={"showgrid": True, "gridcolor": theme.grid, **axis_ticks(answer.columns[2].format, heights.values())},
         margin={"l": 4, "r": 4, "t": 34, "b": 4},
     )
     layout["legend"] = {**layout["legend"], "traceorder": "normal"}
     return {"data": data, "layout": layout}
+
+
+def _month_ticks(answer: Answer) -> Figure:
+    """The ticks of an axis of months; of other members, all."""
+    if answer.columns[0].id != "month":
+        return {}
+    months = sorted({str(row[0]) for row in answer.rows})
+    shown = months[:: max(1, -(-len(months) // MOST_TICKS))]
+    return {"tickmode": "array", "tickvals": [period_label(name) for name in shown], "ticktext": tick_labels(shown)}
 
 
 def _axis_label(answer: Answer, row: int) -> str:

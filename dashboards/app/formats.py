@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -124,6 +124,18 @@ def days_label(first: dt.date, last: dt.date) -> str:
     if first == last:
         return f"{last:%a %-d %b %Y}"
     return f"{first:%-d %b}{'' if first.year == last.year else f' {first.year}'} – {last:%-d %b %Y}"
+
+
+def tick_labels(periods: Sequence[str]) -> list[str]:
+    """Short labels of periods for an axis: Nov, Dec, Jan, or 4 Feb, with the year below where it begins."""
+    labels, year = [], ""
+    for period in periods:
+        label = period_label(period)
+        if len(period) > 4:
+            begin, _, of = label.rpartition(" ")
+            label, year = begin if of == year else f"{begin}<br>{of}", of
+        labels.append(label)
+    return labels
 
 
 def period_label(period: str) -> str:

@@ -499,6 +499,55 @@ def test_a_narrow_screen_scrolls_down_only(browser: Browser, shop: str) -> None:
         visit.end()
 
 
+def test_a_phone_shows_what_a_desk_shows(browser: Browser, shop: str) -> None:
+    """Month labels overlapped, product names were cut on the left, and the current page was out of sight."""
+    overlap = """(texts) => texts.map(text => text.getBoundingClientRect()).sort((a, b) => a.x - b.x)
+        .some((box, place, all) => place && all[place - 1].right > box.left)"""
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        visit = Visit(context, shop)
+        for path, visual in (
+            ("/?range=30d", "revenue_trend"),
+            ("/", "revenue_trend"),
+            ("/customers", "new_and_returning"),
+        ):
+            visit.go(path)
+            labels = visit.card(visual).locator(".xtick text")
+            assert labels.count() > 3
+            assert not labels.evaluate_all(overlap), path
+        visit.go("/products")
+        frame = visit.card("top_products").locator(".plot-frame").bounding_box()
+        assert frame is not None
+        for text in visit.card("top_products").locator(".ytick text, .bartext").all():
+            box = text.bounding_box()
+            assert box is not None
+            assert frame["x"] - 0.5 <= box["x"] <= box["x"] + box["width"] <= frame["x"] + frame["width"] + 0.5
+        for page in PAGES:
+            visit.go(page.path)
+            nav, tab = (visit.page.locator(name).bounding_box() for name in ("#nav", "#nav [aria-current]"))
+            assert nav is not None
+            assert tab is not None
+            assert nav["x"] - 1 <= tab["x"] <= tab["x"] + tab["width"] <= nav["x"] + nav["width"] + 1, page.id
+        visit.go("/?range=30d")
+        expect(visit.page.locator(".kpi-change .kpi-why").first).to_be_visible()
+        visit.end()
+
+
+def test_a_small_laptop_has_full_rows_and_whole_tables(browser: Browser, shop: str) -> None:
+    """On Customers, two charts had half a row each to themselves, and tables were cut."""
+    with browser.new_context(viewport={"width": 1024, "height": 768}) as context:
+        visit = Visit(context, shop)
+        for page in PAGES:
+            visit.go(page.path)
+            boxes = [box for card in visit.page.locator(".grid > .card").all() if (box := card.bounding_box())]
+            rows: dict[float, float] = {}
+            for box in boxes:
+                rows[round(box["y"])] = max(rows.get(round(box["y"]), 0), box["x"] + box["width"])
+            assert len(set(map(round, rows.values()))) == 1, page.id
+            for table in visit.page.locator(".table-scroll").all():
+                assert table.evaluate("node => node.scrollWidth - node.clientWidth") <= 0, page.id
+        visit.end()
+
+
 def test_labels_of_two_lines_do_not_overlap(visit: Visit, sales: Platform) -> None:
     visit.go("/health")
     labels = visit.card("rejects").locator(".ytick text")

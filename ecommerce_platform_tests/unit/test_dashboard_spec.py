@@ -14,8 +14,9 @@ import pytest
 from dashboards.app.cards import chart_card, kpi_card, kpi_head, sparkline
 from dashboards.app.chart_data import Answer, Column, KpiAnswer
 from dashboards.app.figures import figure
+from dashboards.app.figures_by_member import in_two_lines
 from dashboards.app.filters import Filters
-from dashboards.app.formats import axis_ticks, exact, period_label, short
+from dashboards.app.formats import axis_ticks, exact, period_label, short, tick_labels
 from dashboards.app.theme import DARK, LIGHT, Theme, contrast
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES, Format
 from dashboards.spec.metrics import MetricError, metric, metrics
@@ -191,6 +192,26 @@ def test_a_definition_is_behind_a_button_and_not_in_a_tooltip():
     ((_, definition),) = [head.children for head in kpi_head(kpi)]
     assert (type(definition).__name__, type(definition.children[0]).__name__) == ("Details", "Summary")
     assert kpi.meaning in str(definition.children[1])
+
+
+def test_the_labels_of_an_axis_of_time_name_a_year_once():
+    assert tick_labels(["2024-11", "2024-12", "2025-01"]) == ["Nov<br>2024", "Dec", "Jan<br>2025"]
+    assert tick_labels(["2024-12-31", "2025-01-05"]) == ["31 Dec<br>2024", "5 Jan<br>2025"]
+    assert tick_labels(["2024", "2025"]) == ["2024", "2025"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("Short name", ["Short name"]),
+        ("Nexwave Noise-Cancelling Laptop 15", ["Nexwave", "Noise-Cancelling Lapt…"]),
+        ("Trailfox Adjustable Camp Stove", ["Trailfox Adjustable", "Camp Stove"]),
+        ("Donaudampfschifffahrtsgesellschaft", ["Donaudampfschifffahrt…"]),
+        ("Donaudampfschifffahrtsgesellschaft AG", ["Donaudampfschifffahrt…", "AG"]),
+    ],
+)
+def test_a_long_name_has_two_lines(name: str, lines: list[str]):
+    assert in_two_lines(name) == lines
 
 
 def test_periods_are_written_for_people():

@@ -77,7 +77,10 @@
   }
 
   /* React sets the attribute with the value. */
-  new MutationObserver(writeDates).observe(root, { subtree: true, attributeFilter: ["value"] });
+  new MutationObserver(function () {
+    writeDates();
+    showCurrent();
+  }).observe(root, { subtree: true, childList: true, attributeFilter: ["value", "aria-current"] });
 
   document.addEventListener("change", function (event) {
     if (event.target.type !== "date") return;
@@ -113,6 +116,17 @@
     window.dash_clientside.set_props("theme", { data: theme });
     label();
   });
+
+  /* On a narrow screen, the current page and date range may be out of sight. */
+  function showCurrent() {
+    for (const bar of document.querySelectorAll("#nav, #presets")) {
+      const current = bar.querySelector("[aria-current]");
+      if (!current || bar.dataset.shown === current.textContent || bar.scrollWidth <= bar.clientWidth) continue;
+      bar.dataset.shown = current.textContent;
+      const left = current.getBoundingClientRect().left - bar.getBoundingClientRect().left;
+      bar.scrollLeft += left - (bar.clientWidth - current.offsetWidth) / 2;
+    }
+  }
 
   function label() {
     const toggle = document.getElementById("theme-toggle");
