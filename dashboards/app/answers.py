@@ -18,7 +18,14 @@ from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import days_label
 from dashboards.app.kpis import KPI_VALUES, sparkline_values
-from dashboards.app.notes import kpi_note, on_the_map, with_charges, with_coverage, without_customers
+from dashboards.app.notes import (
+    kpi_note,
+    on_the_map,
+    with_charges,
+    with_coverage,
+    with_incomplete,
+    without_customers,
+)
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import BUYERS, WEEKDAYS, Snapshot, number_of
@@ -59,11 +66,12 @@ class Answers:
 
     @cached_property
     def prior_window(self) -> tuple[dt.date, dt.date] | None:
-        """The preceding period of the same length; None if the data doesn't go back that far."""
+        """The same number of days before, or the weekday a week before a single day; None if too early."""
         start, end = self.everything.span
         if end < start:
             return None
-        before = (start - (end - start) - dt.timedelta(days=1), start - dt.timedelta(days=1))
+        shift = dt.timedelta(days=7) if start == end else end - start + dt.timedelta(days=1)
+        before = (start - shift, end - shift)
         return before if before[0] >= self.history[0] else None
 
     def kpi(self, kpi: Kpi) -> KpiAnswer:
@@ -245,7 +253,8 @@ class Answers:
                     name = self.snapshot.name("buyer", member)
                     rows.append((months[month], name, int(customers[position]), money(revenue[position])))
                     clicks.append((("buyer", member),))
-        return Answer(columns, tuple(rows), tuple(clicks))
+        answer = Answer(columns, tuple(rows), tuple(clicks))
+        return with_incomplete(answer, [row[0] for row in rows], selection.span)
 
     def _buyers_by_month(self, selection: Selection) -> np.ndarray:
         """Distinct customers by kind of buyer and month: new in the month of their cohort, returning after it."""
@@ -272,6 +281,7 @@ class Answers:
             Column("months_later", "Months since first order", "count"),
             Column("retention", "Retention", "percent"),
             measure_column("customers"),
+            Column("cohort_size", "Customers in cohort", "count"),
         )
         share = metric("share")
         rows, clicks = [], []
@@ -281,10 +291,12 @@ class Answers:
             for month in range(cohort, size):
                 if months[month] > f"{end:%Y-%m}":
                     break
-                here = int(active[cohort, month])
-                rows.append((name, month - cohort, share(here, int(cohorts[cohort])), here))
+                here, size_of = int(active[cohort, month]), int(cohorts[cohort])
+                rows.append((name, month - cohort, share(here, size_of), here, size_of))
                 clicks.append((("cohort", name),))
-        return Answer(columns, tuple(rows), tuple(clicks))
+        answer = Answer(columns, tuple(rows), tuple(clicks))
+        place = {name: code for code, name in enumerate(months)}
+        return with_incomplete(answer, [months[place[row[0]] + row[1]] for row in rows], selection.span)
 
     def weekdays(self, visual: Visual) -> Answer:
         """Average daily revenue by day of the week, including days without orders."""

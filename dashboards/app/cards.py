@@ -13,7 +13,7 @@ from typing import Any
 from dash import dcc, html
 
 from dashboards.app.chart_data import Answer, KpiAnswer
-from dashboards.app.filters import View
+from dashboards.app.filters import Filters, View
 from dashboards.app.formats import exact, in_currency, period_label, rounded, short
 from dashboards.app.snapshot import Snapshot
 from dashboards.app.theme import THEMES
@@ -31,6 +31,8 @@ GRAPH_CONFIG: Any = {
     # By default, plotly.js downloads the outlines of the states from the internet.
     "topojsonURL": "/assets/topojson/",
 }
+
+ALL_TIME = View(Filters("all"))
 
 KIND_NAMES = {
     "trend": "Line chart",
@@ -54,8 +56,10 @@ def link(text: Any, href: str, name: str = "", **more: Any) -> html.A:
 
 
 def kpi_head(kpi: Kpi) -> Children:
-    """The heading of a KPI card, with its definition as a tooltip."""
-    return [html.H2(kpi.label, className="kpi-label", title=kpi.meaning)]
+    """The heading of a KPI card, with its definition behind a button."""
+    button = html.Summary("i", **{"aria-label": f"Definition of {kpi.label}"})
+    definition = html.Details([button, html.P(kpi.meaning, className="definition")], className="info")
+    return [html.Div([html.H2(kpi.label, className="kpi-label"), definition], className="kpi-head")]
 
 
 def kpi_class(kpi: Kpi, *states: str, has_returns: bool = False) -> str:
@@ -142,7 +146,8 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
 
 def _change(kpi: Kpi, change: Decimal, why: str) -> html.Div:
     unit = " pts" if kpi.format == "percent" else "%"
-    direction = "up" if change > 0 else "down" if change < 0 else "level"
+    size = rounded(abs(change), 1)
+    direction = "level" if not Decimal(size.replace(",", "")) else "up" if change > 0 else "down"
     arrow = {"up": "▲", "down": "▼", "level": "●"}[direction]
     word = {"up": "up", "down": "down", "level": "unchanged"}[direction]
     return html.Div(
@@ -150,7 +155,7 @@ def _change(kpi: Kpi, change: Decimal, why: str) -> html.Div:
         children=[
             html.Span(arrow, className="arrow", **{"aria-hidden": "true"}),
             html.Span(word, className="sr"),
-            html.B(f" {rounded(abs(change), 1)}{unit} "),
+            html.B(f" {size}{unit} "),
             html.Span(why, className="kpi-why"),
         ],
     )
@@ -177,8 +182,8 @@ def sparkline(values: Sequence[float], color: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def tools(visual: Visual, path: str, view: View) -> Children:
-    """Links to the table and the CSV file of a chart."""
+def tools(visual: Visual, path: str, view: View, file_name: str) -> Children:
+    """Links to the table of a chart and to its CSV file, which has a name."""
     items: Children = []
     if visual.kind != "table":
         is_table = visual.id in view.tables
@@ -194,7 +199,7 @@ def tools(visual: Visual, path: str, view: View) -> Children:
         html.A(
             "CSV",
             href=f"/csv/{visual.id}{view.query()}",
-            download=f"{visual.id}.csv",
+            download=file_name,
             className="tool",
             **{"aria-label": f"Download {visual.title} as CSV", "data-tool": "csv"},
         )
@@ -261,7 +266,6 @@ def _plural(level: str) -> str:
 
 def legend(answer: Answer, addresses: Sequence[str], chosen: Sequence[bool], theme: str) -> Children:
     """The legend of a donut chart; each entry is a link that filters by the member."""
-    colors = THEMES[theme].series
     share = [column.id for column in answer.columns].index("revenue_share")
     return [
         html.Ul(
@@ -270,7 +274,7 @@ def legend(answer: Answer, addresses: Sequence[str], chosen: Sequence[bool], the
                 html.Li(
                     link(
                         [
-                            html.Span(className="dot", style={"background": colors[place % len(colors)]}),
+                            html.Span(className="dot", style={"background": THEMES[theme].color(answer.colors[place])}),
                             html.Span(str(row[0]), className="legend-name"),
                             html.Span(short(row[share], "percent"), className="legend-value"),
                         ],
@@ -285,15 +289,17 @@ def legend(answer: Answer, addresses: Sequence[str], chosen: Sequence[bool], the
     ]
 
 
-def empty(path: str) -> Children:
-    """A chart without any orders."""
+def empty(path: str, view: View) -> Children:
+    """A chart without any orders, with a way out: without the filters, or, if there are none, without the dates."""
+    clear = view.cleared()
+    text, target = ("Clear filters", clear) if clear.filters != view.filters else ("Show all time", ALL_TIME)
     return [
         html.Div(
             className="empty",
             children=[
                 html.Span(className="empty-mark", **{"aria-hidden": "true"}),
                 html.P("No orders match these filters"),
-                link("Reset filters", path, "button is-quiet"),
+                link(text, path + target.query(), "button is-quiet"),
             ],
         )
     ]
@@ -319,4 +325,5 @@ def summary(visual: Visual, answer: Answer) -> str:
         for row in answer.rows[:5]
     ]
     more = f", and {len(answer.rows) - 5:,} more" if len(answer.rows) > 5 else ""
-    return f"{KIND_NAMES[visual.kind]}: {visual.title}, {column.label.lower()}. {'; '.join(parts)}{more}."
+    kind = KIND_NAMES[answer.drawn_as or visual.kind]
+    return f"{kind}: {visual.title}, {column.label.lower()}. {'; '.join(parts)}{more}."

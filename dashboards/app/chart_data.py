@@ -7,8 +7,10 @@ import datetime as dt
 import io
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from dashboards.spec.fields import DIMENSIONS, MEASURES, Format
+from dashboards.spec.page_types import Kind
 from ecommerce_platform.files import without_formula
 
 Cell = str | int | Decimal | dt.date | dt.datetime | None
@@ -37,6 +39,9 @@ class Answer:
         table_note: the same, about columns that only the table shows.
         partial: positions of the rows whose period is incomplete.
         missing: why there is nothing to draw although there are orders, for example that no cost is known.
+        drawn_as: the kind of chart to draw instead of the visual's, such as bars where no map fits; empty for the same.
+        color_of: the dimension whose members have the colors of the chart, or year; empty if colors mean nothing.
+        colors: for each row, the index of its member's color, the same under every filter; see ``Theme.color``.
     """
 
     columns: tuple[Column, ...]
@@ -47,6 +52,9 @@ class Answer:
     table_note: str = ""
     partial: tuple[int, ...] = ()
     missing: str = ""
+    drawn_as: Kind | Literal[""] = ""
+    color_of: str = ""
+    colors: tuple[int, ...] = ()
 
     def column(self, column_id: str) -> list[Cell]:
         """All values in a column."""

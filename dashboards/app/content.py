@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from dashboards.app.chart_data import Answer, KpiAnswer
 from dashboards.app.chart_insights import Sentence
-from dashboards.app.filters import Dropped, View, parse
+from dashboards.app.filters import Dropped, View, parse, period_days, within
 from dashboards.app.health import Health, Notice, health_answers, read_health, warnings
 from dashboards.app.page_answers import PageAnswers, page_answers
 from dashboards.app.snapshot import DatabaseError, Snapshot
@@ -42,6 +42,19 @@ class Content:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     sentences: Mapping[str, Sequence[Sentence]] = field(default_factory=dict)
 
+    def csv_name(self, visual_id: str) -> str:
+        """The name of a chart's CSV file, with the days that the page shows, except on Data Health."""
+        if self.snapshot is None or self.snapshot.is_empty or self.page.id == "health":
+            return f"{visual_id}.csv"
+        filters = self.view.filters
+        start, end = filters.days(self.snapshot.first_day, self.last_day or self.snapshot.last_day)
+        if end < start:  # outside the data
+            start, end = filters.start or start, filters.end or end
+        if filters.period is not None:
+            first, last = period_days(filters.period)
+            start, end = max(start, first), min(end, last)
+        return f"{visual_id}_{start}_{end}.csv"
+
 
 class Dashboards:
     """Computes the data of a page, and caches it by filters and data version."""
@@ -69,6 +82,8 @@ class Dashboards:
         view, dropped = parse(query, snapshot.vocabulary, page)
         days = [health.loaded_through, None if snapshot.is_empty else snapshot.last_day]
         last_day = max((day for day in days if day is not None), default=None)
+        if not snapshot.is_empty:
+            view, dropped = within(view, dropped, snapshot.first_day, last_day or snapshot.last_day)
         now = self.clock()
         content = Content(
             page,

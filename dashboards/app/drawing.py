@@ -40,6 +40,10 @@ class Drawing:
         chosen = [self.is_chosen(row) for row in rows]
         return [1.0 if here or not any(chosen) else FADED for here in chosen]
 
+    def color(self, row: int) -> str:
+        """The color of a row's member; the accent color if the chart's colors mean nothing."""
+        return self.theme.color(self.answer.colors[row]) if self.answer.colors else self.theme.accent
+
     def custom(self, row: int, title: str | None = None) -> list[str]:
         """URL and tooltip of a row."""
         clicks = self.answer.clicks[row] if self.answer.clicks else ()

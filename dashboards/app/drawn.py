@@ -18,6 +18,9 @@ from dashboards.app.notes import joined
 from dashboards.app.theme import THEMES
 from dashboards.spec.page_types import Visual
 
+MOST_LABELED = 8
+"""Columns of a heat map whose cells have room for a label on a phone."""
+
 
 class Drawn:
     """The outputs of the callback that shows the data."""
@@ -92,7 +95,7 @@ class Drawn:
             self._summary,
             self._legend,
             self._table,
-            lambda visual: cards.tools(visual, self.path, self.view),
+            lambda visual: cards.tools(visual, self.path, self.view, self.content.csv_name(visual.id)),
             self._crumbs,
             self._note,
             self._card_class,
@@ -157,7 +160,7 @@ class Drawn:
         if answer.missing and visual.id not in self.view.tables:
             return cards.missing(answer.missing)
         if not answer.rows:
-            return cards.nothing_to_report() if self.page.id == "health" else cards.empty(self.path)
+            return cards.nothing_to_report() if self.page.id == "health" else cards.empty(self.path, self.view)
         if visual.kind != "table" and visual.id not in self.view.tables:
             return []
         return tables.table(visual, answer, self._addresses(visual), self._chosen(visual), self.dagster)
@@ -189,6 +192,8 @@ class Drawn:
         if not answer.rows or (answer.missing and not is_table):
             return cards.card_class(visual, "is-empty", has_returns=self._has_returns)
         # Labels of two lines need twice the height.
-        is_tall = visual.id == "rejects" and len(answer.rows) > 6
-        states = [name for name, is_on in (("is-table", is_table), ("is-tall", is_tall)) if is_on]
-        return cards.card_class(visual, *states, has_returns=self._has_returns)
+        bars = min(len(answer.rows), visual.limit or len(answer.rows))
+        is_tall = (visual.id == "rejects" and bars > 6) or (answer.columns[0].id == "product" and bars > 10)
+        is_dense = visual.kind == "heatmap" and max(int(str(row[1])) for row in answer.rows) >= MOST_LABELED
+        states = (("is-table", is_table), ("is-tall", is_tall), ("is-dense", is_dense))
+        return cards.card_class(visual, *(name for name, is_on in states if is_on), has_returns=self._has_returns)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from dashboards.app import figures_by_member, figures_over_time
+from dashboards.app import figures_by_member, figures_map, figures_over_time
 from dashboards.app.chart_data import Answer
 from dashboards.app.drawing import Address, Drawing, Figure, base_layout
 from dashboards.app.filters import Filters
@@ -20,14 +20,14 @@ def figure(visual: Visual, answer: Answer, filters: Filters, theme: Theme, addre
     if not answer.rows or visual.kind == "table":
         return {"data": [], "layout": base_layout(theme)}
     drawing = Drawing(visual, answer, filters, theme, address)
-    return _DRAW[visual.kind](drawing)
+    return _DRAW[answer.drawn_as or visual.kind](drawing)
 
 
 _DRAW: Mapping[str, Callable[[Drawing], Figure]] = {
     "bar": figures_by_member.bar,
     "column": figures_by_member.column,
     "donut": figures_by_member.donut,
-    "map": figures_by_member.state_map,
+    "map": figures_map.state_map,
     "trend": figures_over_time.trend,
     "pareto": figures_over_time.pareto,
     "heatmap": figures_over_time.heatmap,

@@ -1,42 +1,68 @@
-"""Figures that compare the members of a dimension: bars, columns, donut, map, and stacked shares."""
+"""Figures that compare the members of a dimension: bars, columns, donut, and stacked shares."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from dashboards.app.chart_data import Cell
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, escape, number, with_opacity
-from dashboards.app.formats import short
+from dashboards.app.formats import rounded, short
+from dashboards.app.notes import MOST_BARS
 
-LONGEST_LABEL = 34
-# fmt: off
-US_STATES = (
-    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DC", "DE", "FL", "GA", "HI", "IA", "ID", "IL", "IN", "KS",
-    "KY", "LA", "MA", "MD", "ME", "MI", "MN", "MO", "MS", "MT", "NC", "ND", "NE", "NH", "NJ", "NM", "NV",
-    "NY", "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VA", "VT", "WA", "WI", "WV", "WY",
-)
-# fmt: on
-"""The states that the map draws; those without orders stay pale."""
+LONGEST_LINE = 22
+"""Characters of a line of a label, of which there are two; a phone has room for them and for the bars."""
+LONGEST_REASON = 34
+SMALLEST_LABELED = 9
+"""Percent of a bar from which a part has room for a label."""
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1].rstrip() + "…"
+    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1].rstrip() + "…"
+
+
+def in_two_lines(text: str) -> list[str]:
+    """A label in one line, or in two that are about as long, cut where they are too long."""
+    if len(text) <= LONGEST_LINE or " " not in text:
+        return [_cut(text)]
+    words = text.split(" ")
+    pairs = [(" ".join(words[:count]), " ".join(words[count:])) for count in range(1, len(words))]
+    fitting = [pair for pair in pairs if len(pair[0]) <= LONGEST_LINE] or pairs[:1]
+    return [_cut(part) for part in min(fitting, key=lambda pair: max(map(len, pair)))]
+
+
+def _cut_reason(text: str) -> str:
+    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1].rstrip() + "…"
 
 
 def _named(drawing: Drawing, row: int) -> str:
     """The label of a bar. Rejection reasons can occur in several feeds, so the feed comes first."""
     answer = drawing.answer
-    name = escape(_cut(str(answer.rows[row][0])))
+    lines = in_two_lines(str(answer.rows[row][0]))
+    if any(column.id == "feed" for column in answer.columns):
+        lines = [_cut_reason(str(answer.rows[row][0]))]
+    name = "<br>".join(f"{escape(part)}  " for part in lines)
     for column, cell in zip(answer.columns, answer.rows[row], strict=True):
         if column.id == "feed":
             name = f'<span style="color:{drawing.theme.muted}">{escape(str(cell))}  </span><br>{name}'
-    return f"{name}  "
+    return name
+
+
+def _beside(drawing: Drawing, row: int) -> str:
+    """The text beside a bar: its value, with its share of the revenue where the chart promises it."""
+    answer = drawing.answer
+    value = short(answer.rows[row][1], answer.columns[1].format)
+    names = [column.id for column in answer.columns]
+    if not drawing.visual.share_beside or "revenue_share" not in names:
+        return value
+    share = names.index("revenue_share")
+    return f'{value}  <span style="color:{drawing.theme.muted}">{short(answer.rows[row][share], "percent")}</span>'
 
 
 def bar(drawing: Drawing) -> Figure:
     """Horizontal bars, one per member."""
     answer, theme = drawing.answer, drawing.theme
-    column = answer.columns[1]
-    rows = range(min(len(answer.rows), drawing.visual.limit or len(answer.rows)))
+    most = drawing.visual.limit or (MOST_BARS if answer.drawn_as else len(answer.rows))
+    rows = range(min(len(answer.rows), most))
     # A member without a value keeps its place and its label, a dash.
     values = [number(answer.rows[row][1]) or 0 for row in rows]
     trace = {
@@ -47,7 +73,7 @@ def bar(drawing: Drawing) -> Figure:
         "customdata": [drawing.custom(row) for row in rows],
         "hovertemplate": HOVER,
         "marker": {"color": theme.accent, "opacity": drawing.opacities(rows), "cornerradius": 4},
-        "text": [short(answer.rows[row][1], column.format) for row in rows],
+        "text": [_beside(drawing, row) for row in rows],
         "textposition": "outside",
         "textfont": {"color": theme.text, "size": 12},
         "cliponaxis": False,
@@ -57,7 +83,7 @@ def bar(drawing: Drawing) -> Figure:
     layout = base_layout(
         theme,
         xaxis={"showticklabels": False, "range": [min(0, *values) * 1.2, longest]},
-        margin={"l": 4, "r": 52, "t": 8, "b": 4},
+        margin={"l": 4, "r": 104 if drawing.visual.share_beside else 52, "t": 8, "b": 4},
         yaxis={
             "autorange": "reversed",
             "tickmode": "array",
@@ -76,7 +102,7 @@ def column(drawing: Drawing) -> Figure:
     column = answer.columns[1]
     rows = range(len(answer.rows))
     weekend = {"Saturday", "Sunday"}
-    colors = [theme.series[1] if answer.rows[row][0] in weekend else theme.accent for row in rows]
+    colors = [theme.series[1] if answer.rows[row][0] in weekend else drawing.color(row) for row in rows]
     names = [str(answer.rows[row][0]) for row in rows]
     if answer.columns[0].id == "weekday":
         names = [name[:3] for name in names]
@@ -109,7 +135,7 @@ def donut(drawing: Drawing) -> Figure:
     answer, theme = drawing.answer, drawing.theme
     rows = range(len(answer.rows))
     opacities = drawing.opacities(rows)
-    colors = [with_opacity(theme.series[row % len(theme.series)], opacities[row]) for row in rows]
+    colors = [with_opacity(drawing.color(row), opacities[row]) for row in rows]
     total = sum((Decimal(cells[1]) for cells in answer.rows if isinstance(cells[1], int | Decimal)), Decimal(0))
     trace = {
         "type": "pie",
@@ -140,58 +166,9 @@ def donut(drawing: Drawing) -> Figure:
     return {"data": [trace], "layout": layout}
 
 
-def state_map(drawing: Drawing) -> Figure:
-    """A map of the US states, shaded by the measure."""
-    answer, theme = drawing.answer, drawing.theme
-    rows = [row for row in range(len(answer.rows)) if answer.clicks[row][0][1].startswith("US-")]
-    codes = [answer.clicks[row][0][1].removeprefix("US-") for row in rows]
-    values = [number(answer.rows[row][1]) or 0 for row in rows]
-    chosen = [drawing.is_chosen(row) for row in rows]
-    steps = len(theme.sequence) - 1
-    trace = {
-        "type": "choropleth",
-        "locationmode": "USA-states",
-        "locations": codes,
-        # A few states dwarf the rest. The square root keeps the others distinguishable.
-        "z": [max(value, 0) ** 0.5 for value in values],
-        "customdata": [drawing.custom(row) for row in rows],
-        "hovertemplate": HOVER,
-        "colorscale": [[step / steps, color] for step, color in enumerate(theme.sequence)],
-        "zmin": 0,
-        "showscale": False,
-        "marker": {
-            "line": {
-                "color": [theme.text if here else theme.surface for here in chosen],
-                "width": [2.2 if here else 0.8 for here in chosen],
-            },
-            "opacity": [1.0 if here or not any(chosen) else 0.45 for here in chosen],
-        },
-    }
-    layout = base_layout(
-        theme,
-        geo={
-            "scope": "usa",
-            "fitbounds": False,
-            "bgcolor": "rgba(0,0,0,0)",
-            "showland": False,
-            "showlakes": False,
-            "showframe": False,
-            "projection": {"type": "albers usa"},
-        },
-        margin={"l": 0, "r": 0, "t": 0, "b": 0},
-    )
-    without_sales = [code for code in US_STATES if code not in codes]
-    ground = {
-        "type": "choropleth",
-        "locationmode": "USA-states",
-        "locations": without_sales,
-        "z": [0] * len(without_sales),
-        "colorscale": [[0, theme.grid], [1, theme.grid]],
-        "showscale": False,
-        "hoverinfo": "skip",
-        "marker": {"line": {"color": theme.surface, "width": 0.8}},
-    }
-    return {"data": [trace, ground] if without_sales else [trace], "layout": layout}
+def _inside(share: Cell) -> str:
+    """The label on a part of a bar; none on a part that is too short for it."""
+    return f"{rounded(share, 0)}%" if isinstance(share, int | Decimal) and share >= SMALLEST_LABELED else ""
 
 
 def share_stack(drawing: Drawing) -> Figure:
@@ -200,7 +177,7 @@ def share_stack(drawing: Drawing) -> Figure:
     series = list(dict.fromkeys(str(row[1]) for row in answer.rows))
     opacities = drawing.opacities(range(len(answer.rows)))
     data = []
-    for place, name in enumerate(series):
+    for name in series:
         rows = [row for row in range(len(answer.rows)) if answer.rows[row][1] == name]
         data.append(
             {
@@ -211,8 +188,14 @@ def share_stack(drawing: Drawing) -> Figure:
                 "x": [number(answer.rows[row][2]) for row in rows],
                 "customdata": [drawing.custom(row, f"{answer.rows[row][0]}, {name}") for row in rows],
                 "hovertemplate": HOVER,
+                "text": [_inside(answer.rows[row][2]) for row in rows],
+                "textposition": "inside",
+                "insidetextanchor": "middle",
+                "textangle": 0,
+                "constraintext": "none",
+                "textfont": {"size": 11, "color": [theme.text_on(drawing.color(row), opacities[row]) for row in rows]},
                 "marker": {
-                    "color": theme.series[place % len(theme.series)],
+                    "color": drawing.color(rows[0]),
                     "opacity": [opacities[row] for row in rows],
                     "line": {"color": theme.surface, "width": 1},
                 },
@@ -223,9 +206,14 @@ def share_stack(drawing: Drawing) -> Figure:
         barmode="stack",
         bargap=0.36,
         showlegend=True,
-        xaxis={"range": [0, 100], "ticksuffix": "%", "nticks": 5},
+        xaxis={
+            "range": [0, 100],
+            "tickmode": "array",
+            "tickvals": list(range(0, 101, 25)),
+            "ticktext": [f"{tick}%" for tick in range(0, 101, 25)],
+        },
         yaxis={"autorange": "reversed", "type": "category", "tickfont": {"color": theme.text, "size": 12.5}},
-        margin={"l": 4, "r": 12, "t": 8, "b": 4},
+        margin={"l": 4, "r": 22, "t": 8, "b": 4},
     )
     layout["legend"] = {**layout["legend"], "y": -0.14, "yanchor": "top", "traceorder": "normal"}
     return {"data": data, "layout": layout}

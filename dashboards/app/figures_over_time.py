@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from dashboards.app.chart_data import Answer
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, is_inside, number, with_opacity
-from dashboards.app.formats import axis_ticks, period_label
+from dashboards.app.formats import axis_ticks, period_label, tick_labels
+from dashboards.app.partial import hatched, hollow, marked, with_dashes
 from dashboards.app.theme import Theme
 
 MOST_POINTS = 400
 """Maximum number of points in a Pareto curve; the table and the CSV file have all of them."""
+MOST_TICKS = 7
+"""Maximum number of labels of an axis of time, which have room on a phone."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -25,7 +26,7 @@ def trend(drawing: Drawing) -> Figure:
         # The chart shows only the selected period, so there is nothing to highlight.
         chosen = [False] * len(chosen)
     values = [number(answer.rows[row][1]) for row in rows]
-    sizes = [11 if here else (6 if few else 0) for here in chosen]
+    sizes = [11 if here else 8 if row in answer.partial else 6 if few else 0 for row, here in enumerate(chosen)]
     fade = any(chosen)
     labels = [period_label(name) for name in names]
     trace = {
@@ -33,30 +34,21 @@ def trend(drawing: Drawing) -> Figure:
         "mode": "lines+markers",
         "x": list(rows),
         "y": values,
-        "customdata": [
-            drawing.custom(row, labels[row] + (" (incomplete)" if row in answer.partial else "")) for row in rows
-        ],
+        "customdata": [drawing.custom(row, marked(labels[row], row, answer.partial)) for row in rows],
         "hovertemplate": HOVER,
         "line": {"color": with_opacity(theme.accent, 0.45) if fade else theme.accent, "width": 2.5},
-        "marker": {
-            "color": [theme.surface if row in answer.partial and not chosen[row] else theme.accent for row in rows],
-            "size": sizes,
-            "line": {
-                "color": [theme.accent if row in answer.partial else theme.surface for row in rows],
-                "width": 2 if few else 0,
-            },
-        },
+        "marker": {**hollow(theme.accent, rows, answer.partial, theme, 1.5 if few else 0), "size": sizes},
         "fill": "tozeroy",
         "fillcolor": theme.accent_soft,
     }
-    step = max(1, -(-len(names) // 9))
-    ticks = list(range(0, len(names), step))
+    ticks = range(0, len(names), max(1, -(-len(names) // MOST_TICKS)))
     layout = base_layout(
         theme,
         xaxis={
             "tickmode": "array",
-            "tickvals": ticks,
-            "ticktext": [labels[tick] for tick in ticks],
+            "tickvals": list(ticks),
+            "ticktext": tick_labels([names[tick] for tick in ticks]),
+            "tickangle": 0,
             "range": [-0.4, max(0.4, len(names) - 0.6)],
         },
         yaxis={
@@ -65,10 +57,10 @@ def trend(drawing: Drawing) -> Figure:
             "rangemode": "tozero",
             **axis_ticks(answer.columns[1].format, values),
         },
-        hovermode="x",
+        hoverdistance=-1,
         margin={"l": 4, "r": 14, "t": 10, "b": 4},
     )
-    return {"data": [trace], "layout": layout}
+    return {"data": with_dashes(trace, answer.partial), "layout": layout}
 
 
 def pareto(drawing: Drawing) -> Figure:
@@ -106,7 +98,7 @@ def pareto(drawing: Drawing) -> Figure:
         theme,
         xaxis={
             "range": [0, max(2, count)],
-            "nticks": 6,
+            **axis_ticks("count", [count]),
             "title": {"text": "Products, by revenue rank", "font": {"color": theme.muted, "size": 12}},
         },
         yaxis={
@@ -117,7 +109,7 @@ def pareto(drawing: Drawing) -> Figure:
             "tickvals": list(range(0, 101, 20)),
             "ticktext": [f"{tick}%" for tick in range(0, 101, 20)],
         },
-        hovermode="x",
+        hoverdistance=-1,
         **_eighty_percent(answer, theme),
     )
     return {"data": data, "layout": layout}
@@ -157,11 +149,17 @@ def heatmap(drawing: Drawing) -> Figure:
     custom: list[list[list[str]]] = [[["", ""] for _ in range(width)] for _ in cohorts]
     texts = [[""] * width for _ in cohorts]
     place = {name: position for position, name in enumerate(cohorts)}
+    sizes: dict[str, int] = {}
+    outlines = []
     for row, cells in enumerate(answer.rows):
         cohort, later = place[str(cells[0])], int(number(cells[1]) or 0)
         values[cohort][later] = number(cells[2])
-        texts[cohort][later] = f"{number(cells[2]) or 0:.0f}"
-        custom[cohort][later] = drawing.custom(row, f"{period_label(str(cells[0]))} cohort, month {later}")
+        sizes[str(cells[0])] = int(number(cells[4]) or 0)
+        texts[cohort][later] = f"{number(cells[2]) or 0:.0f}%"
+        title = f"{period_label(str(cells[0]))} cohort, month {later}"
+        custom[cohort][later] = drawing.custom(row, marked(title, row, answer.partial))
+        if row in answer.partial:
+            outlines.append(_outline(cohort, later, theme))
     # Month 0 is always 100%. Scaling to it would make all other months look alike.
     most = max((value for row in values for value in row[1:] if value is not None), default=100.0)
     chosen = drawing.filters.get("cohort")
@@ -170,7 +168,7 @@ def heatmap(drawing: Drawing) -> Figure:
         "type": "heatmap",
         "z": values,
         "x": [str(later) for later in range(width)],
-        "y": [period_label(name) for name in cohorts],
+        "y": [f"{period_label(name)}  ·  {sizes[name]:,}" for name in cohorts],
         "customdata": custom,
         "hovertemplate": HOVER,
         "hoverongaps": False,
@@ -194,9 +192,16 @@ def heatmap(drawing: Drawing) -> Figure:
             "title": {"text": "Months since first order", "font": {"color": theme.muted, "size": 12}},
         },
         yaxis={"type": "category", "autorange": "reversed"},
-        shapes=[_frame(place[chosen], theme)] if chosen in place else [],
+        shapes=[*outlines, *([_frame(place[chosen], theme)] if chosen in place else [])],
     )
     return {"data": [trace], "layout": layout}
+
+
+def _outline(row: int, column: int, theme: Theme) -> Figure:
+    """A dashed outline of a cell of a heat map, whose month is incomplete."""
+    line = {"color": theme.muted, "width": 1, "dash": "dot"}
+    box = {"x0": column - 0.46, "x1": column + 0.46, "y0": row - 0.44, "y1": row + 0.44}
+    return {"type": "rect", **box, "line": line}
 
 
 def _frame(row: int, theme: Theme) -> Figure:
@@ -209,13 +214,13 @@ def stack(drawing: Drawing) -> Figure:
     """Columns stacked by the second column of the answer; the third is plotted."""
     answer, theme = drawing.answer, drawing.theme
     series = list(dict.fromkeys(str(row[1]) for row in answer.rows))
-    colors = _stack_colors(theme, series)
+    results = {"Passed": theme.good, "Warning": theme.warning, "Failed": theme.bad}
     opacities = drawing.opacities(range(len(answer.rows)))
     heights: dict[str, float] = {}
     for row, cells in enumerate(answer.rows):
         label = _axis_label(answer, row)
         heights[label] = heights.get(label, 0.0) + (number(cells[2]) or 0)
-    data = []
+    data: list[Figure] = []
     for name in series:
         rows = [row for row in range(len(answer.rows)) if answer.rows[row][1] == name]
         data.append(
@@ -224,32 +229,54 @@ def stack(drawing: Drawing) -> Figure:
                 "name": name,
                 "x": [_axis_label(answer, row) for row in rows],
                 "y": [number(answer.rows[row][2]) for row in rows],
-                "customdata": [drawing.custom(row, f"{_axis_label(answer, row)}, {name}") for row in rows],
+                "customdata": [
+                    drawing.custom(row, marked(f"{_axis_label(answer, row)}, {name}", row, answer.partial))
+                    for row in rows
+                ],
                 "hovertemplate": HOVER,
-                "marker": {"color": colors[name], "opacity": [opacities[row] for row in rows], "cornerradius": 3},
+                "marker": {
+                    "color": results.get(name, drawing.color(rows[0])),
+                    "opacity": [opacities[row] for row in rows],
+                    "cornerradius": 3,
+                    **({"pattern": hatched(rows, answer.partial, theme)} if answer.partial else {}),
+                },
             }
         )
+    if answer.partial:
+        # The legend would have the pattern of a series' first column, which may be hatched.
+        plain = [
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": trace["name"],
+                "x": [None],
+                "y": [None],
+                "hoverinfo": "skip",
+                "marker": {"color": trace["marker"]["color"], "symbol": "square", "size": 11},
+            }
+            for trace in data
+        ]
+        data = [*({**trace, "showlegend": False} for trace in data), *plain]
     layout = base_layout(
         theme,
         barmode="stack",
         bargap=0.32,
         showlegend=True,
-        xaxis={"type": "category", "nticks": 8, "tickangle": 0},
+        xaxis={"type": "category", "tickangle": 0, **_month_ticks(answer)},
         yaxis={"showgrid": True, "gridcolor": theme.grid, **axis_ticks(answer.columns[2].format, heights.values())},
         margin={"l": 4, "r": 4, "t": 34, "b": 4},
     )
+    layout["legend"] = {**layout["legend"], "traceorder": "normal"}
     return {"data": data, "layout": layout}
 
 
-def _stack_colors(theme: Theme, series: Sequence[str]) -> dict[str, str]:
-    named = {
-        "Passed": theme.good,
-        "Warning": theme.warning,
-        "Failed": theme.bad,
-        "New": theme.series[1],
-        "Returning": theme.series[0],
-    }
-    return {name: named.get(name, theme.series[place % len(theme.series)]) for place, name in enumerate(series)}
+def _month_ticks(answer: Answer) -> Figure:
+    """The ticks of an axis of months; of other members, all."""
+    if answer.columns[0].id != "month":
+        return {}
+    months = sorted({str(row[0]) for row in answer.rows})
+    shown = months[:: max(1, -(-len(months) // MOST_TICKS))]
+    return {"tickmode": "array", "tickvals": [period_label(name) for name in shown], "ticktext": tick_labels(shown)}
 
 
 def _axis_label(answer: Answer, row: int) -> str:
@@ -265,22 +292,23 @@ def lines(drawing: Drawing) -> Figure:
     for place, year in enumerate(reversed(years)):
         rows = [row for row in range(len(answer.rows)) if str(answer.rows[row][0]).startswith(year)]
         chosen = [is_inside(str(answer.rows[row][0]), drawing.filters.period) for row in rows]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": year,
-                "x": [MONTHS[int(str(answer.rows[row][0])[5:]) - 1] for row in rows],
-                "y": [number(answer.rows[row][1]) for row in rows],
-                "customdata": [drawing.custom(row, period_label(str(answer.rows[row][0]))) for row in rows],
-                "hovertemplate": HOVER,
-                "line": {"color": theme.series[place % len(theme.series)], "width": 3 if place == 0 else 2},
-                "marker": {
-                    "size": [12 if here else 7 for here in chosen],
-                    "line": {"color": theme.surface, "width": 1.5},
-                },
-            }
-        )
+        trace = {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": year,
+            "x": [MONTHS[int(str(answer.rows[row][0])[5:]) - 1] for row in rows],
+            "y": [number(answer.rows[row][1]) for row in rows],
+            "customdata": [
+                drawing.custom(row, marked(period_label(str(answer.rows[row][0])), row, answer.partial)) for row in rows
+            ],
+            "hovertemplate": HOVER,
+            "line": {"color": drawing.color(rows[0]), "width": 3 if place == 0 else 2},
+            "marker": {
+                **hollow(drawing.color(rows[0]), rows, answer.partial, theme),
+                "size": [12 if here else 8 for here in chosen],
+            },
+        }
+        data += with_dashes(trace, [position for position, row in enumerate(rows) if row in answer.partial])
     layout = base_layout(
         theme,
         showlegend=True,

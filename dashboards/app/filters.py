@@ -157,6 +157,10 @@ class View:
         """This view with one chart shown as a table, or as a chart again."""
         return replace(self, tables=tuple(sorted({*self.tables, visual} if shown else {*self.tables} - {visual})))
 
+    def cleared(self) -> View:
+        """This view without filters and drill-down levels, but with its dates."""
+        return replace(self, filters=replace(self.filters, period=None, members=()), levels=())
+
     def query(self) -> str:
         """The canonical query string, including the question mark; empty for the default view."""
         filters = self.filters
@@ -215,6 +219,19 @@ def parse(query: str, vocabulary: Vocabulary, page: Page | None = None) -> tuple
     for name, value in pairs:
         reader.read(name, value)
     return reader.view(), tuple(reader.dropped)
+
+
+def within(view: View, dropped: Sequence[Dropped], first: dt.date, last: dt.date) -> tuple[View, tuple[Dropped, ...]]:
+    """A view and its ignored parameters, without a period of which no day is in the data or in the date range."""
+    period = view.filters.period
+    if period is None:
+        return view, tuple(dropped)
+    days = period_days(period)
+    for (start, end), what in (((first, last), "data"), (view.filters.days(first, last), "date range")):
+        if days[1] < start or days[0] > end:
+            reason = f"not in the {what}, which is from {start} to {end}" if start <= end else f"not in the {what}"
+            return view.with_filters(replace(view.filters, period=None)), (*dropped, Dropped("period", period, reason))
+    return view, tuple(dropped)
 
 
 class _Reader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -69,7 +69,10 @@ def reporting_currency() -> Currency:
 
 
 def axis_ticks(format_: Format, values: Iterable[float | None]) -> dict[str, Any]:
-    """Plotly's settings for an axis that begins at zero: a few round values, with the units of the cards."""
+    """Plotly's settings for an axis that begins at zero: a few round values, with the units of the cards.
+
+    Without any value but zero, the axis ends at one; plotly would end it at a fraction of any unit.
+    """
     known = [Decimal(str(value)) for value in values if value is not None]
     low, high = min([Decimal(0), *known]), max([Decimal(0), *known])
     step = _tick_step(high - low, format_ == "count")
@@ -79,6 +82,7 @@ def axis_ticks(format_: Format, values: Iterable[float | None]) -> dict[str, Any
         "tickmode": "array",
         "tickvals": [float(tick) for tick in ticks],
         "ticktext": [_tick(tick, format_) for tick in ticks],
+        **({} if high > low else {"range": [0, 1]}),
     }
 
 
@@ -116,10 +120,22 @@ def in_currency(text: str) -> str:
 
 
 def days_label(first: dt.date, last: dt.date) -> str:
-    """A date range: 5 Mar 2011, 5 Mar – 9 Mar 2011, or 28 Dec 2010 – 9 Mar 2011."""
+    """A date range: Sat 5 Mar 2011, 5 Mar – 9 Mar 2011, or 28 Dec 2010 – 9 Mar 2011."""
     if first == last:
-        return f"{last:%-d %b %Y}"
+        return f"{last:%a %-d %b %Y}"
     return f"{first:%-d %b}{'' if first.year == last.year else f' {first.year}'} – {last:%-d %b %Y}"
+
+
+def tick_labels(periods: Sequence[str]) -> list[str]:
+    """Short labels of periods for an axis: Nov, Dec, Jan, or 4 Feb, with the year below where it begins."""
+    labels, year = [], ""
+    for period in periods:
+        label = period_label(period)
+        if len(period) > 4:
+            begin, _, of = label.rpartition(" ")
+            label, year = begin if of == year else f"{begin}<br>{of}", of
+        labels.append(label)
+    return labels
 
 
 def period_label(period: str) -> str:

@@ -57,9 +57,9 @@ def shell(theme: str) -> html.Div:
                         **{"aria-label": "Start and end date"},
                         children=[
                             html.Label("From", htmlFor="date-from"),
-                            dcc.Input(id="date-from", type=DATE, debounce=True),
+                            _date_field("date-from"),
                             html.Label("to", htmlFor="date-to"),
-                            dcc.Input(id="date-to", type=DATE, debounce=True),
+                            _date_field("date-to"),
                         ],
                     ),
                     html.Div(id="chips", className="chips"),
@@ -70,6 +70,12 @@ def shell(theme: str) -> html.Div:
             html.Main(id="main", tabIndex=-1),
         ],
     )
+
+
+def _date_field(name: str) -> html.Div:
+    """A date input. The browser shows dates in its own format; over it, assets/app.js writes them as the page does."""
+    text = html.Span(className="date-text", **{"aria-hidden": "true", "data-of": name})
+    return html.Div([dcc.Input(id=name, type=DATE, debounce=True), text], className="date-field")
 
 
 def skeleton(page: Page | None, path: str, dagster: str) -> Children:
@@ -148,7 +154,7 @@ def presets(path: str, view: View) -> Children:
 
 
 def chips(path: str, view: View, snapshot: Snapshot) -> Children:
-    """The active filters, each with a link that removes it, and a link that removes all of them."""
+    """The active filters, each with a link that removes it, and a link that removes all but the dates."""
     filters = view.filters
     shown = [
         (name, DIMENSIONS[name].label, period_label(value) if name == "cohort" else snapshot.name(name, value))
@@ -165,8 +171,8 @@ def chips(path: str, view: View, snapshot: Snapshot) -> Children:
         )
         for name, label, text in shown
     ]
-    if result or filters.start is not None or view.levels:
-        result.append(link("Reset", path, "reset", **{"aria-label": "Reset all filters"}))
+    if result or view.levels:
+        result.append(link("Clear filters", path + view.cleared().query(), "reset"))
     return result
 
 

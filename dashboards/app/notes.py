@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from dashboards.app.chart_data import Answer
 from dashboards.app.formats import coverage, reporting_currency
 from dashboards.app.kpis import known_states
+from dashboards.app.periods import partial_note, partial_periods, periods_of
 from dashboards.app.selection import Selection
 from dashboards.spec.page_types import Visual
 
+MOST_BARS = 15
+"""Bars that stand in for a map."""
 GUEST_NOTES = {
     "orders": "{} without a customer",
     "customers": "Excludes {} guest order{}",
@@ -73,6 +78,19 @@ def with_coverage(answer: Answer, visual: Visual, selection: Selection) -> Answe
     return replace(answer, note=joined(answer.note, text))
 
 
+def with_incomplete(answer: Answer, months: Sequence[str], span: tuple[dt.date, dt.date]) -> Answer:
+    """Mark the rows whose month, such as 2026-03, is only partly within a date range, and name these months."""
+    names = sorted(set(months))
+    periods = [
+        periods_of("month", first, first)[0] for first in (dt.date.fromisoformat(f"{name}-01") for name in names)
+    ]
+    partial = partial_periods("month", periods, *span)
+    incomplete = {names[place] for place in partial}
+    rows = tuple(row for row, month in enumerate(months) if month in incomplete)
+    note = partial_note("month", periods, partial, " in this date range")
+    return replace(answer, note=joined(answer.note, note), partial=rows)
+
+
 def with_charges(answer: Answer, selection: Selection) -> Answer:
     """Say of a chart of products that postage and the like are among them."""
     code = selection.snapshot.code("category", CHARGES)
@@ -88,14 +106,15 @@ def joined(*notes: str) -> str:
 
 
 def on_the_map(answer: Answer) -> Answer:
-    """Say how much of the revenue is from places that the map of the US does not show."""
+    """Say how much of the revenue is from places that the map of the US does not show; of most, draw bars."""
     revenue = [Decimal(value) for value in answer.column("revenue") if isinstance(value, int | Decimal)]
     is_shown = [clicks[0][1].startswith("US-") and not clicks[0][1].endswith("-Unknown") for clicks in answer.clicks]
     elsewhere = sum((value for value, here in zip(revenue, is_shown, strict=True) if not here), Decimal(0))
-    if answer.rows and not any(is_shown):
-        return replace(answer, missing="This map shows US states; no order has a known US state.")
-    if not elsewhere:
+    if not elsewhere and any(is_shown):
         return answer
+    if not any(is_shown) or elsewhere * 2 > sum(revenue):
+        count = f"The first {MOST_BARS} of {len(answer.rows):,}. " if len(answer.rows) > MOST_BARS else ""
+        return replace(answer, drawn_as="bar", note=f"{count}A map is shown if most of the revenue is from US states.")
     return replace(answer, note=f"Not on this map: {coverage(elsewhere / sum(revenue) * 100)} of revenue.")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from dashboards.app.answers import Answers
 from dashboards.app.chart_data import Answer, KpiAnswer
 from dashboards.app.chart_insights import Sentence, chart_sentence
+from dashboards.app.colors import with_colors
 from dashboards.app.filters import View
 from dashboards.app.insights import page_sentences
 from dashboards.app.snapshot import Snapshot
@@ -28,7 +29,7 @@ def page_answers(snapshot: Snapshot, page: Page, view: View, last_day: dt.date |
     """All that a page shows for one view; see :class:`Answers`."""
     answers = Answers(snapshot, view, last_day)
     kpis = {kpi.id: answers.kpi(kpi) for kpi in page.kpis}
-    charts = {visual.id: answers.answer(visual) for visual in page.visuals}
+    charts = {visual.id: with_colors(answers.answer(visual), visual, snapshot) for visual in page.visuals}
     sentences: dict[str, Sequence[Sentence]] = {"": page_sentences(answers, page)}
     for visual in page.visuals:
         sentence = chart_sentence(visual, charts[visual.id])

@@ -148,7 +148,7 @@ def _add_routes(app: Dash, dashboards: Dashboards) -> None:
         answer = content.answers.get(visual_id)
         if answer is None:
             return flask.Response("No data loaded yet.\n", 404, mimetype="text/plain")
-        headers = {"Content-Disposition": f'attachment; filename="{visual_id}.csv"'}
+        headers = {"Content-Disposition": f'attachment; filename="{content.csv_name(visual_id)}"'}
         return flask.Response(answer.csv(), mimetype="text/csv", headers=headers)
 
     @server.get("/healthz")
@@ -185,6 +185,8 @@ def _add_routes(app: Dash, dashboards: Dashboards) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
         if response.mimetype == "text/html" and not response.direct_passthrough:
+            if response.status_code == 200 and page_at(flask.request.path) is None:
+                response.status_code = 404  # Dash answers every path with the frame, which says that there is no page
             body = response.get_data(as_text=True)
             response.set_data(body.replace('data-theme="light"', f'data-theme="{_theme()}"', 1))
         return response

@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from dashboards.app.members import Members
+from dashboards.spec.colors import KNOWN
 from ecommerce_platform.schemas import domains
 
 EPOCH = dt.date(2000, 1, 1)
@@ -25,7 +26,7 @@ EPOCH = dt.date(2000, 1, 1)
 
 DISCOUNT_BANDS = tuple(domains.DISCOUNT_BANDS)
 PRICE_RANGES = tuple(domains.PRICE_RANGES)
-SEGMENTS = (*reversed(domains.SEGMENTS), domains.GUEST)
+SEGMENTS = tuple(KNOWN["segment"])
 WEEKDAYS = tuple(domains.DAY_NAMES)
 BUYERS = ("new", "returning", "guest")
 

@@ -124,6 +124,7 @@ PRODUCTS = Page(
             limit=10,
             span=7,
             powerbi="clusteredBarChart",
+            share_beside=True,
         ),
         Visual(
             "category_margin",
@@ -241,7 +242,8 @@ CUSTOMERS = Page(
         Visual(
             "cohort_retention",
             "Cohort retention",
-            "Of the customers who first ordered in a month, the percentage who ordered in each later month.",
+            "Of the customers who first ordered in a month, the percentage who ordered in each later month."
+            " Beside the month: their number.",
             "heatmap",
             "cohort",
             ("retention", "customers"),

@@ -96,10 +96,14 @@ MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
     "prior_revenue": (
         "Prior period revenue",
         "money",
-        "VAR firstDay = MIN ( dim_date[calendar_date] ) VAR dayCount = COUNTROWS ( VALUES ( dim_date[calendar_date] ) )"
-        " RETURN CALCULATE ( [Total revenue],"
-        " DATESBETWEEN ( dim_date[calendar_date], firstDay - dayCount, firstDay - 1 ) )",
-        "Total revenue of the preceding period of the same length.",
+        "VAR firstSale = CALCULATE ( MIN ( fact_sales[sale_date] ), REMOVEFILTERS () )"
+        " VAR firstDay = MIN ( dim_date[calendar_date] )"
+        " VAR dayCount = COUNTROWS ( VALUES ( dim_date[calendar_date] ) )"
+        " VAR daysBack = IF ( dayCount = 1, 7, dayCount )"
+        " RETURN IF ( firstDay - daysBack >= firstSale, CALCULATE ( [Total revenue], DATESBETWEEN ("
+        " dim_date[calendar_date], firstDay - daysBack, firstDay - daysBack + dayCount - 1 ) ) )",
+        "Total revenue of the preceding period of the same length, or of the same weekday a week before a single day;"
+        " blank if the history begins later.",
     ),
     "revenue_change": (
         "Revenue change",

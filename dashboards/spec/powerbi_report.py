@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dashboards.spec.colors import KNOWN, NEUTRAL, NOBODY, PALETTE, color_index
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES
 from dashboards.spec.page_types import Kpi, Page, Visual
 from dashboards.spec.pages import PAGES
@@ -16,6 +17,9 @@ from ecommerce_platform.schemas import domains
 WIDTH, HEIGHT, MARGIN = 1280, 720, 16
 TOP, KPI_HEIGHT = 84, 86
 DEFINITION = f"{REPORT}/definition"
+THEME = "Ecommerce.json"
+RESOURCES = "RegisteredResources"
+"""The folder of the report's own theme, whose name the format fixes."""
 
 
 def report_files() -> dict[str, str]:
@@ -57,14 +61,29 @@ def _project_files(pages: Sequence[Page]) -> dict[str, str]:
                         "name": "CY24SU10",
                         "reportVersionAtImport": {"visual": "1.8.95", "report": "2.0.95", "page": "1.3.95"},
                         "type": "SharedResources",
-                    }
+                    },
+                    "customTheme": {
+                        "name": THEME,
+                        "reportVersionAtImport": {"visual": "1.8.95", "report": "2.0.95", "page": "1.3.95"},
+                        "type": RESOURCES,
+                    },
                 },
+                "resourcePackages": [
+                    {
+                        "name": RESOURCES,
+                        "type": RESOURCES,
+                        "items": [{"name": THEME, "path": THEME, "type": "CustomTheme"}],
+                    }
+                ],
                 "settings": {
                     "useEnhancedTooltips": True,
                     "defaultDrillFilterOtherVisuals": True,
                     "exportDataMode": "AllowSummarized",
                 },
             }
+        ),
+        f"{REPORT}/StaticResources/{RESOURCES}/{THEME}": to_json(
+            {"name": NAME, "dataColors": [*PALETTE, NEUTRAL], "tableAccent": PALETTE[0]}
         ),
         f"{DEFINITION}/pages/pages.json": to_json(
             {
@@ -228,12 +247,38 @@ def _chart(visual: Visual) -> dict[str, Any]:
     more = [_projection(_measure_field(name)) for name in _known_measures(visual)[1:]]
     if more and visual.kind not in ("table", "heatmap"):
         state["Tooltips"] = {"projections": more}
+    colors = _member_colors(visual)
     return {
         "visualType": visual.powerbi,
         "query": query,
+        **({"objects": {"dataPoint": colors}} if colors else {}),
         "visualContainerObjects": _title(visual.title),
         "drillFilterOtherVisuals": True,
     }
+
+
+def _member_colors(visual: Visual) -> list[dict[str, Any]]:
+    """The colors of the members that are known without data, in the charts whose colors stand for members."""
+    dimension = str(visual.dimension)
+    if dimension not in KNOWN or not (visual.kind in ("donut", "stack", "share_stack") or dimension == "segment"):
+        return []
+    members = KNOWN[dimension]
+    colors = {member: PALETTE[color_index(member, members)] for member in members if member not in NOBODY}
+    colors |= {
+        member: NEUTRAL for member in NOBODY if member in members or (member, dimension) == ("Unknown", "payment")
+    }
+    left = _column(*field_of(dimension))
+    return [
+        {
+            "properties": {"fill": {"solid": {"color": _text(color)}}},
+            "selector": {
+                "data": [
+                    {"scopeId": {"Comparison": {"ComparisonKind": 0, "Left": left, "Right": _text(member)["expr"]}}}
+                ]
+            },
+        }
+        for member, color in colors.items()
+    ]
 
 
 def _known_measures(visual: Visual) -> list[str]:

@@ -88,6 +88,29 @@ def test_a_csv_file_of_every_chart_is_there(sales: Platform) -> None:
     assert client.get("/csv/..%2f..%2fetc%2fpasswd").mimetype == "text/html"
 
 
+@pytest.mark.parametrize(
+    ("query", "days"),
+    [
+        ("", "2024-03-06_2025-03-05"),
+        ("?range=all", "2024-01-01_2025-03-05"),
+        ("?from=2024-02-01&to=2024-12-31&period=2024-02", "2024-02-01_2024-02-29"),
+        ("?from=2030-01-01&to=2030-01-31", "2030-01-01_2030-01-31"),
+    ],
+)
+def test_a_csv_file_is_named_after_its_days(sales: Platform, query: str, days: str) -> None:
+    client = create_app(PostgresConnection(url=sales.url, role="reader")).server.test_client()
+    named = client.get(f"/csv/top_products{query}").headers["content-disposition"]
+    assert named == f'attachment; filename="top_products_{days}.csv"'
+    assert client.get("/csv/rejects").headers["content-disposition"] == 'attachment; filename="rejects.csv"'
+
+
+def test_an_address_without_a_page_is_not_found(sales: Platform) -> None:
+    client = create_app(PostgresConnection(url=sales.url, role="reader")).server.test_client()
+    assert {client.get(path).status_code for path in ("/nope", "/products/x", "/health.php")} == {404}
+    assert {client.get(path).status_code for page in PAGES for path in (page.path, f"{page.path}?x")} == {200}
+    assert client.get("/_dash-layout").status_code == 200
+
+
 def test_the_browser_is_told_to_ask_nobody_else(sales: Platform) -> None:
     client = create_app(PostgresConnection(url=sales.url, role="reader")).server.test_client()
     response = client.get("/products?state=%22%3E%3Cscript%3E")

@@ -26,7 +26,10 @@ from ecommerce_platform_tests.harness import Platform
 SCHEMAS = PROJECT_DIR.parent / "shared" / "schemas" / "powerbi" / "fabric"
 FILES = powerbi.project()
 JSON_FILES = [
-    name for name in FILES if Path(name).suffix in (".json", ".pbip", ".pbir", ".pbism") or ".platform" in name
+    name
+    for name in FILES
+    if (Path(name).suffix in (".json", ".pbip", ".pbir", ".pbism") or ".platform" in name)
+    and "/StaticResources/" not in name  # a theme, which names no schema
 ]
 TMDL = {Path(name).stem: text for name, text in FILES.items() if "/tables/" in name}
 
@@ -160,6 +163,14 @@ def test_every_name_in_dax_is_a_measure_or_a_column():
         named = set(re.findall(r'"(\w+)", M(?:IN|AX)', dax))
         for name in re.findall(r"(?<!\w)\[([^\]]+)\]", dax):
             assert name in MEASURES or name in named, f"{owner}: {dax}"
+
+
+def test_a_single_day_is_compared_with_the_same_weekday_and_nothing_with_days_before_the_history():
+    dax = MEASURES["Prior period revenue"]
+    assert "IF ( dayCount = 1, 7, dayCount )" in dax
+    assert "IF ( firstDay - daysBack >= firstSale," in dax
+    assert "firstDay - daysBack, firstDay - daysBack + dayCount - 1" in dax
+    assert ">= firstSale" in MEASURES["Days in range"]
 
 
 def test_every_lineage_tag_is_used_once():

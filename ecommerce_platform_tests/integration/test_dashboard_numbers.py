@@ -434,7 +434,8 @@ def test_a_cohort_keeps_what_comes_back_of_it(case: tuple[Shown, Expected]) -> N
     sizes = dict(expected.rows("cohort, count(distinct customer)", "group by cohort", without, window))
     sizes.pop(None, None)  # guests
     seen = set()
-    for cohort, later, retention, customers in answer.rows:
+    for cohort, later, retention, customers, size in answer.rows:
+        assert size == sizes[cohort]
         number = int(cohort[:4]) * 12 + int(cohort[5:]) - 1 + later
         month = f"{number // 12}-{number % 12 + 1:02d}"
         assert customers == active.get((cohort, month), 0)

@@ -165,7 +165,7 @@ def test_a_day_that_is_missing_is_named_and_nothing_is_compared(read: tuple[Snap
     week = Week.named("2025-W09")
     summary = summarize(*read, week, LOADED - {week.first, week.days[1], week.last}, NOW)
     assert summary.problems[0] == (
-        "This summary is incomplete. 3 of its 7 days are not completely loaded: 24 Feb – 25 Feb 2025, 2 Mar 2025."
+        "This summary is incomplete. 3 of its 7 days are not completely loaded: 24 Feb – 25 Feb 2025, Sun 2 Mar 2025."
     )
     assert summary.compared == []
     assert summary.not_compared == "No comparison, because this week is not completely loaded."

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from dashboards.app.filters import Filters, View, parse, period_days
+from dashboards.app.filters import Filters, View, parse, period_days, within
 from dashboards.spec.pages import EXECUTIVE, PRODUCTS
 
 VOCABULARY = {
@@ -166,6 +166,44 @@ def test_a_period_is_a_year_a_month_or_a_day():
     assert period_days("2024") == (dt.date(2024, 1, 1), dt.date(2024, 12, 31))
     assert period_days("2024-02") == (dt.date(2024, 2, 1), dt.date(2024, 2, 29))
     assert period_days("2024-02-29") == (dt.date(2024, 2, 29), dt.date(2024, 2, 29))
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("?period=2019", "not in the data, which is from 2024-01-01 to 2025-03-05"),
+        ("?period=2025-03-06&range=all", "not in the data, which is from 2024-01-01 to 2025-03-05"),
+        ("?period=2024-02", "not in the date range, which is from 2024-03-06 to 2025-03-05"),
+        ("?from=2030-01-01&to=2030-12-31&period=2024", "not in the date range"),
+    ],
+)
+def test_a_period_without_a_day_is_named_and_dropped(query: str, reason: str):
+    """It gave zeros, and nothing said why."""
+    view, dropped = within(*parse(query, VOCABULARY, EXECUTIVE), FIRST, LAST)
+    assert view.filters.period is None
+    assert [(item.name, item.reason) for item in dropped] == [("period", reason)]
+
+
+@pytest.mark.parametrize("query", ["?period=2024", "?period=2025-03", "?range=all&period=2024-01-01", ""])
+def test_a_period_with_a_day_is_kept(query: str):
+    view, dropped = within(*parse(query, VOCABULARY, EXECUTIVE), FIRST, LAST)
+    assert dropped == ()
+    assert view.query() == parse(query, VOCABULARY, EXECUTIVE)[0].query()
+
+
+@pytest.mark.parametrize(
+    ("query", "cleared"),
+    [
+        ("?range=30d&state=US-CA&period=2025-03", "?range=30d"),
+        (
+            "?from=2024-05-01&to=2024-05-31&category=Books&level=products.product&table=sales_map",
+            "?from=2024-05-01&to=2024-05-31&table=sales_map",
+        ),
+    ],
+)
+def test_clearing_the_filters_keeps_the_dates(query: str, cleared: str):
+    """Reset took the dates away, too."""
+    assert read(query)[0].cleared().query() == cleared
 
 
 def test_a_chart_of_another_page_is_no_table_of_this_one():

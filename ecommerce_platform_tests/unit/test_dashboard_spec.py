@@ -11,12 +11,13 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from dashboards.app.cards import chart_card, sparkline
-from dashboards.app.chart_data import Answer, Column
+from dashboards.app.cards import chart_card, kpi_card, kpi_head, sparkline
+from dashboards.app.chart_data import Answer, Column, KpiAnswer
 from dashboards.app.figures import figure
+from dashboards.app.figures_by_member import in_two_lines
 from dashboards.app.filters import Filters
-from dashboards.app.formats import axis_ticks, exact, period_label, short
-from dashboards.app.theme import DARK, LIGHT, Theme
+from dashboards.app.formats import axis_ticks, exact, period_label, short, tick_labels
+from dashboards.app.theme import DARK, LIGHT, Theme, contrast
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES, Format
 from dashboards.spec.metrics import MetricError, metric, metrics
 from dashboards.spec.pages import PAGES, page_at
@@ -148,6 +149,71 @@ def test_an_axis_has_a_few_round_values_written_as_on_the_cards():
     assert ticks() == ticks(0.0) == ([0], ["$0"])
 
 
+def test_an_axis_without_sales_ends_at_one_and_not_at_a_fraction():
+    assert axis_ticks("money", [0.0, 0.0])["range"] == [0, 1]
+    assert "range" not in axis_ticks("money", [0.0, 3.0])
+
+
+@pytest.mark.parametrize("name", ["long_tail", "revenue_trend"])
+def test_no_number_stands_over_the_axis_while_hovering(name: str):
+    """In plotly's hover mode x, the place of the point, such as 35, stood over the axis."""
+    visual = next(v for page in PAGES for v in page.visuals if v.id == name)
+    columns = [Column("rank", "Rank", "count"), Column("a", "A", "text"), Column("b", "B", "percent")]
+    cells: tuple = (1, "Thing", Decimal(90))
+    if name == "revenue_trend":
+        columns, cells = [Column("period", "Period", "text"), Column("b", "B", "money")], ("2024-01", Decimal(90))
+    layout = figure(visual, Answer(tuple(columns), (cells,)), Filters(), LIGHT, lambda pairs: "/")["layout"]
+    assert (layout["hovermode"], layout["hoverdistance"]) == ("closest", -1)
+
+
+def test_all_axes_abbreviate_alike():
+    """Plotly wrote 10k on the axis of ranks, beside 98.2K on the cards."""
+    visual = next(v for page in PAGES for v in page.visuals if v.id == "long_tail")
+    columns = (Column("rank", "Rank", "count"), Column("a", "A", "text"), Column("b", "B", "percent"))
+    rows: tuple = tuple((rank, "Thing", Decimal(rank) / 200) for rank in range(1, 20_001))
+    layout = figure(visual, Answer(columns, rows), Filters(), LIGHT, lambda pairs: "/")["layout"]
+    assert layout["xaxis"]["ticktext"] == ["0", "5K", "10K", "15K", "20K"]
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "text"),
+    [("-0.04", "level", "unchanged"), ("0.05", "up", "0.1%"), ("-0.05", "down", "0.1%"), ("1234", "up", "1,234.0%")],
+)
+def test_a_change_that_rounds_to_nothing_is_neither_up_nor_down(change: str, state: str, text: str):
+    """It was a red ▼ 0.0."""
+    kpi = next(kpi for page in PAGES for kpi in page.kpis if kpi.id == "orders")
+    said = str(kpi_card(kpi, KpiAnswer(1, Decimal(change)), "light"))
+    assert f"is-{state}" in said
+    assert text in said
+
+
+def test_a_definition_is_behind_a_button_and_not_in_a_tooltip():
+    kpi = next(kpi for page in PAGES for kpi in page.kpis if kpi.id == "orders")
+    ((_, definition),) = [head.children for head in kpi_head(kpi)]
+    assert (type(definition).__name__, type(definition.children[0]).__name__) == ("Details", "Summary")
+    assert kpi.meaning in str(definition.children[1])
+
+
+def test_the_labels_of_an_axis_of_time_name_a_year_once():
+    assert tick_labels(["2024-11", "2024-12", "2025-01"]) == ["Nov<br>2024", "Dec", "Jan<br>2025"]
+    assert tick_labels(["2024-12-31", "2025-01-05"]) == ["31 Dec<br>2024", "5 Jan<br>2025"]
+    assert tick_labels(["2024", "2025"]) == ["2024", "2025"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("Short name", ["Short name"]),
+        ("Nexwave Noise-Cancelling Laptop 15", ["Nexwave", "Noise-Cancelling Lapt…"]),
+        ("Trailfox Adjustable Camp Stove", ["Trailfox Adjustable", "Camp Stove"]),
+        ("Donaudampfschifffahrtsgesellschaft", ["Donaudampfschifffahrt…"]),
+        ("Donaudampfschifffahrtsgesellschaft AG", ["Donaudampfschifffahrt…", "AG"]),
+    ],
+)
+def test_a_long_name_has_two_lines(name: str, lines: list[str]):
+    assert in_two_lines(name) == lines
+
+
 def test_periods_are_written_for_people():
     assert [period_label(text) for text in ("2026", "2026-03", "2026-03-04")] == ["2026", "Mar 2026", "4 Mar 2026"]
 
@@ -177,17 +243,6 @@ def test_tooltips_hold_names_as_text_and_never_as_markup():
 
 def test_a_flat_course_is_a_line_in_the_picture():
     assert sparkline([5.0, 5.0, 5.0], "#000000").startswith("data:image/svg+xml;base64,")
-
-
-def luminance(color: str) -> float:
-    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])

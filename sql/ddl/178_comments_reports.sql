@@ -24,7 +24,8 @@ comment on column analytics.monthly_sales.profit_margin is
 'Profit margin of the costed revenue, in percent; null without any.';
 comment on column analytics.monthly_sales.average_order_value is 'Total revenue / orders.';
 comment on column analytics.monthly_sales.revenue_change is
-'Change of revenue from the previous month, in percent; null if that month has no revenue.';
+'Change of revenue from the previous month, in percent; an incomplete last month is compared with as many days of the previous one. '
+'Null if these have no revenue, if the previous month has fewer days, or if it is the first and incomplete.';
 
 comment on table analytics.customer_segments is 'One row per current customer segment.';
 comment on column analytics.customer_segments.customers is

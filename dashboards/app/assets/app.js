@@ -41,25 +41,69 @@
     else go(link.getAttribute("href"));
   });
 
+  /* A definition closes with a click elsewhere and with Escape. */
+  function closeDefinitions(event) {
+    if (event.type === "keydown" && event.key !== "Escape") return;
+    for (const info of document.querySelectorAll("details.info[open]")) {
+      if (event.type === "click" && info.contains(event.target)) continue;
+      if (event.type === "keydown" && info.contains(document.activeElement)) info.firstElementChild.focus();
+      info.open = false;
+    }
+  }
+
+  document.addEventListener("click", closeDefinitions);
+  document.addEventListener("keydown", closeDefinitions);
+
   /* Dash's input tries to set a text cursor, which date inputs don't support, so hide typing from it. */
   document.addEventListener("input", function (event) {
     if (event.target.type === "date") event.stopPropagation();
   }, true);
 
+  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+  /* 2026-11-05 as the page writes it: 5 Nov 2026. */
+  function written(date) {
+    const parts = date.split("-").map(Number);
+    return parts[2] + " " + MONTHS[parts[1] - 1] + " " + parts[0];
+  }
+
+  function writeDates() {
+    for (const text of document.querySelectorAll(".date-text")) {
+      const input = document.getElementById(text.dataset.of);
+      const shown = input && input.value ? written(input.value) : "";
+      if (text.textContent !== shown) text.textContent = shown;
+      if (input) input.classList.toggle("is-written", Boolean(shown));
+    }
+  }
+
+  /* React sets the attribute with the value. */
+  new MutationObserver(function () {
+    writeDates();
+    showCurrent();
+  }).observe(root, { subtree: true, childList: true, attributeFilter: ["value", "aria-current"] });
+
   document.addEventListener("change", function (event) {
     if (event.target.type !== "date") return;
+    writeDates();
     event.stopPropagation();
     const from = document.getElementById("date-from");
     const to = document.getElementById("date-to");
+    from.setCustomValidity("");
+    to.setCustomValidity("");
     if (!from.value || !to.value) return;
+    if (from.value > to.value) {
+      const isFrom = event.target === from;
+      event.target.setCustomValidity(isFrom
+        ? "The start date is after the end date, " + written(to.value) + "."
+        : "The end date is before the start date, " + written(from.value) + ".");
+      event.target.reportValidity();
+      return;
+    }
     const query = new URLSearchParams(location.search);
     query.delete("range");
     query.delete("period");
-    /* If the start date is after the end date, set both to the date that the user changed. */
-    const pair = [from.value, to.value];
-    if (pair[0] > pair[1]) pair[event.target === from ? 1 : 0] = event.target.value;
-    query.set("from", pair[0]);
-    query.set("to", pair[1]);
+    query.set("from", from.value);
+    query.set("to", to.value);
     go(location.pathname + "?" + query.toString());
   }, true);
 
@@ -72,6 +116,17 @@
     window.dash_clientside.set_props("theme", { data: theme });
     label();
   });
+
+  /* On a narrow screen, the current page and date range may be out of sight. */
+  function showCurrent() {
+    for (const bar of document.querySelectorAll("#nav, #presets")) {
+      const current = bar.querySelector("[aria-current]");
+      if (!current || bar.dataset.shown === current.textContent || bar.scrollWidth <= bar.clientWidth) continue;
+      bar.dataset.shown = current.textContent;
+      const left = current.getBoundingClientRect().left - bar.getBoundingClientRect().left;
+      bar.scrollLeft += left - (bar.clientWidth - current.offsetWidth) / 2;
+    }
+  }
 
   function label() {
     const toggle = document.getElementById("theme-toggle");

@@ -1,17 +1,43 @@
 -- analytics.monthly_sales: sales per month.
-with months as (
+with history as (
+    select
+        min(sale_date) as first_day,
+        max(sale_date) as last_day
+    from warehouse.agg_daily_sales
+),
+
+months as (
     select
         dates.month_start,
         sum(days.orders)::integer as orders,
         sum(days.guest_orders)::integer as guest_orders,
         sum(days.units)::bigint as units,
         sum(days.revenue) as revenue,
+        sum(days.revenue) filter (
+            where dates.day_of_month <= extract(day from history.last_day)
+        ) as revenue_to_date,
         sum(days.costed_revenue) as costed_revenue,
         sum(days.cost) as cost,
         sum(days.profit) as profit
     from warehouse.agg_daily_sales as days
     inner join warehouse.dim_date as dates on days.sale_date = dates.calendar_date
+    cross join history
     group by dates.month_start
+),
+
+-- What a month is compared with: the month before, or as many of its days as an incomplete month has.
+compared as (
+    select
+        months.month_start,
+        case
+            when previous.month_start < history.first_day then null
+            when history.last_day >= (months.month_start + interval '1 month')::date - 1 then previous.revenue
+            when extract(day from history.last_day) <= extract(day from months.month_start - 1)
+                then previous.revenue_to_date
+        end as previous_revenue
+    from months
+    cross join history
+    inner join months as previous on months.month_start = (previous.month_start + interval '1 month')::date
 ),
 
 returned as (
@@ -43,8 +69,8 @@ select
     warehouse.profit_margin(months.costed_revenue, months.cost) as profit_margin,
     warehouse.average_order_value(months.revenue, months.orders) as average_order_value,
     warehouse.share(
-        months.revenue - previous.revenue,
-        previous.revenue
+        months.revenue - compared.previous_revenue,
+        compared.previous_revenue
     ) as revenue_change,
     months.guest_orders,
     months.costed_revenue,
@@ -55,5 +81,5 @@ select
 from months
 left join customers on months.month_start = customers.month_start
 left join returned on months.month_start = returned.month_start
-left join months as previous on months.month_start = (previous.month_start + interval '1 month')::date
+left join compared on months.month_start = compared.month_start
 order by months.month_start
