@@ -8,16 +8,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import cached_property
 
 import numpy as np
 
-from dashboards.app.breakdown import Breakdown, mean_lifespan, ratios
+from dashboards.app.breakdown import Breakdown, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import days_label
 from dashboards.app.kpis import KPI_VALUES, sparkline_values
+from dashboards.app.lifetime import lifetime_value
 from dashboards.app.notes import kpi_note, on_the_map, with_charges, with_coverage, without_customers
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
@@ -191,38 +192,6 @@ class Answers:
         note = f"{eighty:,} of {len(rows):,} products generate 80% of revenue." if eighty else ""
         return with_charges(Answer(columns, rows, clicks, note=note), selection)
 
-    def lifetime_value(self, visual: Visual) -> Answer:
-        """Customer lifetime value by current segment, for the selected date range."""
-        selection = self.select(("segment",))
-        snapshot = self.snapshot
-        size = selection.members("segment")
-        revenue = selection.sums("segment", "revenue")
-        orders = selection.order_counts("segment")
-        customers = selection.customer_counts("segment")
-        start, end = selection.span
-        days = (end - start).days + 1
-        first, last = selection.customer_days()
-        segment_of = snapshot.customers["segment"]
-        columns = (dimension_column("segment"), *map(measure_column, visual.measures))
-        rows, clicks = [], []
-        for code in range(size):
-            if not customers[code]:
-                continue
-            buyers_of = selection.buyers[segment_of[selection.buyers] == code]
-            spans = last[buyers_of] - first[buyers_of]
-            lifespan, buyers = mean_lifespan(spans), int(customers[code])
-            values = ratios(revenue[code], 0, 0, int(orders[code]))
-            values["customers"] = buyers
-            values["purchase_frequency"] = metric("purchase_frequency")(int(orders[code]), buyers, days)
-            values["customer_lifespan"] = lifespan.quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)
-            values["customer_lifetime_value"] = metric("customer_lifetime_value")(
-                money(revenue[code]), buyers, days, lifespan
-            )
-            name = snapshot.members["segment"][code]
-            rows.append((name, *(values[measure] for measure in visual.measures)))
-            clicks.append((("segment", name),))
-        return Answer(columns, tuple(rows), tuple(clicks))
-
     def new_and_returning(self, visual: Visual) -> Answer:
         """Distinct new and returning customers in each month."""
         selection = self.select(("buyer",))
@@ -365,7 +334,7 @@ class Answers:
 _SPECIAL: Mapping[str, Callable[[Answers, Visual], Answer]] = {
     "revenue_trend": Answers.trend,
     "long_tail": Answers.pareto,
-    "lifetime_value": Answers.lifetime_value,
+    "lifetime_value": lifetime_value,
     "new_and_returning": Answers.new_and_returning,
     "cohort_retention": Answers.cohort_retention,
     "weekdays": Answers.weekdays,

@@ -48,6 +48,7 @@ class Visual:
         span: width in columns of a 12-column grid.
         powerbi: the Power BI visual type; None if the report omits the chart.
         needs_returns: whether the application shows it only if the shop has returns.
+        beside: the measure that a column chart draws beside the first, if any.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Visual:
     span: int = 6
     powerbi: str | None = None
     needs_returns: bool = False
+    beside: str | None = None
 
 
 @dataclass(frozen=True)

@@ -213,11 +213,13 @@ CUSTOMERS = Page(
         Visual(
             "lifetime_value",
             "Lifetime value",
-            "By segment, for the selected date range: average order value × purchase frequency × customer lifespan.",
+            "Average order value × purchase frequency × lifespan, beside the revenue per customer so far. All orders"
+            " up to the end of the date range count.",
             "column",
             "segment",
             (
                 "customer_lifetime_value",
+                "realized_value",
                 "average_order_value",
                 "purchase_frequency",
                 "customer_lifespan",
@@ -225,7 +227,8 @@ CUSTOMERS = Page(
                 "orders",
                 "revenue",
             ),
-            span=3,
+            beside="realized_value",
+            span=4,
             powerbi="clusteredColumnChart",
         ),
         Visual(
@@ -235,7 +238,7 @@ CUSTOMERS = Page(
             "stack",
             "buyer",
             ("customers", "revenue"),
-            span=5,
+            span=4,
             powerbi="columnChart",
         ),
         Visual(
