@@ -15,6 +15,7 @@ import numpy as np
 
 from dashboards.app.breakdown import Breakdown, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
+from dashboards.app.comparison import Window, change, compared_window, with_compared, with_compared_days
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import days_label
 from dashboards.app.kpis import KPI_VALUES, sparkline_values
@@ -58,14 +59,9 @@ class Answers:
 
     # KPIs
 
-    @cached_property
-    def prior_window(self) -> tuple[dt.date, dt.date] | None:
-        """The preceding period of the same length; None if the data doesn't go back that far."""
-        start, end = self.everything.span
-        if end < start:
-            return None
-        before = (start - (end - start) - dt.timedelta(days=1), start - dt.timedelta(days=1))
-        return before if before[0] >= self.history[0] else None
+    def compared(self, span: Window) -> Window | None:
+        """The window that some days are compared with, as the view asks; None if there is none in the data."""
+        return compared_window(self.view.compare, span, self.history)
 
     def kpi(self, kpi: Kpi) -> KpiAnswer:
         """A KPI with its change and its sparkline."""
@@ -75,23 +71,23 @@ class Answers:
     def _compared(self, kpi: Kpi) -> KpiAnswer:
         value = KPI_VALUES[kpi.id](self.everything)
         spark = sparkline_values(self.everything, kpi.measure) if kpi.measure else ()
-        if not kpi.compare:
+        if not kpi.compare or self.view.compare == "none":
             return KpiAnswer(value, None, spark)
-        if self.prior_window is None:
-            return KpiAnswer(value, None, spark, "No prior period")
+        is_prior, window = self.view.compare == "prior", self.compared(self.everything.span)
+        if window is None:
+            begin = days_label(self.history[0], self.history[0])
+            return KpiAnswer(
+                value, None, spark, "No prior period" if is_prior else f"Not compared: data begins on {begin}"
+            )
         if value is None:
             return KpiAnswer(None, None, spark)
-        before = self.select(("period",), self.prior_window)
-        prior, days = KPI_VALUES[kpi.id](before), days_label(*self.prior_window)
-        change = None
-        if prior is not None:
-            change = Decimal(value) - Decimal(prior)
-            if kpi.format != "percent":
-                change = metric("share")(change, Decimal(prior))
-        if change is None:
+        before = self.select(("period",), window)
+        difference = change(value, KPI_VALUES[kpi.id](before), kpi.format == "percent")
+        if difference is None:
             what = "value" if before.count else "orders"
-            return KpiAnswer(value, None, spark, f"No {what} in the prior period ({days})")
-        return KpiAnswer(value, change, spark, f"vs {days}")
+            where = "prior" if is_prior else "compared"
+            return KpiAnswer(value, None, spark, f"No {what} in the {where} period ({days_label(*window)})")
+        return KpiAnswer(value, difference, spark, f"vs {days_label(*window)}")
 
     # Charts
 
@@ -125,8 +121,14 @@ class Answers:
         selection = self.select(without)
         table = Breakdown(selection, dimension, visual.measures)
         order = table.ranked(visual.measures[0], natural=visual.kind == "column")
-        answer = table.answer(order if visual.limit is None else order[: visual.limit])
-        answer = replace(answer, level=dimension if visual.hierarchy else None)
+        codes = order if visual.limit is None else order[: visual.limit]
+        answer = replace(table.answer(codes), level=dimension if visual.hierarchy else None)
+        window = self.compared(selection.span)
+        # Returns are not compared, because recent orders have had less time to come back.
+        if window is not None and not visual.needs_returns:
+            before = Breakdown(self.select((*without, "period"), window), dimension, visual.measures[:1])
+            values = [row[1] for row in before.answer(codes).rows]
+            answer = with_compared(answer, values, self.view.compare, window)
         if dimension == "customer":
             return without_customers(answer, selection)
         if visual.kind == "map":
@@ -160,6 +162,11 @@ class Answers:
         partial = partial_periods(level, periods, start, end)
         note = partial_note(level, periods, partial, " in this date range")
         answer = Answer(columns, tuple(rows), clicks, level, note, partial=partial)
+        parts = [(max(first, start), min(last, end)) for first, last in periods]
+        window = self.compared(selection.span)
+        if window is not None:
+            before = self.select(("period",), window)
+            answer = with_compared_days(answer, parts, before, self.view.compare, window)
         return with_coverage(answer, visual, selection)
 
     def pareto(self, visual: Visual) -> Answer:
@@ -267,18 +274,24 @@ class Answers:
             measure_column("orders"),
             Column("days", "Days", "count"),
         )
+        shown = [code for code in range(len(WEEKDAYS)) if days[code] and orders.any()]
         rows = tuple(
             (
-                name,
+                WEEKDAYS[code],
                 metric("average_order_value")(money(revenue[code]), days[code]),
                 money(revenue[code]),
                 int(orders[code]),
                 days[code],
             )
-            for code, name in enumerate(WEEKDAYS)
-            if days[code] and orders.any()
+            for code in shown
         )
-        return Answer(columns, rows, tuple((("weekday", str(row[0])),) for row in rows))
+        answer = Answer(columns, rows, tuple((("weekday", str(row[0])),) for row in rows))
+        window = self.compared(selection.span)
+        if window is None:
+            return answer
+        sums, counts = self.select(("weekday", "period"), window).sums("weekday", "revenue"), weekday_counts(*window)
+        before = [metric("average_order_value")(money(sums[code]), counts[code]) for code in shown]
+        return with_compared(answer, before, self.view.compare, window)
 
     def region_payments(self, visual: Visual) -> Answer:
         """Orders by region and payment method, and their share of the region's orders."""

@@ -37,6 +37,7 @@ class Answer:
         table_note: the same, about columns that only the table shows.
         partial: positions of the rows whose period is incomplete.
         missing: why there is nothing to draw although there are orders, for example that no cost is known.
+        compared: the name and the days of the comparison whose values are in ``compared_MEASURE``; empty without one.
     """
 
     columns: tuple[Column, ...]
@@ -47,6 +48,7 @@ class Answer:
     table_note: str = ""
     partial: tuple[int, ...] = ()
     missing: str = ""
+    compared: str = ""
 
     def column(self, column_id: str) -> list[Cell]:
         """All values in a column."""

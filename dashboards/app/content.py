@@ -91,7 +91,7 @@ class Dashboards:
 
     def _answers(self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None) -> PageAnswers:
         version = (snapshot.version, snapshot.read_at)
-        key = (page.id, view.filters, view.levels, last_day)
+        key = (page.id, view.filters, view.levels, view.compare, last_day)
         found = self._cached(version, key)
         if found is None:
             # One page at a time: it takes a core and up to some hundred megabytes, and several people may ask for it.

@@ -200,6 +200,7 @@ FRAME = [
     Output("notices", "children"),
     Output("shown", "data"),
     Output("main", "className"),
+    Output("compare", "children"),
 ]
 """What surrounds the charts of every page."""
 
@@ -239,7 +240,7 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
         theme = theme if theme in THEMES else "light"
         asked = [[item["id"] for item in group] for group in ctx.outputs_list[len(FRAME) :]]
         if page is None:
-            blank: list[Any] = [layout.nav(None, View()), [], None, None, [], [], [], "", ""]
+            blank: list[Any] = [layout.nav(None, View()), [], None, None, [], [], [], "", "", []]
             return [*blank, *[[] for _ in PARTS]]
         content = dashboards.content(page, query or "")
         fingerprint = repr(

@@ -91,7 +91,7 @@ def test_a_donut_shows_its_total_to_the_cent(platform: Platform) -> None:
 
 
 def test_returns_are_not_compared_with_orders_that_had_longer_to_come_back(platform: Platform) -> None:
-    for number in (1, 2):
+    for number in (1, 8):
         platform.load(
             number,
             customers=[customer(1)],
@@ -100,7 +100,7 @@ def test_returns_are_not_compared_with_orders_that_had_longer_to_come_back(platf
             transaction_items=[line(number, number)],
             returns=[returned(number, number, number, on=number)] if number == 1 else [],
         )
-    content = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-02")
+    content = shown(platform, EXECUTIVE, "?from=2024-01-08&to=2024-01-08")
     assert "0.0%" in card(content, "return_rate")
     for kpi in ("returns", "return_rate"):
         assert "vs" not in card(content, kpi).split()
@@ -108,17 +108,52 @@ def test_returns_are_not_compared_with_orders_that_had_longer_to_come_back(platf
 
 
 def test_a_card_without_a_change_says_why(platform: Platform) -> None:
-    sold(platform, 1)
-    platform.load(2)
-    sold(platform, 3)
-    content = shown(platform, EXECUTIVE, "?from=2024-01-03&to=2024-01-03")
+    """A single day was compared with the day before, so that a Monday always fell short of its Sunday."""
+    for number in range(1, 11):
+        if number in (1, 3, 10):
+            sold(platform, number)
+        else:
+            platform.load(number)
+    content = shown(platform, EXECUTIVE, "?from=2024-01-09&to=2024-01-10")
     for kpi in ("revenue", "orders", "average_order_value", "profit_margin"):
-        assert card(content, kpi).endswith("No orders in the prior period (2 Jan 2024)"), kpi
-    nothing = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-02")
+        assert card(content, kpi).endswith("No orders in the prior period (7 Jan – 8 Jan 2024)"), kpi
+    day = shown(platform, EXECUTIVE, "?from=2024-01-10&to=2024-01-10")
+    assert "unchanged" in card(day, "revenue")
+    assert card(day, "revenue").endswith("vs 3 Jan 2024")
+    nothing = shown(platform, EXECUTIVE, "?from=2024-01-08&to=2024-01-08")
     assert card(nothing, "average_order_value") == "Average order value –"
     assert "100.0%  vs 1 Jan 2024" in card(nothing, "revenue")
-    both = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-03")
-    assert card(both, "revenue").endswith("No prior period")
+    for query in ("?from=2024-01-02&to=2024-01-03", "?from=2024-01-07&to=2024-01-07"):
+        assert card(shown(platform, EXECUTIVE, query), "revenue").endswith("No prior period"), query
+
+
+def test_a_card_says_if_there_is_no_data_to_compare_with(platform: Platform) -> None:
+    for number in (1, 8):
+        sold(platform, number)
+    for compare in ("year", "weekdays"):
+        content = shown(platform, EXECUTIVE, f"?from=2024-01-08&to=2024-01-08&compare={compare}")
+        assert card(content, "revenue").endswith("Not compared: data begins on 1 Jan 2024")
+        assert "compared_revenue" not in content.answers["revenue_trend"].csv()
+    content = shown(platform, EXECUTIVE, "?from=2024-01-08&to=2024-01-08&compare=none")
+    assert card(content, "revenue") == "Total revenue $10.00"
+    assert "compared_revenue" not in content.answers["top_categories"].csv()
+    menu = texts(Drawn(content, "light", "").frame("")[-1])
+    assert menu == (
+        "Compare with  nothing Prior period 1 Jan 2024 Last year data begins 1 Jan 2024"
+        " Same weekdays data begins 1 Jan 2024 Nothing"
+    )
+
+
+def test_each_comparison_has_its_own_numbers_in_the_cache(platform: Platform) -> None:
+    for number in (1, 8, 15):
+        sold(platform, number)
+    dashboards = Dashboards(Store(PostgresConnection(url=platform.url, role="reader")))
+    texts_of = {
+        compare: card(dashboards.content(EXECUTIVE, f"?range=7d&compare={compare}"), "revenue")
+        for compare in ("prior", "none", "year", "prior")
+    }
+    assert texts_of["prior"].endswith("vs 2 Jan – 8 Jan 2024")
+    assert len(set(texts_of.values())) == 3
 
 
 def test_a_margin_that_was_unknown_before_is_not_compared(platform: Platform) -> None:
@@ -129,8 +164,8 @@ def test_a_margin_that_was_unknown_before_is_not_compared(platform: Platform) ->
         transactions=[order(1)],
         transaction_items=[line(1, 1, 2)],
     )
-    sold(platform, 2)
-    content = shown(platform, EXECUTIVE, "?from=2024-01-02&to=2024-01-02")
+    sold(platform, 8)
+    content = shown(platform, EXECUTIVE, "?from=2024-01-08&to=2024-01-08")
     assert card(content, "profit_margin").endswith("No value in the prior period (1 Jan 2024)")
 
 

@@ -89,7 +89,9 @@ class Expected:
 
     def __init__(self, connection: psycopg.Connection, query: str, first: dt.date, last: dt.date):
         self.connection = connection
-        self.given = {name: value for name, value in parse_qsl(query.lstrip("?")) if name not in ("level", "table")}
+        self.given = {
+            name: value for name, value in parse_qsl(query.lstrip("?")) if name not in ("level", "table", "compare")
+        }
         starts = {
             "90d": last - dt.timedelta(days=89),
             "12m": last.replace(year=last.year - 1) + dt.timedelta(days=1),
@@ -473,6 +475,18 @@ def test_weekdays_are_means_over_all_their_days(case: tuple[Shown, Expected]) ->
         assert (row["days"], row["revenue"], row["orders"]) == (count, revenue, orders)
         assert row["revenue_per_day"] == round_half_up(revenue / count)
     assert set(sums) <= set(shown.by_click("weekdays"))
+
+
+def test_a_mean_per_weekday_is_compared_with_a_mean(snapshot: Snapshot, connection: psycopg.Connection) -> None:
+    """The days before can have more Mondays than the days of the range."""
+    query = "?from=2024-06-10&to=2024-06-19&state=US-CA"
+    shown, expected = Shown(snapshot, query), Expected(connection, query, snapshot.first_day, snapshot.last_day)
+    window = (dt.date(2024, 5, 31), dt.date(2024, 6, 9))
+    sums = dict(expected.rows("weekday, sum(revenue)", "group by weekday", window=window))
+    for name, row in shown.by_click("weekdays").items():
+        days = [window[0] + dt.timedelta(days=number) for number in range(10)]
+        before = round_half_up(sums.get(name, Decimal(0)) / sum(f"{day:%A}" == name for day in days))
+        assert row["compared_revenue_per_day"] == before
 
 
 def test_payment_preference_adds_up_in_every_region(case: tuple[Shown, Expected]) -> None:

@@ -41,6 +41,19 @@
     else go(link.getAttribute("href"));
   });
 
+  /* A menu closes with a choice, a click elsewhere, and Escape. */
+  function closeMenus(event) {
+    if (event.type === "keydown" && event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (event.type === "click" && menu.contains(event.target) && !event.target.closest("a")) continue;
+      if (event.type === "keydown" && menu.contains(document.activeElement)) menu.firstElementChild.focus();
+      menu.open = false;
+    }
+  }
+
+  document.addEventListener("click", closeMenus);
+  document.addEventListener("keydown", closeMenus);
+
   /* Dash's input tries to set a text cursor, which date inputs don't support, so hide typing from it. */
   document.addEventListener("input", function (event) {
     if (event.target.type === "date") event.stopPropagation();
