@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dashboards.app.annotations import Notes, with_notes
 from dashboards.app.breakdown import Breakdown, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
 from dashboards.app.comparison import Window, change, compared_window, with_compared, with_compared_days
@@ -24,16 +25,28 @@ from dashboards.app.notes import kpi_note, on_the_map, with_charges, with_covera
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import BUYERS, WEEKDAYS, Snapshot, number_of
+from dashboards.app.targets import Targets, progress, with_targets
 from dashboards.spec.fields import HIERARCHIES, TIME_LEVELS
 from dashboards.spec.metrics import metric
 from dashboards.spec.page_types import Kpi, Page, Visual
+
+NO_TARGETS, NO_NOTES = Targets(), Notes()
 
 
 class Answers:
     """The data of a page, for one view of one snapshot."""
 
-    def __init__(self, snapshot: Snapshot, view: View, last_day: dt.date | None = None):
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        view: View,
+        last_day: dt.date | None = None,
+        targets: Targets = NO_TARGETS,
+        notes: Notes = NO_NOTES,
+    ):
         """``last_day`` is the last loaded day, with or without orders; by default, the day of the last order."""
+        self.targets = targets
+        self.notes = notes
         self.snapshot = snapshot
         self.view = view
         self.history = (snapshot.first_day, max(last_day or snapshot.last_day, snapshot.last_day))
@@ -66,7 +79,8 @@ class Answers:
     def kpi(self, kpi: Kpi) -> KpiAnswer:
         """A KPI with its change and its sparkline."""
         answer = self._compared(kpi)
-        return replace(answer, note=kpi_note(kpi.id, self.everything))
+        target = progress(kpi.id, self.targets, self.everything)
+        return replace(answer, note=kpi_note(kpi.id, self.everything), target=target)
 
     def _compared(self, kpi: Kpi) -> KpiAnswer:
         value = KPI_VALUES[kpi.id](self.everything)
@@ -167,6 +181,7 @@ class Answers:
         if window is not None:
             before = self.select(("period",), window)
             answer = with_compared_days(answer, parts, before, self.view.compare, window)
+        answer = with_notes(with_targets(answer, parts, self.targets, selection), parts, self.notes)
         return with_coverage(answer, visual, selection)
 
     def pareto(self, visual: Visual) -> Answer:
@@ -357,10 +372,15 @@ _SPECIAL: Mapping[str, Callable[[Answers, Visual], Answer]] = {
 
 
 def page_answers(
-    snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None = None
+    snapshot: Snapshot,
+    page: Page,
+    view: View,
+    last_day: dt.date | None = None,
+    targets: Targets = NO_TARGETS,
+    notes: Notes = NO_NOTES,
 ) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
     """The KPIs and the charts of a page, by their IDs; see :class:`Answers`."""
-    answers = Answers(snapshot, view, last_day)
+    answers = Answers(snapshot, view, last_day, targets, notes)
     return (
         {kpi.id: answers.kpi(kpi) for kpi in page.kpis},
         {visual.id: answers.answer(visual) for visual in page.visuals},

@@ -81,6 +81,16 @@ class KpiAnswer:
     """What the value is compared with, or why there is no comparison."""
     note: str = ""
     """What the value leaves out, for example revenue without a known cost."""
+    target: Progress | None = None
+    """How far the value has come to its target, if it has one."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a value has come to its target: a sentence, and the part of the way, from 0 to 1."""
+
+    text: str
+    part: float
 
 
 def money(cents: float) -> Decimal:

@@ -52,6 +52,7 @@ class Drawn:
             content.is_reading,
         )
         notices = layout.notices(content.dropped, content.warnings, None if self.page.id == "health" else "/health")
+        notices += layout.file_faults(content.additions.faults)
         if snapshot.is_empty:
             notices += layout.failure(
                 "No data loaded yet.",

@@ -187,6 +187,17 @@ def a_year_before(day: dt.date) -> dt.date:
         return day.replace(year=day.year - 1, day=28)
 
 
+def parse_day(text: str) -> dt.date | None:
+    """A day from its ISO text; None if it is not one from ``EARLIEST`` to ``LATEST``."""
+    if not _DAY.fullmatch(text):
+        return None
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if EARLIEST <= day <= LATEST else None
+
+
 def period_days(period: str) -> tuple[dt.date, dt.date]:
     """First and last day of a period.
 
@@ -280,7 +291,7 @@ class _Reader:
         if name == "compare":
             return None if value in COMPARISONS else f"must be one of {', '.join(COMPARISONS)}"
         if name in ("from", "to"):
-            return None if _day(value) else f"must be a date between {EARLIEST} and {LATEST}, such as 2026-01-31"
+            return None if parse_day(value) else f"must be a date between {EARLIEST} and {LATEST}, such as 2026-01-31"
         if name == "period":
             try:
                 period_days(value)
@@ -291,7 +302,7 @@ class _Reader:
 
     def view(self) -> View:
         """The view that the accepted parameters describe."""
-        start, end = (_day(self.given.get(name, "")) for name in ("from", "to"))
+        start, end = (parse_day(self.given.get(name, "")) for name in ("from", "to"))
         if start and end and start > end:
             self.drop("from", f"{start} to {end}", "the start date is after the end date")
             start = end = None
@@ -308,16 +319,6 @@ class _Reader:
         )
         levels = tuple((name, self.levels[name]) for name in HIERARCHIES if name in self.levels)
         return View(filters, levels, tuple(sorted(self.tables)), self.given.get("compare", COMPARISONS[0]))
-
-
-def _day(text: str) -> dt.date | None:
-    if not _DAY.fullmatch(text):
-        return None
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if EARLIEST <= day <= LATEST else None
 
 
 def _short(text: str) -> str:

@@ -221,6 +221,11 @@ def notices(dropped: Sequence[Dropped], warnings: Sequence[Notice], health: str 
     return result
 
 
+def file_faults(faults: Sequence[str]) -> Children:
+    """What is wrong with the files of targets and notes: one notice for each file."""
+    return [_notice("Not shown:", [html.Span(fault)], "is-warning") for fault in faults]
+
+
 def _notice(title: str, body: Children, state: str) -> html.Div:
     return html.Div([html.Strong(title), *body], className=f"notice {state}")
 

@@ -1,8 +1,10 @@
-"""What is drawn over a figure: a second measure beside the first, and the values that it is compared with."""
+"""What is drawn over a figure: a second measure, compared values, targets, and notes."""
 
 from __future__ import annotations
 
-from dashboards.app.drawing import Drawing, Figure, number, with_opacity
+from collections.abc import Sequence
+
+from dashboards.app.drawing import Drawing, Figure, escape, number, with_opacity
 from dashboards.app.formats import axis_ticks, short
 
 
@@ -16,30 +18,57 @@ def overlaid(drawing: Drawing, figure: Figure) -> Figure:
 
 
 def with_lines(drawing: Drawing, figure: Figure) -> Figure:
-    """A trend with the line of the compared values, in the places of its own; the tooltips say their days."""
+    """A trend with the compared values, the targets, and marks where there are notes. Its own tooltips tell of them."""
     answer, theme = drawing.answer, drawing.theme
-    names = [column.id for column in answer.columns]
-    compared = f"compared_{names[1]}"
-    if compared not in names:
-        return figure
-    values = [number(cell) for cell in answer.column(compared)]
-    rows = list(range(len(values)))
-    line = {
-        "type": "scatter",
-        "mode": "lines" if len(rows) > 1 else "markers",
-        "name": answer.compared,
-        "x": rows,
-        "y": values,
-        "hoverinfo": "skip",
-        "line": {"color": theme.muted, "width": 1.5, "dash": "dot"},
-        "marker": {"color": theme.muted, "size": 6},
-    }
     first, *others = figure["data"]
+    own = answer.columns[1]
+    columns = {column.id: answer.column(column.id) for column in answer.columns}
+    compared, targets = (
+        [number(cell) for cell in columns.get(name, [])] for name in (f"compared_{own.id}", "target_revenue")
+    )
+    more: list[Figure] = []
+    if compared:
+        more.append(_line(answer.compared, compared, {"color": theme.muted, "width": 1.5, "dash": "dot"}))
+    if targets:
+        more.append(_line("Target", targets, {"color": theme.series[1], "width": 2, "shape": "hvh"}))
+    if any(columns.get("notes", [])):
+        places = [row for row, text in enumerate(columns["notes"]) if text]
+        marker = {
+            "symbol": "diamond",
+            "size": 8,
+            "color": theme.series[1],
+            "line": {"color": theme.surface, "width": 1},
+        }
+        more.append(
+            {
+                **_line("Notes", [0.0] * len(places), {}),
+                "x": places,
+                "mode": "markers",
+                "marker": marker,
+                "cliponaxis": False,
+            }
+        )
+    if not more:
+        return figure
+    every = [number(row[1]) for row in answer.rows] + compared + targets
     layout = {**figure["layout"], "showlegend": True}
     layout["margin"] = {**layout["margin"], "t": 34}
-    every = [*(number(row[1]) for row in answer.rows), *values]
-    layout["yaxis"] = {**layout["yaxis"], **axis_ticks(answer.columns[1].format, every)}
-    return {"data": [{**first, "name": answer.columns[1].label, "showlegend": True}, *others, line], "layout": layout}
+    layout["yaxis"] = {**layout["yaxis"], **axis_ticks(own.format, every)}
+    return {"data": [{**first, "name": own.label, "showlegend": True}, *others, *more], "layout": layout}
+
+
+def _line(name: str, values: Sequence[float | None], line: Figure) -> Figure:
+    """A line in the places of the rows; a single value is a point."""
+    return {
+        "type": "scatter",
+        "mode": "lines" if sum(value is not None for value in values) > 1 else "markers",
+        "name": escape(name),
+        "x": list(range(len(values))),
+        "y": list(values),
+        "hoverinfo": "skip",
+        "line": line,
+        "marker": {"color": line.get("color"), "size": 7},
+    }
 
 
 def with_measure_beside(drawing: Drawing, figure: Figure, measure: str) -> Figure:
