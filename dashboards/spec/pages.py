@@ -248,7 +248,7 @@ CUSTOMERS = Page(
             "heatmap",
             "cohort",
             ("retention", "customers"),
-            span=7,
+            span=6,
             powerbi="pivotTable",
         ),
         Visual(
@@ -259,7 +259,7 @@ CUSTOMERS = Page(
             "customer",
             ("revenue", "orders", "average_order_value", "revenue_share"),
             limit=10,
-            span=5,
+            span=6,
             powerbi="tableEx",
         ),
     ),
