@@ -30,7 +30,9 @@ def with_lines(drawing: Drawing, figure: Figure) -> Figure:
     if compared:
         more.append(_line(answer.compared, compared, {"color": theme.muted, "width": 1.5, "dash": "dot"}))
     if targets:
-        more.append(_line("Target", targets, {"color": theme.series[1], "width": 2, "shape": "hvh"}))
+        # A month without neighbors is a point.
+        step = {"color": theme.series[1], "width": 2, "shape": "hvh"}
+        more.append({**_line("Target", targets, step), "mode": "lines+markers"})
     if any(columns.get("notes", [])):
         places = [row for row, text in enumerate(columns["notes"]) if text]
         marker = {
@@ -54,7 +56,8 @@ def with_lines(drawing: Drawing, figure: Figure) -> Figure:
     layout = {**figure["layout"], "showlegend": True}
     layout["margin"] = {**layout["margin"], "t": 34}
     layout["yaxis"] = {**layout["yaxis"], **axis_ticks(own.format, every)}
-    return {"data": [{**first, "name": own.label, "showlegend": True}, *others, *more], "layout": layout}
+    parts = [{**trace, "showlegend": trace.get("showlegend", "name" in trace)} for trace in others]
+    return {"data": [{**first, "name": own.label, "showlegend": True}, *parts, *more], "layout": layout}
 
 
 def _line(name: str, values: Sequence[float | None], line: Figure) -> Figure:
@@ -67,7 +70,7 @@ def _line(name: str, values: Sequence[float | None], line: Figure) -> Figure:
         "y": list(values),
         "hoverinfo": "skip",
         "line": line,
-        "marker": {"color": line.get("color"), "size": 7},
+        "marker": {"color": line.get("color"), "size": 5},
     }
 
 
