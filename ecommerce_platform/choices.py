@@ -1,4 +1,4 @@
-"""What a setting and a connector may name alike: a time zone, a currency, a connector that is shipped."""
+"""What a setting may name, and some of it a connector, too: a time zone, a currency, holidays, a shipped connector."""
 
 from __future__ import annotations
 
@@ -35,3 +35,17 @@ def known_currency(code: str | None) -> str | None:
     if code and not is_currency(code):
         raise ValueError("is not the ISO 4217 code of a currency")
     return code or None
+
+
+def known_holidays(place: str) -> str:
+    """Validate the country (ISO 3166-1) or state whose public holidays count, such as US or US-CA; blank is none."""
+    place = place.strip()
+    if not place:
+        return ""
+    import holidays  # takes a tenth of a second, and most shops use none
+
+    country, dash, state = place.partition("-")
+    states = holidays.list_supported_countries(include_aliases=False).get(country)
+    if states is None or (dash and state not in states):
+        raise ValueError("is not a country whose public holidays are known, or one of its states")
+    return place

@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ecommerce_platform.addresses import as_repository_url, as_web_url, mail_address, mail_addresses, service_urls
-from ecommerce_platform.choices import SHIPPED, known_currency, known_time_zone, shipped_names
+from ecommerce_platform.choices import SHIPPED, known_currency, known_holidays, known_time_zone, shipped_names
 from ecommerce_platform.money import DEFAULT
 
 PREFIX = "ECOMMERCE_"
@@ -96,6 +96,12 @@ def _rates_file(path: Path | None) -> Path | None:
     return None if path is None else _secret_file(_absolute(path))
 
 
+def _additions_file(path: Path | None) -> Path | None:
+    if path is not None and any(ord(character) < 32 or ord(character) == 127 for character in str(path)):
+        raise ValueError("must not contain line breaks or other control characters")
+    return path
+
+
 def _listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
@@ -163,6 +169,9 @@ class Settings(BaseSettings):
     time_zone: Annotated[str | None, AfterValidator(known_time_zone)] = Field(None, examples=["America/New_York"])
     currency: Annotated[str, AfterValidator(known_currency)] = Field(DEFAULT, examples=["EUR"])
     rates: Annotated[Path | None, AfterValidator(_rates_file)] = Field(None, examples=["rates.csv"])
+    targets_file: Annotated[Path | None, AfterValidator(_additions_file)] = Field(None, examples=["targets.csv"])
+    notes_file: Annotated[Path | None, AfterValidator(_additions_file)] = Field(None, examples=["notes.csv"])
+    holidays: Annotated[str, AfterValidator(known_holidays)] = Field("", examples=["US-CA"])
     landing_rest_seconds: float = Field(30, ge=0, le=3600, examples=["30"])
     first_day: Annotated[dt.date, NoDecode, BeforeValidator(_iso_day), AfterValidator(_known_day)] = Field(
         dt.date(2024, 1, 1), examples=["2024-01-01"]
@@ -305,6 +314,16 @@ class Settings(BaseSettings):
     def sent_summaries(self) -> Path:
         """Folder of the records of which weekly summaries were sent: ``sent_summaries/YYYY-Www.json``."""
         return self.data / "sent_summaries"
+
+    @property
+    def targets(self) -> Path:
+        """Absolute path of the dashboards' targets per month, which may not exist."""
+        return _absolute(self.targets_file) if self.targets_file else self.data / "targets.csv"
+
+    @property
+    def notes(self) -> Path:
+        """Absolute path of the dashboards' notes on days, which may not exist."""
+        return _absolute(self.notes_file) if self.notes_file else self.data / "notes.csv"
 
     @property
     def ui_url(self) -> str:

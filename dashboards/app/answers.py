@@ -8,16 +8,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import cached_property
 
 import numpy as np
 
-from dashboards.app.breakdown import Breakdown, mean_lifespan, ratios
+from dashboards.app.annotations import Notes, with_notes
+from dashboards.app.breakdown import Breakdown, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
+from dashboards.app.comparison import Window, change, compared_window, with_compared, with_compared_days
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import days_label
 from dashboards.app.kpis import KPI_VALUES, sparkline_values
+from dashboards.app.lifetime import lifetime_value
 from dashboards.app.notes import (
     kpi_note,
     on_the_map,
@@ -29,16 +32,28 @@ from dashboards.app.notes import (
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import BUYERS, WEEKDAYS, Snapshot, number_of
+from dashboards.app.targets import Targets, progress, with_targets
 from dashboards.spec.fields import HIERARCHIES, TIME_LEVELS
 from dashboards.spec.metrics import metric
 from dashboards.spec.page_types import Kpi, Visual
+
+NO_TARGETS, NO_NOTES = Targets(), Notes()
 
 
 class Answers:
     """The data of a page, for one view of one snapshot."""
 
-    def __init__(self, snapshot: Snapshot, view: View, last_day: dt.date | None = None):
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        view: View,
+        last_day: dt.date | None = None,
+        targets: Targets = NO_TARGETS,
+        notes: Notes = NO_NOTES,
+    ):
         """``last_day`` is the last loaded day, with or without orders; by default, the day of the last order."""
+        self.targets = targets
+        self.notes = notes
         self.snapshot = snapshot
         self.view = view
         self.history = (snapshot.first_day, max(last_day or snapshot.last_day, snapshot.last_day))
@@ -64,41 +79,36 @@ class Answers:
 
     # KPIs
 
-    @cached_property
-    def prior_window(self) -> tuple[dt.date, dt.date] | None:
-        """The same number of days before, or the weekday a week before a single day; None if too early."""
-        start, end = self.everything.span
-        if end < start:
-            return None
-        shift = dt.timedelta(days=7) if start == end else end - start + dt.timedelta(days=1)
-        before = (start - shift, end - shift)
-        return before if before[0] >= self.history[0] else None
+    def compared(self, span: Window) -> Window | None:
+        """The window that some days are compared with, as the view asks; None if there is none in the data."""
+        return compared_window(self.view.compare, span, self.history)
 
     def kpi(self, kpi: Kpi) -> KpiAnswer:
         """A KPI with its change and its sparkline."""
         answer = self._compared(kpi)
-        return replace(answer, note=kpi_note(kpi.id, self.everything))
+        target = progress(kpi.id, self.targets, self.everything)
+        return replace(answer, note=kpi_note(kpi.id, self.everything), target=target)
 
     def _compared(self, kpi: Kpi) -> KpiAnswer:
         value = KPI_VALUES[kpi.id](self.everything)
         spark = sparkline_values(self.everything, kpi.measure) if kpi.measure else ()
-        if not kpi.compare:
+        if not kpi.compare or self.view.compare == "none":
             return KpiAnswer(value, None, spark)
-        if self.prior_window is None:
-            return KpiAnswer(value, None, spark, "No prior period")
+        is_prior, window = self.view.compare == "prior", self.compared(self.everything.span)
+        if window is None:
+            begin = days_label(self.history[0], self.history[0])
+            return KpiAnswer(
+                value, None, spark, "No prior period" if is_prior else f"Not compared: data begins on {begin}"
+            )
         if value is None:
             return KpiAnswer(None, None, spark)
-        before = self.select(("period",), self.prior_window)
-        prior, days = KPI_VALUES[kpi.id](before), days_label(*self.prior_window)
-        change = None
-        if prior is not None:
-            change = Decimal(value) - Decimal(prior)
-            if kpi.format != "percent":
-                change = metric("share")(change, Decimal(prior))
-        if change is None:
+        before = self.select(("period",), window)
+        difference = change(value, KPI_VALUES[kpi.id](before), kpi.format == "percent")
+        if difference is None:
             what = "value" if before.count else "orders"
-            return KpiAnswer(value, None, spark, f"No {what} in the prior period ({days})")
-        return KpiAnswer(value, change, spark, f"vs {days}")
+            where = "prior" if is_prior else "compared"
+            return KpiAnswer(value, None, spark, f"No {what} in the {where} period ({days_label(*window)})")
+        return KpiAnswer(value, difference, spark, f"vs {days_label(*window)}")
 
     # Charts
 
@@ -132,8 +142,14 @@ class Answers:
         selection = self.select(without)
         table = Breakdown(selection, dimension, visual.measures)
         order = table.ranked(visual.measures[0], natural=visual.kind == "column")
-        answer = table.answer(order if visual.limit is None else order[: visual.limit])
-        answer = replace(answer, level=dimension if visual.hierarchy else None)
+        codes = order if visual.limit is None else order[: visual.limit]
+        answer = replace(table.answer(codes), level=dimension if visual.hierarchy else None)
+        window = self.compared(selection.span)
+        # Returns are not compared, because recent orders have had less time to come back.
+        if window is not None and not visual.needs_returns:
+            before = Breakdown(self.select((*without, "period"), window), dimension, visual.measures[:1])
+            values = [row[1] for row in before.answer(codes).rows]
+            answer = with_compared(answer, values, self.view.compare, window)
         if dimension == "customer":
             return without_customers(answer, selection)
         if visual.kind == "map":
@@ -167,6 +183,12 @@ class Answers:
         partial = partial_periods(level, periods, start, end)
         note = partial_note(level, periods, partial, " in this date range")
         answer = Answer(columns, tuple(rows), clicks, level, note, partial=partial)
+        parts = [(max(first, start), min(last, end)) for first, last in periods]
+        window = self.compared(selection.span)
+        if window is not None:
+            before = self.select(("period",), window)
+            answer = with_compared_days(answer, parts, before, self.view.compare, window)
+        answer = with_notes(with_targets(answer, parts, self.targets, selection), parts, self.notes)
         return with_coverage(answer, visual, selection)
 
     def pareto(self, visual: Visual) -> Answer:
@@ -198,38 +220,6 @@ class Answers:
         eighty = next((row[0] for row in rows if row[2] is not None and row[2] >= 80), None)
         note = f"{eighty:,} of {len(rows):,} products generate 80% of revenue." if eighty else ""
         return with_charges(Answer(columns, rows, clicks, note=note), selection)
-
-    def lifetime_value(self, visual: Visual) -> Answer:
-        """Customer lifetime value by current segment, for the selected date range."""
-        selection = self.select(("segment",))
-        snapshot = self.snapshot
-        size = selection.members("segment")
-        revenue = selection.sums("segment", "revenue")
-        orders = selection.order_counts("segment")
-        customers = selection.customer_counts("segment")
-        start, end = selection.span
-        days = (end - start).days + 1
-        first, last = selection.customer_days()
-        segment_of = snapshot.customers["segment"]
-        columns = (dimension_column("segment"), *map(measure_column, visual.measures))
-        rows, clicks = [], []
-        for code in range(size):
-            if not customers[code]:
-                continue
-            buyers_of = selection.buyers[segment_of[selection.buyers] == code]
-            spans = last[buyers_of] - first[buyers_of]
-            lifespan, buyers = mean_lifespan(spans), int(customers[code])
-            values = ratios(revenue[code], 0, 0, int(orders[code]))
-            values["customers"] = buyers
-            values["purchase_frequency"] = metric("purchase_frequency")(int(orders[code]), buyers, days)
-            values["customer_lifespan"] = lifespan.quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)
-            values["customer_lifetime_value"] = metric("customer_lifetime_value")(
-                money(revenue[code]), buyers, days, lifespan
-            )
-            name = snapshot.members["segment"][code]
-            rows.append((name, *(values[measure] for measure in visual.measures)))
-            clicks.append((("segment", name),))
-        return Answer(columns, tuple(rows), tuple(clicks))
 
     def new_and_returning(self, visual: Visual) -> Answer:
         """Distinct new and returning customers in each month."""
@@ -310,18 +300,24 @@ class Answers:
             measure_column("orders"),
             Column("days", "Days", "count"),
         )
+        shown = [code for code in range(len(WEEKDAYS)) if days[code] and orders.any()]
         rows = tuple(
             (
-                name,
+                WEEKDAYS[code],
                 metric("average_order_value")(money(revenue[code]), days[code]),
                 money(revenue[code]),
                 int(orders[code]),
                 days[code],
             )
-            for code, name in enumerate(WEEKDAYS)
-            if days[code] and orders.any()
+            for code in shown
         )
-        return Answer(columns, rows, tuple((("weekday", str(row[0])),) for row in rows))
+        answer = Answer(columns, rows, tuple((("weekday", str(row[0])),) for row in rows))
+        window = self.compared(selection.span)
+        if window is None:
+            return answer
+        sums, counts = self.select(("weekday", "period"), window).sums("weekday", "revenue"), weekday_counts(*window)
+        before = [metric("average_order_value")(money(sums[code]), counts[code]) for code in shown]
+        return with_compared(answer, before, self.view.compare, window)
 
     def region_payments(self, visual: Visual) -> Answer:
         """Orders by region and payment method, and their share of the region's orders."""
@@ -377,7 +373,7 @@ class Answers:
 _SPECIAL: Mapping[str, Callable[[Answers, Visual], Answer]] = {
     "revenue_trend": Answers.trend,
     "long_tail": Answers.pareto,
-    "lifetime_value": Answers.lifetime_value,
+    "lifetime_value": lifetime_value,
     "new_and_returning": Answers.new_and_returning,
     "cohort_retention": Answers.cohort_retention,
     "weekdays": Answers.weekdays,

@@ -12,7 +12,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from dashboards.app.chart_data import Answer, KpiAnswer
+from dashboards.app.chart_data import Answer, KpiAnswer, Progress
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import exact, in_currency, period_label, rounded, short
 from dashboards.app.snapshot import Snapshot
@@ -137,6 +137,8 @@ def kpi_card(kpi: Kpi, answer: KpiAnswer, theme: str) -> Children:
         parts.append(_change(kpi, answer.change, answer.why))
     elif answer.why:
         parts.append(html.Div(answer.why, className="kpi-why"))
+    if answer.target is not None:
+        parts.append(_progress(answer.target))
     if answer.note:
         parts.append(html.Div(answer.note, className="kpi-note"))
     if len(answer.spark) > 2 and any(answer.spark):
@@ -159,6 +161,11 @@ def _change(kpi: Kpi, change: Decimal, why: str) -> html.Div:
             html.Span(why, className="kpi-why"),
         ],
     )
+
+
+def _progress(target: Progress) -> html.Div:
+    bar = html.Div(style={"width": f"{target.part:.1%}"})
+    return html.Div([html.Div(bar, className="bar", **{"aria-hidden": "true"}), target.text], className="kpi-target")
 
 
 def sparkline(values: Sequence[float], color: str) -> str:

@@ -42,6 +42,7 @@ class Answer:
         drawn_as: the kind of chart to draw instead of the visual's, such as bars where no map fits; empty for the same.
         color_of: the dimension whose members have the colors of the chart, or year; empty if colors mean nothing.
         colors: for each row, the index of its member's color, the same under every filter; see ``Theme.color``.
+        compared: the name and the days of the comparison whose values are in ``compared_MEASURE``; empty without one.
     """
 
     columns: tuple[Column, ...]
@@ -55,6 +56,7 @@ class Answer:
     drawn_as: Kind | Literal[""] = ""
     color_of: str = ""
     colors: tuple[int, ...] = ()
+    compared: str = ""
 
     def column(self, column_id: str) -> list[Cell]:
         """All values in a column."""
@@ -87,6 +89,16 @@ class KpiAnswer:
     """What the value is compared with, or why there is no comparison."""
     note: str = ""
     """What the value leaves out, for example revenue without a known cost."""
+    target: Progress | None = None
+    """How far the value has come to its target, if it has one."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a value has come to its target: a sentence, and the part of the way, from 0 to 1."""
+
+    text: str
+    part: float
 
 
 def money(cents: float) -> Decimal:

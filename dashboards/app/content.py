@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from dashboards.app.additions import AdditionFiles, Additions
 from dashboards.app.chart_data import Answer, KpiAnswer
 from dashboards.app.chart_insights import Sentence
 from dashboards.app.filters import Dropped, View, parse, period_days, within
@@ -38,6 +39,7 @@ class Content:
     last_day: dt.date | None = None
     fault: str | None = None
     is_reading: bool = False
+    additions: Additions = field(default_factory=Additions)
     kpis: Mapping[str, KpiAnswer] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     sentences: Mapping[str, Sequence[Sentence]] = field(default_factory=dict)
@@ -60,8 +62,15 @@ class Dashboards:
     """Computes the data of a page, and caches it by filters and data version."""
 
     def __init__(
-        self, store: Store, *, clock: Clock = utc_now, dagster_port: int = 3000, dagster_url: str | None = None
+        self,
+        store: Store,
+        *,
+        clock: Clock = utc_now,
+        dagster_port: int = 3000,
+        dagster_url: str | None = None,
+        additions: AdditionFiles | None = None,
     ):
+        self._additions = additions
         self.store = store
         self.clock = clock
         self.dagster_port = dagster_port
@@ -95,18 +104,21 @@ class Dashboards:
             warnings(health, last_day, now),
             last_day,
             is_reading=self.store.is_reading,
+            additions=self._additions.current() if self._additions else Additions(),
         )
         if page.id == "health":
             found = PageAnswers(*health_answers(health, now))
         elif snapshot.is_empty:
             return content
         else:
-            found = self._answers(snapshot, page, view, last_day)
+            found = self._answers(snapshot, page, view, last_day, content.additions)
         return replace(content, kpis=found.kpis, answers=found.answers, sentences=found.sentences)
 
-    def _answers(self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None) -> PageAnswers:
+    def _answers(
+        self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None, additions: Additions
+    ) -> PageAnswers:
         version = (snapshot.version, snapshot.read_at)
-        key = (page.id, view.filters, view.levels, last_day)
+        key = (page.id, view.filters, view.levels, view.compare, last_day, additions.version)
         found = self._cached(version, key)
         if found is None:
             # One page at a time: it takes a core and up to some hundred megabytes, and several people may ask for it.
@@ -115,7 +127,7 @@ class Dashboards:
             with self._computing[(end - start).days > A_YEAR]:
                 found = self._cached(version, key)
                 if found is None:
-                    found = page_answers(snapshot, page, view, last_day)
+                    found = page_answers(snapshot, page, view, last_day, additions.targets, additions.notes)
                     self._keep(version, key, found)
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from html import escape as escape_html
+from textwrap import wrap
 from typing import Any
 
 from dashboards.app.chart_data import Answer, Cell, Pairs
@@ -18,6 +19,8 @@ Address = Callable[[Pairs], str]
 """Returns the URL that a click on a point leads to, given the filters that it sets."""
 
 FADED = 0.32
+TOOLTIP_WIDTH = 44
+"""Characters of a value in a tooltip, after which it goes on in the next line."""
 
 
 class Drawing:
@@ -49,8 +52,9 @@ class Drawing:
         clicks = self.answer.clicks[row] if self.answer.clicks else ()
         cells, columns = self.answer.rows[row], self.answer.columns
         lines = [
-            f"{escape(column.label)}  <b>{escape(exact(cell, column.format))}</b>"
+            f"{escape(column.label)}  <b>{_wrapped(exact(cell, column.format))}</b>"
             for cell, column in zip(cells[1:], columns[1:], strict=True)
+            if cell != ""
         ]
         head = escape(title if title is not None else exact(cells[0], columns[0].format))
         return [self.address(clicks) if clicks else "", f"<b>{head}</b><br>" + "<br>".join(lines)]
@@ -59,6 +63,10 @@ class Drawing:
 def escape(text: str) -> str:
     """Escape text for plotly, which interprets a few tags and does not decode the entity for a quotation mark."""
     return escape_html(text, quote=False)
+
+
+def _wrapped(text: str) -> str:
+    return "<br>".join(escape(line) for line in wrap(text, TOOLTIP_WIDTH, break_on_hyphens=False)) or escape(text)
 
 
 def number(cell: Cell) -> float | None:

@@ -46,7 +46,7 @@ class Drawn:
                 "To start the database, run: ecommerce-platform db start",
                 retry,
             )
-            return [nav, no_update, no_update, no_update, no_update, [], notice, fingerprint, "is-broken"]
+            return [nav, no_update, no_update, no_update, no_update, [], notice, fingerprint, "is-broken", []]
         health = content.health
         refreshed = health.refreshed_at if health else None
         last_day = f"{content.last_day:%-d %b %Y}" if content.last_day and not snapshot.is_empty else ""
@@ -57,6 +57,7 @@ class Drawn:
             content.is_reading,
         )
         notices = layout.notices(content.dropped, content.warnings, None if self.page.id == "health" else "/health")
+        notices += layout.file_faults(content.additions.faults)
         if snapshot.is_empty:
             notices += layout.failure(
                 "No data loaded yet.",
@@ -65,9 +66,10 @@ class Drawn:
                 self.path,
             )
             state = "" if self.page.id == "health" else "is-broken"
-            return [nav, [], None, None, [], stamps, notices, fingerprint, state]
+            return [nav, [], None, None, [], stamps, notices, fingerprint, state, []]
         filters = self.view.filters
-        start, end = filters.days(snapshot.first_day, content.last_day or snapshot.last_day)
+        history = (snapshot.first_day, content.last_day or snapshot.last_day)
+        start, end = filters.days(*history)
         if end < start:
             start, end = filters.start or start, filters.end or end
         return [
@@ -80,6 +82,7 @@ class Drawn:
             notices,
             fingerprint,
             "is-health" if self.page.id == "health" else "",
+            layout.compare(self.path, self.view, history),
         ]
 
     def parts(self, asked: Sequence[Sequence[Mapping[str, str]]]) -> list[list[Any]]:

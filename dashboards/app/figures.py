@@ -11,6 +11,7 @@ from dashboards.app import figures_by_member, figures_map, figures_over_time
 from dashboards.app.chart_data import Answer
 from dashboards.app.drawing import Address, Drawing, Figure, base_layout
 from dashboards.app.filters import Filters
+from dashboards.app.overlays import overlaid
 from dashboards.app.theme import Theme
 from dashboards.spec.page_types import Visual
 
@@ -20,7 +21,7 @@ def figure(visual: Visual, answer: Answer, filters: Filters, theme: Theme, addre
     if not answer.rows or visual.kind == "table":
         return {"data": [], "layout": base_layout(theme)}
     drawing = Drawing(visual, answer, filters, theme, address)
-    return _DRAW[answer.drawn_as or visual.kind](drawing)
+    return overlaid(drawing, _DRAW[answer.drawn_as or visual.kind](drawing))
 
 
 _DRAW: Mapping[str, Callable[[Drawing], Figure]] = {

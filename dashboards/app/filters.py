@@ -26,6 +26,8 @@ RANGES: Mapping[str, str] = {
     "all": "All time",
 }
 DEFAULT_RANGE = "12m"
+COMPARISONS = ("prior", "year", "weekdays", "none")
+"""What the values are compared with; the first is the default."""
 EARLIEST = dt.date(2000, 1, 1)
 LATEST = dt.date(2099, 12, 31)
 LONGEST_VALUE = 200
@@ -125,7 +127,7 @@ class Filters:
             "7d": last - dt.timedelta(days=6),
             "30d": last - dt.timedelta(days=29),
             "90d": last - dt.timedelta(days=89),
-            "12m": _a_year_before(last) + dt.timedelta(days=1),
+            "12m": a_year_before(last) + dt.timedelta(days=1),
             "ytd": last.replace(month=1, day=1),
             "all": first,
         }
@@ -134,11 +136,13 @@ class Filters:
 
 @dataclass(frozen=True)
 class View:
-    """What a URL describes: the filters, the drill-down level of each hierarchy, and the charts shown as tables."""
+    """What a URL describes: filters, the drill-down level of each hierarchy, charts shown as tables, and comparison."""
 
     filters: Filters = Filters()
     levels: tuple[tuple[str, str], ...] = ()
     tables: tuple[str, ...] = ()
+    compare: str = COMPARISONS[0]
+    """One of ``COMPARISONS``."""
 
     def level(self, hierarchy: str) -> str | None:
         """The level that the user drilled down to; None for the initial level."""
@@ -172,9 +176,30 @@ class View:
         if filters.period is not None:
             pairs.append(("period", filters.period))
         pairs += filters.members
+        if self.compare != COMPARISONS[0]:
+            pairs.append(("compare", self.compare))
         pairs += [("level", f"{hierarchy}.{level}") for hierarchy, level in self.levels]
         pairs += [("table", visual) for visual in self.tables]
         return "?" + urlencode(pairs, quote_via=quote) if pairs else ""
+
+
+def a_year_before(day: dt.date) -> dt.date:
+    """The day with the same date a year before; February 29 becomes February 28."""
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:
+        return day.replace(year=day.year - 1, day=28)
+
+
+def parse_day(text: str) -> dt.date | None:
+    """A day from its ISO text; None if it is not one from ``EARLIEST`` to ``LATEST``."""
+    if not _DAY.fullmatch(text):
+        return None
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if EARLIEST <= day <= LATEST else None
 
 
 def period_days(period: str) -> tuple[dt.date, dt.date]:
@@ -252,7 +277,7 @@ class _Reader:
         """Accept a parameter, or record why it is ignored."""
         if name in ("level", "table"):
             fault = self._read_state(name, value)
-        elif name not in ("range", "from", "to", "period", *FILTERS):
+        elif name not in ("range", "from", "to", "period", "compare", *FILTERS):
             fault = "unknown filter"
         elif name in self.given:
             fault = "given more than once; the first value is used"
@@ -280,8 +305,10 @@ class _Reader:
             return f"longer than {LONGEST_VALUE} characters"
         if name == "range":
             return None if value in RANGES else f"must be one of {', '.join(RANGES)}"
+        if name == "compare":
+            return None if value in COMPARISONS else f"must be one of {', '.join(COMPARISONS)}"
         if name in ("from", "to"):
-            return None if _day(value) else f"must be a date between {EARLIEST} and {LATEST}, such as 2026-01-31"
+            return None if parse_day(value) else f"must be a date between {EARLIEST} and {LATEST}, such as 2026-01-31"
         if name == "period":
             try:
                 period_days(value)
@@ -292,7 +319,7 @@ class _Reader:
 
     def view(self) -> View:
         """The view that the accepted parameters describe."""
-        start, end = (_day(self.given.get(name, "")) for name in ("from", "to"))
+        start, end = (parse_day(self.given.get(name, "")) for name in ("from", "to"))
         if start and end and start > end:
             self.drop("from", f"{start} to {end}", "the start date is after the end date")
             start = end = None
@@ -308,24 +335,7 @@ class _Reader:
             tuple((name, self.given[name]) for name in FILTERS if name in self.given),
         )
         levels = tuple((name, self.levels[name]) for name in HIERARCHIES if name in self.levels)
-        return View(filters, levels, tuple(sorted(self.tables)))
-
-
-def _day(text: str) -> dt.date | None:
-    if not _DAY.fullmatch(text):
-        return None
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if EARLIEST <= day <= LATEST else None
-
-
-def _a_year_before(day: dt.date) -> dt.date:
-    try:
-        return day.replace(year=day.year - 1)
-    except ValueError:
-        return day.replace(year=day.year - 1, day=28)
+        return View(filters, levels, tuple(sorted(self.tables)), self.given.get("compare", COMPARISONS[0]))
 
 
 def _short(text: str) -> str:

@@ -103,12 +103,13 @@ class Compared:
 
 def compared(answers: Answers) -> Compared | None:
     """What the page is compared with; None without compared days, or with too few orders on either side."""
-    if answers.prior_window is None:
+    window = answers.compared(answers.everything.span)
+    if window is None:
         return None
-    before = answers.select(("period",), answers.prior_window)
+    before = answers.select(("period",), window)
     if min(answers.everything.count, before.count) < FEWEST_ORDERS:
         return None
-    return Compared(answers.everything, before, answers.prior_window)
+    return Compared(answers.everything, before, window)
 
 
 def page_sentences(answers: Answers, page: Page) -> tuple[Sentence, ...]:

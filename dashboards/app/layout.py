@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dash import dcc, html
 
 from dashboards.app.cards import Children, chart_card, kpi_class, kpi_head, link
+from dashboards.app.comparison import LABELS, Window, compared_window, span_of
 from dashboards.app.filters import RANGES, Dropped, Filters, View
-from dashboards.app.formats import period_label
+from dashboards.app.formats import days_label, period_label
 from dashboards.app.health import Notice
 from dashboards.app.snapshot import Snapshot
 from dashboards.spec.fields import DIMENSIONS
@@ -62,6 +64,7 @@ def shell(theme: str) -> html.Div:
                             _date_field("date-to"),
                         ],
                     ),
+                    html.Div(id="compare", className="compare"),
                     html.Div(id="chips", className="chips"),
                     html.Div(id="stamps", className="stamps"),
                 ],
@@ -125,8 +128,8 @@ def _page_links(page: Page, dagster: str) -> Children:
 
 
 def nav(current: Page | None, view: View) -> Children:
-    """Links to the pages. They keep the filters, but not drill-down levels or tables."""
-    query = View(view.filters).query()
+    """Links to the pages. They keep the filters and the comparison, but not drill-down levels or tables."""
+    query = View(view.filters, compare=view.compare).query()
     return [
         link(
             page.title,
@@ -151,6 +154,21 @@ def presets(path: str, view: View) -> Children:
         )
         for key, label in RANGES.items()
     ]
+
+
+def compare(path: str, view: View, history: Window) -> Children:
+    """A menu of what the values can be compared with, each with its days, or since when there is data."""
+    span = span_of(view.filters, history)
+    items: Children = []
+    for name, label in LABELS.items():
+        window = compared_window(name, span, history)
+        days = days_label(*window) if window else f"data begins {days_label(history[0], history[0])}"
+        address = path + replace(view, compare=name).query()
+        current = {"aria-current": "true"} if name == view.compare else {}
+        text: Children = [html.Span(label), *([] if name == "none" else [html.Span(days, className="menu-days")])]
+        items.append(html.Li(link(text, address, "menu-link", **current)))
+    head = html.Summary(["Compare with ", html.B(LABELS[view.compare].lower())])
+    return [html.Details([head, html.Ul(items)], className="menu")]
 
 
 def chips(path: str, view: View, snapshot: Snapshot) -> Children:
@@ -208,6 +226,11 @@ def notices(dropped: Sequence[Dropped], warnings: Sequence[Notice], health: str 
             items.append(html.Li(f"and {len(dropped) - 8} more"))
         result.append(_notice("Some filters in this link are invalid and were ignored.", [html.Ul(items)], "is-info"))
     return result
+
+
+def file_faults(faults: Sequence[str]) -> Children:
+    """What is wrong with the files of targets and notes: one notice for each file."""
+    return [_notice("Not shown:", [html.Span(fault)], "is-warning") for fault in faults]
 
 
 def _notice(title: str, body: Children, state: str) -> html.Div:

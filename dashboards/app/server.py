@@ -19,6 +19,7 @@ import flask
 from dash import ALL, Dash, Input, Output, State, ctx
 
 from dashboards.app import layout
+from dashboards.app.additions import AdditionFiles
 from dashboards.app.content import Dashboards
 from dashboards.app.drawn import Drawn
 from dashboards.app.filters import View
@@ -102,7 +103,8 @@ def create_app(
         in_background: whether to read changed data in the background, while the old data stays in use.
     """
     store = Store(connection, look_every=look_every, in_background=in_background)
-    dashboards = Dashboards(store, clock=clock, dagster_port=dagster_port, dagster_url=dagster_url)
+    additions = AdditionFiles.of(load_settings())
+    dashboards = Dashboards(store, clock=clock, dagster_port=dagster_port, dagster_url=dagster_url, additions=additions)
     no_title: Any = None
     app = Dash(
         "dashboards.app",
@@ -202,6 +204,7 @@ FRAME = [
     Output("notices", "children"),
     Output("shown", "data"),
     Output("main", "className"),
+    Output("compare", "children"),
 ]
 """What surrounds the charts of every page."""
 
@@ -243,11 +246,11 @@ def _add_callbacks(app: Dash, dashboards: Dashboards) -> None:
         theme = theme if theme in THEMES else "light"
         asked = [[item["id"] for item in group] for group in ctx.outputs_list[len(FRAME) :]]
         if page is None:
-            blank: list[Any] = [layout.nav(None, View()), [], None, None, [], [], [], "", ""]
+            blank: list[Any] = [layout.nav(None, View()), [], None, None, [], [], [], "", "", []]
             return [*blank, *[[] for _ in PARTS]]
         content = dashboards.content(page, query or "")
         fingerprint = repr(
-            (page.id, query, theme, content.fault, content.warnings, content.is_reading)
+            (page.id, query, theme, content.fault, content.warnings, content.is_reading, content.additions.version)
             + ((content.health,) if page.id == "health" else ())
             + (
                 ()

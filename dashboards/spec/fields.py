@@ -166,6 +166,14 @@ def _dax(name: str, **arguments: str) -> str:
     return metric(name).dax(**arguments)
 
 
+def _so_far(dax: str) -> str:
+    """The expression over the whole history up to the end of the date range."""
+    return (
+        "VAR lastDay = MAX ( dim_date[calendar_date] )"
+        f" RETURN CALCULATE ( {dax}, FILTER ( ALL ( dim_date ), dim_date[calendar_date] <= lastDay ) )"
+    )
+
+
 MEASURES: Mapping[str, Measure] = _by_id(
     Measure(
         "revenue",
@@ -269,37 +277,53 @@ MEASURES: Mapping[str, Measure] = _by_id(
         "purchase_frequency",
         "Purchase frequency",
         "number",
-        "orders of customers ÷ customers with at least one order, per year of the date range",
-        _dax(
-            "purchase_frequency",
-            orders="( [Orders] - [Orders without a customer] )",
-            customers="[Customers]",
-            window_days="[Days in range]",
+        "orders of customers ÷ customers with at least one order,"
+        " per year of the history up to the end of the date range",
+        _so_far(
+            _dax(
+                "purchase_frequency",
+                orders="( [Orders] - [Orders without a customer] )",
+                customers="[Customers]",
+                window_days="[Days in range]",
+            )
         ),
     ),
     Measure(
         "customer_lifespan",
         "Customer lifespan",
         "number",
-        "average years from a customer's first to last order, at least one month per customer",
-        "AVERAGEX ( SUMMARIZE ( FILTER ( fact_sales, NOT ISBLANK ( fact_sales[customer_id] ) ),"
-        " fact_sales[customer_id],"
-        ' "first", MIN ( fact_sales[sale_date] ), "last", MAX ( fact_sales[sale_date] ) ), '
-        + _dax("customer_lifespan", first_order="[first]", last_order="[last]")
-        + " )",
+        "average years from a customer's first to last order up to the end of the date range,"
+        " at least one month per customer",
+        _so_far(
+            "AVERAGEX ( SUMMARIZE ( FILTER ( fact_sales, NOT ISBLANK ( fact_sales[customer_id] ) ),"
+            " fact_sales[customer_id],"
+            ' "first", MIN ( fact_sales[sale_date] ), "last", MAX ( fact_sales[sale_date] ) ), '
+            + _dax("customer_lifespan", first_order="[first]", last_order="[last]")
+            + " )"
+        ),
     ),
     Measure(
         "customer_lifetime_value",
         "Customer lifetime value",
         "money",
-        "average order value × purchase frequency × customer lifespan, without guests",
-        _dax(
-            "customer_lifetime_value",
-            revenue="[Revenue from customers]",
-            customers="[Customers]",
-            window_days="[Days in range]",
-            lifespan="[Customer lifespan]",
+        "average order value × purchase frequency × customer lifespan, without guests,"
+        " over the whole history up to the end of the date range",
+        _so_far(
+            _dax(
+                "customer_lifetime_value",
+                revenue="[Revenue from customers]",
+                customers="[Customers]",
+                window_days="[Days in range]",
+                lifespan="[Customer lifespan]",
+            )
         ),
+    ),
+    Measure(
+        "realized_value",
+        "Realized value",
+        "money",
+        "revenue from customers ÷ customers, over the whole history up to the end of the date range",
+        _so_far(_dax("average_order_value", revenue="[Revenue from customers]", orders="[Customers]")),
     ),
     Measure(
         "revenue_per_day",

@@ -49,6 +49,7 @@ class Visual:
         powerbi: the Power BI visual type; None if the report omits the chart.
         needs_returns: whether the application shows it only if the shop has returns.
         share_beside: whether bars show the share of revenue beside their value.
+        beside: the measure that a column chart draws beside the first, if any.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Visual:
     powerbi: str | None = None
     needs_returns: bool = False
     share_beside: bool = False
+    beside: str | None = None
 
 
 @dataclass(frozen=True)

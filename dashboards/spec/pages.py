@@ -214,11 +214,13 @@ CUSTOMERS = Page(
         Visual(
             "lifetime_value",
             "Lifetime value",
-            "By segment, for the selected date range: average order value × purchase frequency × customer lifespan.",
+            "Average order value × purchase frequency × lifespan, beside the revenue per customer so far. All orders"
+            " up to the end of the date range count.",
             "column",
             "segment",
             (
                 "customer_lifetime_value",
+                "realized_value",
                 "average_order_value",
                 "purchase_frequency",
                 "customer_lifespan",
@@ -226,7 +228,8 @@ CUSTOMERS = Page(
                 "orders",
                 "revenue",
             ),
-            span=3,
+            beside="realized_value",
+            span=4,
             powerbi="clusteredColumnChart",
         ),
         Visual(
@@ -236,7 +239,7 @@ CUSTOMERS = Page(
             "stack",
             "buyer",
             ("customers", "revenue"),
-            span=5,
+            span=4,
             powerbi="columnChart",
         ),
         Visual(
@@ -247,7 +250,7 @@ CUSTOMERS = Page(
             "heatmap",
             "cohort",
             ("retention", "customers"),
-            span=7,
+            span=6,
             powerbi="pivotTable",
         ),
         Visual(
@@ -258,7 +261,7 @@ CUSTOMERS = Page(
             "customer",
             ("revenue", "orders", "average_order_value", "revenue_share"),
             limit=10,
-            span=5,
+            span=6,
             powerbi="tableEx",
         ),
     ),

@@ -105,11 +105,25 @@ MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
         "Total revenue of the preceding period of the same length, or of the same weekday a week before a single day;"
         " blank if the history begins later.",
     ),
+    "last_year_revenue": (
+        "Last year revenue",
+        "money",
+        "VAR firstDay = MIN ( dim_date[calendar_date] ) VAR lastDay = MAX ( dim_date[calendar_date] )"
+        " RETURN CALCULATE ( [Total revenue],"
+        " DATESBETWEEN ( dim_date[calendar_date], EDATE ( firstDay, -12 ), EDATE ( lastDay, -12 ) ) )",
+        "Total revenue of the same dates a year before; February 29 becomes February 28.",
+    ),
     "revenue_change": (
         "Revenue change",
         "percent",
         _share("( [Total revenue] - [Prior period revenue] )", "[Prior period revenue]"),
         "Percentage change in revenue from the prior period.",
+    ),
+    "revenue_change_last_year": (
+        "Revenue change from last year",
+        "percent",
+        _share("( [Total revenue] - [Last year revenue] )", "[Last year revenue]"),
+        "Percentage change in revenue from the same dates a year before.",
     ),
     "products_sold": _kpi_measure(
         "products_sold", "CALCULATE ( DISTINCTCOUNT ( dim_product[product_id] ), fact_sales )"

@@ -244,7 +244,7 @@ def _chart(visual: Visual) -> dict[str, Any]:
         if visual.kind == "table":
             by = _measure_field(visual.measures[0])
         query["sortDefinition"] = {"sort": [{"field": by, "direction": "Descending"}], "isDefaultSort": False}
-    more = [_projection(_measure_field(name)) for name in _known_measures(visual)[1:]]
+    more = [_projection(_measure_field(name)) for name in _known_measures(visual)[1:] if name != visual.beside]
     if more and visual.kind not in ("table", "heatmap"):
         state["Tooltips"] = {"projections": more}
     colors = _member_colors(visual)
@@ -311,7 +311,8 @@ def _roles(visual: Visual) -> dict[str, list[dict[str, Any]]]:
         return {"Category": [_level(table, name, level) for level, _ in levels], "Y": [drawn]}
     if visual.hierarchy is not None:
         return {"Category": [_column(*field_of(level)) for level in HIERARCHIES[visual.hierarchy].levels], "Y": [drawn]}
-    return {"Category": [_column(*field_of(str(visual.dimension)))], "Y": [drawn]}
+    beside = [_measure_field(visual.beside)] if visual.beside else []
+    return {"Category": [_column(*field_of(str(visual.dimension)))], "Y": [drawn, *beside]}
 
 
 def _source(table: str) -> dict[str, Any]:

@@ -227,6 +227,38 @@ def test_every_page_is_whole_in_both_modes_and_open_to_everybody(visit: Visit) -
             assert visit.page.evaluate("document.documentElement.dataset.theme") != theme
 
 
+def test_the_comparison_is_chosen_in_a_menu_and_kept_on_every_page(visit: Visit) -> None:
+    visit.go("/?range=30d")
+    menu = visit.page.locator("#compare details")
+    lines = visit.card("revenue_trend").locator(".scatterlayer .trace")
+    change = visit.page.locator('section[aria-label="Orders"] .kpi-change')
+    expect(lines).to_have_count(2)
+    expect(change).to_contain_text("vs 5 Jan – 3 Feb 2025")
+    menu.locator("summary").click()
+    expect(menu.locator("li")).to_have_text(
+        ["Prior period5 Jan – 3 Feb 2025", "Last year4 Feb – 5 Mar 2024", "Same weekdays6 Feb – 6 Mar 2024", "Nothing"]
+    )
+    found = Axe().run(visit.page).response["violations"]
+    assert [item["id"] for item in found if item["impact"] in ("serious", "critical")] == []
+    visit.page.keyboard.press("Escape")
+    expect(menu).not_to_have_attribute("open", "")
+    menu.locator("summary").click()
+    menu.get_by_role("link", name="Last year").click()
+    visit.settle()
+    expect(menu).not_to_have_attribute("open", "")
+    expect(menu.locator("summary")).to_have_text("Compare with last year")
+    expect(change).to_contain_text("vs 4 Feb – 5 Mar 2024")
+    visit.page.get_by_role("link", name="Product Analysis").click()
+    visit.settle()
+    assert visit.query == {"range": ["30d"], "compare": ["year"]}
+    visit.page.go_back()
+    visit.settle().page.locator("#compare summary").click()
+    menu.get_by_role("link", name="Nothing").click()
+    visit.settle()
+    expect(lines).to_have_count(1)
+    expect(change).to_have_count(0)
+
+
 def test_axe_does_find_what_is_wrong(visit: Visit) -> None:
     """Otherwise, the previous test would prove nothing."""
     visit.go("/")

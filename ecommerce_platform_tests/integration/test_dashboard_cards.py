@@ -132,6 +132,35 @@ def test_a_card_without_a_change_says_why(platform: Platform) -> None:
         assert card(shown(platform, EXECUTIVE, query), "revenue").endswith("No prior period"), query
 
 
+def test_a_card_says_if_there_is_no_data_to_compare_with(platform: Platform) -> None:
+    for number in (1, 8):
+        sold(platform, number)
+    for compare in ("year", "weekdays"):
+        content = shown(platform, EXECUTIVE, f"?from=2024-01-08&to=2024-01-08&compare={compare}")
+        assert card(content, "revenue").endswith("Not compared: data begins on Mon 1 Jan 2024")
+        assert "compared_revenue" not in content.answers["revenue_trend"].csv()
+    content = shown(platform, EXECUTIVE, "?from=2024-01-08&to=2024-01-08&compare=none")
+    assert card(content, "revenue") == "Total revenue $10.00"
+    assert "compared_revenue" not in content.answers["top_categories"].csv()
+    menu = texts(Drawn(content, "light", "").frame("")[-1])
+    assert menu == (
+        "Compare with  nothing Prior period Mon 1 Jan 2024 Last year data begins Mon 1 Jan 2024"
+        " Same weekdays data begins Mon 1 Jan 2024 Nothing"
+    )
+
+
+def test_each_comparison_has_its_own_numbers_in_the_cache(platform: Platform) -> None:
+    for number in (1, 8, 15):
+        sold(platform, number)
+    dashboards = Dashboards(Store(PostgresConnection(url=platform.url, role="reader")))
+    texts_of = {
+        compare: card(dashboards.content(EXECUTIVE, f"?range=7d&compare={compare}"), "revenue")
+        for compare in ("prior", "none", "year", "prior")
+    }
+    assert texts_of["prior"].endswith("vs 2 Jan – 8 Jan 2024")
+    assert len(set(texts_of.values())) == 3
+
+
 def test_a_margin_that_was_unknown_before_is_not_compared(platform: Platform) -> None:
     platform.load(
         1,

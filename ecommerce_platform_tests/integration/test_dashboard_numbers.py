@@ -20,6 +20,7 @@ from dashboards.app.snapshot import Snapshot
 from dashboards.app.snapshot_reader import read_snapshot
 from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PAGES, PRODUCTS
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform.shop.geography import REGIONS, STATES
 from ecommerce_platform_tests.harness import Platform
 
@@ -88,7 +89,9 @@ class Expected:
 
     def __init__(self, connection: psycopg.Connection, query: str, first: dt.date, last: dt.date):
         self.connection = connection
-        self.given = {name: value for name, value in parse_qsl(query.lstrip("?")) if name not in ("level", "table")}
+        self.given = {
+            name: value for name, value in parse_qsl(query.lstrip("?")) if name not in ("level", "table", "compare")
+        }
         starts = {
             "7d": last - dt.timedelta(days=6),
             "30d": last - dt.timedelta(days=29),
@@ -380,22 +383,22 @@ def test_the_long_tail_ends_at_all_revenue(case: tuple[Shown, Expected]) -> None
 
 
 def test_lifetime_value_is_the_formula_of_the_metrics(case: tuple[Shown, Expected]) -> None:
+    """Of the date range alone, "New" was worth 13.63, and VIPs were worth less in seven days than in twelve months."""
     shown, expected = case
-    low, high = expected.start, expected.end
+    low, high = shown.answers.snapshot.first_day, expected.end
     period = expected.given.get("period")
     if period:
-        inside = [
-            low + dt.timedelta(days=number)
-            for number in range((high - low).days + 1)
-            if (low + dt.timedelta(days=number)).isoformat().startswith(period)
-        ]
-        low, high = inside[0], inside[-1]
+        span = [expected.start + dt.timedelta(days=number) for number in range((high - expected.start).days + 1)]
+        high = max(day for day in span if day.isoformat().startswith(period))
     customers = expected.rows(
         "segment, count(distinct transaction_id), sum(revenue), max(sale_date) - min(sale_date)",
-        "group by segment, customer",
-        ["segment"],
+        "and customer is not null group by segment, customer",
+        ["segment", "period"],
+        (low, high),
     )
-    for segment, row in shown.by_click("lifetime_value").items():
+    rows = shown.by_click("lifetime_value")
+    assert set(rows) == {values[0] for values in customers}
+    for segment, row in rows.items():
         of_segment = [values for values in customers if values[0] == segment]
         orders, revenue = sum(values[1] for values in of_segment), sum(values[2] for values in of_segment)
         # Fractions are exact: displayed values are rounded once, at the end.
@@ -407,6 +410,26 @@ def test_lifetime_value_is_the_formula_of_the_metrics(case: tuple[Shown, Expecte
         assert row["customer_lifespan"] == half_up(lifespan, 4)
         assert row["purchase_frequency"] == half_up(frequency, 4)
         assert row["customer_lifetime_value"] == half_up(Fraction(revenue) / orders * frequency * lifespan, 2)
+        assert row["realized_value"] == half_up(Fraction(revenue) / len(of_segment), 2)
+        assert row["realized_value"] >= row["average_order_value"]
+
+
+def test_lifetime_value_is_that_of_the_extract_whatever_day_the_range_begins(
+    snapshot: Snapshot, sales: Platform
+) -> None:
+    columns = ("customers", "orders", "revenue", "average_order_value", "purchase_frequency", "customer_lifespan")
+    columns += ("customer_lifetime_value",)
+    select = (SQL_DIR / "transform" / "analytics" / "customer_lifetime_value.sql").read_text(encoding="utf-8")
+    extract = sales.rows(f"select segment, {', '.join(columns)} from ({select}) as extract")
+    for query in ("?range=7d", "", "?range=all"):
+        shown = Shown(snapshot, query)
+        rows = shown.by_click("lifetime_value")
+        assert {name: tuple(row[column] for column in columns) for name, row in rows.items()} == {
+            name: tuple(values) for name, *values in extract
+        }
+        note = shown.all["lifetime_value"].note
+        assert "up to 5 Mar 2025; not a forecast" in note
+        assert note.endswith("which puts New below one order.")
 
 
 def test_new_and_returning_customers_are_counted_once_a_month(case: tuple[Shown, Expected]) -> None:
@@ -455,6 +478,18 @@ def test_weekdays_are_means_over_all_their_days(case: tuple[Shown, Expected]) ->
         assert (row["days"], row["revenue"], row["orders"]) == (count, revenue, orders)
         assert row["revenue_per_day"] == round_half_up(revenue / count)
     assert set(sums) <= set(shown.by_click("weekdays"))
+
+
+def test_a_mean_per_weekday_is_compared_with_a_mean(snapshot: Snapshot, connection: psycopg.Connection) -> None:
+    """The days before can have more Mondays than the days of the range."""
+    query = "?from=2024-06-10&to=2024-06-19&state=US-CA"
+    shown, expected = Shown(snapshot, query), Expected(connection, query, snapshot.first_day, snapshot.last_day)
+    window = (dt.date(2024, 5, 31), dt.date(2024, 6, 9))
+    sums = dict(expected.rows("weekday, sum(revenue)", "group by weekday", window=window))
+    for name, row in shown.by_click("weekdays").items():
+        days = [window[0] + dt.timedelta(days=number) for number in range(10)]
+        before = round_half_up(sums.get(name, Decimal(0)) / sum(f"{day:%A}" == name for day in days))
+        assert row["compared_revenue_per_day"] == before
 
 
 def test_payment_preference_adds_up_in_every_region(case: tuple[Shown, Expected]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboards.app.filters import EARLIEST, LATEST, RANGES, Filters, View, parse
+from dashboards.app.filters import COMPARISONS, EARLIEST, LATEST, RANGES, Filters, View, parse
 from dashboards.spec.fields import FILTERS, HIERARCHIES
 from dashboards.spec.metrics import metric
 from dashboards.spec.page_types import Page
@@ -43,7 +43,7 @@ def views(draw: st.DrawFn, page: Page) -> View:
         if draw(st.booleans())
     )
     tables = draw(st.sets(st.sampled_from([visual.id for visual in page.visuals])))
-    return View(draw(filters()), levels, tuple(sorted(tables)))
+    return View(draw(filters()), levels, tuple(sorted(tables)), draw(st.sampled_from(COMPARISONS)))
 
 
 @given(st.data(), st.sampled_from(PAGES))
@@ -60,7 +60,7 @@ hostile = st.one_of(
     ),
     st.text(min_size=200, max_size=400),
 )
-names = st.sampled_from([*FILTERS, "range", "from", "to", "period", "level", "table"]) | st.text(max_size=12)
+names = st.sampled_from([*FILTERS, "range", "from", "to", "period", "compare", "level", "table"]) | st.text(max_size=12)
 
 
 @given(st.lists(st.tuples(names, hostile), max_size=12), st.sampled_from(PAGES))

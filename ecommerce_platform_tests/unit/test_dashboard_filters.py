@@ -85,6 +85,14 @@ def test_filters_levels_and_tables_are_read():
     assert (view.filters.period, view.level("products"), view.tables) == ("2024-07", "product", ("sales_map",))
 
 
+def test_the_comparison_is_read_and_survives_every_click():
+    for name in ("year", "weekdays", "none"):
+        view, dropped = read(f"?range=30d&compare={name}")
+        assert (view.compare, dropped) == (name, [])
+        assert view.with_filters(Filters("7d")).query() == f"?range=7d&compare={name}"
+    assert read("?compare=prior")[0] == View()
+
+
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -101,6 +109,10 @@ def test_filters_levels_and_tables_are_read():
         ("?from=1999-12-31&to=2024-01-01", ["from", "to"]),
         ("?from=٢٠٢٤-01-01&to=2024-02-01", ["from", "to"]),
         ("?range=forever", ["range"]),
+        ("?compare=", ["compare"]),
+        ("?compare=Year", ["compare"]),
+        ("?compare=year&compare=none", ["compare"]),
+        ("?compare=year'; drop table warehouse.fact_sales; --", ["compare"]),
         ("?period=2024-13", ["period"]),
         ("?period=0000", ["period"]),
         ("?period=9999-12-31", ["period"]),

@@ -76,6 +76,12 @@ def test_everything_that_is_written_lies_below_the_data_folder(monkeypatch: pyte
         ("ECOMMERCE_CURRENCY", "usd"),
         ("ECOMMERCE_RATES", "no/such/file.csv"),
         ("ECOMMERCE_RATES", "docs"),
+        ("ECOMMERCE_TARGETS_FILE", "targets\n.csv"),
+        ("ECOMMERCE_HOLIDAYS", "us"),
+        ("ECOMMERCE_HOLIDAYS", "Germany"),
+        ("ECOMMERCE_HOLIDAYS", "US-"),
+        ("ECOMMERCE_HOLIDAYS", "US-ZZ"),
+        ("ECOMMERCE_HOLIDAYS", "__class__"),
     ],
 )
 def test_a_wrong_setting_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -105,6 +111,18 @@ def test_the_currency_of_the_first_conversion_counts_until_another_is_set(
     load_settings.cache_clear()
     with pytest.raises(SettingsError, match="does not contain a currency"):
         load_settings()
+
+
+def test_targets_and_notes_lie_in_the_data_folder_unless_a_setting_names_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path))
+    assert (load_settings().targets, load_settings().notes) == (tmp_path / "targets.csv", tmp_path / "notes.csv")
+    monkeypatch.setenv("ECOMMERCE_TARGETS_FILE", "plans/2026.csv")
+    monkeypatch.setenv("ECOMMERCE_HOLIDAYS", " US-CA ")
+    load_settings.cache_clear()
+    assert load_settings().targets == PROJECT_DIR / "plans" / "2026.csv"
+    assert load_settings().holidays == "US-CA"
 
 
 def test_all_wrong_settings_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,18 +41,18 @@
     else go(link.getAttribute("href"));
   });
 
-  /* A definition closes with a click elsewhere and with Escape. */
-  function closeDefinitions(event) {
+  /* A menu or a definition closes with a choice, a click elsewhere, and Escape. */
+  function closeMenus(event) {
     if (event.type === "keydown" && event.key !== "Escape") return;
-    for (const info of document.querySelectorAll("details.info[open]")) {
-      if (event.type === "click" && info.contains(event.target)) continue;
-      if (event.type === "keydown" && info.contains(document.activeElement)) info.firstElementChild.focus();
-      info.open = false;
+    for (const menu of document.querySelectorAll("details.menu[open], details.info[open]")) {
+      if (event.type === "click" && menu.contains(event.target) && !event.target.closest("a")) continue;
+      if (event.type === "keydown" && menu.contains(document.activeElement)) menu.firstElementChild.focus();
+      menu.open = false;
     }
   }
 
-  document.addEventListener("click", closeDefinitions);
-  document.addEventListener("keydown", closeDefinitions);
+  document.addEventListener("click", closeMenus);
+  document.addEventListener("keydown", closeMenus);
 
   /* Dash's input tries to set a text cursor, which date inputs don't support, so hide typing from it. */
   document.addEventListener("input", function (event) {

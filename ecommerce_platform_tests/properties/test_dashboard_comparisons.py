@@ -1,0 +1,191 @@
+"""Every number of a comparison, compared with SQL on fact_sales for any filters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dashboards.app.filters import COMPARISONS, Filters, View
+from dashboards.app.snapshot import Snapshot
+from dashboards.app.snapshot_reader import read_snapshot
+from dashboards.spec.pages import PAGES
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform_tests.harness import Platform
+from ecommerce_platform_tests.integration.test_dashboard_numbers import SUMS, WIDE, Expected, Shown
+
+FILTERED = ("category", "state", "segment", "payment", "buyer", "weekday")
+BY_MEMBER = {
+    "payment_methods": ("payment", "revenue"),
+    "sales_map": ("state", "revenue"),
+    "price_ranges": ("price_range", "revenue"),
+    "discount_impact": ("discount_band", "profit_margin"),
+    "segment_share": ("segment", "revenue"),
+    "top_products": ("product", "revenue"),
+    "top_customers": ("customer", "revenue"),
+    "top_categories": ("category", "revenue"),
+    "category_margin": ("category", "profit_margin"),
+}
+WINDOWS = {
+    "prior": "select %(start)s::date - n, %(end)s::date - n"
+    " from (select case when %(days)s = 1 then 7 else %(days)s end) as shift (n)",
+    "year": "select (%(start)s::date - interval '1 year')::date, (%(end)s::date - interval '1 year')::date",
+    "weekdays": "select %(start)s::date - n, %(end)s::date - n"
+    " from (select greatest(364, ceil(%(days)s / 7.0) * 7)::integer) as shift (n)",
+}
+
+
+class Shop:
+    """The loaded shop: its snapshot, and a connection with the wide table."""
+
+    def __init__(self, snapshot: Snapshot, connection: psycopg.Connection):
+        self.snapshot = snapshot
+        self.connection = connection
+
+    def __repr__(self) -> str:
+        return "shop"
+
+
+@pytest.fixture(scope="module")
+def shop(sales: Platform) -> Iterator[Shop]:
+    with psycopg.connect(sales.url, autocommit=True) as opened:
+        opened.execute(WIDE)
+        yield Shop(read_snapshot(PostgresConnection(url=sales.url, role="reader")), opened)
+
+
+@st.composite
+def views(draw: st.DrawFn, snapshot: Snapshot) -> View:
+    start = draw(st.dates(dt.date(2024, 1, 1), snapshot.last_day))
+    end = min(snapshot.last_day, start + dt.timedelta(days=draw(st.sampled_from((0, 1, 6, 29, 59, 200, 366)))))
+    chosen = draw(st.sets(st.sampled_from(FILTERED), max_size=2))
+    members = tuple((name, draw(st.sampled_from(list(snapshot.members[name])))) for name in FILTERED if name in chosen)
+    period = draw(st.sampled_from((None, None, f"{end:%Y-%m}", f"{start}")))
+    filters = Filters(start=start, end=end, period=period)
+    for name, member in members:
+        filters = filters.with_member(name, member)
+    levels = draw(st.sampled_from(((), (("time", "day"),), (("time", "month"),))))
+    return View(filters, levels, compare=draw(st.sampled_from(COMPARISONS[:3])))
+
+
+def span(view: View, history: tuple[dt.date, dt.date], period: str | None) -> list[dt.date]:
+    """The days that the view selects."""
+    first, last = view.filters.days(*history)
+    every = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+    return [day for day in every if day.isoformat().startswith(period or "")]
+
+
+def window_of(connection: psycopg.Connection, view: View, days: list[dt.date]) -> tuple[dt.date, dt.date]:
+    row = connection.execute(
+        WINDOWS[view.compare].encode(), {"start": days[0], "end": days[-1], "days": len(days)}
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def percent(now: Any, before: Any) -> Decimal | None:
+    if now is None or not before:
+        return None
+    return ((now - before) / Decimal(before) * 100).quantize(Decimal("0.01"), rounding="ROUND_HALF_UP")
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_cards_and_members_are_compared_with_what_sql_says(shop: Shop, data: st.DataObject) -> None:
+    snapshot, connection = shop.snapshot, shop.connection
+    view = data.draw(views(snapshot))
+    shown = Shown(snapshot, view.query())
+    expected = Expected(connection, "?" + view.query().lstrip("?"), snapshot.first_day, snapshot.last_day)
+    days = span(view, shown.answers.history, view.filters.period)
+    window = window_of(connection, view, days)
+    is_inside = window[0] >= snapshot.first_day
+    kpis = {kpi.id: shown.answers.kpi(kpi) for page in PAGES[:-1] for kpi in page.kpis}
+    for name in ("revenue", "orders", "units", "customers", "profit_margin", "average_order_value"):
+        column = SUMS[name].replace("count(distinct transaction_id)", "nullif(count(distinct transaction_id), 0)")
+        now = kpis[name].value
+        before = expected.one(column, window=window, without=["period"])
+        if not is_inside or before is None:
+            assert kpis[name].change is None
+        elif now is not None:
+            assert kpis[name].change == (now - before if name == "profit_margin" else percent(now, before))
+    for visual, (dimension, measure) in BY_MEMBER.items():
+        rows = shown.by_click(visual)
+        if not is_inside:
+            assert all(f"compared_{measure}" not in row for row in rows.values())
+            continue
+        found = dict(
+            expected.rows(
+                f"{dimension}, {SUMS[measure]}",
+                f"group by {dimension}",
+                [dimension, "period", *above(dimension)],
+                window,
+            )
+        )
+        for member, row in rows.items():
+            nothing = None if measure == "profit_margin" else Decimal(0)
+            before = found.get(member, nothing)
+            assert row[f"compared_{measure}"] == before, (visual, member)
+            is_margin = measure == "profit_margin"
+            now = row[measure]
+            wanted = (None if None in (now, before) else now - before) if is_margin else percent(now, before)
+            assert row[f"{measure}_change"] == wanted, (visual, member)
+
+
+def above(dimension: str) -> tuple[str, ...]:
+    """What a chart with a hierarchy ignores, too."""
+    return ("product",) if dimension == "category" else ()
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_trend_is_compared_with_what_sql_says(shop: Shop, data: st.DataObject) -> None:
+    snapshot, connection = shop.snapshot, shop.connection
+    view = data.draw(views(snapshot))
+    shown = Shown(snapshot, view.query())
+    expected = Expected(connection, "?" + view.query().lstrip("?"), snapshot.first_day, snapshot.last_day)
+    level = shown.all["revenue_trend"].level
+    parent = None
+    if view.levels and view.filters.period:
+        parent = view.filters.period[: {"month": 4, "day": 7}[str(level)]]
+    days = span(view, shown.answers.history, parent)
+    window = window_of(connection, view, days)
+    rows = shown.by_click("revenue_trend")
+    if window[0] < snapshot.first_day:
+        assert all("compared_revenue" not in row for row in rows.values())
+        return
+    sums = dict(
+        expected.rows("sale_date, sum(revenue)", "group by sale_date", ["period"], window),
+    )
+    wanted: dict[str, Decimal | None] = {}
+    before = dict(zip(days, (day for (day,) in dates(connection, days, window)), strict=True))
+    for day in days:
+        name = day.isoformat()[: 10 if level == "day" else 7]
+        other = before[day]
+        if view.compare == "year":
+            is_leap_day = f"{day:%m-%d}" == "02-29" and day != days[0]
+            wanted.setdefault(name, None)
+            if not is_leap_day:
+                wanted[name] = (wanted[name] or 0) + sums.get(other, Decimal(0))
+                lost = other + dt.timedelta(days=1)
+                if level == "month" and f"{lost:%m-%d}" == "02-29" and lost <= window[1]:
+                    wanted[name] = wanted[name] + sums.get(lost, Decimal(0))
+        else:
+            wanted[name] = wanted.get(name, 0) + sums.get(other, Decimal(0))
+    assert {name: row["compared_revenue"] for name, row in rows.items()} == wanted
+    for row in rows.values():
+        assert row["revenue_change"] == percent(row["revenue"], row["compared_revenue"])
+
+
+def dates(connection: psycopg.Connection, days: list[dt.date], window: tuple[dt.date, dt.date]) -> list[tuple]:
+    """For each day, the one with which it is compared: as many days before, or with the same date a year before."""
+    shift = (days[0] - window[0]).days
+    is_year = shift in (365, 366) and (days[-1] - window[1]).days in (365, 366)
+    return connection.execute(
+        "select case when %s then (day - interval '1 year')::date else day - %s end from unnest(%s::date[]) as day",
+        (is_year, shift, days),
+    ).fetchall()
