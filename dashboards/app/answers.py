@@ -29,6 +29,7 @@ from dashboards.app.notes import (
     with_incomplete,
     without_customers,
 )
+from dashboards.app.orders import orders_answer
 from dashboards.app.periods import first_level, partial_note, partial_periods, period_name, periods_of, weekday_counts
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import BUYERS, WEEKDAYS, Snapshot, number_of
@@ -369,8 +370,13 @@ class Answers:
         note = partial_note("month", periods, partial)
         return Answer(columns, rows, tuple((("period", str(row[0])),) for row in rows), note=note, partial=partial)
 
+    def orders(self, visual: Visual) -> Answer:
+        """The page of orders that the view asks for."""
+        return orders_answer(self.everything, self.view)
+
 
 _SPECIAL: Mapping[str, Callable[[Answers, Visual], Answer]] = {
+    "orders": Answers.orders,
     "revenue_trend": Answers.trend,
     "long_tail": Answers.pareto,
     "lifetime_value": lifetime_value,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from dash import dcc, html
 
 from dashboards.app.chart_data import Answer, KpiAnswer, Progress
+from dashboards.app.drill import orders_address
 from dashboards.app.filters import Filters, View
 from dashboards.app.formats import exact, in_currency, period_label, rounded, short
 from dashboards.app.snapshot import Snapshot
@@ -190,8 +192,17 @@ def sparkline(values: Sequence[float], color: str) -> str:
 
 
 def tools(visual: Visual, path: str, view: View, file_name: str) -> Children:
-    """Links to the table of a chart and to its CSV file, which has a name."""
+    """Links to a chart's orders, to its table, and to its CSV file, which has a name; a button for its picture."""
     items: Children = []
+    if visual.measures:
+        items.append(
+            link(
+                "Orders",
+                orders_address(view.filters),
+                "tool",
+                **{"aria-label": f"Show the orders behind {visual.title}", "data-tool": "orders"},
+            )
+        )
     if visual.kind != "table":
         is_table = visual.id in view.tables
         items.append(
@@ -205,12 +216,15 @@ def tools(visual: Visual, path: str, view: View, file_name: str) -> Children:
     items.append(
         html.A(
             "CSV",
-            href=f"/csv/{visual.id}{view.query()}",
+            href=f"/csv/{visual.id}{replace(view, page=1, order=None).query()}",
             download=file_name,
             className="tool",
             **{"aria-label": f"Download {visual.title} as CSV", "data-tool": "csv"},
         )
     )
+    if visual.kind != "table" and visual.id not in view.tables:
+        picture: dict[str, Any] = {"aria-label": f"Download {visual.title} as PNG", "data-tool": "png"}
+        items.append(html.Button("PNG", type="button", className="tool", **picture))
     return items
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -65,12 +66,16 @@ class Answer:
 
     def csv(self) -> str:
         """The rows as CSV with a header line, safe to open in a spreadsheet."""
-        text = io.StringIO()
-        # RFC 4180. Python quotes a lone carriage return only if the line terminator contains one.
-        writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow([column.id for column in self.columns])
-        writer.writerows([[_csv_cell(cell) for cell in row] for row in self.rows])
-        return text.getvalue()
+        return csv_text([[column.id for column in self.columns], *self.rows])
+
+
+def csv_text(rows: Iterable[Iterable[Cell]]) -> str:
+    """Rows as CSV, safe to open in a spreadsheet."""
+    text = io.StringIO()
+    # RFC 4180. Python quotes a lone carriage return only if the line terminator contains one.
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerows([[_csv_cell(cell) for cell in row] for row in rows])
+    return text.getvalue()
 
 
 def _csv_cell(cell: Cell) -> str:

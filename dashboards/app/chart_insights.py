@@ -64,7 +64,7 @@ def chart_sentence(visual: Visual, answer: Answer) -> Sentence | None:
     """The sentence of a chart; None if nothing stands out."""
     if not answer.rows or answer.missing:
         return None
-    rule = _RULES.get(visual.id) or _BY_MEASURE.get(visual.measures[0])
+    rule = _RULES.get(visual.id) or _BY_MEASURE.get(visual.measures[0] if visual.measures else "")
     return rule(answer) if rule is not None else None
 
 

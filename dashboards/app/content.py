@@ -14,6 +14,8 @@ from dashboards.app.chart_data import Answer, KpiAnswer
 from dashboards.app.chart_insights import Sentence
 from dashboards.app.filters import Dropped, View, parse, period_days, within
 from dashboards.app.health import Health, Notice, health_answers, read_health, warnings
+from dashboards.app.orders import OrdersAnswer
+from dashboards.app.orders_reader import with_details
 from dashboards.app.page_answers import PageAnswers, page_answers
 from dashboards.app.snapshot import DatabaseError, Snapshot
 from dashboards.app.store import Store
@@ -112,13 +114,37 @@ class Dashboards:
             return content
         else:
             found = self._answers(snapshot, page, view, last_day, content.additions)
+        if page.lists_orders:
+            return self._with_orders(content, found)
         return replace(content, kpis=found.kpis, answers=found.answers, sentences=found.sentences)
+
+    def _with_orders(self, content: Content, found: PageAnswers) -> Content:
+        """The content of a page that lists orders, with what only the database knows about these."""
+        listed = found.answers["orders"]
+        assert isinstance(listed, OrdersAnswer)
+        try:
+            listed = with_details(listed, self.store.connection)
+        except DatabaseError as error:
+            return Content(content.page, content.path, View(), fault=str(error))
+        return replace(
+            content, kpis=found.kpis, answers={"orders": listed}, dropped=(*content.dropped, *listed.dropped)
+        )
 
     def _answers(
         self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None, additions: Additions
     ) -> PageAnswers:
         version = (snapshot.version, snapshot.read_at)
-        key = (page.id, view.filters, view.levels, view.compare, last_day, additions.version)
+        key = (
+            page.id,
+            view.filters,
+            view.levels,
+            view.compare,
+            view.sort,
+            view.page,
+            view.order,
+            last_day,
+            additions.version,
+        )
         found = self._cached(version, key)
         if found is None:
             # One page at a time: it takes a core and up to some hundred megabytes, and several people may ask for it.

@@ -13,8 +13,11 @@ from dash import no_update
 from dashboards.app import cards, layout, tables
 from dashboards.app.chart_data import Answer, Pairs
 from dashboards.app.content import Content
+from dashboards.app.drill import orders_of_rows
 from dashboards.app.figures import figure
 from dashboards.app.notes import joined
+from dashboards.app.orders import OrdersAnswer
+from dashboards.app.orders_table import orders_table
 from dashboards.app.theme import THEMES
 from dashboards.spec.page_types import Visual
 
@@ -166,7 +169,10 @@ class Drawn:
             return cards.nothing_to_report() if self.page.id == "health" else cards.empty(self.path, self.view)
         if visual.kind != "table" and visual.id not in self.view.tables:
             return []
-        return tables.table(visual, answer, self._addresses(visual), self._chosen(visual), self.dagster)
+        if isinstance(answer, OrdersAnswer):
+            return orders_table(answer, self.path, self.view)
+        addresses, orders = self._addresses(visual), orders_of_rows(visual, answer, self.view)
+        return tables.table(visual, answer, addresses, self._chosen(visual), self.dagster, orders)
 
     def _note(self, visual: Visual) -> str:
         answer = self._answer(visual)

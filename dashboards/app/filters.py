@@ -39,6 +39,16 @@ SHOWN = 40
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
+NEWEST_FIRST = "-day"
+SORTS = ("day", "state", "customer", "payment", "lines", "units", "revenue")
+"""The columns that a list of orders can be sorted by; a minus before them sorts in descending order."""
+PLACE: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "sort": (re.compile(f"-?({'|'.join(SORTS)})"), f"must be one of {', '.join(SORTS)}, optionally after a minus"),
+    "page": (re.compile(r"[1-9]\d{0,8}", re.ASCII), "must be a page number, such as 2"),
+    "order": (re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII), "must be the key of an order, such as 1001"),
+}
+"""The parameters of a list of orders: what is valid, and the fault of everything else."""
+
 Vocabulary = Mapping[str, Container[str]]
 """The members of each dimension."""
 
@@ -136,13 +146,25 @@ class Filters:
 
 @dataclass(frozen=True)
 class View:
-    """What a URL describes: filters, the drill-down level of each hierarchy, charts shown as tables, and comparison."""
+    """What a URL describes.
+
+    Attributes:
+        filters: which order lines the view includes.
+        levels: the drill-down level of each hierarchy.
+        tables: the charts shown as tables.
+        compare: what the dates are compared with, one of ``COMPARISONS``.
+        sort: the column that a list of orders is sorted by, with a minus for descending; empty for the newest first.
+        page: the page of a list of orders, from 1.
+        order: the key of the order whose lines the list shows; it determines the page.
+    """
 
     filters: Filters = Filters()
     levels: tuple[tuple[str, str], ...] = ()
     tables: tuple[str, ...] = ()
     compare: str = COMPARISONS[0]
-    """One of ``COMPARISONS``."""
+    sort: str = ""
+    page: int = 1
+    order: int | None = None
 
     def level(self, hierarchy: str) -> str | None:
         """The level that the user drilled down to; None for the initial level."""
@@ -154,8 +176,8 @@ class View:
         return replace(self, levels=tuple((name, levels[name]) for name in HIERARCHIES if levels.get(name) is not None))
 
     def with_filters(self, filters: Filters) -> View:
-        """This view with other filters."""
-        return replace(self, filters=filters)
+        """This view with other filters, at the first of their orders."""
+        return replace(self, filters=filters, page=1, order=None)
 
     def with_table(self, visual: str, shown: bool) -> View:
         """This view with one chart shown as a table, or as a chart again."""
@@ -180,6 +202,11 @@ class View:
             pairs.append(("compare", self.compare))
         pairs += [("level", f"{hierarchy}.{level}") for hierarchy, level in self.levels]
         pairs += [("table", visual) for visual in self.tables]
+        pairs += [("sort", self.sort)] if self.sort else []
+        if self.order is not None:
+            pairs.append(("order", str(self.order)))
+        elif self.page > 1:
+            pairs.append(("page", str(self.page)))
         return "?" + urlencode(pairs, quote_via=quote) if pairs else ""
 
 
@@ -269,13 +296,16 @@ class _Reader:
         self.given: dict[str, str] = {}
         self.levels: dict[str, str] = {}
         self.tables: set[str] = set()
+        self.place: dict[str, str] = {}
 
     def drop(self, name: str, value: str, reason: str) -> None:
         self.dropped.append(Dropped(_short(name), _short(value), reason))
 
     def read(self, name: str, value: str) -> None:
         """Accept a parameter, or record why it is ignored."""
-        if name in ("level", "table"):
+        if name in PLACE:
+            fault = self._read_place(name, value)
+        elif name in ("level", "table"):
             fault = self._read_state(name, value)
         elif name not in ("range", "from", "to", "period", "compare", *FILTERS):
             fault = "unknown filter"
@@ -298,6 +328,18 @@ class _Reader:
         if hierarchy not in HIERARCHIES or level not in HIERARCHIES[hierarchy].levels:
             return "unknown level"
         self.levels[hierarchy] = level
+        return None
+
+    def _read_place(self, name: str, value: str) -> str | None:
+        """Accept a parameter of a list of orders."""
+        if self.page is None or not self.page.lists_orders:
+            return "this page has no list of orders"
+        if name in self.place:
+            return "given more than once; the first value is used"
+        pattern, fault = PLACE[name]
+        if not pattern.fullmatch(value) or (name == "order" and not -(2**63) <= int(value) < 2**63):
+            return fault
+        self.place[name] = value
         return None
 
     def _fault(self, name: str, value: str) -> str | None:
@@ -335,7 +377,18 @@ class _Reader:
             tuple((name, self.given[name]) for name in FILTERS if name in self.given),
         )
         levels = tuple((name, self.levels[name]) for name in HIERARCHIES if name in self.levels)
-        return View(filters, levels, tuple(sorted(self.tables)), self.given.get("compare", COMPARISONS[0]))
+        order = self.place.get("order")
+        if order is not None and "page" in self.place:
+            self.drop("page", self.place.pop("page"), "the order determines the page")
+        return View(
+            filters,
+            levels,
+            tuple(sorted(self.tables)),
+            self.given.get("compare", COMPARISONS[0]),
+            self.place.get("sort", "").replace(NEWEST_FIRST, ""),
+            int(self.place.get("page", 1)),
+            None if order is None else int(order),
+        )
 
 
 def _short(text: str) -> str:

@@ -42,6 +42,15 @@ def shell(theme: str) -> html.Div:
                     ),
                     html.Nav(id="nav", className="nav", **{"aria-label": "Pages"}),
                     html.Button(
+                        [html.Span("Search"), html.Kbd("Ctrl K")],
+                        id="search-open",
+                        className="top-button",
+                        type="button",
+                        **{"aria-haspopup": "dialog", "aria-keyshortcuts": "Control+K Meta+K /"},
+                    ),
+                    # assets/views.js fills it: saved views never leave the browser.
+                    html.Div(id="views", className="menu"),
+                    html.Button(
                         id="theme-toggle", className="icon-button", type="button", **{"aria-label": "Dark mode"}
                     ),
                 ],

@@ -46,6 +46,11 @@ class Members(Sequence[str]):
         place = bisect_left(self, numbers_first(member), key=numbers_first)
         return place if place < len(self) and self[place] == member else None
 
+    def beginning_with(self, prefix: str, most: int) -> list[str]:
+        """The first members that begin with a text, whether in upper or lower case."""
+        places = np.flatnonzero(pc.starts_with(self._texts, prefix, ignore_case=True).to_numpy(zero_copy_only=False))
+        return [self[place] for place in places[:most].tolist()]
+
 
 def coded(values: pa.ChunkedArray) -> tuple[Members, np.ndarray]:
     """The members among some identifiers, and the position of each identifier's member."""

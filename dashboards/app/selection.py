@@ -136,6 +136,24 @@ class Selection:
         begins = np.flatnonzero(is_first)
         return order_of_line[begins].astype(np.int32), lines, np.append(begins, len(lines))
 
+    @property
+    def index(self) -> Rows:
+        """The positions of the selected orders in the snapshot."""
+        return self._index
+
+    def lines_per_order(self) -> np.ndarray:
+        """The number of selected lines of each selected order."""
+        return np.diff(self._lines[1].astype(np.int64))
+
+    def lines_of(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The selected lines of some selected orders, and where those of each order begin among them."""
+        lines, begins = self._lines
+        first = begins[places].astype(np.int64)
+        count = begins[places + 1] - first
+        starts = np.cumsum(count) - count
+        at = np.repeat(first - starts, count) + np.arange(count.sum())
+        return (at if isinstance(lines, slice) else lines[at]), starts
+
     # The columns of these rows
 
     def orders(self, column: str) -> np.ndarray:

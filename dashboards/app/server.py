@@ -11,6 +11,7 @@ import ctypes
 import logging
 import resource
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from dash import ALL, Dash, Input, Output, State, ctx
 
 from dashboards.app import layout
 from dashboards.app.additions import AdditionFiles
+from dashboards.app.answers import Answers
 from dashboards.app.content import Dashboards
 from dashboards.app.drawn import Drawn
-from dashboards.app.filters import View
+from dashboards.app.filters import View, parse
+from dashboards.app.orders_reader import key_of, orders_csv
+from dashboards.app.search import SearchIndex
 from dashboards.app.snapshot import DatabaseError
 from dashboards.app.store import Store
 from dashboards.app.theme import THEMES
-from dashboards.spec.pages import PAGES, page_at
+from dashboards.spec.pages import ORDERS, PAGES, page_at
 from ecommerce_platform.checks.freshness import Clock, utc_now
 from ecommerce_platform.io_managers.connection import PostgresConnection
 from ecommerce_platform.settings import load_settings
@@ -138,6 +142,19 @@ def _dagster(dashboards: Dashboards) -> str:
 
 def _add_routes(app: Dash, dashboards: Dashboards) -> None:
     server = app.server
+    index: SearchIndex | None = None
+
+    @server.get("/csv/orders")
+    def orders_file() -> flask.Response:
+        content = dashboards.content(ORDERS, flask.request.query_string.decode("ascii", "replace"))
+        if content.fault is not None:
+            return flask.Response(f"{content.fault}\n", 503, mimetype="text/plain")
+        if content.snapshot is None or content.snapshot.is_empty:
+            return flask.Response("No data loaded yet.\n", 404, mimetype="text/plain")
+        selection = Answers(content.snapshot, content.view, content.last_day).everything
+        headers = {"Content-Disposition": 'attachment; filename="orders.csv"'}
+        lines = orders_csv(selection, content.view.sort, dashboards.store.connection)
+        return flask.Response(lines, mimetype="text/csv", headers=headers)
 
     @server.get("/csv/<visual_id>")
     def csv_file(visual_id: str) -> flask.Response:
@@ -152,6 +169,22 @@ def _add_routes(app: Dash, dashboards: Dashboards) -> None:
             return flask.Response("No data loaded yet.\n", 404, mimetype="text/plain")
         headers = {"Content-Disposition": f'attachment; filename="{content.csv_name(visual_id)}"'}
         return flask.Response(answer.csv(), mimetype="text/csv", headers=headers)
+
+    @server.get("/search")
+    def search() -> flask.Response:
+        nonlocal index
+        text, at = flask.request.args.get("q", ""), flask.request.args.get("at", "/")
+        path, _, query = at.partition("?")
+        page = page_at(path) or PAGES[0]
+        try:
+            snapshot = dashboards.store.current()
+            if index is None or index.snapshot is not snapshot:
+                index = SearchIndex(snapshot)
+            view, _ = parse(query, snapshot.vocabulary, page)
+            found = index.find(text, page, view, lambda code: key_of(code, dashboards.store.connection))
+        except DatabaseError as error:
+            return flask.Response(f"{error}\n", 503, mimetype="text/plain")
+        return flask.jsonify([asdict(item) for item in found])
 
     @server.get("/healthz")
     def healthz() -> flask.Response:

@@ -124,10 +124,11 @@ class Builder:
         self._payment_keys = np.array([row[0] for row in payments], np.int64)
         self._payments = [row[1] for row in payments]
         self._lines = {name: Column(length) for name in ("kind", *MEASURED)}
-        self._orders = {name: Column(length + 1) for name in ("first_line", "customer", "group")}
+        self._orders = {name: Column(length + 1) for name in ("first_line", "customer", "group", "key")}
         self._orders["day"] = Column(length, np.int32)  # any date, so that it compares with any date range
         self._length = 0
         self._last_order: int | None = None
+        self._first_keys: dict[int, int] = {}
 
     def add(self, block: Mapping[str, np.ndarray]) -> None:
         """Add the next lines, as the columns of the reader: keys of the dimensions, and money in cents.
@@ -149,6 +150,7 @@ class Builder:
         payment = np.searchsorted(self._payment_keys, block["payment"][heads])
         self._orders["first_line"].append(heads + self._length)
         self._orders["day"].append(block["day"][heads])
+        self._orders["key"].append(self._from_first_of_day(order[heads], block["day"][heads]))
         self._orders["customer"].append(self._customers.customer[version])
         self._orders["group"].append(self._customers.base[version] * len(self._payments) + payment)
         self._length += len(order)
@@ -172,6 +174,7 @@ class Builder:
             "customer": customer,
             "group": self._groups(cohort, first_month),
             "revenue": _of_orders(lines["revenue"], first_line),
+            "key": self._orders["key"].values,
         }
         month_names = [f"{number // 12}-{number % 12 + 1:02d}" for number in range(first_month, first_month + size)]
         return Snapshot(
@@ -197,7 +200,24 @@ class Builder:
             {"product": products.names, **customers.names, "buyer": {name: name.capitalize() for name in BUYERS}},
             first_month,
             customers.guest,
+            self._day_keys(),
         )
+
+    def _from_first_of_day(self, key: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """The keys of orders, each counted from the first of its day; shops mostly number orders in succession."""
+        days, begin = np.unique(day, return_index=True)
+        for number, place in zip(days.tolist(), begin.tolist(), strict=True):
+            self._first_keys.setdefault(number, int(key[place]))
+        first = np.array([self._first_keys[number] for number in days.tolist()], np.int64)
+        # Keys of texts can be so far apart that this overflows; so does adding the first again.
+        return key - first[np.searchsorted(days, day)]
+
+    def _day_keys(self) -> np.ndarray:
+        """The first key of each day from the first to the last, where it has orders."""
+        if not self._first_keys:
+            return np.zeros(0, np.int64)
+        begin, end = min(self._first_keys), max(self._first_keys)
+        return np.array([self._first_keys.get(number, 0) for number in range(begin, end + 1)], np.int64)
 
     def _cohorts(self, first_month: int, size: int) -> np.ndarray:
         """The month of each customer's first order, from 0; the number of months for guests, who are in no cohort."""

@@ -28,8 +28,18 @@ STATES = {
 }
 
 
-def table(visual: Visual, answer: Answer, addresses: Sequence[str], chosen: Sequence[bool], dagster: str) -> html.Div:
-    """The rows of an answer as a table. The link in the first cell does what a click on the chart does."""
+def table(
+    visual: Visual,
+    answer: Answer,
+    addresses: Sequence[str],
+    chosen: Sequence[bool],
+    dagster: str,
+    orders: Sequence[str] = (),
+) -> html.Div:
+    """The rows of an answer as a table.
+
+    The link in the first cell does what a click on the chart does, and the number of orders leads to these.
+    """
     rows = answer.rows[:MOST_TABLE_ROWS]
     head = html.Tr(
         [
@@ -48,6 +58,7 @@ def table(visual: Visual, answer: Answer, addresses: Sequence[str], chosen: Sequ
                     addresses[row] if addresses else "",
                     chosen[row] if chosen else False,
                     dagster,
+                    orders[row] if orders else "",
                 )
                 for place, (cell, column) in enumerate(zip(cells, answer.columns, strict=True))
             ],
@@ -77,7 +88,9 @@ def table(visual: Visual, answer: Answer, addresses: Sequence[str], chosen: Sequ
     )
 
 
-def _cell(visual: Visual, column: Column, cell: Any, place: int, address: str, is_chosen: bool, dagster: str) -> Any:
+def _cell(
+    visual: Visual, column: Column, cell: Any, place: int, address: str, is_chosen: bool, dagster: str, orders: str
+) -> Any:
     text = exact(cell, column.format)
     if column.id in ("period", "month", "cohort"):
         text = period_label(str(cell))
@@ -86,6 +99,8 @@ def _cell(visual: Visual, column: Column, cell: Any, place: int, address: str, i
         content = html.Span(text, className=f"badge {STATES[text]}")
     elif place == 0 and address:
         content = link(text, address, "row-link", **({"aria-current": "true"} if is_chosen else {}))
+    elif column.id == "orders" and orders and cell:
+        content = link(text, orders, "row-link", title="Show these orders")
     elif visual.id == "failing_checks" and place == 0:
         target = f"{dagster}/assets/{quote(text.replace('.', '/'))}?view=checks"
         content = html.A(text, href=target, target="_blank", rel="noopener")

@@ -69,7 +69,7 @@ class Visual:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its URL path, its title, the question that it answers, its KPIs, and its charts."""
+    """A page: its URL path, its title, the question that it answers, its KPIs, and its charts or its list of orders."""
 
     id: str
     path: str
@@ -78,6 +78,7 @@ class Page:
     kpis: tuple[Kpi, ...]
     visuals: tuple[Visual, ...]
     in_powerbi: bool = True
+    lists_orders: bool = False
 
     def visual(self, visual_id: str) -> Visual | None:
         """The chart with that ID, or None if the page has no such chart."""

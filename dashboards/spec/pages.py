@@ -429,7 +429,32 @@ HEALTH = Page(
     in_powerbi=False,
 )
 
-PAGES: Sequence[Page] = (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY, HEALTH)
+ORDERS = Page(
+    "orders",
+    "/orders",
+    "Orders",
+    "Which orders are behind a number?",
+    (
+        REVENUE,
+        Kpi("orders", "Orders", "count", "Number of distinct orders.", "orders"),
+        Kpi("average_order_value", "Average order value", "money", "Total revenue ÷ orders.", "average_order_value"),
+        Kpi("units", "Units sold", "count", "Total quantity ordered.", "units"),
+    ),
+    (
+        Visual(
+            "orders",
+            "Orders",
+            "The orders that the numbers of all pages are computed from. Click an order to see its lines.",
+            "table",
+            measures=(),
+            span=12,
+        ),
+    ),
+    in_powerbi=False,
+    lists_orders=True,
+)
+
+PAGES: Sequence[Page] = (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY, ORDERS, HEALTH)
 
 
 def page_at(path: str) -> Page | None:

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboards.app.filters import COMPARISONS, EARLIEST, LATEST, RANGES, Filters, View, parse
+from dashboards.app.filters import (
+    COMPARISONS,
+    EARLIEST,
+    LATEST,
+    NEWEST_FIRST,
+    RANGES,
+    SORTS,
+    Filters,
+    View,
+    parse,
+)
 from dashboards.spec.fields import FILTERS, HIERARCHIES
 from dashboards.spec.metrics import metric
 from dashboards.spec.page_types import Page
@@ -43,7 +53,14 @@ def views(draw: st.DrawFn, page: Page) -> View:
         if draw(st.booleans())
     )
     tables = draw(st.sets(st.sampled_from([visual.id for visual in page.visuals])))
-    return View(draw(filters()), levels, tuple(sorted(tables)), draw(st.sampled_from(COMPARISONS)))
+    compare = draw(st.sampled_from(COMPARISONS))
+    if not page.lists_orders:
+        return View(draw(filters()), levels, tuple(sorted(tables)), compare)
+    sort = draw(st.sampled_from(["", *(f"{sign}{name}" for sign in ("", "-") for name in SORTS)]))
+    order = draw(st.none() | st.integers(-(2**63), 2**63 - 1))
+    number = draw(st.integers(1, 10**9 - 1)) if order is None else 1
+    sort = "" if sort == NEWEST_FIRST else sort
+    return View(draw(filters()), levels, tuple(sorted(tables)), compare, sort, number, order)
 
 
 @given(st.data(), st.sampled_from(PAGES))
@@ -60,7 +77,9 @@ hostile = st.one_of(
     ),
     st.text(min_size=200, max_size=400),
 )
-names = st.sampled_from([*FILTERS, "range", "from", "to", "period", "compare", "level", "table"]) | st.text(max_size=12)
+names = st.sampled_from(
+    [*FILTERS, "range", "from", "to", "period", "compare", "level", "table", "page", "sort", "order"]
+) | st.text(max_size=12)
 
 
 @given(st.lists(st.tuples(names, hostile), max_size=12), st.sampled_from(PAGES))
@@ -70,6 +89,8 @@ def test_nothing_but_known_members_comes_out_of_any_address(pairs: list[tuple[st
     for name, value in view.filters.members:
         assert value in vocabulary[name]
     understood = len(view.filters.members) + len(view.levels) + len(view.tables)
+    assert view.sort.removeprefix("-") in ("", *SORTS)
+    assert view.page >= 1
     assert understood + len(dropped) <= len(pairs) + 1
     assert parse(view.query(), vocabulary, page) == (view, ())
 

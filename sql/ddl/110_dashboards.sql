@@ -81,6 +81,18 @@ comment on column warehouse.customer_profile.state_name is 'Name of the state in
 comment on column warehouse.customer_profile.region is 'Census region in the USA; the country elsewhere.';
 comment on column warehouse.customer_profile.current_segment is 'Current segment of the customer, whatever the version; Guest for orders without a customer.';
 
+create or replace view warehouse.order_codes as
+select
+    key,
+    identifier as code
+from production.identifiers
+where entity = 'transaction';
+
+comment on view warehouse.order_codes is
+'Order IDs that are not positive integers, for the dashboards: the key of each in fact_sales, and its text.';
+comment on column warehouse.order_codes.key is 'Key of the order, as in fact_sales; negative.';
+comment on column warehouse.order_codes.code is 'Order ID, as the shop writes it.';
+
 create or replace view monitoring.rejected_rows_by_reason as
 select
     rejected.feed,
