@@ -67,7 +67,9 @@ def states_of(paths: Iterable[Path]) -> list[list[object]]:
 
 def spreadsheet_csv(frame: pd.DataFrame) -> bytes:
     """A DataFrame as UTF-8 CSV, safe to open in a spreadsheet."""
-    return frame.map(without_formula).to_csv(index=False).encode()
+    # DataFrame.map would turn a column of nullable integers into floating-point numbers.
+    texts = {str(name): frame[name].map(without_formula) for name in frame if frame[name].dtype.kind == "O"}
+    return frame.assign(**texts).to_csv(index=False).encode()
 
 
 def without_formula(value: Any) -> Any:

@@ -29,7 +29,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from ecommerce_platform.feeds.columns import FEEDS
@@ -149,6 +149,10 @@ SELECTS = {
         select customer_id, first_order_date, last_order_date, orders, units, revenue, costed_revenue, cost, profit,
             average_order_value, lifespan_years
         from warehouse.agg_customer_metrics
+    """,
+    "mart_daily_repeats": """
+        select sale_date, interval_days, orders
+        from warehouse.mart_daily_repeats
     """,
 }
 """The tables that the model covers, each with a SELECT of the columns that it computes."""
@@ -790,4 +794,15 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
             )
             for customer_id, rows in grouped("customer_id", of=of_customers)
         ],
+        "mart_daily_repeats": repeats(of_customers),
     }
+
+
+def repeats(facts: list[dict]) -> list[tuple]:
+    """Return (day, days since the customer's previous order, orders): an order after another of its customer."""
+    found: Counter[tuple[dt.date, int]] = Counter()
+    for _, sales in by(facts, "customer_id"):
+        orders = {fact["transaction_id"]: fact["sale_date"] for fact in sales}
+        days = sorted(orders.values())
+        found.update((day, (day - before).days) for before, day in pairwise(days))
+    return [(*key, count) for key, count in found.items()]

@@ -101,4 +101,19 @@ extracts = [
     extract_asset(
         "discount_impact", key=("discount_band",), description="One row per discount band: sales and profit margin."
     ),
+    extract_asset(
+        "rfm_segments",
+        key=("rfm_group",),
+        description="One row per named group of customers by recency, frequency and monetary value.",
+    ),
+    extract_asset(
+        "cohort_curves",
+        key=("cohort_month", "months_since"),
+        description="One row per month of the first order and month since: active customers and revenue.",
+    ),
+    extract_asset(
+        "repeat_purchases",
+        key=("interval_band",),
+        description="One row per band of the days between two successive orders of a customer.",
+    ),
 ]

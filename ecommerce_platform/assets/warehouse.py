@@ -105,3 +105,10 @@ agg_customer_metrics = table_asset(
     description="One row per customer with at least one order: purchases over all days.",
     is_daily=False,
 )
+
+mart_daily_repeats = table_asset(
+    "warehouse.mart_daily_repeats",
+    write=Merge(key=("sale_date", "interval_days"), scope=("sale_date",)),
+    description="One row per day and interval in days: orders of customers who had ordered before.",
+    is_daily=False,
+)

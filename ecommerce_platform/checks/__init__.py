@@ -2,6 +2,7 @@
 
 - ``contract``: every row conforms to the pandera schema of its table;
 - ``reconciliation``: every row is accounted for, and the numbers of all layers agree;
+- ``customers``: what customers do over time agrees with their purchases;
 - ``integrity``: histories have no gaps, keys exist, and rejected rows wait only for missing parents;
 - ``returns``: returns agree with production, stand beside their sales, and fit them;
 - ``volume`` and ``freshness``: warnings about the present day.
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.checks.contract import contract
+from ecommerce_platform.checks.customers import customers_checks
 from ecommerce_platform.checks.freshness import Clock, freshness_checks, utc_now
 from ecommerce_platform.checks.integrity import integrity_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
@@ -41,6 +43,7 @@ def table_checks(
     checks = [
         *(contract(table) for table in tables),
         *reconciliation_checks(raw_folder),
+        *customers_checks(),
         *integrity_checks(),
         *returns_checks(),
         *volume_checks(),

@@ -1,7 +1,7 @@
 """``ecommerce-platform bench --dbt``: the same tables by dbt, from the same files and on the same server.
 
 The dbt project is ``ecommerce_platform_tests/benchmarks/dbt``. Its models are no second copy of the SQL: they are
-written from ``sql/baseline``, ``sql/transform/analytics`` and ``sql/ddl/060_rules.sql``, with each table replaced by
+written from ``sql/baseline``, ``sql/transform/analytics`` and the views of ``sql/ddl``, with each table replaced by
 ``ref`` or ``source``, and their tests follow from the contracts in ``sql/manifest.json``.
 """
 
@@ -246,7 +246,8 @@ def _views(readers: Iterable[Model]) -> list[Model]:
     """The views that some models read, and the views that these read."""
     written = {
         view[1]: view[2]
-        for statement in _statements(SQL_DIR / "ddl" / "060_rules.sql")
+        for path in (SQL_DIR / "ddl" / "060_rules.sql", SQL_DIR / "ddl" / "241_customer_rfm.sql")
+        for statement in _statements(path)
         if (view := _VIEW.fullmatch(statement))
     }
     found: dict[str, Model] = {}

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pandera.ibis import Check
 
-from ecommerce_platform.schemas.domains import DAY_NAMES, DISCOUNT_BANDS, PAYMENT_GROUPS, PRICE_RANGES, SEGMENTS
+from ecommerce_platform.schemas.domains import (
+    DAY_NAMES,
+    DISCOUNT_BANDS,
+    INTERVAL_BANDS,
+    PAYMENT_GROUPS,
+    PRICE_RANGES,
+    RFM_GROUPS,
+    SEGMENTS,
+)
 from ecommerce_platform.schemas.rules import (
     country,
     not_blank,
@@ -254,4 +262,91 @@ DiscountImpact = table_schema(
     },
     key=("discount_band",),
     rules=(margin_is_defined(), at_least_as_many("units", "lines")),
+)
+
+RfmSegments = table_schema(
+    "analytics.rfm_segments",
+    {
+        "rfm_group": required(Check.isin(RFM_GROUPS)),
+        "customers": required(positive),
+        "customer_share": share,
+        "orders": required(positive),
+        "revenue": required(),
+        "revenue_share": share,
+        "average_recency_days": required(not_negative),
+        "average_orders": required(Check.ge(1)),
+        "average_revenue": required(),
+    },
+    key=("rfm_group",),
+    rules=(
+        at_least_as_many("orders", "customers"),
+        rule(
+            "average_orders = orders / customers, rounded",
+            lambda t: (t.average_orders * t.customers - t.orders).abs() * 200 <= t.customers,
+        ),
+        rule(
+            "average_revenue = revenue / customers", lambda t: t.average_revenue == (t.revenue / t.customers).round(2)
+        ),
+    ),
+)
+
+CohortCurves = table_schema(
+    "analytics.cohort_curves",
+    {
+        "cohort_month": required(a_day),
+        "months_since": required(not_negative),
+        "month_start": required(a_day),
+        "customers": required(positive),
+        "active_customers": required(not_negative),
+        "retention": required(Check.in_range(0, 100)),
+        "orders": required(not_negative),
+        "revenue": required(),
+        "cumulative_revenue": required(),
+        "cumulative_revenue_per_customer": required(),
+        "is_complete": required(),
+    },
+    key=("cohort_month", "months_since"),
+    rules=(
+        is_first_of_month("cohort_month"),
+        is_first_of_month("month_start"),
+        rule(
+            "month_start is months_since months after cohort_month",
+            lambda t: (
+                t.months_since
+                == (t.month_start.year() - t.cohort_month.year()) * 12 + t.month_start.month() - t.cohort_month.month()
+            ),
+        ),
+        at_least_as_many("customers", "active_customers"),
+        at_least_as_many("orders", "active_customers"),
+        rule(
+            "every customer of a cohort is active in its first month",
+            lambda t: (t.months_since > 0) | (t.active_customers == t.customers),
+        ),
+        rule(
+            "cumulative_revenue_per_customer = cumulative_revenue / customers",
+            lambda t: t.cumulative_revenue_per_customer == (t.cumulative_revenue / t.customers).round(2),
+        ),
+    ),
+)
+
+RepeatPurchases = table_schema(
+    "analytics.repeat_purchases",
+    {
+        "interval_band": required(Check.isin(INTERVAL_BANDS)),
+        "from_days": required(not_negative),
+        "to_days": optional(not_negative),
+        "orders": required(not_negative),
+        "order_share": share,
+        "cumulative_share": share,
+        "median_interval_days": optional(not_negative),
+        "customers": required(positive),
+        "repeat_customers": required(not_negative),
+        "repeat_customer_share": required(Check.in_range(0, 100)),
+    },
+    key=("interval_band",),
+    rules=(
+        at_least_as_many("customers", "repeat_customers"),
+        rule("from_days is at most to_days", lambda t: t.from_days <= t.to_days),
+        rule("order_share is at most cumulative_share", lambda t: t.order_share <= t.cumulative_share),
+    ),
 )

@@ -8,3 +8,26 @@ PAYMENT_GROUPS = ["Card", "Digital wallet", "Bank transfer", "Other"]
 DISCOUNT_BANDS = ["None", "Up to 10%", "10% to 20%", "Over 20%"]
 BREAKDOWNS = ["category", "payment_method", "segment", "state", "discount_band"]
 DAY_NAMES = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+RFM_GROUPS = [
+    "Champions",
+    "Loyal customers",
+    "Potential loyalists",
+    "New customers",
+    "Promising",
+    "Need attention",
+    "About to sleep",
+    "At risk",
+    "Can't lose them",
+    "Hibernating",
+]
+INTERVAL_BANDS = [
+    "Same day",
+    "1-7 days",
+    "8-14 days",
+    "15-30 days",
+    "31-60 days",
+    "61-90 days",
+    "91-180 days",
+    "181-365 days",
+    "Over 365 days",
+]

@@ -431,3 +431,13 @@ AggCustomerMetrics = table_schema(
         at_least_as_many("units", "orders"),
     ),
 )
+
+MartDailyRepeats = table_schema(
+    "warehouse.mart_daily_repeats",
+    {
+        "sale_date": required(a_day),
+        "interval_days": required(Check.in_range(0, (LAST_DAY - FIRST_DAY).days)),
+        "orders": required(positive),
+    },
+    key=("sale_date", "interval_days"),
+)

@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from ecommerce_platform.tables.lineage import transform_path
-from ecommerce_platform.tables.sql_reader import BOOKKEEPING, RULES
+from ecommerce_platform.tables.sql_reader import BOOKKEEPING, VIEWS, text_of_views
 
 SCOPE = "scope"
 """The temporary table of the keys to recompute. It selects rows; no column of a table may come from it."""
@@ -44,7 +44,7 @@ def column_lineage(
     Raises:
         LineageError: a source cannot be derived, or the columns of a SELECT are not those of its table.
     """
-    views = relations_of_views(RULES.read_text(encoding="utf-8"), columns)
+    views = relations_of_views(text_of_views(), columns)
     return {
         table: lineage_of_select(
             table, transform_path(table).read_text(encoding="utf-8"), columns, views, generated.get(table, {})
@@ -215,7 +215,8 @@ class _Reader:
         if name in self.views:
             return self.views[name]
         if name not in self.columns:
-            raise LineageError(f"{self.table}: {name} is neither a table of a layer nor a view in {RULES.name}")
+            files = " or ".join(path.name for path in VIEWS)
+            raise LineageError(f"{self.table}: {name} is neither a table of a layer nor a view in {files}")
         return {column: frozenset({(name, column)}) for column in self.columns[name]}
 
     def sources(self, node: exp.Expr, sight: _Sight) -> frozenset[Source]:

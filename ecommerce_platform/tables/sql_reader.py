@@ -11,7 +11,9 @@ from ecommerce_platform.io_managers.change_log import relation_of
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform.tables.lineage import scope_path, transform_path
 
-RULES = SQL_DIR / "ddl" / "060_rules.sql"
+VIEWS = (SQL_DIR / "ddl" / "060_rules.sql", SQL_DIR / "ddl" / "241_customer_rfm.sql")
+"""The files with the views that transformations may read."""
+
 BOOKKEEPING = "platform"
 """The schema of what the platform notes of itself: no asset lies in it."""
 
@@ -21,7 +23,7 @@ def reads_of_files() -> dict[str, tuple[str, ...]]:
     tables = [f"{path.parent.name}.{path.stem}" for path in sorted((SQL_DIR / "transform").glob("*/*.sql"))]
     files = {table: [transform_path(table), *filter(None, [scope_path(table)])] for table in tables}
     views: dict[str, set[str]] = {}
-    for statement in sqlglot.parse(RULES.read_text(encoding="utf-8"), dialect="postgres"):
+    for statement in sqlglot.parse(text_of_views(), dialect="postgres"):
         if isinstance(statement, exp.Create) and statement.kind == "VIEW":
             view = f"{statement.this.db}.{statement.this.name}"
             found = _names(statement) - {view}
@@ -36,6 +38,11 @@ def reads_of_files() -> dict[str, tuple[str, ...]]:
                 names |= views.get(name, {name})
         reads[table] = tuple(sorted(name for name in names - {table} if not name.startswith(f"{BOOKKEEPING}.")))
     return reads
+
+
+def text_of_views() -> str:
+    """The SQL that creates the views."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in VIEWS)
 
 
 def _names(tree: exp.Expr, relations: Mapping[str, str] | None = None) -> set[str]:

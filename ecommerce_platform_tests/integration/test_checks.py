@@ -599,6 +599,12 @@ BROKEN = [
         {"month_start": "2024-01-01"},
     ),
     (
+        "warehouse.mart_daily_repeats",
+        "agrees_with_agg_customer_metrics",
+        "delete from warehouse.mart_daily_repeats",
+        {"orders": "0", "days": "0"},
+    ),
+    (
         "warehouse.agg_customer_metrics",
         "agrees_with_mart_customer_monthly",
         "update warehouse.agg_customer_metrics set orders = 77 where customer_id = 2",
@@ -623,9 +629,17 @@ BROKEN = [
             ("payment_methods", "agg_daily_sales"),
             ("geography", "agg_daily_sales"),
             ("customer_lifetime_value", "agg_customer_metrics"),
+            ("rfm_segments", "agg_customer_metrics"),
+            ("cohort_curves", "agg_customer_metrics"),
             ("product_profitability", "agg_daily_sales"),
             ("discount_impact", "agg_daily_sales"),
         )
+    ),
+    (
+        "analytics.repeat_purchases",
+        "agrees_with_agg_customer_metrics",
+        "update analytics.repeat_purchases set orders = orders + 1 where interval_band = 'Same day'",
+        {},
     ),
     (
         "analytics.daily_sales",

@@ -115,11 +115,11 @@ SHOP: dict[int, Feeds] = {
         purchases(7, 710, 1, "50.00", on=4),
     ),
     # Lines that arrive later than their order, one of them for an order that was exported twice.
-    # Of this day's orders, only a guest's. Returns: exported again on one day and on the next, of an unknown order,
-    # of an unknown line, and faulty.
+    # Of this day's orders, only a guest's; one of customer 1 comes late, between two others. Returns: exported again on
+    # one day and on the next, of an unknown order, of an unknown line, and faulty.
     LAST_DAY: {
-        "transactions": [order(9, "", on=LAST_DAY)],
-        "transaction_items": [line(1, 3), line(5, 2), line(9, 1)],
+        "transactions": [order(9, "", on=LAST_DAY), order(30, on=3)],
+        "transaction_items": [line(1, 3), line(5, 2), line(9, 1), line(30, 1)],
         "returns": [
             returned(1, 1, on=LAST_DAY),
             returned(1, 1, on=LAST_DAY, refund_amount="9.00"),
@@ -163,6 +163,8 @@ class Mutation:
 FACT = "transform/warehouse/fact_sales.sql"
 DIM_CUSTOMER = "transform/warehouse/dim_customer.sql"
 DAILY = "transform/warehouse/agg_daily_sales.sql"
+REPEATS = "transform/warehouse/mart_daily_repeats.sql"
+INTERVALS = ("warehouse.mart_daily_repeats", "agrees_with_agg_customer_metrics")
 LINES = "transform/production/transaction_items.sql"
 ORDERS = "transform/production/transactions.sql"
 REJECTS = "transform/production/rejected_rows.sql"
@@ -280,6 +282,26 @@ MUTATIONS = [
         LINES,
         (("partition_date >= base", "partition_date = base"),),
         ACCOUNTED_FOR,
+    ),
+    Mutation("a second order on the same day is not a repeat", REPEATS, (("orders > 1", "orders > 2"),), INTERVALS),
+    Mutation(
+        "an order is compared with a later one",
+        REPEATS,
+        (("earlier.sale_date < purchases_of_days.sale_date", "earlier.sale_date <> purchases_of_days.sale_date"),),
+        INTERVALS,
+        refused_by=(("warehouse.mart_daily_repeats", "mart_daily_repeats_interval_days_check"),),
+    ),
+    Mutation(
+        "an order is compared with the first one",
+        REPEATS,
+        (("select max(earlier.sale_date)", "select min(earlier.sale_date)"),),
+        INTERVALS,
+    ),
+    Mutation(
+        "a late order does not change the interval of the next one",
+        "scope/warehouse/mart_daily_repeats.sql",
+        (("where changed.moves_others", "where false"),),
+        INTERVALS,
     ),
     Mutation("a VIP has 9 orders", METRICS, (("orders >= 10", "orders >= 9"),), SEGMENTS),
     Mutation("a VIP has 11 orders", METRICS, (("orders >= 10", "orders >= 11"),), SEGMENTS),
@@ -466,12 +488,14 @@ def mutate(platform: Platform, mutation: Mutation, monkeypatch: pytest.MonkeyPat
         with psycopg.connect(platform.url) as connection:
             connection.execute(text.encode())
         return
-    broken = mutation.file.removeprefix("transform/").removesuffix(".sql").replace("/", ".")
+    folder, _, path = mutation.file.removesuffix(".sql").partition("/")
+    broken = path.replace("/", ".")
+    part = {"transform": "select", "scope": "scope"}[folder]
     of_the_asset = harness.table_query
 
     def table_query(table: str, *arguments: Any, **more: Any) -> Query:
         query = of_the_asset(table, *arguments, **more)
-        return replace(query, select=text) if table == broken else query
+        return replace(query, **{part: text}) if table == broken else query
 
     monkeypatch.setattr(harness, "table_query", table_query)
 

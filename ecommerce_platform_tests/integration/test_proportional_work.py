@@ -39,12 +39,14 @@ JUDGED_WHOLE = {
     "warehouse.agg_daily_sales",
     "warehouse.agg_product_performance",
     "warehouse.mart_customer_monthly",
+    "warehouse.mart_daily_repeats",
     "warehouse.mart_product_daily",
     "warehouse.mart_product_monthly",
     "warehouse.mart_product_returns",
 }
 """Small tables that a day's checks may read completely: versions, aggregates, and tables with one row per feed and day.
-Of mart_product_daily, a check reads one month; with so few days, the planner chooses a full scan."""
+The intervals of mart_daily_repeats, by day and number of days, are compared in total with those of the customers. Of
+mart_product_daily, a check reads one month; with so few days, the planner chooses a full scan."""
 
 REBUILT = {"warehouse.agg_product_performance", "warehouse.mart_product_monthly", "warehouse.dim_product"}
 """Tables that a day reads completely to rebuild agg_product_performance: one row per product, per product version, or

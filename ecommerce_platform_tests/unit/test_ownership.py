@@ -24,6 +24,8 @@ VIEWS = {
     "staged_identifiers",
     *(f"parsed_{feed}" for feed in FEEDS),
 }
+WAREHOUSE_VIEWS = {"warehouse.customer_rfm": {"warehouse.agg_customer_metrics", "warehouse.agg_daily_sales"}}
+"""Views of tables of the warehouse, with these tables."""
 
 
 def text_of(table: str) -> str:
@@ -47,7 +49,8 @@ def test_dagster_shows_upstream_every_table_that_the_select_and_the_scope_read(t
     """Ten files read tables that Dagster did not show as upstream."""
     graph = build_definitions().resolve_asset_graph()
     shown = {".".join(key.path) for key in graph.get(AssetKey(table.split("."))).parent_keys}
-    named = names_in(text_of(table))
+    read = names_in(text_of(table))
+    named = set().union(*(WAREHOUSE_VIEWS.get(name, {name}) for name in read))
     assert named or table == "warehouse.dim_date"
     of_views = {name for name in named if is_view(name)}
     assert named - of_views - {table} <= shown

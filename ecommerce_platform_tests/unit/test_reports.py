@@ -45,6 +45,13 @@ def test_numbers_below_zero_stay_numbers() -> None:
     assert content == b"profit\n-1.50\n-2\n"
 
 
+def test_a_column_of_whole_numbers_with_a_gap_stays_whole() -> None:
+    """The rank of a product was written as 1.0 once another product had none."""
+    frame = pd.DataFrame({"rank": pd.array([1, None], dtype="Int64"), "name": ["a", "=b"]})
+    assert spreadsheet_csv(frame) == b"rank,name\n1,a\n,'=b\n"
+    assert spreadsheet_csv(frame.head(0)) == b"rank,name\n"
+
+
 def test_a_report_is_json_that_another_program_reads() -> None:
     frame = pd.DataFrame({"day": [dt.date(2024, 1, 1)], "rows": pd.array([None], dtype="Int64"), "note": ["Ünïcode"]})
     assert json.loads(json_rows(frame)) == [{"day": "2024-01-01T00:00:00.000", "rows": None, "note": "Ünïcode"}]

@@ -13,7 +13,8 @@ warehouse.mart_customer_monthly,
 warehouse.mart_product_daily,
 warehouse.mart_product_monthly,
 warehouse.agg_product_performance,
-warehouse.agg_customer_metrics;
+warehouse.agg_customer_metrics,
+warehouse.mart_daily_repeats;
 
 insert into warehouse.dim_date (
     calendar_date, year, quarter, month, month_name, month_start, iso_week, day_of_month, day_of_week, day_name, is_weekend
@@ -599,4 +600,36 @@ select
 from warehouse.mart_customer_monthly
 group by customer_id;
 
-analyze warehouse.mart_customer_monthly, warehouse.agg_customer_metrics;
+insert into warehouse.mart_daily_repeats (sale_date, interval_days, orders)
+with followed as (
+    select
+        day,
+        orders,
+        day - lag(day) over (partition by customer_id order by day) as interval_days
+    from purchases
+),
+
+repeats as (
+    select
+        day,
+        interval_days,
+        1 as orders
+    from followed
+    where interval_days is not null
+    union all
+    select
+        day,
+        0,
+        orders - 1
+    from followed
+    where orders > 1
+)
+
+select
+    day,
+    interval_days,
+    sum(orders)
+from repeats
+group by day, interval_days;
+
+analyze warehouse.mart_customer_monthly, warehouse.agg_customer_metrics, warehouse.mart_daily_repeats;

@@ -22,3 +22,9 @@ insert into analytics.daily_sales :select;
 insert into analytics.discount_impact :select;
 \set select `cat ../transform/analytics/returns_by_product.sql`
 insert into analytics.returns_by_product :select;
+\set select `cat ../transform/analytics/rfm_segments.sql`
+insert into analytics.rfm_segments :select;
+\set select `cat ../transform/analytics/cohort_curves.sql`
+insert into analytics.cohort_curves :select;
+\set select `cat ../transform/analytics/repeat_purchases.sql`
+insert into analytics.repeat_purchases :select;

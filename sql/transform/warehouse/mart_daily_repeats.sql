@@ -1,0 +1,76 @@
+-- warehouse.mart_daily_repeats: one row per day and number of days since the customer's previous order; guests are left out.
+with concerned as materialized (
+    select sale_date
+    from scope
+),
+
+purchases as (
+    select
+        customer_id,
+        sale_date,
+        count(*) as orders
+    from (
+        select
+            transaction_id,
+            min(customer_id) as customer_id,
+            min(sale_date) as sale_date
+        from warehouse.fact_sales
+        where %(is_full_refresh)s and customer_id is not null
+        group by transaction_id
+    ) as orders
+    group by customer_id, sale_date
+),
+
+-- For an incremental run: the customers of each day, and the day on which each has ordered before.
+purchases_of_days as (
+    select
+        facts.customer_id,
+        facts.sale_date,
+        count(distinct facts.transaction_id) as orders
+    from concerned
+    inner join warehouse.fact_sales as facts on concerned.sale_date = facts.sale_date
+    where facts.customer_id is not null
+    group by facts.customer_id, facts.sale_date
+),
+
+followed as (
+    select
+        sale_date,
+        orders,
+        lag(sale_date) over (partition by customer_id order by sale_date) as previous_date
+    from purchases
+    union all
+    select
+        purchases_of_days.sale_date,
+        purchases_of_days.orders,
+        previous.sale_date as previous_date
+    from purchases_of_days
+    cross join lateral (
+        select max(earlier.sale_date) as sale_date
+        from warehouse.fact_sales as earlier
+        where earlier.customer_id = purchases_of_days.customer_id and earlier.sale_date < purchases_of_days.sale_date
+    ) as previous
+),
+
+repeats as (
+    select
+        sale_date,
+        sale_date - previous_date as interval_days,
+        1 as orders
+    from followed
+    where previous_date is not null
+    union all
+    select
+        sale_date,
+        0 as interval_days,
+        orders - 1 as orders
+    from followed
+    where orders > 1
+)
+
+select
+    sale_date,
+    interval_days,
+    sum(orders)::integer as orders
+from repeats
+group by sale_date, interval_days
