@@ -104,7 +104,7 @@ SELECTS = {
     """,
     "dim_product": """
         select product_id, product_key, product_code, valid_from, nullif(valid_to, 'infinity'), is_current, category,
-            price, cost, price_range
+            price, cost, price_range, stock_quantity, stock_date
         from warehouse.dim_product
         where product_key <> 0
     """,
@@ -504,6 +504,10 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
     products = {
         product_id: product_history(list(images)) for product_id, images in by(kept["products"].values(), "product_id")
     }
+    stock = {
+        product_id: max(images, key=lambda image: image["valid_from"])
+        for product_id, images in by(kept["products"].values(), "product_id")
+    }
     codes = {
         (entity, image[f"{entity}_id"]): image[f"{entity}_code"]
         for entity in ("customer", "product")
@@ -559,6 +563,11 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
                 price,
                 cost,
                 price_range(price),
+                *(
+                    (stock[product_id]["stock_quantity"], stock[product_id]["valid_from"])
+                    if number == len(history) - 1
+                    else (None, None)
+                ),
             )
             for product_id, history in products.items()
             for number, (_, category, price, cost, *_) in enumerate(history)

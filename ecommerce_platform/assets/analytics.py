@@ -101,4 +101,7 @@ extracts = [
     extract_asset(
         "discount_impact", key=("discount_band",), description="One row per discount band: sales and profit margin."
     ),
+    extract_asset(
+        "stock_cover", key=("product_code",), description="One row per product: its stock, and how many days it lasts."
+    ),
 ]

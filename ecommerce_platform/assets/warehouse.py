@@ -6,6 +6,9 @@ from ecommerce_platform.tables.asset import table_asset
 END_OF_VERSION = ("valid_to", "is_current")
 """They follow from the next version, whose change is logged."""
 
+STOCK = ("stock_quantity", "stock_date")
+"""No sale depends on them. The extract that reads them is computed as a whole in every run."""
+
 dim_date = table_asset(
     "warehouse.dim_date",
     write=Merge(key=("calendar_date",), scope=("calendar_date",)),
@@ -21,8 +24,8 @@ dim_customer = table_asset(
 
 dim_product = table_asset(
     "warehouse.dim_product",
-    write=Merge(key=("product_key",), scope=("product_id",), derived=END_OF_VERSION),
-    description="One row per product version (SCD2): category, brand, price, cost and price range.",
+    write=Merge(key=("product_key",), scope=("product_id",), derived=(*END_OF_VERSION, *STOCK)),
+    description="One row per product version (SCD2): category, brand, price, cost and price range; and the stock.",
 )
 
 dim_payment = table_asset(

@@ -191,8 +191,18 @@ def _days_agree() -> list[TableCheck]:
 
 
 def _products_agree() -> list[TableCheck]:
-    """The sums of each product by day, by month, and over all time."""
+    """The stock of each product, and its sums by day, by month, and over all time."""
+    touched = f"product_id in (select product_id from production.product_versions where {IN_WINDOW})"
     return [
+        agrees(
+            "warehouse.dim_product",
+            "production.products",
+            key=("product_id",),
+            measures=("stock_quantity", "stock_date"),
+            ours="select * from warehouse.dim_product where is_current and product_key <> 0 and $touched",
+            theirs="select product_id, stock_quantity, valid_from as stock_date from production.products where $touched",
+            concerned={"touched": touched},
+        ),
         agrees(
             "warehouse.mart_product_daily",
             DAILY,
@@ -317,11 +327,24 @@ def _extracts_agree() -> list[TableCheck]:
         )
         for (name, whole), measures in WHOLE.items()
     ]
+    sold = ("units", "revenue")
     of_day = ("orders", "guest_orders", "customers", "units", "revenue", "costed_revenue", "profit")
     of_month = ("guest_orders", *TOTALS)
     of_product = ("sales_rank", "orders", "units", "revenue", "costed_revenue", "profit")
     return [
         *wholes,
+        agrees(
+            "analytics.stock_cover",
+            DAILY,
+            key=(),
+            measures=sold,
+            ours=f"select {_sums(*sold)} from analytics.stock_cover",
+            theirs=f"""
+                select {_sums(*sold)}
+                from {DAILY}
+                where sale_date > (select max(sale_date) - 28 from {DAILY})
+            """,
+        ),
         agrees(
             "analytics.daily_sales",
             DAILY,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pandera.ibis import Check
 
-from ecommerce_platform.schemas.domains import DAY_NAMES, DISCOUNT_BANDS, PAYMENT_GROUPS, PRICE_RANGES, SEGMENTS
+from ecommerce_platform.schemas.domains import (
+    DAY_NAMES,
+    DISCOUNT_BANDS,
+    PAYMENT_GROUPS,
+    PRICE_RANGES,
+    SEGMENTS,
+    STOCK_STATUSES,
+)
 from ecommerce_platform.schemas.rules import (
     country,
     not_blank,
@@ -254,4 +261,52 @@ DiscountImpact = table_schema(
     },
     key=("discount_band",),
     rules=(margin_is_defined(), at_least_as_many("units", "lines")),
+)
+
+StockCover = table_schema(
+    "analytics.stock_cover",
+    {
+        "product_code": required(not_blank),
+        "product_name": required(not_blank),
+        "category": required(not_blank),
+        "stock_quantity": optional(),
+        "stock_date": required(a_day),
+        "units": required(not_negative),
+        "revenue": required(not_negative),
+        "units_per_day": required(not_negative),
+        "days_of_cover": optional(not_negative),
+        "runs_out_on": optional(),
+        "stock_status": required(Check.isin(STOCK_STATUSES)),
+        "as_of_date": optional(a_day),
+    },
+    key=("product_code",),
+    rules=(
+        rule(
+            "Unknown if and only if stock_quantity is null",
+            lambda t: (t.stock_status == "Unknown") == t.stock_quantity.isnull(),
+        ),
+        rule(
+            "Out of stock if and only if stock_quantity is 0 or less",
+            lambda t: (t.stock_status == "Out of stock") == (t.stock_quantity <= 0).fill_null(False),
+        ),
+        rule(
+            "No sales if and only if there is stock and nothing was sold",
+            lambda t: (t.stock_status == "No sales") == ((t.stock_quantity > 0) & (t.units == 0)).fill_null(False),
+        ),
+        rule(
+            "days_of_cover is at most 7, 7 to 30, or at least 30, as stock_status says",
+            lambda t: (
+                ~t.stock_status.isin(["Runs out within 7 days", "Runs out within 30 days", "Enough"])
+                | t.days_of_cover.between(
+                    (t.stock_status == "Runs out within 7 days").ifelse(
+                        0, (t.stock_status == "Runs out within 30 days").ifelse(7, 30)
+                    ),
+                    (t.stock_status == "Runs out within 7 days").ifelse(
+                        7, (t.stock_status == "Runs out within 30 days").ifelse(30, t.days_of_cover)
+                    ),
+                )
+            ),
+        ),
+        rule("runs_out_on is after as_of_date", lambda t: t.runs_out_on > t.as_of_date),
+    ),
 )

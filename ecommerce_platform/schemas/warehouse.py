@@ -174,11 +174,21 @@ DimProduct = table_schema(
         "price": required(price),
         "cost": optional(price),
         "price_range": required(Check.isin(PRICE_RANGES)),
+        "stock_quantity": optional(),
+        "stock_date": optional(a_day),
         **VERSION,
     },
     key=("product_key",),
     rules=(
         *versions("product_id"),
+        rule(
+            "stock_date is null if and only if the version is not current or is the unknown member",
+            lambda t: t.stock_date.isnull() == (~t.is_current | (t.product_key == 0)),
+        ),
+        rule(
+            "stock_quantity is null without stock_date",
+            lambda t: t.stock_quantity.isnull() | t.stock_date.notnull(),
+        ),
         rule(
             "price_range matches price: Budget below 25, Mid-range below 100",
             lambda t: t.price_range == (t.price < 25).ifelse("Budget", (t.price < 100).ifelse("Mid-range", "Premium")),

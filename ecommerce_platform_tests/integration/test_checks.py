@@ -628,6 +628,18 @@ BROKEN = [
         )
     ),
     (
+        "warehouse.dim_product",
+        "agrees_with_products",
+        "update warehouse.dim_product set stock_quantity = 7 where product_id = 2",
+        {"product_id": "2", "stock_quantity": "7", "other_stock_quantity": "5"},
+    ),
+    (
+        "analytics.stock_cover",
+        "agrees_with_agg_daily_sales",
+        "update analytics.stock_cover set units = units + 1",
+        {},
+    ),
+    (
         "analytics.daily_sales",
         "agrees_with_agg_daily_sales",
         "update analytics.daily_sales set orders = 77 where sale_date = '2024-01-02'",

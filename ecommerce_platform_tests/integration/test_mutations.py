@@ -427,6 +427,12 @@ MUTATIONS = [
         ("warehouse.fact_returns", "keys_are_those_of_the_sale"),
     ),
     Mutation(
+        "the stock of a product is that of its first image",
+        "transform/warehouse/dim_product.sql",
+        (("order by versions.valid_from desc", "order by versions.valid_from"),),
+        ("warehouse.dim_product", "agrees_with_products"),
+    ),
+    Mutation(
         "a day has the refunds that were made on it",
         "transform/warehouse/agg_daily_returns.sql",
         (

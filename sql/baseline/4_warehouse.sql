@@ -247,7 +247,7 @@ select
 
 insert into warehouse.dim_product (
     product_key, product_id, product_code, product_name, category, sub_category, brand, price, cost, price_range, valid_from,
-    valid_to, is_current
+    valid_to, is_current, stock_quantity, stock_date
 )
 with images as (
     select
@@ -262,9 +262,16 @@ with images as (
         categories.sub_category,
         coalesce(versions.brand, 'Unknown') as brand,
         versions.price,
-        versions.cost
+        versions.cost,
+        last_value(versions.stock_quantity) over whole as stock_quantity,
+        last_value(versions.valid_from) over whole as stock_date
     from production.product_versions as versions
     inner join production.product_categories as categories on versions.category_id = categories.category_id
+    window
+        whole as (
+            partition by versions.product_id order by versions.valid_from
+            rows between unbounded preceding and unbounded following
+        )
 ),
 
 compared as (
@@ -294,7 +301,9 @@ select
     warehouse.price_range(price),
     day,
     coalesce(lead(day) over later, 'infinity'),
-    lead(day) over later is null
+    lead(day) over later is null,
+    case when lead(day) over later is null then stock_quantity end,
+    case when lead(day) over later is null then stock_date end
 from changed
 window later as (partition by product_id order by day)
 union all
@@ -311,7 +320,9 @@ select
     warehouse.price_range(0),
     date '2000-01-01',
     'infinity',
-    true;
+    true,
+    null,
+    null;
 
 analyze warehouse.dim_customer, warehouse.dim_product;
 

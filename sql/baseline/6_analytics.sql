@@ -22,3 +22,5 @@ insert into analytics.daily_sales :select;
 insert into analytics.discount_impact :select;
 \set select `cat ../transform/analytics/returns_by_product.sql`
 insert into analytics.returns_by_product :select;
+\set select `cat ../transform/analytics/stock_cover.sql`
+insert into analytics.stock_cover :select;
