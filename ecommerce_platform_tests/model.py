@@ -29,7 +29,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import groupby
+from itertools import combinations, groupby
 from typing import Any
 
 from ecommerce_platform.feeds.columns import FEEDS
@@ -120,7 +120,7 @@ SELECTS = {
     """,
     "agg_daily_sales": """
         select sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost,
-            profit
+            profit, large_orders
         from warehouse.agg_daily_sales
     """,
     "fact_returns": """
@@ -139,6 +139,10 @@ SELECTS = {
     "mart_daily_breakdown": """
         select sale_date, breakdown, member, orders, lines, units, discount, revenue, costed_revenue, cost, profit
         from warehouse.mart_daily_breakdown
+    """,
+    "mart_product_pairs": """
+        select sale_date, product_id, other_product_id, orders
+        from warehouse.mart_product_pairs
     """,
     "agg_product_performance": """
         select product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, costed_revenue, cost,
@@ -775,6 +779,7 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
             (
                 *(day, orders(rows), orders([row for row in of_guests if row["sale_date"] == day])),
                 *(len({row["customer_id"] for row in rows} - {None}), *sums(rows)),
+                sum(1 for number in Counter(row["transaction_id"] for row in rows).values() if number > 50),
             )
             for day, rows in grouped("sale_date")
         ],
@@ -783,6 +788,7 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
             for name in ("category", "payment_method", "segment", "state", "discount_band")
             for (day, member), rows in grouped("sale_date", name)
         ],
+        "mart_product_pairs": pairs(facts),
         "agg_product_performance": [
             (
                 *(product_id, *span(rows), orders(rows)),
@@ -800,3 +806,14 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
             for customer_id, rows in grouped("customer_id", of=of_customers)
         ],
     }
+
+
+def pairs(facts: list[dict]) -> list[tuple]:
+    """Return (sale date, product, other product, orders) of the last 90 days; orders of over 50 lines have no pairs."""
+    found: Counter[tuple] = Counter()
+    last_day = max((fact["sale_date"] for fact in facts), default=EPOCH)
+    for (sale_date, _), lines in by(facts, "sale_date", "transaction_id"):
+        products = [line["product_id"] for line in lines]
+        if len(products) <= 50 and (last_day - sale_date).days < 90:
+            found.update((sale_date, *pair) for pair in combinations(sorted(set(products)), 2))
+    return [(*pair, orders) for pair, orders in found.items()]

@@ -88,6 +88,13 @@ mart_product_monthly = table_asset(
     is_daily=False,
 )
 
+mart_product_pairs = table_asset(
+    "warehouse.mart_product_pairs",
+    write=Merge(key=("sale_date", "product_id", "other_product_id"), scope=("sale_date",)),
+    description="One row per day of the last 90 days and pair of products bought together.",
+    is_daily=False,
+)
+
 agg_product_performance = table_asset(
     "warehouse.agg_product_performance",
     write=Merge(key=("product_id",)),

@@ -200,7 +200,11 @@ def _products_agree() -> list[TableCheck]:
             key=("product_id",),
             measures=("stock_quantity", "stock_date"),
             ours="select * from warehouse.dim_product where is_current and product_key <> 0 and $touched",
-            theirs="select product_id, stock_quantity, valid_from as stock_date from production.products where $touched",
+            theirs="""
+                select product_id, stock_quantity, valid_from as stock_date
+                from production.products
+                where $touched
+            """,
             concerned={"touched": touched},
         ),
         agrees(
@@ -236,6 +240,33 @@ def _products_agree() -> list[TableCheck]:
             """,
             concerned=OF_MONTHS,
             keys=SALE_MONTHS,
+        ),
+        agrees(
+            "warehouse.mart_product_pairs",
+            "warehouse.fact_sales",
+            key=("sale_date",),
+            measures=("pairs",),
+            ours="""
+                select sale_date, sum(orders) as pairs
+                from warehouse.mart_product_pairs
+                where $on_days
+                group by sale_date
+            """,
+            # An order of n products has n * (n - 1) / 2 pairs.
+            theirs="""
+                select sale_date, sum(products * (products - 1) / 2) as pairs
+                from (
+                    select sale_date, count(distinct product_id) as products
+                    from warehouse.fact_sales
+                    where $on_days and sale_date > (select max(sale_date) - 90 from warehouse.fact_sales)
+                    group by sale_date, transaction_id
+                    having count(*) <= 50
+                ) as orders
+                where products > 1
+                group by sale_date
+            """,
+            concerned=OF_DAYS,
+            keys=SALE_DAYS,
         ),
         agrees(
             "warehouse.agg_product_performance",

@@ -293,10 +293,13 @@ AggDailySales = table_schema(
         "customers": required(Check.ge(0)),
         "lines": required(positive),
         "discount": required(sum_of_discounts),
+        "large_orders": required(Check.ge(0)),
         **SUMS,
     },
     key=("sale_date",),
     rules=(
+        at_least_as_many("orders", "large_orders"),
+        rule("a large order has more than 50 lines", lambda t: t.lines >= t.orders + 50 * t.large_orders),
         *profit_is_of_costed_revenue,
         rule(
             "at least as many orders as customers and guest_orders",
@@ -378,6 +381,18 @@ MartProductMonthly = table_schema(
         ),
         at_least_as_many("units", "orders"),
     ),
+)
+
+MartProductPairs = table_schema(
+    "warehouse.mart_product_pairs",
+    {
+        "sale_date": required(a_day),
+        "product_id": required(not_zero),
+        "other_product_id": required(not_zero),
+        "orders": required(positive),
+    },
+    key=("sale_date", "product_id", "other_product_id"),
+    rules=(rule("product_id is less than other_product_id", lambda t: t.product_id < t.other_product_id),),
 )
 
 AggProductPerformance = table_schema(

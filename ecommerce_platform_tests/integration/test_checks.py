@@ -634,6 +634,12 @@ BROKEN = [
         {"product_id": "2", "stock_quantity": "7", "other_stock_quantity": "5"},
     ),
     (
+        "warehouse.mart_product_pairs",
+        "agrees_with_fact_sales",
+        "insert into warehouse.mart_product_pairs values ('2024-01-02', 1, 2, 1)",
+        {"sale_date": "2024-01-02", "pairs": "1", "other_pairs": None},
+    ),
+    (
         "analytics.stock_cover",
         "agrees_with_agg_daily_sales",
         "update analytics.stock_cover set units = units + 1",

@@ -12,6 +12,7 @@ warehouse.mart_daily_breakdown,
 warehouse.mart_customer_monthly,
 warehouse.mart_product_daily,
 warehouse.mart_product_monthly,
+warehouse.mart_product_pairs,
 warehouse.agg_product_performance,
 warehouse.agg_customer_metrics;
 
@@ -427,7 +428,8 @@ from warehouse.fact_returns
 group by date_trunc('month', sale_date)::date, product_id, product_key;
 
 insert into warehouse.agg_daily_sales (
-    sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost, profit
+    sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost, profit,
+    large_orders
 )
 select
     sums.sale_date,
@@ -440,7 +442,8 @@ select
     sum(sums.revenue),
     sum(sums.costed_revenue),
     sum(sums.cost),
-    sum(sums.costed_revenue) - sum(sums.cost)
+    sum(sums.costed_revenue) - sum(sums.cost),
+    count(*) filter (where sums.lines > 50)
 from order_sums as sums
 group by sums.sale_date;
 
@@ -571,6 +574,27 @@ select
     sum(profit)
 from warehouse.mart_product_daily
 group by date_trunc('month', sale_date)::date, product_id, product_key;
+
+insert into warehouse.mart_product_pairs (sale_date, product_id, other_product_id, orders)
+with baskets as (
+    select distinct
+        facts.sale_date,
+        facts.transaction_id,
+        facts.product_id
+    from warehouse.fact_sales as facts
+    inner join order_sums as sums on facts.transaction_id = sums.transaction_id and sums.lines between 2 and 50
+    where facts.sale_date > (select max(days.sale_date) - 90 from warehouse.agg_daily_sales as days)
+)
+
+select
+    ours.sale_date,
+    ours.product_id,
+    others.product_id as other_product_id,
+    count(*)
+from baskets as ours
+inner join baskets as others
+    on ours.transaction_id = others.transaction_id and ours.product_id < others.product_id
+group by ours.sale_date, ours.product_id, others.product_id;
 
 insert into warehouse.agg_product_performance (
     product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, costed_revenue, cost, profit,

@@ -24,3 +24,7 @@ insert into analytics.discount_impact :select;
 insert into analytics.returns_by_product :select;
 \set select `cat ../transform/analytics/stock_cover.sql`
 insert into analytics.stock_cover :select;
+\set select `cat ../transform/analytics/product_pairs.sql`
+insert into analytics.product_pairs :select;
+\set select `cat ../transform/analytics/sales_anomalies.sql`
+insert into analytics.sales_anomalies :select;

@@ -4,7 +4,8 @@ add column stock_quantity integer,
 add column stock_date date;
 
 -- The next run computes every row again.
-delete from platform.watermarks where reader = 'warehouse.dim_product';
+delete from platform.watermarks
+where reader = 'warehouse.dim_product';
 
 comment on column warehouse.dim_product.stock_quantity is
 'Units in stock when the shop last exported the product; null if the shop gives none, and for earlier versions.';
