@@ -29,7 +29,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import groupby, pairwise
+from itertools import combinations, groupby, pairwise
 from typing import Any
 
 from ecommerce_platform.feeds.columns import FEEDS
@@ -104,7 +104,7 @@ SELECTS = {
     """,
     "dim_product": """
         select product_id, product_key, product_code, valid_from, nullif(valid_to, 'infinity'), is_current, category,
-            price, cost, price_range
+            price, cost, price_range, stock_quantity, stock_date
         from warehouse.dim_product
         where product_key <> 0
     """,
@@ -120,7 +120,7 @@ SELECTS = {
     """,
     "agg_daily_sales": """
         select sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost,
-            profit
+            profit, large_orders
         from warehouse.agg_daily_sales
     """,
     "fact_returns": """
@@ -139,6 +139,10 @@ SELECTS = {
     "mart_daily_breakdown": """
         select sale_date, breakdown, member, orders, lines, units, discount, revenue, costed_revenue, cost, profit
         from warehouse.mart_daily_breakdown
+    """,
+    "mart_product_pairs": """
+        select sale_date, product_id, other_product_id, orders
+        from warehouse.mart_product_pairs
     """,
     "agg_product_performance": """
         select product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, costed_revenue, cost,
@@ -508,6 +512,10 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
     products = {
         product_id: product_history(list(images)) for product_id, images in by(kept["products"].values(), "product_id")
     }
+    stock = {
+        product_id: max(images, key=lambda image: image["valid_from"])
+        for product_id, images in by(kept["products"].values(), "product_id")
+    }
     codes = {
         (entity, image[f"{entity}_id"]): image[f"{entity}_code"]
         for entity in ("customer", "product")
@@ -563,6 +571,11 @@ def warehouse(kept: dict, good: dict) -> dict[str, Iterable[tuple]]:
                 price,
                 cost,
                 price_range(price),
+                *(
+                    (stock[product_id]["stock_quantity"], stock[product_id]["valid_from"])
+                    if number == len(history) - 1
+                    else (None, None)
+                ),
             )
             for product_id, history in products.items()
             for number, (_, category, price, cost, *_) in enumerate(history)
@@ -770,6 +783,7 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
             (
                 *(day, orders(rows), orders([row for row in of_guests if row["sale_date"] == day])),
                 *(len({row["customer_id"] for row in rows} - {None}), *sums(rows)),
+                sum(1 for number in Counter(row["transaction_id"] for row in rows).values() if number > 50),
             )
             for day, rows in grouped("sale_date")
         ],
@@ -778,6 +792,7 @@ def aggregates(facts: list[dict]) -> dict[str, Iterable[tuple]]:
             for name in ("category", "payment_method", "segment", "state", "discount_band")
             for (day, member), rows in grouped("sale_date", name)
         ],
+        "mart_product_pairs": pairs(facts),
         "agg_product_performance": [
             (
                 *(product_id, *span(rows), orders(rows)),
@@ -806,3 +821,14 @@ def repeats(facts: list[dict]) -> list[tuple]:
         days = sorted(orders.values())
         found.update((day, (day - before).days) for before, day in pairwise(days))
     return [(*key, count) for key, count in found.items()]
+
+
+def pairs(facts: list[dict]) -> list[tuple]:
+    """Return (sale date, product, other product, orders) of the last 90 days; orders of over 50 lines have no pairs."""
+    found: Counter[tuple] = Counter()
+    last_day = max((fact["sale_date"] for fact in facts), default=EPOCH)
+    for (sale_date, _), lines in by(facts, "sale_date", "transaction_id"):
+        products = [line["product_id"] for line in lines]
+        if len(products) <= 50 and (last_day - sale_date).days < 90:
+            found.update((sale_date, *pair) for pair in combinations(sorted(set(products)), 2))
+    return [(*pair, orders) for pair, orders in found.items()]

@@ -134,17 +134,8 @@ class Dashboards:
         self, snapshot: Snapshot, page: Page, view: View, last_day: dt.date | None, additions: Additions
     ) -> PageAnswers:
         version = (snapshot.version, snapshot.read_at)
-        key = (
-            page.id,
-            view.filters,
-            view.levels,
-            view.compare,
-            view.sort,
-            view.page,
-            view.order,
-            last_day,
-            additions.version,
-        )
+        place = (view.levels, view.compare, view.sort, view.page, view.order)
+        key = (page.id, view.filters, place, last_day, additions.version)
         found = self._cached(version, key)
         if found is None:
             # One page at a time: it takes a core and up to some hundred megabytes, and several people may ask for it.

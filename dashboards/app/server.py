@@ -152,7 +152,7 @@ def _add_routes(app: Dash, dashboards: Dashboards) -> None:
         if content.snapshot is None or content.snapshot.is_empty:
             return flask.Response("No data loaded yet.\n", 404, mimetype="text/plain")
         selection = Answers(content.snapshot, content.view, content.last_day).everything
-        headers = {"Content-Disposition": 'attachment; filename="orders.csv"'}
+        headers = {"Content-Disposition": f'attachment; filename="{content.csv_name("orders")}"'}
         lines = orders_csv(selection, content.view.sort, dashboards.store.connection)
         return flask.Response(lines, mimetype="text/csv", headers=headers)
 

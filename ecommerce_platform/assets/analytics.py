@@ -11,6 +11,7 @@ from dagster_pandas.constraints import (
     StrictColumnsConstraint,
 )
 
+from ecommerce_platform.assets import forecasting
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.postgres import read_frame
 from ecommerce_platform.resources.database import Database
@@ -61,6 +62,37 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
             text = select.read_text(encoding="utf-8")
             frame = read_frame(connection, text, reader=table, reads=tables_read(table))
         return Output(frame)
+
+    return build
+
+
+def forecast_asset() -> AssetsDefinition:
+    """The forecast: computed in Python from the revenue of each day, stored like an extract."""
+    table, source = "analytics.sales_forecast", "warehouse.agg_daily_sales"
+    files = {"Asset": Path(__file__).resolve(), "Forecast": Path(forecasting.__file__).resolve()}
+    columns = tuple(column.name for column in columns_of(table) if column.name != "method")
+    lineage = dict.fromkeys(columns, ((source, "sale_date"), (source, "revenue")))
+    spec = spec_of(
+        table,
+        "One row per day of the 30 days after the last day of sales: the shop's expected revenue.",
+        Merge(key=("forecast_date",)),
+        files,
+        is_daily=False,
+        lineage=lineage,
+    )
+
+    @asset(
+        **asset_arguments(spec),
+        deps=[table_key(source)],
+        io_manager_key="publisher",
+        dagster_type=frame_type(table),
+        pool=table,
+    )
+    def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:
+        with database.connect() as connection:
+            days = connection.execute(forecasting.HISTORY).fetchall()
+        frame, said = forecasting.forecast(days)
+        return Output(frame, metadata={"forecast": said})
 
     return build
 
@@ -116,4 +148,18 @@ extracts = [
         key=("interval_band",),
         description="One row per band of the days between two successive orders of a customer.",
     ),
+    extract_asset(
+        "stock_cover", key=("product_code",), description="One row per product: its stock, and how many days it lasts."
+    ),
+    extract_asset(
+        "product_pairs",
+        key=("product_code", "other_product_code"),
+        description="One row per pair of products that are bought together more often than chance explains.",
+    ),
+    extract_asset(
+        "sales_anomalies",
+        key=("sale_date", "category"),
+        description="One row per day and category that sold far more or far less than on the same weekday before.",
+    ),
+    forecast_asset(),
 ]

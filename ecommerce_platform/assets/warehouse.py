@@ -6,6 +6,9 @@ from ecommerce_platform.tables.asset import table_asset
 END_OF_VERSION = ("valid_to", "is_current")
 """They follow from the next version, whose change is logged."""
 
+STOCK = ("stock_quantity", "stock_date")
+"""No sale depends on them. The extract that reads them is computed as a whole in every run."""
+
 dim_date = table_asset(
     "warehouse.dim_date",
     write=Merge(key=("calendar_date",), scope=("calendar_date",)),
@@ -21,8 +24,8 @@ dim_customer = table_asset(
 
 dim_product = table_asset(
     "warehouse.dim_product",
-    write=Merge(key=("product_key",), scope=("product_id",), derived=END_OF_VERSION),
-    description="One row per product version (SCD2): category, brand, price, cost and price range.",
+    write=Merge(key=("product_key",), scope=("product_id",), derived=(*END_OF_VERSION, *STOCK)),
+    description="One row per product version (SCD2): category, brand, price, cost and price range; and the stock.",
 )
 
 dim_payment = table_asset(
@@ -82,6 +85,13 @@ mart_product_monthly = table_asset(
     "warehouse.mart_product_monthly",
     write=Merge(key=("month_start", "product_id", "product_key"), scope=("month_start",)),
     description="One row per month and product version sold.",
+    is_daily=False,
+)
+
+mart_product_pairs = table_asset(
+    "warehouse.mart_product_pairs",
+    write=Merge(key=("sale_date", "product_id", "other_product_id"), scope=("sale_date",)),
+    description="One row per day of the last 90 days and pair of products bought together.",
     is_daily=False,
 )
 

@@ -191,8 +191,22 @@ def _days_agree() -> list[TableCheck]:
 
 
 def _products_agree() -> list[TableCheck]:
-    """The sums of each product by day, by month, and over all time."""
+    """The stock of each product, and its sums by day, by month, and over all time."""
+    touched = f"product_id in (select product_id from production.product_versions where {IN_WINDOW})"
     return [
+        agrees(
+            "warehouse.dim_product",
+            "production.products",
+            key=("product_id",),
+            measures=("stock_quantity", "stock_date"),
+            ours="select * from warehouse.dim_product where is_current and product_key <> 0 and $touched",
+            theirs="""
+                select product_id, stock_quantity, valid_from as stock_date
+                from production.products
+                where $touched
+            """,
+            concerned={"touched": touched},
+        ),
         agrees(
             "warehouse.mart_product_daily",
             DAILY,
@@ -226,6 +240,33 @@ def _products_agree() -> list[TableCheck]:
             """,
             concerned=OF_MONTHS,
             keys=SALE_MONTHS,
+        ),
+        agrees(
+            "warehouse.mart_product_pairs",
+            "warehouse.fact_sales",
+            key=("sale_date",),
+            measures=("pairs",),
+            ours="""
+                select sale_date, sum(orders) as pairs
+                from warehouse.mart_product_pairs
+                where $on_days
+                group by sale_date
+            """,
+            # An order of n products has n * (n - 1) / 2 pairs.
+            theirs="""
+                select sale_date, sum(products * (products - 1) / 2) as pairs
+                from (
+                    select sale_date, count(distinct product_id) as products
+                    from warehouse.fact_sales
+                    where $on_days and sale_date > (select max(sale_date) - 90 from warehouse.fact_sales)
+                    group by sale_date, transaction_id
+                    having count(*) <= 50
+                ) as orders
+                where products > 1
+                group by sale_date
+            """,
+            concerned=OF_DAYS,
+            keys=SALE_DAYS,
         ),
         agrees(
             "warehouse.agg_product_performance",
@@ -317,11 +358,24 @@ def _extracts_agree() -> list[TableCheck]:
         )
         for (name, whole), measures in WHOLE.items()
     ]
+    sold = ("units", "revenue")
     of_day = ("orders", "guest_orders", "customers", "units", "revenue", "costed_revenue", "profit")
     of_month = ("guest_orders", *TOTALS)
     of_product = ("sales_rank", "orders", "units", "revenue", "costed_revenue", "profit")
     return [
         *wholes,
+        agrees(
+            "analytics.stock_cover",
+            DAILY,
+            key=(),
+            measures=sold,
+            ours=f"select {_sums(*sold)} from analytics.stock_cover",
+            theirs=f"""
+                select {_sums(*sold)}
+                from {DAILY}
+                where sale_date > (select max(sale_date) - 28 from {DAILY})
+            """,
+        ),
         agrees(
             "analytics.daily_sales",
             DAILY,

@@ -7,11 +7,13 @@ from pandera.ibis import Check
 from ecommerce_platform.schemas.domains import (
     DAY_NAMES,
     DISCOUNT_BANDS,
+    FORECAST_METHODS,
     INTERVAL_BANDS,
     PAYMENT_GROUPS,
     PRICE_RANGES,
     RFM_GROUPS,
     SEGMENTS,
+    STOCK_STATUSES,
 )
 from ecommerce_platform.schemas.rules import (
     country,
@@ -348,5 +350,138 @@ RepeatPurchases = table_schema(
         at_least_as_many("customers", "repeat_customers"),
         rule("from_days is at most to_days", lambda t: t.from_days <= t.to_days),
         rule("order_share is at most cumulative_share", lambda t: t.order_share <= t.cumulative_share),
+    ),
+)
+
+StockCover = table_schema(
+    "analytics.stock_cover",
+    {
+        "product_code": required(not_blank),
+        "product_name": required(not_blank),
+        "category": required(not_blank),
+        "stock_quantity": optional(),
+        "stock_date": required(a_day),
+        "units": required(not_negative),
+        "revenue": required(not_negative),
+        "units_per_day": required(not_negative),
+        "days_of_cover": optional(not_negative),
+        "runs_out_on": optional(),
+        "stock_status": required(Check.isin(STOCK_STATUSES)),
+        "as_of_date": optional(a_day),
+    },
+    key=("product_code",),
+    rules=(
+        rule(
+            "Unknown if and only if stock_quantity is null",
+            lambda t: (t.stock_status == "Unknown") == t.stock_quantity.isnull(),
+        ),
+        rule(
+            "Out of stock if and only if stock_quantity is 0 or less",
+            lambda t: (t.stock_status == "Out of stock") == (t.stock_quantity <= 0).fill_null(False),
+        ),
+        rule(
+            "No sales if and only if there is stock and nothing was sold",
+            lambda t: (t.stock_status == "No sales") == ((t.stock_quantity > 0) & (t.units == 0)).fill_null(False),
+        ),
+        rule(
+            "days_of_cover is at most 7, 7 to 30, or at least 30, as stock_status says",
+            lambda t: (
+                ~t.stock_status.isin(["Runs out within 7 days", "Runs out within 30 days", "Enough"])
+                | t.days_of_cover.between(
+                    (t.stock_status == "Runs out within 7 days").ifelse(
+                        0, (t.stock_status == "Runs out within 30 days").ifelse(7, 30)
+                    ),
+                    (t.stock_status == "Runs out within 7 days").ifelse(
+                        7, (t.stock_status == "Runs out within 30 days").ifelse(30, t.days_of_cover)
+                    ),
+                )
+            ),
+        ),
+        rule("runs_out_on is after as_of_date", lambda t: t.runs_out_on > t.as_of_date),
+    ),
+)
+
+ProductPairs = table_schema(
+    "analytics.product_pairs",
+    {
+        "pair_rank": required(Check.in_range(1, 200)),
+        "product_code": required(not_blank),
+        "product_name": required(not_blank),
+        "category": required(not_blank),
+        "other_product_code": required(not_blank),
+        "other_product_name": required(not_blank),
+        "other_category": required(not_blank),
+        "orders_together": required(Check.ge(10)),
+        "product_orders": required(positive),
+        "other_product_orders": required(positive),
+        "support": required(Check.in_range(0, 100)),
+        "confidence": required(Check.in_range(0, 100)),
+        "other_confidence": required(Check.in_range(0, 100)),
+        "lift": required(positive),
+        "orders": required(positive),
+        "large_orders": required(not_negative),
+        "first_date": required(a_day),
+        "as_of_date": required(a_day),
+    },
+    key=("product_code", "other_product_code"),
+    rules=(
+        at_least_as_many("product_orders", "orders_together"),
+        at_least_as_many("other_product_orders", "orders_together"),
+        at_least_as_many("orders", "product_orders"),
+        at_least_as_many("orders", "other_product_orders"),
+        at_least_as_many("orders", "large_orders"),
+        rule(
+            "support = orders_together / orders * 100, rounded",
+            lambda t: (t.support * t.orders - t.orders_together * 100).abs() * 200 <= t.orders,
+        ),
+        rule("orders_together is at least a thousandth of orders", lambda t: t.orders_together * 1000 >= t.orders),
+    ),
+)
+
+SalesAnomalies = table_schema(
+    "analytics.sales_anomalies",
+    {
+        "sale_date": required(a_day),
+        "category": required(not_blank),
+        "revenue": required(not_negative),
+        "expected_revenue": required(positive),
+        "deviation": required(),
+        "robust_z": required(),
+        "direction": required(Check.isin(["Above", "Below"])),
+    },
+    key=("sale_date", "category"),
+    rules=(
+        rule("deviation = revenue - expected_revenue", lambda t: t.deviation == t.revenue - t.expected_revenue),
+        rule("robust_z is at least 3.5, or at most -3.5", lambda t: t.robust_z.abs() >= 3.5),
+        rule("Above if and only if robust_z is positive", lambda t: (t.direction == "Above") == (t.robust_z > 0)),
+    ),
+)
+
+SalesForecast = table_schema(
+    "analytics.sales_forecast",
+    {
+        "forecast_date": required(a_day),
+        "forecast": required(not_negative),
+        "lower_80": required(not_negative),
+        "upper_80": required(not_negative),
+        "lower_95": required(not_negative),
+        "upper_95": required(not_negative),
+        "method": required(Check.isin(FORECAST_METHODS)),
+        "first_date": required(a_day),
+        "as_of_date": required(a_day),
+    },
+    key=("forecast_date",),
+    rules=(
+        rule(
+            "lower_95 <= lower_80 <= forecast <= upper_80 <= upper_95",
+            lambda t: (
+                (t.lower_95 <= t.lower_80)
+                & (t.lower_80 <= t.forecast)
+                & (t.forecast <= t.upper_80)
+                & (t.upper_80 <= t.upper_95)
+            ),
+        ),
+        rule("forecast_date is after as_of_date", lambda t: t.forecast_date > t.as_of_date),
+        rule("as_of_date is after first_date", lambda t: t.as_of_date > t.first_date),
     ),
 )

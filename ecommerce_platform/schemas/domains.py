@@ -7,6 +7,8 @@ PRICE_RANGES = ["Budget", "Mid-range", "Premium"]
 PAYMENT_GROUPS = ["Card", "Digital wallet", "Bank transfer", "Other"]
 DISCOUNT_BANDS = ["None", "Up to 10%", "10% to 20%", "Over 20%"]
 BREAKDOWNS = ["category", "payment_method", "segment", "state", "discount_band"]
+STOCK_STATUSES = ["Out of stock", "Runs out within 7 days", "Runs out within 30 days", "Enough", "No sales", "Unknown"]
+FORECAST_METHODS = ["Seasonal naive (week)", "AutoETS (week)", "MSTL (week and year)"]
 DAY_NAMES = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 RFM_GROUPS = [
     "Champions",

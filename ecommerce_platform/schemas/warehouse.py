@@ -174,11 +174,21 @@ DimProduct = table_schema(
         "price": required(price),
         "cost": optional(price),
         "price_range": required(Check.isin(PRICE_RANGES)),
+        "stock_quantity": optional(),
+        "stock_date": optional(a_day),
         **VERSION,
     },
     key=("product_key",),
     rules=(
         *versions("product_id"),
+        rule(
+            "stock_date is null if and only if the version is not current or is the unknown member",
+            lambda t: t.stock_date.isnull() == (~t.is_current | (t.product_key == 0)),
+        ),
+        rule(
+            "stock_quantity is null without stock_date",
+            lambda t: t.stock_quantity.isnull() | t.stock_date.notnull(),
+        ),
         rule(
             "price_range matches price: Budget below 25, Mid-range below 100",
             lambda t: t.price_range == (t.price < 25).ifelse("Budget", (t.price < 100).ifelse("Mid-range", "Premium")),
@@ -283,10 +293,13 @@ AggDailySales = table_schema(
         "customers": required(Check.ge(0)),
         "lines": required(positive),
         "discount": required(sum_of_discounts),
+        "large_orders": required(Check.ge(0)),
         **SUMS,
     },
     key=("sale_date",),
     rules=(
+        at_least_as_many("orders", "large_orders"),
+        rule("a large order has more than 50 lines", lambda t: t.lines >= t.orders + 50 * t.large_orders),
         *profit_is_of_costed_revenue,
         rule(
             "at least as many orders as customers and guest_orders",
@@ -368,6 +381,18 @@ MartProductMonthly = table_schema(
         ),
         at_least_as_many("units", "orders"),
     ),
+)
+
+MartProductPairs = table_schema(
+    "warehouse.mart_product_pairs",
+    {
+        "sale_date": required(a_day),
+        "product_id": required(not_zero),
+        "other_product_id": required(not_zero),
+        "orders": required(positive),
+    },
+    key=("sale_date", "product_id", "other_product_id"),
+    rules=(rule("product_id is less than other_product_id", lambda t: t.product_id < t.other_product_id),),
 )
 
 AggProductPerformance = table_schema(

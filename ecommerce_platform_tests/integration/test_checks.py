@@ -642,6 +642,24 @@ BROKEN = [
         {},
     ),
     (
+        "warehouse.dim_product",
+        "agrees_with_products",
+        "update warehouse.dim_product set stock_quantity = 7 where product_id = 2",
+        {"product_id": "2", "stock_quantity": "7", "other_stock_quantity": "5"},
+    ),
+    (
+        "warehouse.mart_product_pairs",
+        "agrees_with_fact_sales",
+        "insert into warehouse.mart_product_pairs values ('2024-01-02', 1, 2, 1)",
+        {"sale_date": "2024-01-02", "pairs": "1", "other_pairs": None},
+    ),
+    (
+        "analytics.stock_cover",
+        "agrees_with_agg_daily_sales",
+        "update analytics.stock_cover set units = units + 1",
+        {},
+    ),
+    (
         "analytics.daily_sales",
         "agrees_with_agg_daily_sales",
         "update analytics.daily_sales set orders = 77 where sale_date = '2024-01-02'",

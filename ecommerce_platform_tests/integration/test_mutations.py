@@ -35,6 +35,14 @@ def purchases(customer_id: int, first: int, count: int, price: str, on: int = 2)
     }
 
 
+def basket(number: int, *products: int) -> Feeds:
+    """Return a guest's order of the second day with one line per product."""
+    return {
+        "transactions": [order(number, "", on=2, total=f"{10 * len(products)}.00")],
+        "transaction_items": [line(number, item, key) for item, key in enumerate(products, start=1)],
+    }
+
+
 def together(*parts: Feeds) -> Feeds:
     """Combine the rows of all parts, by feed."""
     return {feed: [row for part in parts for row in part.get(feed, [])] for part in parts for feed in part}
@@ -103,6 +111,10 @@ SHOP: dict[int, Feeds] = {
         purchases(5, 500, 10, "1000.00"),
         purchases(6, 600, 2, "50.00"),
         purchases(7, 700, 1, "50.00"),
+        # Two products in one order, one of them twice; and as many lines as an order with pairs may have, and one more.
+        basket(800, 1, 2, 1),
+        basket(801, *[1, 2] * 25),
+        basket(802, *[1, 2] * 25, 1),
     ),
     3: {
         "customers": [customer(1, on=3, state="CA", city="Fresno")],
@@ -169,6 +181,7 @@ LINES = "transform/production/transaction_items.sql"
 ORDERS = "transform/production/transactions.sql"
 REJECTS = "transform/production/rejected_rows.sql"
 RETURNS = "transform/production/returns.sql"
+PAIRS = "transform/warehouse/mart_product_pairs.sql"
 RULES = "ddl/060_rules.sql"
 METRICS = "ddl/070_metrics.sql"
 VERSIONS_IN_FORCE = ("warehouse.fact_sales", "versions_are_valid_on_sale_date")
@@ -447,6 +460,37 @@ MUTATIONS = [
             ),
         ),
         ("warehouse.fact_returns", "keys_are_those_of_the_sale"),
+    ),
+    Mutation(
+        "the stock of a product is that of its first image",
+        "transform/warehouse/dim_product.sql",
+        (("order by versions.valid_from desc", "order by versions.valid_from"),),
+        ("warehouse.dim_product", "agrees_with_products"),
+    ),
+    Mutation(
+        "an order has a pair for each two of its lines",
+        PAIRS,
+        (("    select distinct\n        lines.sale_date", "    select\n        lines.sale_date"),),
+        ("warehouse.mart_product_pairs", "agrees_with_fact_sales"),
+    ),
+    Mutation(
+        "large orders have pairs",
+        PAIRS,
+        ((" and not warehouse.is_large_order(count(*))", ""),),
+        ("warehouse.mart_product_pairs", "agrees_with_fact_sales"),
+    ),
+    Mutation(
+        "each pair is there twice",
+        PAIRS,
+        (("ours.product_id < others.product_id", "ours.product_id <> others.product_id"),),
+        ("warehouse.mart_product_pairs", "agrees_with_fact_sales"),
+        (("warehouse.mart_product_pairs", "mart_product_pairs_check"),),
+    ),
+    Mutation(
+        "an order is large from 50 lines on",
+        "ddl/250_metrics.sql",
+        (("return lines > 50;", "return lines >= 50;"),),
+        ("warehouse.mart_product_pairs", "agrees_with_fact_sales"),
     ),
     Mutation(
         "a day has the refunds that were made on it",

@@ -12,6 +12,7 @@ warehouse.mart_daily_breakdown,
 warehouse.mart_customer_monthly,
 warehouse.mart_product_daily,
 warehouse.mart_product_monthly,
+warehouse.mart_product_pairs,
 warehouse.agg_product_performance,
 warehouse.agg_customer_metrics,
 warehouse.mart_daily_repeats;
@@ -248,7 +249,7 @@ select
 
 insert into warehouse.dim_product (
     product_key, product_id, product_code, product_name, category, sub_category, brand, price, cost, price_range, valid_from,
-    valid_to, is_current
+    valid_to, is_current, stock_quantity, stock_date
 )
 with images as (
     select
@@ -263,9 +264,16 @@ with images as (
         categories.sub_category,
         coalesce(versions.brand, 'Unknown') as brand,
         versions.price,
-        versions.cost
+        versions.cost,
+        last_value(versions.stock_quantity) over whole as stock_quantity,
+        last_value(versions.valid_from) over whole as stock_date
     from production.product_versions as versions
     inner join production.product_categories as categories on versions.category_id = categories.category_id
+    window
+        whole as (
+            partition by versions.product_id order by versions.valid_from
+            rows between unbounded preceding and unbounded following
+        )
 ),
 
 compared as (
@@ -295,7 +303,9 @@ select
     warehouse.price_range(price),
     day,
     coalesce(lead(day) over later, 'infinity'),
-    lead(day) over later is null
+    lead(day) over later is null,
+    case when lead(day) over later is null then stock_quantity end,
+    case when lead(day) over later is null then stock_date end
 from changed
 window later as (partition by product_id order by day)
 union all
@@ -312,7 +322,9 @@ select
     warehouse.price_range(0),
     date '2000-01-01',
     'infinity',
-    true;
+    true,
+    null,
+    null;
 
 analyze warehouse.dim_customer, warehouse.dim_product;
 
@@ -417,7 +429,8 @@ from warehouse.fact_returns
 group by date_trunc('month', sale_date)::date, product_id, product_key;
 
 insert into warehouse.agg_daily_sales (
-    sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost, profit
+    sale_date, orders, guest_orders, customers, lines, units, discount, revenue, costed_revenue, cost, profit,
+    large_orders
 )
 select
     sums.sale_date,
@@ -430,7 +443,8 @@ select
     sum(sums.revenue),
     sum(sums.costed_revenue),
     sum(sums.cost),
-    sum(sums.costed_revenue) - sum(sums.cost)
+    sum(sums.costed_revenue) - sum(sums.cost),
+    count(*) filter (where sums.lines > 50)
 from order_sums as sums
 group by sums.sale_date;
 
@@ -561,6 +575,27 @@ select
     sum(profit)
 from warehouse.mart_product_daily
 group by date_trunc('month', sale_date)::date, product_id, product_key;
+
+insert into warehouse.mart_product_pairs (sale_date, product_id, other_product_id, orders)
+with baskets as (
+    select distinct
+        facts.sale_date,
+        facts.transaction_id,
+        facts.product_id
+    from warehouse.fact_sales as facts
+    inner join order_sums as sums on facts.transaction_id = sums.transaction_id and sums.lines between 2 and 50
+    where facts.sale_date > (select max(days.sale_date) - 90 from warehouse.agg_daily_sales as days)
+)
+
+select
+    ours.sale_date,
+    ours.product_id,
+    others.product_id as other_product_id,
+    count(*)
+from baskets as ours
+inner join baskets as others
+    on ours.transaction_id = others.transaction_id and ours.product_id < others.product_id
+group by ours.sale_date, ours.product_id, others.product_id;
 
 insert into warehouse.agg_product_performance (
     product_id, first_sale_date, last_sale_date, orders, units, discount, revenue, costed_revenue, cost, profit,

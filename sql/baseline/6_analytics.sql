@@ -28,3 +28,9 @@ insert into analytics.rfm_segments :select;
 insert into analytics.cohort_curves :select;
 \set select `cat ../transform/analytics/repeat_purchases.sql`
 insert into analytics.repeat_purchases :select;
+\set select `cat ../transform/analytics/stock_cover.sql`
+insert into analytics.stock_cover :select;
+\set select `cat ../transform/analytics/product_pairs.sql`
+insert into analytics.product_pairs :select;
+\set select `cat ../transform/analytics/sales_anomalies.sql`
+insert into analytics.sales_anomalies :select;

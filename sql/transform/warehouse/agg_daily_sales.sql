@@ -27,6 +27,7 @@ select
     sum(orders.revenue) as revenue,
     sum(orders.costed_revenue) as costed_revenue,
     sum(orders.cost) as cost,
-    sum(orders.costed_revenue) - sum(orders.cost) as profit
+    sum(orders.costed_revenue) - sum(orders.cost) as profit,
+    count(*) filter (where warehouse.is_large_order(orders.lines))::integer as large_orders
 from orders
 group by orders.sale_date

@@ -1,5 +1,5 @@
 -- warehouse.dim_product: a new version whenever name, category, sub-category, brand, price, or cost changes. The first
--- version also covers all earlier days; key 0 is the unknown member.
+-- version also covers all earlier days; key 0 is the unknown member. The current version has the stock of the latest image.
 with images as (
     select
         versions.product_id,
@@ -13,11 +13,14 @@ with images as (
         categories.sub_category,
         coalesce(versions.brand, 'Unknown') as brand,
         versions.price,
-        versions.cost
+        versions.cost,
+        first_value(versions.stock_quantity) over latest_first as stock_quantity,
+        first_value(versions.valid_from) over latest_first as stock_date
     from production.product_versions as versions
     inner join production.product_categories as categories on versions.category_id = categories.category_id
     left join scope on versions.product_id = scope.product_id
     where %(is_full_refresh)s or scope.product_id is not null
+    window latest_first as (partition by versions.product_id order by versions.valid_from desc)
 ),
 
 compared as (
@@ -48,7 +51,9 @@ select
     warehouse.price_range(changes_only.price) as price_range,
     changes_only.day as valid_from,
     coalesce(lead(changes_only.day) over later, 'infinity') as valid_to,
-    lead(changes_only.day) over later is null as is_current
+    lead(changes_only.day) over later is null as is_current,
+    case when lead(changes_only.day) over later is null then changes_only.stock_quantity end as stock_quantity,
+    case when lead(changes_only.day) over later is null then changes_only.stock_date end as stock_date
 from changes_only
 left join production.identifiers as named on named.entity = 'product' and changes_only.product_id = named.key
 window later as (partition by changes_only.product_id order by changes_only.day)
@@ -66,5 +71,7 @@ select
     warehouse.price_range(0) as price_range,
     date '2000-01-01' as valid_from,
     'infinity' as valid_to,
-    true as is_current
+    true as is_current,
+    null as stock_quantity,
+    null as stock_date
 where %(is_full_refresh)s
