@@ -92,7 +92,7 @@ def forecast(days: Sequence[tuple[dt.date, Decimal]]) -> tuple[pd.DataFrame, str
 def _predicted(revenue: list[float]) -> tuple[str, dict[str, Any]]:
     """The name of the method that so many days ask for, and its result: mean, lo-80, hi-80, lo-95 and hi-95."""
     import numpy as np
-    from statsforecast.models import MSTL, AutoETS, SeasonalNaive
+    from statsforecast.models import MSTL, AutoETS, SeasonalNaive  # ty: ignore[import-not-found]
 
     values = np.array(revenue, dtype=np.float64)
     if len(revenue) >= ENOUGH_FOR_A_YEAR:

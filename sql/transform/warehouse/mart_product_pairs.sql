@@ -1,6 +1,7 @@
 -- warehouse.mart_product_pairs: orders per day and pair of products, of the last 90 days of sales. An order counts once,
--- however many of its lines contain a product. Large orders are left out; agg_daily_sales counts them.
-with lines as not materialized (
+-- however many of its lines contain a product. Large orders are left out; agg_daily_sales counts them. Lines are read once, also
+-- so that the planner knows how many there are: it took a day's for one, and compared each with each.
+with lines as materialized (
     select
         facts.sale_date,
         facts.transaction_id,
