@@ -55,6 +55,8 @@
     const query = new URLSearchParams(location.search);
     query.delete("range");
     query.delete("period");
+    query.delete("page");
+    query.delete("order");
     /* If the start date is after the end date, set both to the date that the user changed. */
     const pair = [from.value, to.value];
     if (pair[0] > pair[1]) pair[event.target === from ? 1 : 0] = event.target.value;
