@@ -60,8 +60,8 @@ class SearchIndex:
             view: the view whose other filters they keep.
             key_of: returns the key of the order with a text as its ID, or None.
         """
-        text = " ".join(text.split())
-        if not text or len(text) > LONGEST_SEARCH:
+        typed, text = text.strip(), " ".join(text.split())
+        if not typed or len(typed) > LONGEST_SEARCH or "\x00" in typed:
             return []
         stay = ORDERS if page.id == "health" else page
         pages = [
@@ -77,9 +77,9 @@ class SearchIndex:
         ]
         customers = [
             (rank, Found("Customer", f"Customer {code}", stay.path + _with(view, "customer", code)))
-            for rank, code in self._customers(text)
+            for rank, code in self._customers(typed)
         ]
-        orders = [(EXACT, found) for found in self._orders(text, key_of)]
+        orders = [(EXACT, found) for found in self._orders(typed, key_of)]
         everything = [*pages, *members, *customers, *orders]
         return [found for _, found in sorted(everything, key=lambda item: item[0])][:MOST_FOUND]
 

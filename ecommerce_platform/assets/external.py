@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHOP = AssetKey(["shop", "exports"])
 
 SEEN_BY_THE_WEB_APPLICATION = (
+    "production.identifiers",
     "production.loaded_days",
     "production.rejected_rows",
     "warehouse.dim_customer",
@@ -31,7 +32,7 @@ SEEN_BY_THE_WEB_APPLICATION = (
     "warehouse.fact_sales",
     "monitoring.pipeline_report",
 )
-"""Views resolved: of production it sees counts and days only."""
+"""Views resolved: of production it sees counts, days, and the IDs of orders only."""
 
 SEEN_BY_POWER_BI = (
     "warehouse.agg_customer_metrics",

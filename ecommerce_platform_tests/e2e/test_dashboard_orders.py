@@ -20,6 +20,7 @@ from ecommerce_platform_tests.e2e.test_dashboards import (  # noqa: F401
     shop,
     visit,
 )
+from ecommerce_platform_tests.harness import Platform
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; run: apt-get install chromium")
 
@@ -92,6 +93,21 @@ def test_orders_are_paged_sorted_and_opened_by_links(visit: Visit) -> None:
     visit.page.go_back()
     visit.settle()
     assert lines.count() == 0
+
+
+def test_an_order_that_is_searched_for_is_in_view(visit: Visit, sales: Platform) -> None:
+    ((key, on),) = sales.rows(
+        "select min(transaction_id), sale_date from warehouse.fact_sales group by 2 order by count(*) desc limit 1"
+    )
+    visit.go("/health")
+    visit.page.keyboard.press("Control+k")
+    visit.page.get_by_role("combobox", name="Search").fill(str(key))
+    expect(visit.page.get_by_role("option")).to_have_text([f"Order {key}Order"])
+    visit.page.keyboard.press("Enter")
+    visit.settle()
+    assert visit.query == {"from": [str(on)], "to": [str(on)], "order": [str(key)]}
+    assert rows(visit)[-1] == str(key)
+    expect(visit.card("orders").get_by_role("link", name=str(key))).to_be_in_viewport()
 
 
 def test_a_page_beyond_the_last_is_the_last_and_says_so(visit: Visit) -> None:

@@ -18,7 +18,7 @@ from dashboards.app.answers import Answers
 from dashboards.app.filters import parse
 from dashboards.app.snapshot import Snapshot
 from dashboards.app.snapshot_reader import read_snapshot
-from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PAGES, PRODUCTS
+from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, ORDERS, PAGES, PRODUCTS
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform.shop.geography import REGIONS, STATES
@@ -596,7 +596,7 @@ def test_absurd_but_good_amounts_do_not_break_a_page(platform: Platform) -> None
     assert margin is not None
     assert margin < -90_000_000_000
     assert set(shown.all) == {
-        visual.id for page in (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY) for visual in page.visuals
+        visual.id for page in (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY, ORDERS) for visual in page.visuals
     }
 
 

@@ -107,8 +107,8 @@ def test_a_shop_with_texts_for_ids_is_searched_by_them(platform: Platform) -> No
         1,
         customers=[customer("A-1"), customer("a-2")],
         products=[product("P-1", product_name="<b>Bold</b>")],
-        transactions=[order("#1001", "A-1"), order("#1002", "a-2"), order("#1003", "")],
-        transaction_items=[line(code, code, "P-1") for code in ("#1001", "#1002", "#1003")],
+        transactions=[order("#1001", "A-1"), order("#1002", "a-2"), order("two  words", "")],
+        transaction_items=[line(code, code, "P-1") for code in ("#1001", "#1002", "two  words")],
     )
     client = create_app(PostgresConnection(url=platform.url, role="reader")).server.test_client()
     assert [item[1] for item in found(client, "a-")] == ["Customer A-1", "Customer a-2"]
@@ -116,6 +116,9 @@ def test_a_shop_with_texts_for_ids_is_searched_by_them(platform: Platform) -> No
     assert found(client, "#1001")[0] == ("Order", "Order #1001", f"/orders?from=2024-01-01&to=2024-01-01&order={key}")
     assert found(client, "P-1")[0] == ("Product", "<b>Bold</b>", "/?product=P-1")
     assert found(client, "#100") == []
+    assert found(client, " two  words ")[0][1] == "Order two  words"
+    for text in ("\x00", "#1001\x00", "' or 1=1 --", "%", "\ud800".encode("utf-8", "surrogatepass")):
+        assert found(client, text) == []  # type: ignore[arg-type]
 
 
 def test_an_empty_shop_has_only_pages(platform: Platform) -> None:

@@ -102,6 +102,8 @@
     const query = new URLSearchParams(location.search);
     query.delete("range");
     query.delete("period");
+    query.delete("page");
+    query.delete("order");
     query.set("from", from.value);
     query.set("to", to.value);
     go(location.pathname + "?" + query.toString());
