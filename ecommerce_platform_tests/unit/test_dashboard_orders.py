@@ -67,7 +67,7 @@ def test_another_filter_leads_to_the_first_page():
 
 def test_every_chart_of_orders_leads_to_them_with_the_filters_only():
     view = View(Filters("90d", members=(("state", "US-CA"),)), (("time", "day"),), ("revenue_trend",))
-    links = {getattr(item, "data-tool"): item for item in tools(EXECUTIVE.visuals[0], "/", view)}
+    links = {getattr(item, "data-tool"): item for item in tools(EXECUTIVE.visuals[0], "/", view, "trend.csv")}
     assert links["orders"].href == "/orders?range=90d&state=US-CA"
     for page in (HEALTH, ORDERS):
         assert "orders" not in [

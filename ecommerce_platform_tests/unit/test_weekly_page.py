@@ -159,7 +159,7 @@ def test_a_picture_without_anything_to_show_is_still_a_picture(value: float | No
 def test_weeks_are_named_as_iso_names_them() -> None:
     assert Week.named("2026-W53").span == (dt.date(2026, 12, 28), dt.date(2027, 1, 3))
     assert Week(dt.date(2027, 1, 3)).name == "2026-W53"
-    assert Week(dt.date(2026, 11, 25)).title == "Seven days to 25 Nov 2026"
+    assert Week(dt.date(2026, 11, 25)).title == "Seven days to Wed 25 Nov 2026"
     assert Week.before_day(dt.date(2026, 11, 23)).name == "2026-W47"  # a Monday
     assert Week.before_day(dt.date(2026, 11, 22)).name == "2026-W46"  # the Sunday is not over
     assert WEEK.before(52).first == dt.date(2025, 11, 17)
