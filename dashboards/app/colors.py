@@ -15,7 +15,8 @@ COLORED = ("donut", "stack", "share_stack", "lines")
 
 def with_colors(answer: Answer, visual: Visual, snapshot: Snapshot) -> Answer:
     """Add the dimension that the colors of a chart stand for, and the color index of each row; see ``Theme.color``."""
-    if not answer.clicks or not (visual.kind in COLORED or visual.dimension == "segment"):
+    # Two columns side by side have a color per measure.
+    if not answer.clicks or visual.beside or not (visual.kind in COLORED or visual.dimension == "segment"):
         return answer
     if visual.kind == "lines":
         members = sorted({month[:4] for month in snapshot.members["month"]})

@@ -18,7 +18,8 @@ def orders_address(filters: Filters) -> str:
 
 def orders_of_rows(visual: Visual, answer: Answer, view: View) -> Sequence[str]:
     """For each row of a chart that counts orders, the URL of exactly these; empty if the chart counts none."""
-    if not answer.clicks or "orders" not in [column.id for column in answer.columns]:
+    # Lifetime value counts the orders of the whole history, which no filters of this page select.
+    if visual.id == "lifetime_value" or not answer.clicks or "orders" not in [column.id for column in answer.columns]:
         return ()
     base = _filters_of_rows(visual, answer, view.filters)
     return [orders_address(_with(base, pairs)) for pairs in answer.clicks]

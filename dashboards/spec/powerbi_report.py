@@ -260,7 +260,8 @@ def _chart(visual: Visual) -> dict[str, Any]:
 def _member_colors(visual: Visual) -> list[dict[str, Any]]:
     """The colors of the members that are known without data, in the charts whose colors stand for members."""
     dimension = str(visual.dimension)
-    if dimension not in KNOWN or not (visual.kind in ("donut", "stack", "share_stack") or dimension == "segment"):
+    is_colored = visual.kind in ("donut", "stack", "share_stack") or dimension == "segment"
+    if dimension not in KNOWN or visual.beside or not is_colored:
         return []
     members = KNOWN[dimension]
     colors = {member: PALETTE[color_index(member, members)] for member in members if member not in NOBODY}

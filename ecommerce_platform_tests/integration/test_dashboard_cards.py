@@ -36,7 +36,7 @@ def visual(page: Page, name: str) -> Visual:
 
 def texts(part: object) -> str:
     """All text of a component, a list of components, or a text, without definitions, which are behind a button."""
-    if isinstance(part, html.Details):
+    if isinstance(part, html.Details) and part.className == "info":
         return ""
     if isinstance(part, Component):
         return texts(getattr(part, "children", None))

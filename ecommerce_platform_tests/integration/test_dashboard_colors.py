@@ -57,7 +57,7 @@ def colors(content: Content, name: str, theme: str = "light") -> Iterator[tuple[
     ("charts", "members"),
     [
         ([(EXECUTIVE, "payment_methods"), (GEOGRAPHY, "region_payments")], 7),
-        ([(CUSTOMERS, "segment_share"), (CUSTOMERS, "lifetime_value")], 4),
+        ([(CUSTOMERS, "segment_share")], 4),
         ([(CUSTOMERS, "new_and_returning")], 2),
         ([(GEOGRAPHY, "seasonality")], 2),
     ],
@@ -93,7 +93,6 @@ def test_a_legend_has_the_colors_of_its_chart(dashboards: Dashboards) -> None:
         (EXECUTIVE, "payment_methods"),
         (GEOGRAPHY, "region_payments"),
         (CUSTOMERS, "segment_share"),
-        (CUSTOMERS, "lifetime_value"),
         (CUSTOMERS, "new_and_returning"),
     ],
 )

@@ -60,7 +60,7 @@ def of_day(day: dt.date, months: dict[str, Decimal]) -> Fraction:
 RANGES = [
     ("2024-02-01", "2024-03-31", "Feb–Mar 2024"),
     ("2024-02-11", "2024-03-10", "11 Feb – 10 Mar 2024"),
-    ("2024-02-29", "2024-02-29", "29 Feb 2024"),
+    ("2024-02-29", "2024-02-29", "Thu 29 Feb 2024"),
     ("2024-01-20", "2024-07-20", "Feb–May 2024, except 1 month without a target"),
 ]
 

@@ -71,7 +71,7 @@ def test_every_chart_of_orders_leads_to_them_with_the_filters_only():
     assert links["orders"].href == "/orders?range=90d&state=US-CA"
     for page in (HEALTH, ORDERS):
         assert "orders" not in [
-            getattr(item, "data-tool") for visual in page.visuals for item in tools(visual, "/", view)
+            getattr(item, "data-tool") for visual in page.visuals for item in tools(visual, "/", view, "chart.csv")
         ]
 
 
