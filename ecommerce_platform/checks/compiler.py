@@ -47,7 +47,7 @@ PERSONAL = ("staging", "production")
 """Schemas whose values may be personal: their failing rows are identified only by key."""
 
 ONE_TEXT = re.compile(r"'(?:[^']|'')*'")
-SET_OF_TEXTS = re.compile(r"IN \(('(?:[^']|'')*'(?:,\s*'(?:[^']|'')*')*)\)")
+SET_OF_TEXTS = re.compile(r"IN \(\s*('(?:[^']|'')*'(?:,\s*'(?:[^']|'')*')*)\s*\)")
 
 # Ibis writes a date as a function call; these two dates are placeholders for the statement's parameters.
 START, END = dt.date(1900, 1, 2), dt.date(1900, 1, 3)
