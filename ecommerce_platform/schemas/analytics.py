@@ -384,18 +384,16 @@ StockCover = table_schema(
             lambda t: (t.stock_status == "No sales") == ((t.stock_quantity > 0) & (t.units == 0)).fill_null(False),
         ),
         rule(
-            "days_of_cover is at most 7, 7 to 30, or at least 30, as stock_status says",
-            lambda t: (
-                ~t.stock_status.isin(["Runs out within 7 days", "Runs out within 30 days", "Enough"])
-                | t.days_of_cover.between(
-                    (t.stock_status == "Runs out within 7 days").ifelse(
-                        0, (t.stock_status == "Runs out within 30 days").ifelse(7, 30)
-                    ),
-                    (t.stock_status == "Runs out within 7 days").ifelse(
-                        7, (t.stock_status == "Runs out within 30 days").ifelse(30, t.days_of_cover)
-                    ),
-                )
-            ),
+            "days_of_cover is at most 7 if it runs out within 7 days",
+            lambda t: (t.stock_status != "Runs out within 7 days") | (t.days_of_cover <= 7),
+        ),
+        rule(
+            "days_of_cover is 7 to 30 if it runs out within 30 days",
+            lambda t: (t.stock_status != "Runs out within 30 days") | t.days_of_cover.between(7, 30),
+        ),
+        rule(
+            "days_of_cover is at least 30 if it is enough",
+            lambda t: (t.stock_status != "Enough") | (t.days_of_cover >= 30),
         ),
         rule("runs_out_on is after as_of_date", lambda t: t.runs_out_on > t.as_of_date),
     ),
