@@ -46,6 +46,8 @@ TABLES = (
     "mart_product_monthly",
     "mart_product_returns",
 )
+TABLES_LEFT_OUT = ("mart_daily_repeats", "mart_product_pairs")
+"""Tables of the warehouse that no measure needs."""
 HIDDEN = tuple(table for table in TABLES if table.startswith(("agg_", "mart_")) and table != "agg_customer_metrics")
 
 PROFILE = (
