@@ -37,7 +37,7 @@ FEWEST_DAYS = 28
 SUFFIX = {"segment": " customers"}
 """What follows the name of a member, as the subject of a sentence."""
 TIMES = Decimal(3)
-"""How many times the lifetime value of one segment must be that of another."""
+"""How many times as much one segment must have brought per customer as another."""
 
 
 @dataclass(frozen=True)
@@ -198,8 +198,8 @@ def discounts(answer: Answer) -> Sentence | None:
 
 
 def lifetime(answer: Answer) -> Sentence | None:
-    """How many times the lifetime value of the best segment is that of the weakest."""
-    values = {row: value for row, value in enumerate(_numbers(answer, "customer_lifetime_value")) if value}
+    """How many times as much the customers of the best segment have brought so far as those of the weakest."""
+    values = {row: value for row, value in enumerate(_numbers(answer, "realized_value")) if value}
     if len(values) < 2:
         return None
     high, low = max(values, key=lambda row: values[row]), min(values, key=lambda row: values[row])
@@ -207,8 +207,8 @@ def lifetime(answer: Answer) -> Sentence | None:
     if times < TIMES:
         return None
     text = (
-        f"The lifetime value of {answer.rows[high][0]} is {rounded(times, 1)} times that of {answer.rows[low][0]}:"
-        f" {short(values[high], 'money')} and {short(values[low], 'money')}."
+        f"A {answer.rows[high][0]} customer has brought {short(values[high], 'money')} so far on average,"
+        f" {rounded(times, 1)} times as much as a {answer.rows[low][0]} customer."
     )
     return Sentence(text, _clicks(answer, high), float(times / TIMES))
 

@@ -14,7 +14,7 @@ from dashboards.spec.pages import PAGES
 pytestmark = pytest.mark.unit
 
 VISUALS = {visual.id: visual for page in PAGES for visual in page.visuals}
-FORMATS = {"revenue": "money", "revenue_per_day": "money", "customer_lifetime_value": "money"}
+FORMATS = {"revenue": "money", "revenue_per_day": "money", "realized_value": "money"}
 PERCENT = ("revenue_share", "profit_margin", "return_rate", "order_share", "retention", "cumulative_share")
 
 
@@ -173,14 +173,14 @@ def test_the_season_of_a_complete_year() -> None:
     assert said("seasonality", answer_of("month revenue", *year, partial=(0,))) == ""
 
 
-def test_lifetime_values_far_apart() -> None:
-    columns = "segment customer_lifetime_value"
-    rows = [("New", Decimal(100)), ("VIP", Decimal(300))]
+def test_what_segments_have_brought_far_apart() -> None:
+    columns = "segment customer_lifetime_value realized_value"
+    rows = [("New", Decimal(1), Decimal(100)), ("VIP", Decimal(900), Decimal(300))]
     assert said("lifetime_value", answer_of(columns, *rows)) == (
-        "The lifetime value of VIP is 3.0 times that of New: $300.00 and $100.00."
+        "A VIP customer has brought $300.00 so far on average, 3.0 times as much as a New customer."
     )
-    assert said("lifetime_value", answer_of(columns, rows[0], ("VIP", Decimal(299)))) == ""
-    assert said("lifetime_value", answer_of(columns, ("New", Decimal(0)), ("VIP", Decimal(5)))) == ""
+    assert said("lifetime_value", answer_of(columns, rows[0], ("VIP", Decimal(900), Decimal(299)))) == ""
+    assert said("lifetime_value", answer_of(columns, ("New", Decimal(0), None), rows[1])) == ""
 
 
 def test_what_cannot_be_drawn_says_nothing() -> None:
