@@ -180,6 +180,7 @@ def margin(answers: Answers, against: Compared | None) -> Sentence | None:
     revenue = against.percent("revenue")
     if points is None or now is None or revenue is None:
         return None
+    points = Decimal(rounded(points, 1))
     if abs(points) < HELD:
         if abs(revenue) < CHANGED or against.is_chance("revenue"):
             return None

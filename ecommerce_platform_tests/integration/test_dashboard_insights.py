@@ -136,7 +136,7 @@ def margin(proof: Proof, words: re.Match, pairs: tuple) -> None:
     now, before = proof.pair(SUMS["profit_margin"])
     assert words["now"] == short(now, "percent")
     if words["points"] is None:
-        assert abs(now - before) < Decimal("0.5")
+        assert Decimal(rounded(abs(now - before), 1)) < Decimal("0.5")
     else:
         assert words["points"] == rounded(abs(now - before), 1)
         assert words["moved"] == ("rose" if now > before else "fell")
