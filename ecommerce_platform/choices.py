@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,8 @@ from ecommerce_platform.money import is_currency
 
 SHIPPED = Path(__file__).parent / "connectors" / "shipped"
 """The connectors that come with the platform, one folder each."""
+
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def shipped_names() -> list[str]:
@@ -35,6 +38,21 @@ def known_currency(code: str | None) -> str | None:
     if code and not is_currency(code):
         raise ValueError("is not the ISO 4217 code of a currency")
     return code or None
+
+
+def known_locale(name: str) -> str:
+    """Validate a locale as in BCP 47, such as de-DE, whose formats are known."""
+    if name == "en-US":
+        return name
+    from babel import Locale, UnknownLocaleError  # takes a tenth of a second
+
+    try:
+        if not _LOCALE.fullmatch(name):  # Babel reads what follows a semicolon as nothing
+            raise ValueError
+        Locale.parse(name, sep="-")
+    except (ValueError, UnknownLocaleError):
+        raise ValueError("is not a locale whose formats are known, such as de-DE") from None
+    return name
 
 
 def known_holidays(place: str) -> str:

@@ -21,7 +21,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ecommerce_platform.addresses import as_repository_url, as_web_url, mail_address, mail_addresses, service_urls
-from ecommerce_platform.choices import SHIPPED, known_currency, known_holidays, known_time_zone, shipped_names
+from ecommerce_platform.choices import (
+    SHIPPED,
+    known_currency,
+    known_holidays,
+    known_locale,
+    known_time_zone,
+    shipped_names,
+)
 from ecommerce_platform.money import DEFAULT
 
 PREFIX = "ECOMMERCE_"
@@ -168,6 +175,7 @@ class Settings(BaseSettings):
     landing_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("landing"), examples=["landing"])
     time_zone: Annotated[str | None, AfterValidator(known_time_zone)] = Field(None, examples=["America/New_York"])
     currency: Annotated[str, AfterValidator(known_currency)] = Field(DEFAULT, examples=["EUR"])
+    locale: Annotated[str, AfterValidator(known_locale)] = Field("en-US", examples=["de-DE"])
     rates: Annotated[Path | None, AfterValidator(_rates_file)] = Field(None, examples=["rates.csv"])
     targets_file: Annotated[Path | None, AfterValidator(_additions_file)] = Field(None, examples=["targets.csv"])
     notes_file: Annotated[Path | None, AfterValidator(_additions_file)] = Field(None, examples=["notes.csv"])

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from dashboards.app.chart_data import Answer, Column
 from dashboards.app.filters import parse_day
+from dashboards.app.formats import day_in_year
 
 NOTE_COLUMNS = ("day", "text")
 LONGEST_NOTE = 200
@@ -72,7 +73,7 @@ def with_notes(answer: Answer, parts: Sequence[Days], notes: Notes) -> Answer:
     texts = [""] * len(parts)
     places = {day: place for place, (first, last) in enumerate(parts) for day in _each(first, last)}
     for day, text in notes.between(parts[0][0], parts[-1][1]):
-        shown = f"{day:%-d %b}: {text}" if answer.level == "month" else text
+        shown = f"{day_in_year(day)}: {text}" if answer.level == "month" else text
         place = places[day]
         texts[place] += f"; {shown}" if texts[place] else shown
     if not any(texts):

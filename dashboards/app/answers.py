@@ -18,7 +18,7 @@ from dashboards.app.breakdown import Breakdown, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
 from dashboards.app.comparison import Window, change, compared_window, with_compared, with_compared_days
 from dashboards.app.filters import Filters, View
-from dashboards.app.formats import days_label
+from dashboards.app.formats import count_text, days_label
 from dashboards.app.kpis import KPI_VALUES, sparkline_values
 from dashboards.app.lifetime import lifetime_value
 from dashboards.app.notes import (
@@ -219,7 +219,7 @@ class Answers:
         )
         clicks = tuple((("product", ids[code]),) for code in order)
         eighty = next((row[0] for row in rows if row[2] is not None and row[2] >= 80), None)
-        note = f"{eighty:,} of {len(rows):,} products generate 80% of revenue." if eighty else ""
+        note = f"{count_text(eighty)} of {count_text(len(rows))} products generate 80% of revenue." if eighty else ""
         return with_charges(Answer(columns, rows, clicks, note=note), selection)
 
     def new_and_returning(self, visual: Visual) -> Answer:

@@ -16,7 +16,7 @@ from dash import dcc, html
 from dashboards.app.chart_data import Answer, KpiAnswer, Progress
 from dashboards.app.drill import orders_address
 from dashboards.app.filters import Filters, View
-from dashboards.app.formats import exact, in_currency, period_label, rounded, short
+from dashboards.app.formats import count_text, exact, in_currency, period_label, rounded, short
 from dashboards.app.snapshot import Snapshot
 from dashboards.app.theme import THEMES
 from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, TIME_LEVELS
@@ -345,6 +345,6 @@ def summary(visual: Visual, answer: Answer) -> str:
         + f" {short(row[value], column.format)}"
         for row in answer.rows[:5]
     ]
-    more = f", and {len(answer.rows) - 5:,} more" if len(answer.rows) > 5 else ""
+    more = f", and {count_text(len(answer.rows) - 5)} more" if len(answer.rows) > 5 else ""
     kind = KIND_NAMES[answer.drawn_as or visual.kind]
     return f"{kind}: {visual.title}, {column.label.lower()}. {'; '.join(parts)}{more}."

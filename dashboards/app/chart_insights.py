@@ -13,7 +13,7 @@ from decimal import Decimal
 from statistics import median
 
 from dashboards.app.chart_data import Answer, Pairs
-from dashboards.app.formats import period_label, rounded, short
+from dashboards.app.formats import count_text, period_label, rounded, short
 from dashboards.app.snapshot import WEEKDAYS as DAY_NAMES
 from dashboards.spec.page_types import Visual
 
@@ -152,7 +152,7 @@ def best_period(answer: Answer) -> Sentence | None:
         usual = f"median {DAY_NAMES[_weekday(period)]}"
     text = (
         f"{period_label(period)} stands out with {short(values[period], answer.columns[1].format)},"
-        f" {rounded(abs(percent), 1)}% {'above' if percent > 0 else 'below'} the {usual}."
+        f" {short(abs(percent), 'percent')} {'above' if percent > 0 else 'below'} the {usual}."
     )
     return Sentence(text, (("period", period),), float(abs(percent) / STANDS_OUT))
 
@@ -169,7 +169,7 @@ def concentration(answer: Answer) -> Sentence | None:
     share = answer.rows[fifth - 1][2]
     if not isinstance(share, Decimal) or share < CONCENTRATED:
         return None
-    products = "product brings" if fifth == 1 else f"{fifth:,} products bring"
+    products = "product brings" if fifth == 1 else f"{count_text(fifth)} products bring"
     return Sentence(
         f"The top {products} {short(share, 'percent')} of revenue: a fifth of all that sold.",
         size=float(share / CONCENTRATED),
@@ -275,7 +275,7 @@ def weekday(answer: Answer) -> Sentence | None:
     if percent < STANDS_OUT:
         return None
     text = (
-        f"{answer.rows[high][0]} sells {rounded(percent, 1)}% more per day than {answer.rows[low][0]}:"
+        f"{answer.rows[high][0]} sells {short(percent, 'percent')} more per day than {answer.rows[low][0]}:"
         f" {short(values[high], 'money')} and {short(values[low], 'money')}."
     )
     return Sentence(text, _clicks(answer, high), float(percent / STANDS_OUT))
@@ -322,7 +322,7 @@ def season(answer: Answer) -> Sentence | None:
     if percent < STANDS_OUT:
         return None
     period = f"{last}-{best[last]}"
-    text = f"{period_label(period)} was {rounded(percent, 1)}% above the median month of {last}"
+    text = f"{period_label(period)} was {short(percent, 'percent')} above the median month of {last}"
     if len(best) > 1 and len({*best.values()}) == 1:
         text += ", and the same month was the best of each complete year"
     return Sentence(f"{text}.", (("period", period),), float(percent / STANDS_OUT))

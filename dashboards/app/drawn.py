@@ -15,6 +15,7 @@ from dashboards.app.chart_data import Answer, Pairs
 from dashboards.app.content import Content
 from dashboards.app.drill import orders_of_rows
 from dashboards.app.figures import figure
+from dashboards.app.formats import day_text, exact
 from dashboards.app.notes import joined
 from dashboards.app.orders import OrdersAnswer
 from dashboards.app.orders_table import orders_table
@@ -52,10 +53,10 @@ class Drawn:
             return [nav, no_update, no_update, no_update, no_update, [], notice, fingerprint, "is-broken", []]
         health = content.health
         refreshed = health.refreshed_at if health else None
-        last_day = f"{content.last_day:%-d %b %Y}" if content.last_day and not snapshot.is_empty else ""
+        last_day = day_text(content.last_day) if content.last_day and not snapshot.is_empty else ""
         stamps = layout.stamps(
             last_day,
-            f"{refreshed:%-d %b %Y %H:%M} UTC" if refreshed else None,
+            exact(refreshed, "moment") if refreshed else None,
             content.warnings[0].badge if content.warnings else None,
             content.is_reading,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.app.chart_data import Answer
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, is_inside, number, with_opacity
-from dashboards.app.formats import axis_ticks, period_label, tick_labels
+from dashboards.app.formats import axis_ticks, count_text, period_label, tick_labels
 from dashboards.app.partial import hatched, hollow, marked, with_dashes
 from dashboards.app.theme import Theme
 
@@ -117,14 +117,14 @@ def pareto(drawing: Drawing) -> Figure:
 
 def _eighty_percent(answer: Answer, theme: Theme) -> dict[str, list[Figure]]:
     """The lines and the label that mark the first row whose cumulative share reaches 80%."""
-    rank = next((row[0] for row in answer.rows if (number(row[2]) or 0) >= 80), None)
+    rank = next((int(number(row[0]) or 0) for row in answer.rows if (number(row[2]) or 0) >= 80), None)
     if rank is None:
         return {"shapes": [], "annotations": []}
     line = {"color": theme.series[1], "width": 1.5, "dash": "dot"}
     label = {
         "x": rank,
         "y": 80,
-        "text": f" 80% from {rank:,} products",
+        "text": f" 80% from {count_text(rank)} products",
         "showarrow": False,
         "xanchor": "left",
         "yanchor": "top",
@@ -168,7 +168,7 @@ def heatmap(drawing: Drawing) -> Figure:
         "type": "heatmap",
         "z": values,
         "x": [str(later) for later in range(width)],
-        "y": [f"{period_label(name)}  ·  {sizes[name]:,}" for name in cohorts],
+        "y": [f"{period_label(name)}  ·  {count_text(sizes[name])}" for name in cohorts],
         "customdata": custom,
         "hovertemplate": HOVER,
         "hoverongaps": False,

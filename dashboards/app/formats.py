@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from dashboards.app.chart_data import Cell
+from dashboards.app.localized import DAY_IN_YEAR, MONTH, MONTH_IN_YEAR, WEEKDAY, WEEKDAY_AND_DAY, localized
 from dashboards.spec.fields import Format
 from ecommerce_platform.money import Currency, currency
 from ecommerce_platform.settings import load_settings
@@ -22,16 +24,16 @@ def exact(cell: Cell, format_: Format) -> str:
     if cell is None:
         return NOTHING
     if isinstance(cell, dt.datetime):
-        return f"{cell:%-d %b %Y %H:%M} UTC"
+        return f"{day_text(cell.date())} {cell:%H:%M} UTC"
     if isinstance(cell, dt.date):
-        return f"{cell:%-d %b %Y}"
+        return day_text(cell)
     if isinstance(cell, str):
         return cell
     if format_ == "percent":
-        return f"{rounded(cell, 2)}%"
+        return localized().percent(half_up(cell, 2))
     if format_ == "money":
-        return reporting_currency().text(cell)
-    return f"{cell:,}"
+        return amount(cell)
+    return localized().number(cell)
 
 
 def short(cell: Cell, format_: Format) -> str:
@@ -39,28 +41,28 @@ def short(cell: Cell, format_: Format) -> str:
     if cell is None or isinstance(cell, str | dt.date):
         return exact(cell, format_)
     if format_ == "percent":
-        return f"{rounded(cell, 1)}%"
+        return localized().percent(half_up(cell, 1))
     value, places, letter = Decimal(cell), reporting_currency().places if format_ == "money" else 0, ""
-    if _round(abs(value), places) < (1_000 if format_ == "money" else 10_000):
-        return reporting_currency().text(value) if format_ == "money" else f"{cell:,}"
+    if half_up(abs(value), places) < (1_000 if format_ == "money" else 10_000):
+        return amount(value) if format_ == "money" else localized().number(cell)
     # Rounding can reach the next unit: 999,999 is 1.00M.
-    while letter != "B" and _round(abs(value), places) >= 1_000:
+    while letter != "B" and half_up(abs(value), places) >= 1_000:
         value, letter = value / 1_000, NEXT_UNIT[letter]
-        places = 2 if _round(abs(value), 2) < 10 else 1
+        places = 2 if half_up(abs(value), 2) < 10 else 1
     return _with_unit(value, places, letter, format_)
 
 
 def _with_unit(value: Decimal, places: int, letter: str, format_: Format) -> str:
     if format_ == "money":
-        return reporting_currency().text(value, places, letter)
+        return amount(value, places, letter)
     return f"{rounded(value, places)}{letter}"
 
 
 def coverage(percent: Decimal) -> str:
     """How much of something is covered, where it is not all: 100% only if it is, and 0% only if nothing is."""
     if percent < Decimal("0.1"):
-        return "less than 0.1%"
-    return f"{percent.quantize(Decimal('0.1'), ROUND_FLOOR)}%"
+        return f"less than {localized().percent(Decimal('0.1'))}"
+    return localized().percent(percent.quantize(Decimal("0.1"), ROUND_FLOOR))
 
 
 def reporting_currency() -> Currency:
@@ -106,34 +108,78 @@ def _tick(value: Decimal, format_: Format) -> str:
 
 
 def rounded(value: Decimal | int, places: int) -> str:
-    """A number with a fixed number of decimals; halves round away from zero, as for numeric in PostgreSQL."""
-    return f"{_round(Decimal(value), places):,}"
+    """A number with a fixed number of decimals, as the locale writes it."""
+    return localized().number(half_up(value, places))
 
 
-def _round(value: Decimal, places: int) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+def half_up(value: Decimal | int, places: int) -> Decimal:
+    """A number rounded to some decimals; halves away from zero, as for numeric in PostgreSQL."""
+    return Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
+def percent_text(value: Decimal | int) -> str:
+    """A number of per cent, with all its decimals: 12.3%."""
+    return localized().percent(value)
+
+
+def count_text(value: Decimal | int) -> str:
+    """A whole number: 12,345."""
+    return localized().number(value)
+
+
+def amount(value: Decimal | int, places: int | None = None, unit: str = "") -> str:
+    """An amount of the reporting currency; ``places`` instead of its own, and a unit such as K or M."""
+    of = reporting_currency()
+    return localized().amount(half_up(value, of.places if places is None else places), of, unit)
+
+
+def day_text(day: dt.date) -> str:
+    """A day: 5 Mar 2026."""
+    return localized().date(day)
+
+
+def month_text(day: dt.date) -> str:
+    """The month of a day: Mar 2026."""
+    return localized().date(day, MONTH)
+
+
+def day_in_year(day: dt.date) -> str:
+    """A day without its year: 5 Mar."""
+    return localized().date(day, DAY_IN_YEAR)
 
 
 def in_currency(text: str) -> str:
-    """A text of the specification with the symbol of the currency in place of ¤, which stands before its amounts."""
-    return text.replace("¤", reporting_currency().prefix)
+    """A text of the specification whose amounts, written as ¤25, are of the reporting currency."""
+    text = re.sub(r"¤(\d+)", lambda found: amount(int(found[1]), 0), text)
+    return text.replace("¤", localized().symbol(reporting_currency()))
+
+
+def month_in_year(day: dt.date) -> str:
+    """The month of a day without its year: Mar."""
+    return localized().date(day, MONTH_IN_YEAR)
+
+
+def weekday_text(day: dt.date) -> str:
+    """The short name of a weekday: Thu."""
+    return localized().date(day, WEEKDAY)
 
 
 def days_label(first: dt.date, last: dt.date) -> str:
     """A date range: Sat 5 Mar 2011, 5 Mar – 9 Mar 2011, or 28 Dec 2010 – 9 Mar 2011."""
     if first == last:
-        return f"{last:%a %-d %b %Y}"
-    return f"{first:%-d %b}{'' if first.year == last.year else f' {first.year}'} – {last:%-d %b %Y}"
+        return localized().date(last, WEEKDAY_AND_DAY)
+    return f"{day_in_year(first) if first.year == last.year else day_text(first)} – {day_text(last)}"
 
 
 def tick_labels(periods: Sequence[str]) -> list[str]:
     """Short labels of periods for an axis: Nov, Dec, Jan, or 4 Feb, with the year below where it begins."""
     labels, year = [], ""
     for period in periods:
-        label = period_label(period)
+        label = period
         if len(period) > 4:
-            begin, _, of = label.rpartition(" ")
-            label, year = begin if of == year else f"{begin}<br>{of}", of
+            begin = _first_day(period)
+            label = day_in_year(begin) if len(period) > 7 else month_in_year(begin)
+            label, year = label if period[:4] == year else f"{label}<br>{period[:4]}", period[:4]
         labels.append(label)
     return labels
 
@@ -142,6 +188,8 @@ def period_label(period: str) -> str:
     """2026 stays 2026, 2026-03 becomes Mar 2026, and 2026-03-14 becomes 14 Mar 2026."""
     if len(period) == 4:
         return period
-    if len(period) == 7:
-        return f"{dt.date.fromisoformat(period + '-01'):%b %Y}"
-    return f"{dt.date.fromisoformat(period):%-d %b %Y}"
+    return month_text(_first_day(period)) if len(period) == 7 else day_text(_first_day(period))
+
+
+def _first_day(period: str) -> dt.date:
+    return dt.date.fromisoformat(period if len(period) > 7 else f"{period}-01")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dashboards.app.chart_data import Answer, Column, KpiAnswer
+from dashboards.app.formats import count_text, day_text
 from dashboards.app.snapshot_reader import reading
 from ecommerce_platform.checks.freshness import latest_expected_day
 from ecommerce_platform.checks.results import ALL_DAYS, CheckResult, failing_checks, last_results, worst_by_check
@@ -19,7 +20,6 @@ from ecommerce_platform.settings import load_settings
 from ecommerce_platform.tables.raw_files import last_converted_day
 
 FRESH, LATE, STALE, FAILING, UNKNOWN = "Fresh", "Late", "Stale", "Failing", "Unknown"
-DAY = "%-d %b %Y"
 MOST_NAMED = 3
 """Maximum number of checks or date ranges that a notice names."""
 
@@ -122,10 +122,10 @@ def staleness(health: Health, last_day: dt.date | None, now: dt.datetime) -> str
         converted = last_converted_day(settings)
         if last_day is None or converted is None or last_day >= converted:
             return None
-        return f"The latest data is from {last_day:{DAY}}; the exports hold orders until {converted:{DAY}}."
+        return f"The latest data is from {day_text(last_day)}; the exports hold orders until {day_text(converted)}."
     expected = latest_expected_day(now)
     if last_day is not None and last_day < expected:
-        return f"The latest data is from {last_day:{DAY}}; {expected:{DAY}} was due."
+        return f"The latest data is from {day_text(last_day)}; {day_text(expected)} was due."
     state = freshness_of(health.refreshed_at, now)
     if state in (LATE, STALE) and health.refreshed_at is not None:
         hours = int((now - health.refreshed_at).total_seconds() // 3600)
@@ -165,7 +165,7 @@ def warnings(health: Health, last_day: dt.date | None, now: dt.datetime) -> list
 
 
 def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+    return f"{count_text(number)} {one if number == 1 else many}"
 
 
 def _first(names: Sequence[str]) -> str:
@@ -178,18 +178,18 @@ def _days(result: CheckResult) -> str:
 
 
 def _span(first: dt.date, last: dt.date) -> str:
-    return f"{first:{DAY}}" if first == last else f"{first:{DAY}} to {last:{DAY}}"
+    return f"{day_text(first)}" if first == last else f"{day_text(first)} to {day_text(last)}"
 
 
 def health_answers(health: Health, now: dt.datetime) -> tuple[dict[str, KpiAnswer], dict[str, Answer]]:
     """The KPIs and charts of the Data Health page."""
     results = list(_results_by_check(health).values())
     kpis = {
-        "checks_passed": KpiAnswer(results.count(PASSED), why=f"of {len(results):,}"),
+        "checks_passed": KpiAnswer(results.count(PASSED), why=f"of {count_text(len(results))}"),
         "checks_failed": KpiAnswer(results.count(FAILED), why="severity ERROR"),
         "checks_warning": KpiAnswer(results.count(WARNING), why="severity WARN"),
         "rejected_rows": KpiAnswer(
-            health.rejected_rows, why=f"{sum(count for _, _, count in health.rejects):,} reasons in total"
+            health.rejected_rows, why=f"{count_text(sum(rows for _, _, rows in health.rejects))} reasons in total"
         ),
     }
     return kpis, {

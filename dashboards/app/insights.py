@@ -14,7 +14,7 @@ import numpy as np
 
 from dashboards.app.chart_data import money
 from dashboards.app.chart_insights import FEWEST_ORDERS, MATTERS, POINTS_APART, STANDS_OUT, Sentence, strongest
-from dashboards.app.formats import days_label, rounded, short
+from dashboards.app.formats import days_label, half_up, rounded, short
 from dashboards.app.kpis import KPI_VALUES
 from dashboards.app.selection import Selection
 from dashboards.spec.metrics import metric
@@ -131,7 +131,8 @@ def revenue_changed(*dimensions: str) -> Rule:
         percent = against.percent("revenue") if against is not None else None
         if against is None or percent is None or abs(percent) < CHANGED or against.is_chance("revenue"):
             return None
-        text = f"Revenue {'rose' if percent > 0 else 'fell'} {rounded(abs(percent), 1)}% against {against.label}"
+        moved = "rose" if percent > 0 else "fell"
+        text = f"Revenue {moved} {short(abs(percent), 'percent')} against {against.label}"
         size = float(abs(percent) / CHANGED)
         free = [dimension for dimension in dimensions if answers.view.filters.get(dimension) is None]
         drivers = [(dimension, *found) for dimension in free if (found := against.driver(dimension)) is not None]
@@ -161,8 +162,8 @@ def orders_and_value(answers: Answers, against: Compared | None) -> Sentence | N
     )
     if max(abs(orders), abs(value)) < CHANGED:
         return None
-    more = f"{rounded(abs(orders), 1)}% {'more' if orders > 0 else 'fewer'} orders"
-    larger = f"the average order was {rounded(abs(value), 1)}% {'larger' if value > 0 else 'smaller'}"
+    more = f"{short(abs(orders), 'percent')} {'more' if orders > 0 else 'fewer'} orders"
+    larger = f"the average order was {short(abs(value), 'percent')} {'larger' if value > 0 else 'smaller'}"
     if abs(orders) < CHANGED:
         text = f"{larger[0].upper()}{larger[1:]}, with about as many orders as in {against.label}."
     elif abs(value) < CHANGED:
@@ -180,7 +181,7 @@ def margin(answers: Answers, against: Compared | None) -> Sentence | None:
     revenue = against.percent("revenue")
     if points is None or now is None or revenue is None:
         return None
-    points = Decimal(rounded(points, 1))
+    points = half_up(points, 1)
     if abs(points) < HELD:
         if abs(revenue) < CHANGED or against.is_chance("revenue"):
             return None
@@ -275,7 +276,7 @@ def customers_changed(answers: Answers, against: Compared | None) -> Sentence | 
     if against is None or percent is None or abs(percent) < CHANGED or against.is_chance("customers"):
         return None
     text = (
-        f"{short(answers.everything.customers, 'count')} customers ordered, {rounded(abs(percent), 1)}%"
+        f"{short(answers.everything.customers, 'count')} customers ordered, {short(abs(percent), 'percent')}"
         f" {'more' if percent > 0 else 'fewer'} than in {against.label}."
     )
     return Sentence(text, size=float(abs(percent) / CHANGED), window=against.dates)
@@ -289,7 +290,8 @@ def weekend(answers: Answers, against: Compared | None) -> Sentence | None:
     uplift = KPI_VALUES["weekend_uplift"](answers.everything)
     if uplift is None or abs(Decimal(uplift)) < STANDS_OUT or (end - start).days < 27:
         return None
-    text = f"A weekend day sells {rounded(abs(Decimal(uplift)), 1)}% {'more' if uplift > 0 else 'less'} than a weekday."
+    how = "more" if uplift > 0 else "less"
+    text = f"A weekend day sells {short(abs(Decimal(uplift)), 'percent')} {how} than a weekday."
     return Sentence(text, size=float(abs(Decimal(uplift)) / STANDS_OUT))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dashboards.app.breakdown import mean_lifespan, ratios
 from dashboards.app.chart_data import Answer, Cell, dimension_column, measure_column, money
+from dashboards.app.formats import day_text
 from dashboards.spec.metrics import metric
 from dashboards.spec.page_types import Visual
 
@@ -63,7 +64,7 @@ def _note(answer: Answer, end: dt.date) -> str:
         return ""
     means = (
         "What a customer of the segment brings over the time from first to last order,"
-        f" up to {end:%-d %b %Y}; not a forecast."
+        f" up to {day_text(end)}; not a forecast."
     )
     pairs = zip(answer.column("customer_lifetime_value"), answer.column("average_order_value"), strict=True)
     low = [

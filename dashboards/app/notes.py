@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from dashboards.app.chart_data import Answer
-from dashboards.app.formats import coverage, reporting_currency
+from dashboards.app.formats import amount, count_text, coverage
 from dashboards.app.kpis import known_states
 from dashboards.app.periods import partial_note, partial_periods, periods_of
 from dashboards.app.selection import Selection
@@ -36,7 +36,7 @@ def kpi_note(kpi: str, selection: Selection) -> str:
     if kpi in ("states", "top_five_states_share") and selection.count:
         return "" if known_states(selection, selection.order_counts("state")).any() else "No order has a known state"
     guests = selection.guest_orders if kpi in GUEST_NOTES else 0
-    return GUEST_NOTES[kpi].format(f"{guests:,}", "" if guests == 1 else "s") if guests else ""
+    return GUEST_NOTES[kpi].format(count_text(guests), "" if guests == 1 else "s") if guests else ""
 
 
 def waiting_note(selection: Selection) -> str:
@@ -50,7 +50,7 @@ def waiting_note(selection: Selection) -> str:
         return ""
     rows, refunds = (sum(column) for column in zip(*waiting, strict=True))
     name = "refund" if rows == 1 else "refunds"
-    return f"Excludes {rows:,} {name} ({reporting_currency().text(refunds)}) whose order is not in the data"
+    return f"Excludes {count_text(rows)} {name} ({amount(refunds)}) whose order is not in the data"
 
 
 def coverage_note(selection: Selection) -> str:
@@ -113,7 +113,7 @@ def on_the_map(answer: Answer) -> Answer:
     if not elsewhere and any(is_shown):
         return answer
     if not any(is_shown) or elsewhere * 2 > sum(revenue):
-        count = f"The first {MOST_BARS} of {len(answer.rows):,}. " if len(answer.rows) > MOST_BARS else ""
+        count = f"The first {MOST_BARS} of {count_text(len(answer.rows))}. " if len(answer.rows) > MOST_BARS else ""
         return replace(answer, drawn_as="bar", note=f"{count}A map is shown if most of the revenue is from US states.")
     return replace(answer, note=f"Not on this map: {coverage(elsewhere / sum(revenue) * 100)} of revenue.")
 

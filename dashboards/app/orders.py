@@ -10,6 +10,7 @@ import numpy as np
 
 from dashboards.app.chart_data import Answer, Cell, Column, dimension_column, measure_column, money
 from dashboards.app.filters import NEWEST_FIRST, Dropped, View
+from dashboards.app.formats import count_text
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import NOBODY, Snapshot, day_of
 from ecommerce_platform.schemas.domains import GUEST
@@ -75,7 +76,11 @@ def orders_answer(selection: Selection, view: View) -> OrdersAnswer:
         else:
             dropped.append(Dropped("order", str(view.order), "not among the orders in view"))
     if page > pages:
-        there = "there is only one page" if pages == 1 else f"there are only {pages:,} pages; this is the last one"
+        there = (
+            "there is only one page"
+            if pages == 1
+            else f"there are only {count_text(pages)} pages; this is the last one"
+        )
         dropped.append(Dropped("page", str(page), there))
         page = pages
     keys, rows = order_rows(selection, places[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])

@@ -10,7 +10,7 @@ from dash import html
 from dashboards.app.cards import Children, link
 from dashboards.app.chart_data import Answer, Column
 from dashboards.app.filters import NEWEST_FIRST, SORTS, View
-from dashboards.app.formats import exact
+from dashboards.app.formats import count_text, exact
 from dashboards.app.orders import PAGE_ROWS, OrdersAnswer
 from dashboards.app.tables import MOST_TABLE_ROWS, RIGHT
 from ecommerce_platform.schemas.domains import GUEST
@@ -94,15 +94,19 @@ def _lines(lines: Answer, order: str) -> html.Table:
     ]
     caption = f"Lines of order {order}"
     if len(lines.rows) > MOST_TABLE_ROWS:
-        caption += f": the first {MOST_TABLE_ROWS} of {len(lines.rows):,}"
+        caption += f": the first {MOST_TABLE_ROWS} of {count_text(len(lines.rows))}"
     parts = [html.Caption(caption), html.Thead(html.Tr(head)), html.Tbody(body)]
     return html.Table(parts, className="table order-lines")
 
 
 def _pager(answer: OrdersAnswer, path: str, view: View) -> html.Nav:
     first = (answer.page - 1) * PAGE_ROWS + 1
+    last = first + len(answer.rows) - 1
     parts: Children = [
-        html.Span(f"{first:,}–{first + len(answer.rows) - 1:,} of {answer.count:,} orders", className="pager-count")
+        html.Span(
+            f"{count_text(first)}–{count_text(last)} of {count_text(answer.count)} orders",
+            className="pager-count",
+        )
     ]
     targets = [("First", 1), ("Previous", answer.page - 1), ("Next", answer.page + 1), ("Last", answer.pages)]
     for name, page in targets if answer.pages > 1 else ():
@@ -113,5 +117,7 @@ def _pager(answer: OrdersAnswer, path: str, view: View) -> html.Nav:
         else:
             parts.append(html.Span(name, className="pager-link", **{"aria-hidden": "true"}))
         if name == "Previous":
-            parts.append(html.Span(f"Page {answer.page:,} of {answer.pages:,}", className="pager-here"))
+            parts.append(
+                html.Span(f"Page {count_text(answer.page)} of {count_text(answer.pages)}", className="pager-here")
+            )
     return html.Nav(parts, className="pager", **{"aria-label": "Pages of orders"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+from dashboards.app.formats import period_label
 from dashboards.spec.fields import HIERARCHIES
 from dashboards.spec.page_types import Visual
 
@@ -56,7 +57,7 @@ def partial_note(level: str, periods: Periods, partial: Sequence[int], where: st
     """A sentence that names the periods that are incomplete, and where; empty if there are none."""
     if not partial:
         return ""
-    names = [periods[place][0].strftime("%Y" if level == "year" else "%b %Y") for place in partial]
+    names = [period_label(period_name(level, periods[place][0])) for place in partial]
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} incomplete{where}."
 
 

@@ -58,7 +58,7 @@ CONTENT_POLICY = (
 )
 
 INDEX = """<!DOCTYPE html>
-<html lang="en" data-theme="{theme}">
+<html lang="en" data-theme="{theme}" data-locale="{locale}">
   <head>
     {{%metas%}}
     <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -119,7 +119,7 @@ def create_app(
         suppress_callback_exceptions=True,
         compress=False,
     )
-    app.index_string = INDEX.format(theme="light")
+    app.index_string = INDEX.format(theme="light", locale=load_settings().locale)
     app.layout = lambda: layout.shell(_theme())
     _add_callbacks(app, dashboards)
     _add_routes(app, dashboards)

@@ -10,7 +10,7 @@ from dash import html
 
 from dashboards.app.cards import Children, link
 from dashboards.app.chart_data import Answer, Column
-from dashboards.app.formats import exact, period_label
+from dashboards.app.formats import count_text, exact, period_label
 from dashboards.spec.page_types import Visual
 
 MOST_TABLE_ROWS = 250
@@ -75,7 +75,8 @@ def table(
     if len(answer.rows) > len(rows):
         parts.append(
             html.P(
-                f"Showing the first {len(rows)} of {len(answer.rows):,} rows. Download the CSV file for all rows.",
+                f"Showing the first {len(rows)} of {count_text(len(answer.rows))} rows."
+                " Download the CSV file for all rows.",
                 className="hint",
             )
         )

@@ -17,7 +17,7 @@ from types import MappingProxyType
 import numpy as np
 
 from dashboards.app.chart_data import Answer, Column, Progress, money
-from dashboards.app.formats import days_label, rounded, short
+from dashboards.app.formats import days_label, half_up, month_in_year, month_text, percent_text, rounded, short
 from dashboards.app.periods import periods_of
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot import number_of
@@ -116,13 +116,15 @@ def _of_revenue(revenue: Decimal, target: Decimal, name: str) -> Progress | None
     if percent is None:
         return None
     whole = percent.to_integral_value(ROUND_FLOOR)
-    return Progress(f"{whole:,}% of the target of {short(target, 'money')} for {name}", _part(revenue, target))
+    return Progress(
+        f"{percent_text(whole)} of the target of {short(target, 'money')} for {name}", _part(revenue, target)
+    )
 
 
 def _of_margin(margin: Decimal, target: Decimal, name: str) -> Progress:
     points = margin - target
     where = "above" if points > 0 else "below"
-    text = f"{rounded(abs(points), 1)} pts {where} the" if rounded(abs(points), 1) != "0.0" else "On the"
+    text = f"{rounded(abs(points), 1)} pts {where} the" if half_up(abs(points), 1) else "On the"
     return Progress(f"{text} target of {short(target, 'percent')} for {name}", _part(margin, target))
 
 
@@ -145,9 +147,10 @@ def _name(months: Sequence[Days]) -> str:
     if first.day > 1 or last.day < _days_of_month(last):
         name = days_label(first, last)
     elif len(months) == 1:
-        name = f"{first:%b %Y}"
+        name = month_text(first)
     else:
-        name = f"{first:%b}{'' if first.year == last.year else f' {first:%Y}'}–{last:%b %Y}"
+        begin = month_in_year(first) if first.year == last.year else month_text(first)
+        name = f"{begin}–{month_text(last)}"
     missing = (last.year - first.year) * 12 + last.month - first.month + 1 - len(months)
     return f"{name}, except {missing} month{'' if missing == 1 else 's'} without a target" if missing else name
 

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dashboards.app.formats import NOTHING, exact, reporting_currency, rounded, short
+from dashboards.app.formats import (
+    NOTHING,
+    count_text,
+    day_in_year,
+    exact,
+    reporting_currency,
+    rounded,
+    short,
+    weekday_text,
+)
+from dashboards.app.localized import localized
 from dashboards.app.theme import LIGHT
 from dashboards.weekly.pictures import BEFORE, HEIGHT, WIDTH, Bar, bar_chart
 from dashboards.weekly.summary import Change, Figure, Summary
@@ -34,12 +44,15 @@ def pictures(summary: Summary) -> Mapping[str, bytes]:
     """The pictures of the page by name, as PNG; none for a week without orders."""
     if summary.is_without_orders:
         return {}
-    days = [Bar(f"{day.day:%a}", _float(day.revenue), _amount(day.revenue), _float(day.before)) for day in summary.days]
+    days = [
+        Bar(weekday_text(day.day), _float(day.revenue), _amount(day.revenue), _float(day.before))
+        for day in summary.days
+    ]
     result = {DAYS: bar_chart(days)}
     known = [place for place, (_, revenue) in enumerate(summary.weeks) if revenue is not None]
     if len(known) > 1:
         weeks = [
-            Bar(f"{week.last:%b} {week.last.day}", _float(revenue), _amount(revenue))
+            Bar(day_in_year(week.last), _float(revenue), _amount(revenue))
             for week, revenue in summary.weeks[known[0] :]
         ]
         result[WEEKS] = bar_chart(weeks, last_only=True)
@@ -52,7 +65,9 @@ def _float(value: Decimal | None) -> float | None:
 
 def _amount(value: Decimal | None) -> str:
     """An amount without its currency, which the caption names."""
-    return "n/a" if value is None else short(value, "money").replace(reporting_currency().prefix, "")
+    return (
+        "n/a" if value is None else short(value, "money").replace(localized().symbol(reporting_currency()), "").strip()
+    )
 
 
 def html(summary: Summary, sources: Mapping[str, str], dashboards: str | None) -> str:
@@ -118,7 +133,7 @@ def _color(figure: Figure, change: Change) -> str:
 
 def _alternatives(summary: Summary) -> Mapping[str, str]:
     """What the pictures show, for those who do not see them."""
-    days = ", ".join(f"{day.day:%a} {exact(day.revenue, 'money')}" for day in summary.days)
+    days = ", ".join(f"{weekday_text(day.day)} {exact(day.revenue, 'money')}" for day in summary.days)
     weeks = ", ".join(f"{exact(week.last, 'day')} {exact(revenue, 'money')}" for week, revenue in summary.weeks)
     return {DAYS: f"Revenue per day: {days}", WEEKS: f"Revenue per week, by its last day: {weeks}"}
 
@@ -140,7 +155,7 @@ def text(summary: Summary, dashboards: str | None) -> str:
     lines += ["", summary.not_compared] if summary.not_compared else []
     lines += ["", "Revenue per day"]
     for day in summary.days:
-        orders = "not loaded" if day.orders is None else f"{day.orders:,} orders"
+        orders = "not loaded" if day.orders is None else f"{count_text(day.orders)} orders"
         before = f"seven days before: {exact(day.before, 'money')}"
         lines.append(f"  {_day(day.day)}: {exact(day.revenue, 'money')}, {orders} ({before})")
     for heading, answer in summary.tables:
@@ -155,4 +170,4 @@ def text(summary: Summary, dashboards: str | None) -> str:
 
 
 def _day(day: dt.date) -> str:
-    return f"{day:%a} {day.day} {day:%b}"
+    return f"{weekday_text(day)} {day_in_year(day)}"

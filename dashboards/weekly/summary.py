@@ -11,7 +11,7 @@ from typing import NamedTuple
 from dashboards.app.breakdown import Breakdown
 from dashboards.app.chart_data import Answer, Cell, money
 from dashboards.app.filters import Filters
-from dashboards.app.formats import days_label
+from dashboards.app.formats import count_text, days_label
 from dashboards.app.health import Health, read_health, warnings
 from dashboards.app.kpis import KPI_VALUES
 from dashboards.app.notes import kpi_note
@@ -216,8 +216,8 @@ def _checks(health: Health) -> str:
     warned = sum(not result.passed for result in results) - failed
     if not results:
         return "No check has run yet."
-    parts = [f"{len(results) - failed - warned:,} of {len(results):,} checks pass"]
-    parts += [f"{failed:,} fail{'s' if failed == 1 else ''}"] if failed else []
-    parts += [f"{warned:,} warn{'s' if warned == 1 else ''}"] if warned else []
-    rejected = f"{health.rejected_rows:,} row{' is' if health.rejected_rows == 1 else 's are'} rejected"
+    parts = [f"{count_text(len(results) - failed - warned)} of {count_text(len(results))} checks pass"]
+    parts += [f"{count_text(failed)} fail{'s' if failed == 1 else ''}"] if failed else []
+    parts += [f"{count_text(warned)} warn{'s' if warned == 1 else ''}"] if warned else []
+    rejected = f"{count_text(health.rejected_rows)} row{' is' if health.rejected_rows == 1 else 's are'} rejected"
     return f"{', '.join(parts)}. {rejected}."

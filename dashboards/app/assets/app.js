@@ -60,12 +60,15 @@
   }, true);
 
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const FORMAT = new Intl.DateTimeFormat(root.dataset.locale, { dateStyle: "medium", timeZone: "UTC" });
 
-  /* 2026-11-05 as the page writes it: 5 Nov 2026. */
+  /* 2026-11-05 as the page writes it: 5 Nov 2026, or as the locale does. */
   function written(date) {
+    if (root.dataset.locale !== "en-US") return FORMAT.format(new Date(date + "T00:00Z"));
     const parts = date.split("-").map(Number);
     return parts[2] + " " + MONTHS[parts[1] - 1] + " " + parts[0];
   }
+  window.writtenDate = written;
 
   function writeDates() {
     for (const text of document.querySelectorAll(".date-text")) {

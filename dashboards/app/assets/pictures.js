@@ -2,8 +2,6 @@
 "use strict";
 
 (function () {
-  const PRINTED = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-
   /* The first and the last day of the page, as in 2024-03-06; empty on a page without dates. */
   function days() {
     if (document.querySelector("main.is-health, main.is-broken, .panel")) return [];
@@ -12,7 +10,7 @@
 
   /* The dates and the filters of the page in words. */
   function scope() {
-    const dates = days().map(function (day) { return PRINTED.format(new Date(day + "T00:00Z")); });
+    const dates = days().map(function (day) { return window.writtenDate(day); });
     const chips = [...document.querySelectorAll("#chips .chip")].map(function (chip) {
       return (chip.getAttribute("aria-label") || "").replace("Remove filter: ", "");
     });
