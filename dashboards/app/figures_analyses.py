@@ -5,8 +5,10 @@ from __future__ import annotations
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, escape, number, with_opacity
 from dashboards.app.formats import axis_ticks, exact, period_label, tick_labels
 
-MOST_TICKS = 7
+MOST_TICKS = 5
 """Maximum number of labels of an axis of days, which have room on a phone."""
+LONGEST_BAND = 4
+"""Characters of a line of a label below one of nine columns, which have room on a phone."""
 BAND_OPACITY = {80: 0.22, 95: 0.12}
 
 
@@ -53,7 +55,8 @@ def band(drawing: Drawing) -> Figure:
         )
     every = [value for values in columns.values() for value in values]
     names = [str(row[0]) for row in answer.rows]
-    ticks = range(0, len(names), max(1, -(-len(names) // MOST_TICKS)))
+    step = max(1, -(-len(names) // MOST_TICKS))
+    ticks = range(step // 2, len(names), step)
     layout = base_layout(
         theme,
         showlegend=True,
@@ -62,7 +65,7 @@ def band(drawing: Drawing) -> Figure:
             "tickvals": list(ticks),
             "ticktext": tick_labels([names[tick] for tick in ticks]),
             "tickangle": 0,
-            "range": [-0.4, len(names) - 0.6],
+            "range": [-2, len(names) - 0.5],
         },
         yaxis={
             "showgrid": True,
@@ -140,15 +143,16 @@ def curves(drawing: Drawing) -> Figure:
 
 
 def with_percent_line(drawing: Drawing, figure: Figure, name: str) -> Figure:
-    """A column chart with a line of percentages over the columns, from 0 to 100 % of their height, and a legend."""
+    """A column chart with a line of percentages, an axis for each, and a legend; instead of values on the columns."""
     answer, theme = drawing.answer, drawing.theme
     place = [column.id for column in answer.columns].index(name)
     (columns,) = figure["data"]
+    names = [_in_lines(str(row[0])) for row in answer.rows]
     line = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": answer.columns[place].label,
-        "x": columns["x"],
+        "x": names,
         "y": [number(row[place]) for row in answer.rows],
         "yaxis": "y2",
         "hoverinfo": "skip",
@@ -157,7 +161,11 @@ def with_percent_line(drawing: Drawing, figure: Figure, name: str) -> Figure:
     }
     layout = {**figure["layout"], "showlegend": True}
     layout["margin"] = {**layout["margin"], "t": 46, "r": 40}
+    layout["xaxis"] = {**layout["xaxis"], "title": {"text": "Days", "font": {"color": theme.muted, "size": 12}}}
     layout["legend"] = {**layout["legend"], "y": 1.1}
+    values = [number(row[1]) for row in answer.rows]
+    shown = {"showgrid": True, "gridcolor": theme.grid, "showticklabels": True}
+    layout["yaxis"] = {**layout["yaxis"], **shown, **axis_ticks(answer.columns[1].format, values)}
     layout["yaxis2"] = {
         "overlaying": "y",
         "side": "right",
@@ -170,4 +178,11 @@ def with_percent_line(drawing: Drawing, figure: Figure, name: str) -> Figure:
         "ticktext": [f"{tick}%" for tick in range(0, 101, 25)],
         "tickfont": {"color": theme.muted, "size": 12},
     }
-    return {"data": [{**columns, "name": answer.columns[1].label}, line], "layout": layout}
+    bars = {**columns, "name": answer.columns[1].label, "x": names, "text": None}
+    return {"data": [bars, line], "layout": layout}
+
+
+def _in_lines(band: str) -> str:
+    """A band of days, without the unit, in short lines: 181- and 365."""
+    days = band.removesuffix(" days")
+    return (days.replace("-", "- ") if len(days) > LONGEST_BAND else days).replace(" ", "<br>")

@@ -65,7 +65,7 @@ NEXT = Page(
             "table",
             measures=(),
             limit=15,
-            span=7,
+            span=6,
         ),
         Visual(
             "sales_anomalies",
@@ -74,7 +74,7 @@ NEXT = Page(
             "table",
             measures=(),
             limit=15,
-            span=5,
+            span=6,
         ),
         Visual(
             "rfm_segments",
