@@ -26,6 +26,7 @@ atexit.register(shutil.rmtree, os.environ["ECOMMERCE_DATA_DIR"], ignore_errors=T
 # Tests that run assets without our instance file must not send telemetry to Dagster.
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 
+from dashboards.app.analyses_reader import EXTRACTS
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.postgres.ddl import apply_ddl
@@ -33,6 +34,7 @@ from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.shop.exports import feed_csv
 from ecommerce_platform.shop.settings import ShopSettings
+from ecommerce_platform_tests.extracts import publish, publish_forecast
 from ecommerce_platform_tests.harness import Platform, csv_bytes, day
 
 SHARE_ONE_PLATFORM = ("test_operations", "test_ui")
@@ -123,6 +125,8 @@ def sales(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFa
                 without_some_costs(content) if feed == "products" else content,
             )
     shop.run(1, SALES_DAYS)
+    publish(shop, [name for name in EXTRACTS if name != "sales_forecast"])
+    publish_forecast(shop)
     return shop
 
 

@@ -41,3 +41,33 @@ def fill(platform: Platform, table: str, columns: Iterable[str], rows: Iterable[
 def days_from(first: dt.date, count: int) -> list[dt.date]:
     """Return so many days in a row."""
     return [first + dt.timedelta(days=number) for number in range(count)]
+
+
+def publish(platform: Platform, names: Iterable[str]) -> None:
+    """Fill tables of the schema analytics with what the SELECTs of their extracts return."""
+    for name in names:
+        rows = extract(platform, name)
+        if rows:
+            fill(platform, f"analytics.{name}", rows[0], [tuple(row.values()) for row in rows])
+
+
+def publish_forecast(platform: Platform) -> None:
+    """Fill the forecast with the last week repeated, as the package that computes it is optional."""
+    platform.execute(
+        """
+        insert into analytics.sales_forecast
+        select
+            last.day + ahead,
+            past.revenue,
+            past.revenue * 0.8,
+            past.revenue * 1.2,
+            past.revenue * 0.6,
+            past.revenue * 1.5,
+            'Seasonal naive (week)',
+            last.day - 400,
+            last.day
+        from (select max(sale_date) as day from warehouse.agg_daily_sales) as last
+        cross join generate_series(1, 30) as ahead
+        inner join warehouse.agg_daily_sales as past on past.sale_date = last.day - 6 + (ahead - 1) %% 7
+        """
+    )

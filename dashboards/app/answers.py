@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dashboards.app.analyses import ANALYSES
 from dashboards.app.annotations import Notes, with_notes
 from dashboards.app.breakdown import Breakdown, ratios
 from dashboards.app.chart_data import Answer, Cell, Column, KpiAnswer, dimension_column, measure_column, money
@@ -385,4 +386,5 @@ _SPECIAL: Mapping[str, Callable[[Answers, Visual], Answer]] = {
     "weekdays": Answers.weekdays,
     "region_payments": Answers.region_payments,
     "seasonality": Answers.seasonality,
+    **ANALYSES,
 }

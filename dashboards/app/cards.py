@@ -47,6 +47,8 @@ KIND_NAMES = {
     "stack": "Stacked column chart",
     "share_stack": "Stacked bar chart",
     "lines": "Line chart",
+    "band": "Line chart",
+    "curves": "Line chart",
     "table": "Table",
 }
 
@@ -338,7 +340,7 @@ def nothing_to_report() -> Children:
 
 def summary(visual: Visual, answer: Answer) -> str:
     """The description of a chart for screen readers: its kind, its title, and its first rows."""
-    value = 2 if visual.kind in ("pareto", "heatmap", "stack", "share_stack") else 1
+    value = 2 if visual.kind in ("pareto", "heatmap", "stack", "share_stack", "curves") else 1
     column = answer.columns[value]
     parts = [
         " ".join(exact(cell, answer.columns[place].format) for place, cell in enumerate(row[:value]))

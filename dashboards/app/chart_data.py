@@ -44,6 +44,8 @@ class Answer:
         color_of: the dimension whose members have the colors of the chart, or year; empty if colors mean nothing.
         colors: for each row, the index of its member's color, the same under every filter; see ``Theme.color``.
         compared: the name and the days of the comparison whose values are in ``compared_MEASURE``; empty without one.
+        leads_to: the path of the page that a click leads to, with the filters that it sets and no others; empty if a
+            click filters the page that the chart is on.
     """
 
     columns: tuple[Column, ...]
@@ -58,6 +60,7 @@ class Answer:
     color_of: str = ""
     colors: tuple[int, ...] = ()
     compared: str = ""
+    leads_to: str = ""
 
     def column(self, column_id: str) -> list[Cell]:
         """All values in a column."""

@@ -7,20 +7,19 @@ does not show. It is silent where nothing stands out; the constants say from whe
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from statistics import median
 
-from dashboards.app.chart_data import Answer, Pairs
+from dashboards.app.analysis_insights import ANALYSIS_RULES
+from dashboards.app.chart_data import Answer
 from dashboards.app.formats import count_text, period_label, rounded, short
+from dashboards.app.sentence import LEADS_BY, STANDS_OUT, Rule, Sentence
+from dashboards.app.sentence import clicks as _clicks
+from dashboards.app.sentence import numbers as _numbers
 from dashboards.app.snapshot import WEEKDAYS as DAY_NAMES
 from dashboards.spec.page_types import Visual
 
-LEADS_BY = Decimal("1.5")
-"""The first member leads if it has this many times the revenue of the second, or of an equal share."""
-STANDS_OUT = Decimal(25)
-"""Per cent from the median at which a period, a weekday or a cohort stands out."""
 POINTS_APART = Decimal(5)
 """Percentage points between two members that are worth a sentence."""
 MATTERS = Decimal(2)
@@ -40,26 +39,6 @@ TIMES = Decimal(3)
 """How many times as much one segment must have brought per customer as another."""
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence about the data in view.
-
-    Attributes:
-        text: the sentence.
-        pairs: the filters that show what it is about; empty for what is in view already.
-        size: how large the effect is, as a multiple of the size from which on it is stated; at least 1.
-        window: the ``from`` and ``to`` that show it, for a sentence about other days.
-    """
-
-    text: str
-    pairs: Pairs = ()
-    size: float = 1.0
-    window: tuple[str, str] | None = None
-
-
-Rule = Callable[[Answer], Sentence | None]
-
-
 def chart_sentence(visual: Visual, answer: Answer) -> Sentence | None:
     """The sentence of a chart; None if nothing stands out."""
     if not answer.rows or answer.missing:
@@ -68,16 +47,8 @@ def chart_sentence(visual: Visual, answer: Answer) -> Sentence | None:
     return rule(answer) if rule is not None else None
 
 
-def _numbers(answer: Answer, column: str) -> list[Decimal | None]:
-    return [Decimal(cell) if isinstance(cell, int | Decimal) else None for cell in answer.column(column)]
-
-
 def _has(answer: Answer, *columns: str) -> bool:
     return {*columns} <= {column.id for column in answer.columns}
-
-
-def _clicks(answer: Answer, row: int) -> Pairs:
-    return answer.clicks[row] if answer.clicks else ()
 
 
 def leader(answer: Answer) -> Sentence | None:
@@ -329,6 +300,7 @@ def season(answer: Answer) -> Sentence | None:
 
 
 _RULES: Mapping[str, Rule] = {
+    **ANALYSIS_RULES,
     "revenue_trend": best_period,
     "long_tail": concentration,
     "discount_impact": discounts,

@@ -9,7 +9,7 @@ from dashboards.app.snapshot import Snapshot
 from dashboards.spec.colors import color_index
 from dashboards.spec.page_types import Visual
 
-COLORED = ("donut", "stack", "share_stack", "lines")
+COLORED = ("donut", "stack", "share_stack", "lines", "curves")
 """The kinds of charts whose series or slices have the colors of members."""
 
 

@@ -15,6 +15,7 @@ from dashboards.app.chart_data import Answer, Pairs
 from dashboards.app.content import Content
 from dashboards.app.drill import orders_of_rows
 from dashboards.app.figures import figure
+from dashboards.app.filters import Filters, View
 from dashboards.app.formats import day_text, exact
 from dashboards.app.notes import joined
 from dashboards.app.orders import OrdersAnswer
@@ -129,10 +130,12 @@ class Drawn:
         return self.content.answers[visual.id]
 
     def _address(self, visual: Visual) -> Callable[[Pairs], str]:
-        filters = self.view.filters
+        filters, elsewhere = self.view.filters, self._answer(visual).leads_to
 
         @cache  # the cells of a heat map share those of their row
         def address(pairs: Pairs) -> str:
+            if elsewhere:
+                return self._elsewhere(elsewhere, pairs)
             toggled = filters.toggled(pairs)
             level = self.view.level("time")
             if visual.hierarchy == "time" and level in ("month", "day") and toggled.period is None and filters.period:
@@ -143,12 +146,17 @@ class Drawn:
 
         return address
 
+    def _elsewhere(self, path: str, pairs: Pairs) -> str:
+        """The URL of another page with some filters over all time, for charts that follow no filters themselves."""
+        return path + View(Filters("all").toggled(pairs), compare=self.view.compare).query()
+
     def _addresses(self, visual: Visual) -> list[str]:
         address = self._address(visual)
         return [address(pairs) for pairs in self._answer(visual).clicks]
 
     def _chosen(self, visual: Visual) -> list[bool]:
-        return [self.view.filters.select_all(pairs) for pairs in self._answer(visual).clicks]
+        answer = self._answer(visual)
+        return [not answer.leads_to and self.view.filters.select_all(pairs) for pairs in answer.clicks]
 
     def _figure(self, visual: Visual) -> Any:
         return figure(visual, self._answer(visual), self.view.filters, THEMES[self.theme], self._address(visual))
@@ -164,7 +172,7 @@ class Drawn:
 
     def _table(self, visual: Visual) -> Any:
         answer = self._answer(visual)
-        if answer.missing and visual.id not in self.view.tables:
+        if answer.missing and (visual.id not in self.view.tables or not answer.rows):
             return cards.missing(answer.missing)
         if not answer.rows:
             return cards.nothing_to_report() if self.page.id == "health" else cards.empty(self.path, self.view)
@@ -184,6 +192,10 @@ class Drawn:
         found: list[tuple[str, str | None]] = []
         for sentence in self.content.sentences.get(about, ()):
             filters = self.view.filters
+            answer = self.content.answers.get(about)
+            if answer is not None and answer.leads_to and sentence.pairs:
+                found.append((sentence.text, self._elsewhere(answer.leads_to, sentence.pairs)))
+                continue
             for name, member in sentence.pairs:
                 filters = filters.with_member(name, member)
             if sentence.window is not None:

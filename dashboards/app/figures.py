@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from dashboards.app import figures_by_member, figures_map, figures_over_time
+from dashboards.app import figures_analyses, figures_by_member, figures_map, figures_over_time
 from dashboards.app.chart_data import Answer
 from dashboards.app.drawing import Address, Drawing, Figure, base_layout
 from dashboards.app.filters import Filters
@@ -35,4 +35,6 @@ _DRAW: Mapping[str, Callable[[Drawing], Figure]] = {
     "stack": figures_over_time.stack,
     "share_stack": figures_by_member.share_stack,
     "lines": figures_over_time.lines,
+    "band": figures_analyses.band,
+    "curves": figures_analyses.curves,
 }

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from dashboards.app.analyses import ANALYSIS_KPIS
 from dashboards.app.chart_data import money
 from dashboards.app.periods import weekday_counts
 from dashboards.app.selection import Selection
@@ -78,6 +79,7 @@ KPI_VALUES: Mapping[str, Callable[[Selection], Decimal | int | None]] = {
     "states": _states,
     "top_five_states_share": _share_of_top_states,
     "weekend_uplift": _weekend_uplift,
+    **ANALYSIS_KPIS,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.app.drawing import Drawing, Figure, escape, number, with_opacity
+from dashboards.app.figures_analyses import with_percent_line
 from dashboards.app.formats import axis_ticks, short
 
 
@@ -12,6 +13,8 @@ def overlaid(drawing: Drawing, figure: Figure) -> Figure:
     """The figure of a chart with everything that belongs over it."""
     if drawing.visual.beside is not None:
         return with_measure_beside(drawing, figure, drawing.visual.beside)
+    if drawing.visual.line is not None:
+        return with_percent_line(drawing, figure, drawing.visual.line)
     if drawing.visual.kind == "trend":
         return with_lines(drawing, figure)
     return figure

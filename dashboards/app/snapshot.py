@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dashboards.app.analyses_reader import Analyses
 from dashboards.app.members import Members
 from dashboards.spec.colors import KNOWN
 from ecommerce_platform.schemas import domains
@@ -67,6 +68,7 @@ class Snapshot:
         guest: the code of the customer of orders without one; None if every order has a customer.
         day_keys: for each day from the first to the last, the key of its first order in the warehouse.
         waiting_refunds: day of return, number, and sum of the refunds whose order line is unknown; no line has them.
+        analyses: the extracts that say what to do next.
     """
 
     version: str
@@ -82,6 +84,7 @@ class Snapshot:
     guest: int | None = None
     day_keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     waiting_refunds: Sequence[tuple[dt.date, int, Decimal]] = ()
+    analyses: Analyses = field(default_factory=Analyses)
 
     @property
     def is_empty(self) -> bool:

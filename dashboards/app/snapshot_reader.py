@@ -13,6 +13,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv
 
+from dashboards.app.analyses_reader import EXTRACTS, read_analyses
 from dashboards.app.periods import periods_of
 from dashboards.app.snapshot import DISCOUNT_BANDS, NOBODY, DatabaseError, Snapshot
 from dashboards.app.snapshot_builder import Builder
@@ -21,7 +22,7 @@ from ecommerce_platform.io_managers.connection import ClientConnection, Postgres
 VERSION = """
 select coalesce(string_agg(concat_ws(':', relid, n_tup_ins, n_tup_upd, n_tup_del), ' ' order by relname), '')
 from pg_stat_user_tables
-where schemaname = 'warehouse' and relname = any(%s)
+where schemaname = %s and relname = any(%s)
 """
 
 
@@ -119,13 +120,19 @@ def reading(connection: PostgresConnection):
 
 
 def data_version(connection: ClientConnection) -> str:
-    """A text that changes whenever the warehouse tables do: PostgreSQL's write counters. Takes a millisecond."""
-    row = connection.execute(VERSION, (TABLES_READ,)).fetchone()
-    return row[0] if row else ""
+    """A text that changes whenever the tables do: PostgreSQL's write counters. Takes a millisecond.
+
+    Those of the lines come first, then, after a bar, those of the extracts.
+    """
+    parts = []
+    for schema, tables in (("warehouse", TABLES_READ), ("analytics", list(EXTRACTS))):
+        row = connection.execute(VERSION, (schema, tables)).fetchone()
+        parts.append(row[0] if row else "")
+    return "|".join(parts)
 
 
-def read_snapshot(connection: PostgresConnection) -> Snapshot:
-    """Read all order lines.
+def read_snapshot(connection: PostgresConnection, before: Snapshot | None = None) -> Snapshot:
+    """Read all order lines, and the extracts. Of lines that have not changed since ``before``, its columns are taken.
 
     Raises:
         DatabaseError: the database cannot be read.
@@ -133,6 +140,13 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
     with reading(connection) as source, source.transaction():
         source.execute("set transaction isolation level repeatable read read only")
         version = data_version(source)
+        analyses = read_analyses(source)
+        waiting = source.execute(
+            "select returned_on, row_count, refunds from monitoring.waiting_refunds where returned_on is not null"
+        ).fetchall()
+        if before is not None and before.version.partition("|")[0] == version.partition("|")[0]:
+            now = dt.datetime.now(dt.UTC)
+            return replace(before, version=version, read_at=now, waiting_refunds=waiting, analyses=analyses)
         products = source.execute(
             """
             select
@@ -156,16 +170,13 @@ def read_snapshot(connection: PostgresConnection) -> Snapshot:
             order by payment_key
             """
         ).fetchall()
-        waiting = source.execute(
-            "select returned_on, row_count, refunds from monitoring.waiting_refunds where returned_on is not null"
-        ).fetchall()
         builder = Builder(products, customers, payments, _number_of_lines(source))
         for first, end in _months(source):
             for table in _tables(source, LINES, {"first": first, "end": end}, LINE_TYPES):
                 builder.add(_line_columns(table))
     del customers
     pa.default_memory_pool().release_unused()
-    return replace(builder.snapshot(version), waiting_refunds=waiting)
+    return replace(builder.snapshot(version), waiting_refunds=waiting, analyses=analyses)
 
 
 def _number_of_lines(connection: ClientConnection) -> int:

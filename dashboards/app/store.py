@@ -53,7 +53,7 @@ class Store:
                         self._reader = threading.Thread(target=self._read_again, daemon=True)
                         self._reader.start()
                     else:
-                        self._snapshot = read_snapshot(self.connection)
+                        self._snapshot = read_snapshot(self.connection, self._snapshot)
             if self._fault is not None and not self.is_reading:
                 fault, self._fault = self._fault, None
                 raise fault
@@ -61,7 +61,7 @@ class Store:
 
     def _read_again(self) -> None:
         try:
-            self._snapshot = read_snapshot(self.connection)
+            self._snapshot = read_snapshot(self.connection, self._snapshot)
         except DatabaseError as error:
             self._fault = error
         except Exception as error:

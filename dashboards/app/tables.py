@@ -25,6 +25,10 @@ STATES = {
     "Passed": "is-good",
     "Warning": "is-warning",
     "Failed": "is-bad",
+    "Out of stock": "is-bad",
+    "Runs out within 7 days": "is-bad",
+    "Runs out within 30 days": "is-warning",
+    "Enough": "is-good",
 }
 
 
@@ -96,7 +100,7 @@ def _cell(
     if column.id in ("period", "month", "cohort"):
         text = period_label(str(cell))
     content: Any = text
-    if column.id in ("state", "result") and text in STATES:
+    if column.id in ("state", "result", "stock_status") and text in STATES:
         content = html.Span(text, className=f"badge {STATES[text]}")
     elif place == 0 and address:
         content = link(text, address, "row-link", **({"aria-current": "true"} if is_chosen else {}))

@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["trend", "bar", "column", "donut", "map", "pareto", "heatmap", "stack", "share_stack", "lines", "table"]
+Kind = Literal[
+    "trend",
+    "bar",
+    "column",
+    "donut",
+    "map",
+    "pareto",
+    "heatmap",
+    "stack",
+    "share_stack",
+    "lines",
+    "band",
+    "curves",
+    "table",
+]
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,7 @@ class Visual:
         needs_returns: whether the application shows it only if the shop has returns.
         share_beside: whether bars show the share of revenue beside their value.
         beside: the measure that a column chart draws beside the first, if any.
+        line: the column in per cent that a column chart draws as a line over the columns, if any.
     """
 
     id: str
@@ -65,6 +80,7 @@ class Visual:
     needs_returns: bool = False
     share_beside: bool = False
     beside: str | None = None
+    line: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dashboards.spec.next_page import NEXT
 from dashboards.spec.page_types import Kpi, Page, Visual
 
 REVENUE = Kpi("revenue", "Total revenue", "money", "Sum of quantity × unit price − discount.", "revenue")
@@ -454,7 +455,7 @@ ORDERS = Page(
     lists_orders=True,
 )
 
-PAGES: Sequence[Page] = (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY, ORDERS, HEALTH)
+PAGES: Sequence[Page] = (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY, ORDERS, NEXT, HEALTH)
 
 
 def page_at(path: str) -> Page | None:

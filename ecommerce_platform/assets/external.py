@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 SHOP = AssetKey(["shop", "exports"])
 
 SEEN_BY_THE_WEB_APPLICATION = (
+    "analytics.cohort_curves",
+    "analytics.product_pairs",
+    "analytics.repeat_purchases",
+    "analytics.rfm_segments",
+    "analytics.sales_anomalies",
+    "analytics.sales_forecast",
+    "analytics.stock_cover",
     "production.identifiers",
     "production.loaded_days",
     "production.rejected_rows",
@@ -85,8 +92,8 @@ external_assets = [
     _dashboard(
         "web_application",
         "plotly",
-        "Five interactive pages: executive summary, products, customers, geography and data health. Served by"
-        " `ecommerce-platform up`.",
+        "Interactive pages: executive summary, products, customers, geography, orders, what next and data health."
+        " Served by `ecommerce-platform up`.",
         SEEN_BY_THE_WEB_APPLICATION,
     ),
     _dashboard(

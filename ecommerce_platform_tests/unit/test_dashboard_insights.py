@@ -14,14 +14,14 @@ from dashboards.spec.pages import PAGES
 pytestmark = pytest.mark.unit
 
 VISUALS = {visual.id: visual for page in PAGES for visual in page.visuals}
-FORMATS = {"revenue": "money", "revenue_per_day": "money", "realized_value": "money"}
+MONEY = ("revenue", "expected_revenue", "revenue_per_day", "realized_value")
 PERCENT = ("revenue_share", "profit_margin", "return_rate", "order_share", "retention", "cumulative_share")
 
 
 def answer_of(columns: str, *rows: tuple[Cell, ...], level: str | None = None, partial: tuple[int, ...] = ()) -> Answer:
     """An answer with these columns; a click on a row filters by the value of its first column."""
     names = columns.split()
-    formats = {**FORMATS, **dict.fromkeys(PERCENT, "percent")}
+    formats = {**dict.fromkeys(MONEY, "money"), **dict.fromkeys((*PERCENT, "customer_share"), "percent")}
     return Answer(
         tuple(Column(name, name, formats.get(name, "count")) for name in names),  # type: ignore[arg-type]
         rows,
@@ -181,6 +181,61 @@ def test_what_segments_have_brought_far_apart() -> None:
     )
     assert said("lifetime_value", answer_of(columns, rows[0], ("VIP", Decimal(900), Decimal(299)))) == ""
     assert said("lifetime_value", answer_of(columns, ("New", Decimal(0), None), rows[1])) == ""
+
+
+def stocks(*statuses: str) -> Answer:
+    return answer_of("product stock_status", *((f"Thing {place}", name) for place, name in enumerate(statuses, 1)))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "text"),
+    [
+        (["Runs out within 7 days"] * 2 + ["Enough"], "2 products run out within 7 days, first Thing 1."),
+        (["Runs out within 7 days", "Enough"], "1 product runs out within 7 days, first Thing 1."),
+        (["Out of stock", "Enough"], "1 product is out of stock, first Thing 1."),
+        (
+            ["Out of stock"] * 2 + ["Runs out within 7 days", "Runs out within 30 days"],
+            "2 products are out of stock and 1 runs out within 7 days, first Thing 1.",
+        ),
+        # The table may end before the products that run out do.
+        (["Runs out within 7 days"] * 15, "At least 15 products run out within 7 days, first Thing 1."),
+        (["Runs out within 30 days", "Enough", "No sales"], ""),
+    ],
+)
+def test_products_about_to_run_out_are_counted(statuses: list[str], text: str) -> None:
+    assert said("stock_cover", stocks(*statuses)) == text
+
+
+@pytest.mark.parametrize(("lift", "speaks"), [("1.99", False), ("2.00", True)])
+def test_the_pair_with_the_highest_lift_is_named(lift: str, speaks: bool) -> None:
+    answer = answer_of("product other_product orders_together lift", ("Tea", "Pot", 34, Decimal(lift)))
+    text = "Tea and Pot are bought together 2.0 times as often as by chance, in 34 orders."
+    assert said("product_pairs", answer) == (text if speaks else "")
+
+
+def test_the_latest_unusual_day_is_told() -> None:
+    columns = "day category revenue expected_revenue"
+    late, early = dt.date(2025, 3, 4), dt.date(2025, 2, 1)
+    above, below = Decimal(125), Decimal(75)
+    earlier = (early, "Toys", Decimal(900), Decimal(100))
+    assert said("sales_anomalies", answer_of(columns, (late, "Books", above, Decimal(100)), earlier)) == (
+        "The latest: Books sold $125.00 on 4 Mar 2025, 25.0% above the expected $100.00."
+    )
+    assert said("sales_anomalies", answer_of(columns, (late, "Books", below, Decimal(100)), earlier)) == (
+        "The latest: Books sold $75.00 on 4 Mar 2025, 25.0% below the expected $100.00."
+    )
+    assert said("sales_anomalies", answer_of(columns, (late, "Books", Decimal(124), Decimal(100)), earlier)) == ""
+
+
+@pytest.mark.parametrize(("customers", "speaks"), [("31", False), ("30", True)])
+def test_the_group_with_the_largest_share_of_revenue_is_named(customers: str, speaks: bool) -> None:
+    answer = answer_of(
+        "rfm_group customers revenue_share customer_share",
+        ("Hibernating", 50, Decimal(10), Decimal(50)),
+        ("Champions", 30, Decimal(45), Decimal(customers)),
+    )
+    text = "Champions are 30.0% of the customers and bring 45.0% of the revenue from customers."
+    assert said("rfm_segments", answer) == (text if speaks else "")
 
 
 def test_what_cannot_be_drawn_says_nothing() -> None:
