@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dashboards.app.analyses_reader import Analyses
 from dashboards.app.chart_data import Answer, Cell, Column, dimension_column, measure_column, money
 from dashboards.app.filters import Filters
+from dashboards.app.formats import day_text
 from dashboards.app.selection import Selection
 from dashboards.spec.page_types import Visual
 
@@ -119,7 +120,7 @@ def product_pairs(answers: Answers, visual: Visual) -> Answer:
         return _missing(analyses, "product_pairs", columns, NO_PAIRS)
     rows = tuple((row.name, row.other_name, row.orders, row.support, row.confidence, row.lift) for row in shown)
     clicks = tuple((("product", row.code),) for row in shown)
-    note = f"Orders of the 90 days to {shown[0].as_of:%-d %b %Y}; not affected by filters."
+    note = f"Orders of the 90 days to {day_text(shown[0].as_of)}; not affected by filters."
     return Answer(columns, rows, clicks, note=note, leads_to="/products")
 
 
