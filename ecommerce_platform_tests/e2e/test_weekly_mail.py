@@ -141,7 +141,7 @@ def test_seven_days_to_any_day_can_be_written(box: Mailbox, tmp_path: Path) -> N
     done = run("--to", str(tmp_path / "days.html"), "--end", "2024-01-12")
     assert done.exit_code == 0, done.output
     assert revenue(6, 12) in (tmp_path / "days.html").read_text()
-    assert "Seven days to 12 Jan 2024" in (tmp_path / "days.html").read_text()
+    assert "Seven days to Fri 12 Jan 2024" in (tmp_path / "days.html").read_text()
     assert box.messages == []
 
 

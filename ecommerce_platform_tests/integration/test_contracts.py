@@ -269,7 +269,8 @@ def test_a_contract_counts_what_pandera_itself_counts(
         select warehouse.version_key(id, '2000-01-01'), id,
             case when id % 7 = 0 then ' ' else 'Thing' end, 'C', '', 'B',
             case when id % 5 = 0 then -1 else 10 end, 3,
-            case when id % 3 = 0 then 'Premium' else 'Budget' end, '2000-01-01', 'infinity', true, id::text
+            case when id % 3 = 0 then 'Premium' else 'Budget' end, '2000-01-01', 'infinity', true, id::text,
+            5, '2024-01-01'
         from generate_series(1, 100) as id
         """
     )

@@ -296,7 +296,7 @@ def test_scores_are_those_of_ranks_without_ties(platform: Platform) -> None:
         )
         connection.execute(
             "insert into warehouse.agg_daily_sales (sale_date, orders, guest_orders, customers, lines, units, discount,"
-            " revenue, costed_revenue) values (%s, 1, 0, 1, 1, 1, 0, 0, 0)",
+            " revenue, costed_revenue, large_orders) values (%s, 1, 0, 1, 1, 1, 0, 0, 0, 0)",
             [day(30)],
         )
 
