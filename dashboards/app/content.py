@@ -25,6 +25,8 @@ from ecommerce_platform.checks.freshness import Clock, utc_now
 MOST_CACHED = 256
 A_YEAR = 366
 HEALTH_SECONDS = 5.0
+WITHOUT_DATES = ("health", "next")
+"""The pages that do not follow the dates."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Content:
     sentences: Mapping[str, Sequence[Sentence]] = field(default_factory=dict)
 
     def csv_name(self, visual_id: str) -> str:
-        """The name of a chart's CSV file, with the days that the page shows, except on Data Health."""
-        if self.snapshot is None or self.snapshot.is_empty or self.page.id == "health":
+        """The name of a chart's CSV file, with the days that the page shows if it follows the dates."""
+        if self.snapshot is None or self.snapshot.is_empty or self.page.id in WITHOUT_DATES:
             return f"{visual_id}.csv"
         filters = self.view.filters
         start, end = filters.days(self.snapshot.first_day, self.last_day or self.snapshot.last_day)

@@ -101,7 +101,9 @@ def test_a_csv_file_is_named_after_its_days(sales: Platform, query: str, days: s
     client = create_app(PostgresConnection(url=sales.url, role="reader")).server.test_client()
     named = client.get(f"/csv/top_products{query}").headers["content-disposition"]
     assert named == f'attachment; filename="top_products_{days}.csv"'
-    assert client.get("/csv/rejects").headers["content-disposition"] == 'attachment; filename="rejects.csv"'
+    for name in ("rejects", "stock_cover"):  # of pages that do not follow the dates
+        named = client.get(f"/csv/{name}{query}").headers["content-disposition"]
+        assert named == f'attachment; filename="{name}.csv"'
 
 
 def test_an_address_without_a_page_is_not_found(sales: Platform) -> None:
