@@ -77,7 +77,22 @@ def _block(random: np.random.Generator, start: int, size: int, customers: int) -
     }
 
 
-@pytest.mark.parametrize("query", ["", "?category=Category 3", "?state=US-7", "?segment=VIP&price_range=Premium"])
+HALF = f"?from={FIRST + dt.timedelta(days=DAYS // 2 + 1)}&to={FIRST + dt.timedelta(days=DAYS - 1)}"
+"""The second half of the year, which is compared with the first one."""
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?category=Category 3",
+        "?state=US-7",
+        "?segment=VIP&price_range=Premium",
+        HALF,
+        f"{HALF}&category=Category 3",
+        f"{HALF}&compare=none",
+    ],
+)
 def test_a_page_answers_within_three_tenths_of_a_second_of_one_core(snapshot: Snapshot, query: str) -> None:
     limit = LIMIT * max(1, LINES / 3_000_000)
     for page in (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY):
