@@ -94,6 +94,7 @@ def html(summary: Summary, sources: Mapping[str, str], dashboards: str | None) -
         currency=reporting_currency().code,
         link=_link(summary, dashboards),
         exact=exact,
+        day_in_year=day_in_year,
         printable=printable,
         change=_change,
         color=_color,
