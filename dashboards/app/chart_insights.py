@@ -14,9 +14,7 @@ from statistics import median
 from dashboards.app.analysis_insights import ANALYSIS_RULES
 from dashboards.app.chart_data import Answer
 from dashboards.app.formats import count_text, period_label, rounded, short
-from dashboards.app.sentence import LEADS_BY, STANDS_OUT, Rule, Sentence
-from dashboards.app.sentence import clicks as _clicks
-from dashboards.app.sentence import numbers as _numbers
+from dashboards.app.sentence import LEADS_BY, STANDS_OUT, Rule, Sentence, clicks, numbers
 from dashboards.app.snapshot import WEEKDAYS as DAY_NAMES
 from dashboards.spec.page_types import Visual
 
@@ -55,7 +53,7 @@ def leader(answer: Answer) -> Sentence | None:
     """The member with the most revenue, if it leads the next one or has far more than an equal share."""
     if not _has(answer, "revenue_share") or len(answer.rows) < 2:
         return None
-    shares = [share or Decimal(0) for share in _numbers(answer, "revenue_share")]
+    shares = [share or Decimal(0) for share in numbers(answer, "revenue_share")]
     first, second = sorted(range(len(shares)), key=lambda row: -shares[row])[:2]
     if shares[second] <= 0:
         return None
@@ -68,14 +66,14 @@ def leader(answer: Answer) -> Sentence | None:
         text += f", {rounded(lead, 1)} times as much as {next_name}"
     else:
         text += f", ahead of {next_name} with {short(shares[second], 'percent')}"
-    return Sentence(f"{text}.", _clicks(answer, first), float(max(lead / LEADS_BY, Decimal(1))))
+    return Sentence(f"{text}.", clicks(answer, first), float(max(lead / LEADS_BY, Decimal(1))))
 
 
 def ratio_of(column: str, verb: str, least: Decimal = POINTS_APART) -> Rule:
     """The rule for a chart of percentages by member: the highest and the lowest, if they are far apart."""
 
     def rule(answer: Answer) -> Sentence | None:
-        values, revenue = _numbers(answer, column), _numbers(answer, "revenue") if _has(answer, "revenue") else None
+        values, revenue = numbers(answer, column), numbers(answer, "revenue") if _has(answer, "revenue") else None
         total = sum((value or Decimal(0) for value in revenue or ()), Decimal(0))
         compared = {
             row: value
@@ -90,7 +88,7 @@ def ratio_of(column: str, verb: str, least: Decimal = POINTS_APART) -> Rule:
             return None
         highest, lowest = (f"{short(compared[row], 'percent')}" for row in (high, low))
         text = f"{answer.rows[high][0]} {verb} {highest}, {answer.rows[low][0]} {lowest}."
-        return Sentence(text, _clicks(answer, low if column == "profit_margin" else high), float(apart / least))
+        return Sentence(text, clicks(answer, low if column == "profit_margin" else high), float(apart / least))
 
     return rule
 
@@ -149,10 +147,10 @@ def concentration(answer: Answer) -> Sentence | None:
 
 def discounts(answer: Answer) -> Sentence | None:
     """How far the margin of the highest discount is from that without one."""
-    shares = _numbers(answer, "revenue_share")
+    shares = numbers(answer, "revenue_share")
     margins = {
         row: margin
-        for row, margin in enumerate(_numbers(answer, "profit_margin"))
+        for row, margin in enumerate(numbers(answer, "profit_margin"))
         if margin is not None and (shares[row] or 0) >= MATTERS
     }
     if len(margins) < 2 or answer.rows[min(margins)][0] != "None":
@@ -165,12 +163,12 @@ def discounts(answer: Answer) -> Sentence | None:
         f"A discount of {band[0].lower()}{band[1:]} leaves a margin of {short(last, 'percent')},"
         f" {rounded(abs(first - last), 1)} points {'less' if last < first else 'more'} than no discount."
     )
-    return Sentence(text, _clicks(answer, max(margins)), float(abs(first - last) / POINTS_APART))
+    return Sentence(text, clicks(answer, max(margins)), float(abs(first - last) / POINTS_APART))
 
 
 def lifetime(answer: Answer) -> Sentence | None:
     """How many times as much the customers of the best segment have brought so far as those of the weakest."""
-    values = {row: value for row, value in enumerate(_numbers(answer, "realized_value")) if value}
+    values = {row: value for row, value in enumerate(numbers(answer, "realized_value")) if value}
     if len(values) < 2:
         return None
     high, low = max(values, key=lambda row: values[row]), min(values, key=lambda row: values[row])
@@ -181,7 +179,7 @@ def lifetime(answer: Answer) -> Sentence | None:
         f"A {answer.rows[high][0]} customer has brought {short(values[high], 'money')} so far on average,"
         f" {rounded(times, 1)} times as much as a {answer.rows[low][0]} customer."
     )
-    return Sentence(text, _clicks(answer, high), float(times / TIMES))
+    return Sentence(text, clicks(answer, high), float(times / TIMES))
 
 
 def returning(answer: Answer) -> Sentence | None:
@@ -224,21 +222,21 @@ def retention(answer: Answer) -> Sentence | None:
         f"{short(values[row], 'percent')} of the {period_label(str(answer.rows[row][0]))} cohort ordered in the month"
         f" after, {'more' if values[row] > middle else 'less'} than the median of {short(middle, 'percent')}."
     )
-    return Sentence(text, _clicks(answer, row), float(abs(values[row] - middle) / POINTS_APART))
+    return Sentence(text, clicks(answer, row), float(abs(values[row] - middle) / POINTS_APART))
 
 
 def top_customers(answer: Answer) -> Sentence | None:
     """What the customers in the table bring together, if it is more than a tenth of the revenue."""
-    share = sum((value or Decimal(0) for value in _numbers(answer, "revenue_share")), Decimal(0))
+    share = sum((value or Decimal(0) for value in numbers(answer, "revenue_share")), Decimal(0))
     if len(answer.rows) < 2 or share < 10:
         return None
     text = f"These {len(answer.rows)} customers bring {short(share, 'percent')} of revenue."
-    return Sentence(text, _clicks(answer, 0), float(share / 10))
+    return Sentence(text, clicks(answer, 0), float(share / 10))
 
 
 def weekday(answer: Answer) -> Sentence | None:
     """The best and the weakest day of the week, by revenue per day."""
-    values = {row: value for row, value in enumerate(_numbers(answer, "revenue_per_day")) if value}
+    values = {row: value for row, value in enumerate(numbers(answer, "revenue_per_day")) if value}
     if len(values) < 7 or min(day for day in answer.column("days") if isinstance(day, int)) < FEWEST_DAYS // 7:
         return None
     high, low = max(values, key=lambda row: values[row]), min(values, key=lambda row: values[row])
@@ -249,7 +247,7 @@ def weekday(answer: Answer) -> Sentence | None:
         f"{answer.rows[high][0]} sells {short(percent, 'percent')} more per day than {answer.rows[low][0]}:"
         f" {short(values[high], 'money')} and {short(values[low], 'money')}."
     )
-    return Sentence(text, _clicks(answer, high), float(percent / STANDS_OUT))
+    return Sentence(text, clicks(answer, high), float(percent / STANDS_OUT))
 
 
 def preference(answer: Answer) -> Sentence | None:
@@ -272,7 +270,7 @@ def preference(answer: Answer) -> Sentence | None:
         f"{method} has {short(high, 'percent')} of the orders in {answer.rows[row][0]},"
         f" and {short(low, 'percent')} in {answer.rows[other][0]}."
     )
-    return Sentence(text, _clicks(answer, row), float(spread[method] / POINTS_APART))
+    return Sentence(text, clicks(answer, row), float(spread[method] / POINTS_APART))
 
 
 def season(answer: Answer) -> Sentence | None:

@@ -52,14 +52,19 @@ class Content:
         """The name of a chart's CSV file, with the days that the page shows if it follows the dates."""
         if self.snapshot is None or self.snapshot.is_empty or self.page.id in WITHOUT_DATES:
             return f"{visual_id}.csv"
-        filters = self.view.filters
-        start, end = filters.days(self.snapshot.first_day, self.last_day or self.snapshot.last_day)
-        if end < start:  # outside the data
-            start, end = filters.start or start, filters.end or end
-        if filters.period is not None:
-            first, last = period_days(filters.period)
+        start, end = self.days(self.snapshot)
+        if self.view.filters.period is not None:
+            first, last = period_days(self.view.filters.period)
             start, end = max(start, first), min(end, last)
         return f"{visual_id}_{start}_{end}.csv"
+
+    def days(self, snapshot: Snapshot) -> tuple[dt.date, dt.date]:
+        """The date range as the page names it: the part with data, or, outside the data, as it was asked for."""
+        filters = self.view.filters
+        start, end = filters.days(snapshot.first_day, self.last_day or snapshot.last_day)
+        if end < start:
+            return filters.start or start, filters.end or end
+        return start, end
 
 
 class Dashboards:

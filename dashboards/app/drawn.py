@@ -72,11 +72,8 @@ class Drawn:
             )
             state = "" if self.page.id == "health" else "is-broken"
             return [nav, [], None, None, [], stamps, notices, fingerprint, state, []]
-        filters = self.view.filters
         history = (snapshot.first_day, content.last_day or snapshot.last_day)
-        start, end = filters.days(*history)
-        if end < start:
-            start, end = filters.start or start, filters.end or end
+        start, end = content.days(snapshot)
         return [
             nav,
             layout.presets(self.path, self.view),

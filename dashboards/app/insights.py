@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dashboards.app.chart_data import money
 from dashboards.app.chart_insights import FEWEST_ORDERS, MATTERS, POINTS_APART, STANDS_OUT, Sentence, strongest
+from dashboards.app.comparison import Window, change
 from dashboards.app.formats import days_label, half_up, rounded, short
 from dashboards.app.kpis import KPI_VALUES
 from dashboards.app.selection import Selection
@@ -42,7 +44,7 @@ OVERWEIGHT = Decimal(3)
 class Compared:
     """The selection in view beside that of the compared days; only where both have enough orders."""
 
-    def __init__(self, now: Selection, before: Selection, window: tuple) -> None:
+    def __init__(self, now: Selection, before: Selection, window: Window) -> None:
         self.now = now
         self.before = before
         self.window = window
@@ -59,15 +61,11 @@ class Compared:
 
     def percent(self, kpi: str) -> Decimal | None:
         """The change of a KPI in per cent, as its card shows it."""
-        now, before = KPI_VALUES[kpi](self.now), KPI_VALUES[kpi](self.before)
-        if now is None or before is None:
-            return None
-        return metric("share")(Decimal(now) - Decimal(before), Decimal(before))
+        return change(KPI_VALUES[kpi](self.now), KPI_VALUES[kpi](self.before), is_percent=False)
 
     def points(self, kpi: str) -> Decimal | None:
         """The change of a KPI that is a percentage, in percentage points."""
-        now, before = KPI_VALUES[kpi](self.now), KPI_VALUES[kpi](self.before)
-        return None if now is None or before is None else Decimal(now) - Decimal(before)
+        return change(KPI_VALUES[kpi](self.now), KPI_VALUES[kpi](self.before), is_percent=True)
 
     def is_chance(self, kpi: str) -> bool:
         """Whether the change of revenue, orders, customers, or the average order value may be chance.
@@ -76,29 +74,38 @@ class Compared:
         amount of its own: the variance of a number of orders is that number, that of a sum of amounts is the sum of
         their squares (the compound Poisson distribution), that of a mean the variance of an amount per order.
         """
-        change, variance = 0.0, 0.0
-        for sign, chosen in ((1, self.now), (-1, self.before)):
-            amounts = chosen.orders("revenue") / 100
-            count, total, squares = len(amounts), float(amounts.sum()), float(amounts @ amounts)
-            if kpi in ("orders", "customers"):
-                count = count if kpi == "orders" else chosen.customers
-                change, variance = change + sign * count, variance + count
-            elif kpi == "revenue":
-                change, variance = change + sign * total, variance + squares
-            else:
-                mean = total / count
-                change, variance = change + sign * mean, variance + (squares / count - mean * mean) / count
-        return abs(change) < STANDARD_ERRORS * variance**0.5
+        (now, of_now), (before, of_before) = (
+            _estimate(kpi, chosen, *self._amounts[place]) for place, chosen in enumerate((self.now, self.before))
+        )
+        return abs(now - before) < STANDARD_ERRORS * (of_now + of_before) ** 0.5
+
+    @cached_property
+    def _amounts(self) -> list[tuple[float, float]]:
+        """The sum of the orders' amounts on each side, and that of their squares."""
+        amounts = [chosen.orders("revenue") / 100 for chosen in (self.now, self.before)]
+        return [(float(of_side.sum()), float(of_side @ of_side)) for of_side in amounts]
 
     def driver(self, dimension: str) -> tuple[str, Decimal] | None:
         """The member that accounts for the largest part of the change in revenue, and that part in per cent."""
-        change = self.now.sums(dimension, "revenue") - self.before.sums(dimension, "revenue")
-        whole = Decimal(int(change.sum()))
-        if not whole or len(change) < 2:
+        gain = self.now.sums(dimension, "revenue") - self.before.sums(dimension, "revenue")
+        whole = Decimal(int(gain.sum()))
+        if not whole or len(gain) < 2:
             return None
-        code = int(np.argmax(change)) if whole > 0 else int(np.argmin(change))
-        part = metric("share")(Decimal(int(change[code])), whole)
+        code = int(np.argmax(gain)) if whole > 0 else int(np.argmin(gain))
+        part = metric("share")(Decimal(int(gain[code])), whole)
         return None if part is None else (self.now.snapshot.members[dimension][code], part)
+
+
+def _estimate(kpi: str, chosen: Selection, total: float, squares: float) -> tuple[float, float]:
+    """A KPI of some orders, whose amounts and squares of amounts have these sums; and its variance."""
+    if kpi == "customers":
+        return chosen.customers, chosen.customers
+    if kpi == "orders":
+        return chosen.count, chosen.count
+    if kpi == "revenue":
+        return total, squares
+    mean = total / chosen.count
+    return mean, (squares / chosen.count - mean * mean) / chosen.count
 
 
 def compared(answers: Answers) -> Compared | None:
@@ -157,8 +164,8 @@ def orders_and_value(answers: Answers, against: Compared | None) -> Sentence | N
     if orders is None or value is None:
         return None
     orders, value = (
-        Decimal(0) if against.is_chance(name) else change
-        for name, change in (("orders", orders), ("average_order_value", value))
+        Decimal(0) if against.is_chance(name) else moved
+        for name, moved in (("orders", orders), ("average_order_value", value))
     )
     if max(abs(orders), abs(value)) < CHANGED:
         return None
@@ -196,18 +203,18 @@ def product_moved(answers: Answers, against: Compared | None) -> Sentence | None
     if against is None or answers.view.filters.get("product") is not None:
         return None
     now, before = (chosen.sums("product", "revenue") for chosen in (against.now, against.before))
-    change = now - before
+    gain = now - before
     best = np.argsort(-now, kind="stable")[:SHOWN_PRODUCTS]
-    code = int(best[np.argmax(np.abs(change[best]))])
-    part = metric("share")(Decimal(int(abs(change[code]))), Decimal(answers.everything.total("revenue")))
+    code = int(best[np.argmax(np.abs(gain[best]))])
+    part = metric("share")(Decimal(int(abs(gain[code]))), Decimal(answers.everything.total("revenue")))
     if part is None or part < 1:
         return None
     member = answers.snapshot.members["product"][code]
-    amount = short(money(abs(int(change[code]))), "money")
+    amount = short(money(abs(int(gain[code]))), "money")
     text = (
         f"Of the top products, {answers.snapshot.name('product', member)}"
-        f" {'gained' if change[code] > 0 else 'lost'} most: {amount}"
-        f" {'more' if change[code] > 0 else 'less'} than in {against.label}."
+        f" {'gained' if gain[code] > 0 else 'lost'} most: {amount}"
+        f" {'more' if gain[code] > 0 else 'less'} than in {against.label}."
     )
     return Sentence(text, (("product", member),), float(part))
 

@@ -74,7 +74,7 @@ def html(summary: Summary, sources: Mapping[str, str], dashboards: str | None) -
     """The page. Texts of the shop are escaped.
 
     Args:
-        summary: what it says.
+        summary: the week to show.
         sources: the address of each picture by its name: ``cid:…`` in a message, ``data:…`` in a file.
         dashboards: the URL of the dashboards, if people can reach them.
     """

@@ -1,4 +1,4 @@
-"""The page What next: every number against SQL on the extracts, whatever the filters, and what it says without them."""
+"""The page What next: every number compared with SQL on the extracts, for any filters, and its texts without data."""
 
 from __future__ import annotations
 

@@ -462,7 +462,7 @@ MUTATIONS = [
         ("warehouse.fact_returns", "keys_are_those_of_the_sale"),
     ),
     Mutation(
-        "the stock of a product is that of its first image",
+        "a product keeps the stock of its first image",
         "transform/warehouse/dim_product.sql",
         (("order by versions.valid_from desc", "order by versions.valid_from"),),
         ("warehouse.dim_product", "agrees_with_products"),

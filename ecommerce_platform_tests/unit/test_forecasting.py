@@ -1,4 +1,4 @@
-"""The forecast: which method for which history, and what it says without its optional package."""
+"""The forecast: the method for each length of history, and its explanation if the optional package is missing."""
 
 from __future__ import annotations
 
