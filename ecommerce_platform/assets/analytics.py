@@ -55,7 +55,6 @@ def extract_asset(name: str, *, key: tuple[str, ...], description: str) -> Asset
         deps=[table_key(read) for read in tables_read(table)],
         io_manager_key="publisher",
         dagster_type=frame_type(table),
-        pool=table,
     )
     def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:
         with database.connect() as connection:
@@ -86,7 +85,6 @@ def forecast_asset() -> AssetsDefinition:
         deps=[table_key(source)],
         io_manager_key="publisher",
         dagster_type=frame_type(table),
-        pool=table,
     )
     def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:
         with database.connect() as connection:

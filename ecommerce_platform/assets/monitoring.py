@@ -75,7 +75,6 @@ def report_asset(
         deps=[extract.key for extract in extracts],
         io_manager_key="publisher",
         dagster_type=frame_type(table),
-        pool=table,
     )
     def build(context: AssetExecutionContext, database: Database) -> Output[pd.DataFrame]:
         with database.connect() as connection:

@@ -21,6 +21,7 @@ from psycopg import sql
 from ecommerce_platform.files import json_rows, spreadsheet_csv, write_atomically
 from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
+from ecommerce_platform.io_managers.locks import locked
 from ecommerce_platform.io_managers.postgres import read_frame, written_by
 from ecommerce_platform.settings import load_settings
 
@@ -45,10 +46,12 @@ def publish(connection: ClientConnection, table: str, order: Sequence[tuple], ke
     """
     path = file_of(table)
     assert path is not None, f"{table} is not published"
-    rows = _rows(connection, table)
     place = {values: number for number, values in enumerate(order)}
-    places = [place.get(values, len(place)) for values in keys_of(rows, key)]
-    write_atomically(path, _content(path, rows.iloc[sorted(range(len(rows)), key=places.__getitem__)]))
+    # Two runs at once must not leave the file of the one that committed first.
+    with locked(connection, [f"file of {table}"]):
+        rows = _rows(connection, table)
+        places = [place.get(values, len(place)) for values in keys_of(rows, key)]
+        write_atomically(path, _content(path, rows.iloc[sorted(range(len(rows)), key=places.__getitem__)]))
     return path
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +73,35 @@ def test_a_file_holds_the_committed_rows_in_the_order_of_the_extract(shop: Platf
     assert {row["metric"] for row in report} == {m for (m,) in shop.rows(f"select metric from {REPORT}")}
     assert judged(shop, EXTRACT) is None
     assert judged(shop, REPORT) is None
+
+
+def test_of_two_runs_that_publish_at_once_the_later_rows_remain(
+    shop: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One read the rows, the other committed newer ones and wrote the file, and the first overwrote it."""
+
+    def publish() -> None:
+        with PostgresConnection(url=shop.url, role="loader").connect() as connection:
+            published.publish(connection, EXTRACT, [], ["product_code"])
+
+    later = threading.Thread(target=publish)
+    write = published.write_atomically
+
+    def slow(path: Path, content: bytes) -> None:
+        if later.ident is None:
+            shop.execute(f"update {EXTRACT} set product_name = 'newer'")
+            later.start()
+            while later.is_alive() and not shop.rows(
+                "select from pg_locks where locktype = 'advisory' and not granted"
+            ):
+                time.sleep(0.01)
+        write(path, content)
+
+    monkeypatch.setattr(published, "write_atomically", slow)
+    publish()
+    later.join()
+    assert "newer" in path_of(EXTRACT).read_text()
+    assert judged(shop, EXTRACT) is None
 
 
 @pytest.mark.parametrize("table", [EXTRACT, REPORT])
