@@ -196,6 +196,7 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field("", examples=["shop.example.com,dagster.lan"])
     dagster_port: int = Field(3000, ge=1, le=65535, examples=["3000"])
     dashboard_port: int = Field(8050, ge=1, le=65535, examples=["8050"])
+    metrics_port: int | None = Field(None, ge=1, le=65535, examples=["9464"])
     alert_webhook_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
         None, examples=["/run/secrets/webhook"]
     )

@@ -16,6 +16,7 @@ from ecommerce_platform.cli import (
     development,
     exporting,
     loading,
+    metrics,
     rejected,
     reporting,
     serving,
@@ -54,6 +55,7 @@ def main() -> None:
 for command in (
     serving.up,
     serving.dashboard,
+    metrics.metrics,
     loading.materialize,
     checking.status,
     checking.verify,
