@@ -25,6 +25,7 @@ from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.automation.summaries import summary_jobs, summary_schedules
 from ecommerce_platform.automation.weekly import every_week, maintenance_job
 from ecommerce_platform.checks import all_checks
+from ecommerce_platform.instance.run_logs import log_runs_as_json
 from ecommerce_platform.instance.side_by_side import side_by_side_executor
 from ecommerce_platform.io_managers.postgres import postgres_io_manager
 from ecommerce_platform.layers import LATE_AFTER, STALE_AFTER
@@ -90,6 +91,9 @@ def _with_freshness(spec: AssetSpec) -> AssetSpec:
         return spec
     return apply_freshness_policy(spec, FRESHNESS, overwrite_existing=False)
 
+
+if load_settings().log_format == "json":
+    log_runs_as_json()
 
 defs = build_definitions()
 

@@ -197,6 +197,7 @@ class Settings(BaseSettings):
     dagster_port: int = Field(3000, ge=1, le=65535, examples=["3000"])
     dashboard_port: int = Field(8050, ge=1, le=65535, examples=["8050"])
     metrics_port: int | None = Field(None, ge=1, le=65535, examples=["9464"])
+    log_format: Literal["colored", "json"] = Field("colored", examples=["json"])
     alert_webhook_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
         None, examples=["/run/secrets/webhook"]
     )

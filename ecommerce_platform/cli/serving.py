@@ -184,6 +184,7 @@ def _children(settings: Settings, socket_path: Path, workspace: Path, code_answe
     server = {"socket": str(socket_path), "location_name": "ecommerce_platform"}
     workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")  # JSON is YAML
     module = [sys.executable, "-m"]
+    logs = ["--log-format", settings.log_format]
     code = ["dagster", "code-server", "start", "--socket", str(socket_path), "-m", "ecommerce_platform.definitions"]
     command = "from ecommerce_platform.cli import main; main()"
     web = [
@@ -196,9 +197,9 @@ def _children(settings: Settings, socket_path: Path, workspace: Path, code_answe
         str(workspace),
     ]
     children = [
-        Child("The code server", [*module, *code], is_needed=True),
-        Child("The webserver", [*module, *web], can_start=code_answers),
-        Child("The daemon", [*module, "dagster._daemon", "run", "-w", str(workspace)], can_start=code_answers),
+        Child("The code server", [*module, *code, *logs], is_needed=True),
+        Child("The webserver", [*module, *web, *logs], can_start=code_answers),
+        Child("The daemon", [*module, "dagster._daemon", "run", "-w", str(workspace), *logs], can_start=code_answers),
         Child("The dashboards", [sys.executable, "-c", command, "dashboard", "--quiet"]),
     ]
     if settings.metrics_port is not None:
