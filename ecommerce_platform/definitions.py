@@ -21,6 +21,7 @@ from ecommerce_platform.assets import analytics, monitoring, production, raw, st
 from ecommerce_platform.assets.external import external_assets, landed_assets
 from ecommerce_platform.automation.daily import daily_job, every_day
 from ecommerce_platform.automation.landed import landed_sensors
+from ecommerce_platform.automation.lineage import lineage_sensors
 from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.automation.summaries import summary_jobs, summary_schedules
 from ecommerce_platform.automation.weekly import every_week, maintenance_job
@@ -74,7 +75,7 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
         asset_checks=all_checks(),
         jobs=[daily_job, maintenance_job, *summary_jobs(load_settings())],
         schedules=[every_day, every_week, *summary_schedules(load_settings())],
-        sensors=[alerts, *landed_sensors(load_settings())],
+        sensors=[alerts, *landed_sensors(load_settings()), *lineage_sensors()],
         resources={**resources, **overrides},
         # The work is done in the database; a process per step would only cost its start.
         executor=side_by_side_executor,

@@ -353,6 +353,18 @@ class Settings(BaseSettings):
         return self.data / "dagster"
 
 
+def is_openlineage_configured() -> bool:
+    """Whether the standard settings of OpenLineage name a receiver: its variables, or a file ``openlineage.yml``."""
+    if os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
+        return False
+    if os.environ.get("OPENLINEAGE_URL") or os.environ.get("OPENLINEAGE__TRANSPORT__TYPE"):
+        return True
+    files = [Path("openlineage.yml"), _home() / ".openlineage" / "openlineage.yml"]
+    if os.environ.get("OPENLINEAGE_CONFIG"):
+        files.append(Path(os.environ["OPENLINEAGE_CONFIG"]))
+    return any(file.is_file() for file in files)
+
+
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """Read the settings from the environment, once per process.

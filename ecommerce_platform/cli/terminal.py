@@ -24,7 +24,7 @@ class Messages(Console):
 
     is_logged = False
 
-    def print(self, *objects: Any, **options: Any) -> None:  # ty: ignore[invalid-method-override]
+    def print(self, *objects: Any, **options: Any) -> None:
         """Print a message; as a log record, its level follows from the color."""
         if not self.is_logged:
             super().print(*objects, **options)
