@@ -21,10 +21,12 @@ from ecommerce_platform.assets import analytics, monitoring, production, raw, st
 from ecommerce_platform.assets.external import external_assets, landed_assets
 from ecommerce_platform.automation.daily import daily_job, every_day
 from ecommerce_platform.automation.landed import landed_sensors
+from ecommerce_platform.automation.lineage import lineage_sensors
 from ecommerce_platform.automation.sensors import alerts
 from ecommerce_platform.automation.summaries import summary_jobs, summary_schedules
 from ecommerce_platform.automation.weekly import every_week, maintenance_job
 from ecommerce_platform.checks import all_checks
+from ecommerce_platform.instance.run_logs import log_runs_as_json
 from ecommerce_platform.instance.side_by_side import side_by_side_executor
 from ecommerce_platform.io_managers.postgres import postgres_io_manager
 from ecommerce_platform.layers import LATE_AFTER, STALE_AFTER
@@ -73,7 +75,7 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> Definitions
         asset_checks=all_checks(),
         jobs=[daily_job, maintenance_job, *summary_jobs(load_settings())],
         schedules=[every_day, every_week, *summary_schedules(load_settings())],
-        sensors=[alerts, *landed_sensors(load_settings())],
+        sensors=[alerts, *landed_sensors(load_settings()), *lineage_sensors()],
         resources={**resources, **overrides},
         # The work is done in the database; a process per step would only cost its start.
         executor=side_by_side_executor,
@@ -90,6 +92,9 @@ def _with_freshness(spec: AssetSpec) -> AssetSpec:
         return spec
     return apply_freshness_policy(spec, FRESHNESS, overwrite_existing=False)
 
+
+if load_settings().log_format == "json":
+    log_runs_as_json()
 
 defs = build_definitions()
 

@@ -196,6 +196,8 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field("", examples=["shop.example.com,dagster.lan"])
     dagster_port: int = Field(3000, ge=1, le=65535, examples=["3000"])
     dashboard_port: int = Field(8050, ge=1, le=65535, examples=["8050"])
+    metrics_port: int | None = Field(None, ge=1, le=65535, examples=["9464"])
+    log_format: Literal["colored", "json"] = Field("colored", examples=["json"])
     alert_webhook_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
         None, examples=["/run/secrets/webhook"]
     )
@@ -349,6 +351,18 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Folder for Dagster's own files (compute logs, artifacts)."""
         return self.data / "dagster"
+
+
+def is_openlineage_configured() -> bool:
+    """Whether the standard settings of OpenLineage name a receiver: its variables, or a file ``openlineage.yml``."""
+    if os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
+        return False
+    if os.environ.get("OPENLINEAGE_URL") or os.environ.get("OPENLINEAGE__TRANSPORT__TYPE"):
+        return True
+    files = [Path("openlineage.yml"), _home() / ".openlineage" / "openlineage.yml"]
+    if os.environ.get("OPENLINEAGE_CONFIG"):
+        files.append(Path(os.environ["OPENLINEAGE_CONFIG"]))
+    return any(file.is_file() for file in files)
 
 
 @lru_cache(maxsize=1)

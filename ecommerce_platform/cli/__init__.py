@@ -6,6 +6,7 @@ Dagster, pandas and psycopg are imported inside the commands, so that ``--help``
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import click
 import dotenv
@@ -16,13 +17,15 @@ from ecommerce_platform.cli import (
     development,
     exporting,
     loading,
+    metrics,
     rejected,
     reporting,
     serving,
     source,
+    terminal,
     upkeep,
 )
-from ecommerce_platform.settings import PROJECT_DIR
+from ecommerce_platform.settings import PROJECT_DIR, SettingsError, load_settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -47,6 +50,12 @@ def main() -> None:
     """
     # Dagster lets .env override the shell. Do the same, or the two would use different databases.
     dotenv.load_dotenv(PROJECT_DIR / ".env", override=True)
+    with suppress(SettingsError):  # the command reports it, unless it only prints its help
+        if load_settings().log_format == "json":
+            from ecommerce_platform.logs import log_as_json
+
+            log_as_json()
+            terminal.console.is_logged = True
     # Exports, dumps and rejected rows contain personal data: files of this process and its children are private.
     os.umask(0o077)
 
@@ -54,6 +63,7 @@ def main() -> None:
 for command in (
     serving.up,
     serving.dashboard,
+    metrics.metrics,
     loading.materialize,
     checking.status,
     checking.verify,

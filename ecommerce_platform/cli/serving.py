@@ -96,8 +96,23 @@ def show_the_currency_of(url: str) -> None:
         load_settings.cache_clear()
 
 
+def _require_different_ports(settings: Settings) -> None:
+    if settings.dagster_port == settings.dashboard_port:
+        raise SettingsError(
+            f"ECOMMERCE_DASHBOARD_PORT: {settings.dashboard_port} is also Dagster's port;"
+            f" for example ECOMMERCE_DASHBOARD_PORT={settings.dashboard_port + 1}"
+        )
+    if settings.metrics_port in (settings.dagster_port, settings.dashboard_port):
+        raise SettingsError(
+            f"ECOMMERCE_METRICS_PORT: {settings.metrics_port} is also the port of Dagster or the dashboards;"
+            " for example ECOMMERCE_METRICS_PORT=9464"
+        )
+
+
 def _require_free_port(settings: Settings, setting: str) -> None:
     port = getattr(settings, setting)
+    if port is None:
+        return
     with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -119,16 +134,12 @@ def serve_until_stopped(settings: Settings) -> None:
     from ecommerce_platform.cli.supervisor import FolderLock, Supervisor
     from ecommerce_platform.instance.orphaned_runs import code_server_folder
 
-    if settings.dagster_port == settings.dashboard_port:
-        raise SettingsError(
-            f"ECOMMERCE_DASHBOARD_PORT: {settings.dashboard_port} is also Dagster's port;"
-            f" for example ECOMMERCE_DASHBOARD_PORT={settings.dashboard_port + 1}"
-        )
+    _require_different_ports(settings)
     address = _address(settings, settings.dagster_port)
     lock = FolderLock(settings.data / "up.lock")
     lock.take({"since": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC", "address": address})
-    _require_free_port(settings, "dagster_port")
-    _require_free_port(settings, "dashboard_port")
+    for setting in ("dagster_port", "dashboard_port", "metrics_port"):
+        _require_free_port(settings, setting)
     if settings.host not in ("127.0.0.1", "::1", "localhost"):
         console.print(
             "Anyone who can reach this address can start runs and delete data: Dagster has no login.",
@@ -173,8 +184,9 @@ def _children(settings: Settings, socket_path: Path, workspace: Path, code_answe
     server = {"socket": str(socket_path), "location_name": "ecommerce_platform"}
     workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")  # JSON is YAML
     module = [sys.executable, "-m"]
+    logs = ["--log-format", settings.log_format]
     code = ["dagster", "code-server", "start", "--socket", str(socket_path), "-m", "ecommerce_platform.definitions"]
-    dashboards = "from ecommerce_platform.cli import main; main()"
+    command = "from ecommerce_platform.cli import main; main()"
     web = [
         "ecommerce_platform.web.webserver",
         "-h",
@@ -184,12 +196,15 @@ def _children(settings: Settings, socket_path: Path, workspace: Path, code_answe
         "-w",
         str(workspace),
     ]
-    return [
-        Child("The code server", [*module, *code], is_needed=True),
-        Child("The webserver", [*module, *web], can_start=code_answers),
-        Child("The daemon", [*module, "dagster._daemon", "run", "-w", str(workspace)], can_start=code_answers),
-        Child("The dashboards", [sys.executable, "-c", dashboards, "dashboard", "--quiet"]),
+    children = [
+        Child("The code server", [*module, *code, *logs], is_needed=True),
+        Child("The webserver", [*module, *web, *logs], can_start=code_answers),
+        Child("The daemon", [*module, "dagster._daemon", "run", "-w", str(workspace), *logs], can_start=code_answers),
+        Child("The dashboards", [sys.executable, "-c", command, "dashboard", "--quiet"]),
     ]
+    if settings.metrics_port is not None:
+        children.append(Child("The metrics", [sys.executable, "-c", command, "metrics"]))
+    return children
 
 
 def _watches(

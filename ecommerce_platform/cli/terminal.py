@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -13,10 +14,32 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from ecommerce_platform.settings import SettingsError
 
-console = Console(stderr=True, highlight=False, emoji=False)
+
+class Messages(Console):
+    """Messages to a person on stderr, or to the log if ``is_logged``. Results go to stdout either way."""
+
+    is_logged = False
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print a message; as a log record, its level follows from the color."""
+        if not self.is_logged:
+            super().print(*objects, **options)
+            return
+        with self.capture() as captured:
+            options["soft_wrap"] = True
+            super().print(*objects, **options)
+        style = str(options.get("style") or "")
+        level = logging.ERROR if "red" in style else logging.WARNING if "yellow" in style else logging.INFO
+        text = Text.from_ansi(captured.get()).plain.strip()
+        if text:
+            logging.getLogger("ecommerce_platform").log(level, text)
+
+
+console = Messages(stderr=True, highlight=False, emoji=False)
 
 
 EXIT_FAILED = 1

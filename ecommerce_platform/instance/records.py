@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from dagster import AssetCheckKey, AssetKey, DagsterInstance, DagsterRun
+from dagster import AssetCheckKey, AssetKey, DagsterEventType, DagsterInstance, DagsterRun, RunStatusChangeRecordsFilter
 from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.errors import DagsterAssetCheckFailedError
@@ -52,3 +52,28 @@ def last_tick(instance: DagsterInstance, since: dt.datetime) -> dt.datetime | No
         if tick.status != TickStatus.FAILURE
     ]
     return dt.datetime.fromtimestamp(max([since.timestamp(), *ticks]), dt.UTC)
+
+
+RUN_ENDS = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
+
+
+def ended_runs(instance: DagsterInstance, after: int, limit: int) -> list[tuple[int, str]]:
+    """The next runs that ended, oldest first: the storage ID of the event that says so, and the run's ID."""
+    found = [
+        (record.storage_id, record.run_id)
+        for kind in RUN_ENDS
+        for record in instance.fetch_run_status_changes(
+            RunStatusChangeRecordsFilter(kind, after_storage_id=after), limit=limit, ascending=True
+        ).records
+    ]
+    return sorted(found)[:limit]
+
+
+def last_ended_run(instance: DagsterInstance) -> int:
+    """The storage ID of the latest event that says that a run ended; 0 without one."""
+    found = [
+        record.storage_id
+        for kind in RUN_ENDS
+        for record in instance.fetch_run_status_changes(RunStatusChangeRecordsFilter(kind), limit=1).records
+    ]
+    return max(found, default=0)

@@ -57,7 +57,7 @@ class Services:
         self.logs = folder / "logs"
         self.logs.mkdir()
         self.processes: dict[str, subprocess.Popen] = {}
-        self.ports = {"0.0.0.0": "127.0.0.1", **{port: str(free_port()) for port in ("4000", "3000", "8050")}}
+        self.ports = {"0.0.0.0": "127.0.0.1", **{port: str(free_port()) for port in ("4000", "3000", "8050", "9464")}}
         self.address = f"http://127.0.0.1:{self.ports['3000']}"
         self.app.mkdir()
         for name in NEEDED:
@@ -96,10 +96,12 @@ class Services:
             "/tmp/data": str(self.data.with_name(f"data-of-{service}")),
             "0.0.0.0": "127.0.0.1",
             "8050": self.ports["8050"],
+            "9464": self.ports["9464"],
         }
         told = {}
         for name, value in COMPOSE["services"][service]["environment"].items():
             value = re.sub(r"\$\{ECOMMERCE_DAGSTER_URL:-.*\}", self.address, value)
+            value = value.replace("${ECOMMERCE_LOG_FORMAT:-colored}", "json")
             for there, ours in here.items():
                 value = value.replace(there, ours) if there[0] == "@" or value.startswith(there) else value
             assert "$" not in value, f"{name}: {value}"
@@ -108,7 +110,9 @@ class Services:
 
     def command(self, words: Sequence[str]) -> list[str]:
         """Return a service's command, adapted to this machine's ports and folders."""
-        here = [re.sub(r"\b(0\.0\.0\.0|4000|3000|8050)\b", lambda found: self.ports[found[1]], word) for word in words]
+        ports = r"\b(0\.0\.0\.0|4000|3000|8050|9464)\b"
+        here = [re.sub(ports, lambda found: self.ports[found[1]], word) for word in words]
+        here = [word.replace("${ECOMMERCE_LOG_FORMAT:-colored}", "json") for word in here]
         here = [word.replace("/tmp/", f"{self.logs}/").replace("/run/secrets", str(self.secrets)) for word in here]
         return [sys.executable if word == "python" else word for word in here]
 
@@ -199,7 +203,8 @@ def services(server: tuple[EmbeddedPostgres, int], tmp_path_factory: pytest.Temp
         services.start("daemon")
         services.start("dashboards")
         services.start("watch")
-        for name in ("webserver", "daemon", "dashboards", "watch"):
+        services.start("metrics")
+        for name in ("webserver", "daemon", "dashboards", "watch", "metrics"):
             services.wait(name)
         yield services
     finally:
@@ -214,8 +219,9 @@ def test_the_server_asks_for_the_password(server: tuple[EmbeddedPostgres, int]) 
 
 
 def test_every_service_of_the_file_is_started_here() -> None:
-    started = {"init", "load", "code", "webserver", "daemon", "dashboards", "watch"}
-    assert set(COMPOSE["services"]) == started | {"postgres", "login"}
+    started = {"init", "load", "code", "webserver", "daemon", "dashboards", "watch", "metrics"}
+    foreign = {"postgres", "login", "prometheus", "grafana"}
+    assert set(COMPOSE["services"]) == started | foreign
 
 
 def test_the_webserver_shows_the_code_location_of_the_code_server(services: Services) -> None:
@@ -240,6 +246,27 @@ def test_every_daemon_beats(services: Services) -> None:
     assert required
     assert all(required.values()), required
     assert {"SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR", "MONITORING"} <= set(required)
+
+
+def test_prometheus_reads_the_metrics_under_the_name_of_the_service(services: Services) -> None:
+    (job,) = yaml.safe_load((PROJECT_DIR / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    (target,) = job["static_configs"][0]["targets"]
+    request = urllib.request.Request(f"http://127.0.0.1:{services.ports['9464']}/metrics", headers={"Host": target})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        text = answer.read().decode()
+    for line in ("ecommerce_up 1.0", "ecommerce_dagster_up 1.0", "ecommerce_days_behind 0.0"):
+        assert f"\n{line}\n" in text
+    assert 'ecommerce_daemon_heartbeat_age_seconds{daemon="sensor"}' in text
+
+
+def test_services_log_one_json_object_per_line(services: Services) -> None:
+    """Tracebacks of Dagster's own processes excepted, lines of the services are JSON with ECOMMERCE_LOG_FORMAT=json."""
+    seen = set()
+    for name in ("load", "code", "webserver", "daemon", "dashboards", "metrics"):
+        for line in (services.logs / f"{name}.log").read_text(encoding="utf-8").splitlines():
+            assert {"event", "level", "logger", "timestamp"} <= set(json.loads(line)), f"{name}: {line}"
+            seen.add(name)
+    assert {"load", "code", "webserver", "daemon", "dashboards", "metrics"} == seen
 
 
 def test_no_service_listens_where_its_command_does_not_say(services: Services) -> None:

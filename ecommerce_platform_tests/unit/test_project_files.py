@@ -350,7 +350,7 @@ def test_each_service_logs_in_as_somebody_who_can_do_no_more_than_it_needs():
 
 def test_the_dashboards_reach_neither_the_code_server_nor_what_the_database_does_not_need():
     networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
-    for name in ("dashboards", "login"):
+    for name in ("dashboards", "login", "prometheus", "grafana"):
         assert not networks[name] & networks["code"], f"{name} can reach the code server's port"
     assert all(COMPOSE["networks"][name]["internal"] for name in networks["postgres"])
     assert not networks["dashboards"] & networks["webserver"], (
@@ -363,7 +363,7 @@ def test_every_service_has_a_limit_of_memory_and_every_foreign_image_a_version()
     assert [name for name, service in SERVICES.items() if "mem_limit" not in service] == []
     images = {service["image"] for name, service in SERVICES.items() if name not in OURS}
     images |= set(re.findall(r"^FROM (\S+)", (PROJECT_DIR / "Dockerfile").read_text(), flags=re.MULTILINE))
-    assert [image for image in images if not re.search(r":\d+\.\d+", image)] == []
+    assert [image for image in images if not re.search(r":v?\d+\.\d+", image)] == []
 
 
 def test_nothing_waits_for_the_load():
