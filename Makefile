@@ -63,15 +63,16 @@ bench-dbt: $(VENV)/.installed-dev $(DBT_VENV)/.installed ## Benchmark against pl
 soak: $(VENV)/.installed-dev ## Run 200 days one at a time through the real daemon
 	@$(BIN)/python -m pytest -m benchmark -s ecommerce_platform_tests/benchmarks/test_soak.py
 
-# A lock file lists every package with the hashes of all its files, for all platforms, and contains no URL.
+# A lock file lists every package with the hashes of all its files, for all platforms, and contains no URL. The client of
+# object stores (extra s3, gcs or azure) is in it, so that the image can use them.
 LOCK_ARGS ?=
 LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-strip-extras $(LOCK_ARGS)
 
 lock: $(VENV)/.made ## Update the lock files [LOCK_ARGS=--upgrade]
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(PIP) install --quiet uv
-	$(LOCK) pyproject.toml --output-file requirements.lock
-	$(LOCK) pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --extra s3 --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra s3 --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(LOCK) $(DBT)/requirements.in --output-file $(DBT)/requirements.lock
 
 clean: ## Remove .venv, .venv-dbt and caches; keep the data

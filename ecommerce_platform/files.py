@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecommerce_platform.storage import Location, ObjectPath
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -17,15 +19,20 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 """The last four are the full-width forms of the first four, which some spreadsheets also treat as formulas."""
 
 
-def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
+def write_atomically(path: Location, content: bytes, mode: int = 0o600) -> None:
     """Replace a file, creating its parent folders. ``mode`` sets its permissions, subject to the umask.
 
     A reader, or a crash at any moment, finds either the old or the new content, never a part. A power failure may
     restore the old file: the folder is not synced, because that would double the time for a thousand small files.
+    An object store replaces an object as a whole; access to it is set there, not by ``mode``.
 
     Raises:
         OSError: the file cannot be written; no temporary file remains.
+        StorageError: the object store did not confirm the write.
     """
+    if isinstance(path, ObjectPath):
+        path.replace_content(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     # The name is hidden and has another suffix, so *.csv never matches a partial file. It is in the same folder
     # because a rename is atomic only within one file system.

@@ -30,6 +30,7 @@ from ecommerce_platform.choices import (
     shipped_names,
 )
 from ecommerce_platform.money import DEFAULT
+from ecommerce_platform.storage import Location, located
 
 PREFIX = "ECOMMERCE_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -38,6 +39,9 @@ CONNECTORS_DIR = SHIPPED
 
 EARLIEST_DAY = dt.date(2000, 1, 1)
 """The first day of ``warehouse.dim_date`` and the earliest possible business day."""
+
+SECRET = ("alert_urls", "alert_webhook_url", "database_url", "repository_url", "smtp_password", "storage_url")
+"""Settings whose value may contain a secret: a message never quotes it."""
 
 
 class SettingsError(ValueError):
@@ -162,6 +166,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     data_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("data"), examples=["data"])
+    storage_url: Annotated[str | None, _checked(located)] = Field(None, examples=["s3://bucket/shop"], repr=False)
     database_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
         None, examples=["/run/secrets/database_url"]
     )
@@ -291,19 +296,24 @@ class Settings(BaseSettings):
         return self.landing if self.connector_dir is None else self.converted
 
     @property
-    def raw(self) -> Path:
+    def storage(self) -> Location:
+        """Folder of the files that every machine needs: the data folder, unless ECOMMERCE_STORAGE_URL names another."""
+        return located(self.storage_url) if self.storage_url else self.data
+
+    @property
+    def raw(self) -> Location:
         """Folder of the raw files: ``raw/FEED/YYYY-MM-DD.csv``."""
-        return self.data / "raw"
+        return self.storage / "raw"
 
     @property
-    def extracts(self) -> Path:
+    def extracts(self) -> Location:
         """Folder of the analytics extracts: ``analytics/NAME.csv``."""
-        return self.data / "analytics"
+        return self.storage / "analytics"
 
     @property
-    def reports(self) -> Path:
+    def reports(self) -> Location:
         """Folder of the monitoring reports: ``monitoring/NAME.json``."""
-        return self.data / "monitoring"
+        return self.storage / "monitoring"
 
     @property
     def converted(self) -> Path:
@@ -409,6 +419,5 @@ def _explain(fault: object) -> str:
     name = str(fault["loc"][0])
     example = (Settings.model_fields[name].examples or [""])[0]
     message = str(fault["msg"]).removeprefix("Value error, ")
-    secret = name in ("database_url", "alert_webhook_url", "alert_urls", "smtp_password", "repository_url")
-    given = "" if secret else f"{str(fault['input'])[:80]!r}: "
+    given = "" if name in SECRET else f"{str(fault['input'])[:80]!r}: "
     return f"{PREFIX}{name.upper()}: {given}{message}; for example {PREFIX}{name.upper()}={example}"

@@ -17,7 +17,9 @@ from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.partitions import daily, one_run, window_of_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Export, Source
+from ecommerce_platform.resources.stored import retry_if_out_of_reach
 from ecommerce_platform.settings import load_settings
+from ecommerce_platform.storage import Location
 from ecommerce_platform.tables.asset import code_references, table_key, tags_of
 from ecommerce_platform.tables.raw_files import record_refused_files, record_taken_files, taken_files
 
@@ -58,7 +60,8 @@ def raw_asset(feed: str) -> AssetsDefinition:
     )
     def build(context: AssetExecutionContext, source: Source, database: Database) -> MaterializeResult:
         days = window_of_run(context.run.tags).days
-        exports, refused = _export(feed, days, source, database)
+        with retry_if_out_of_reach():
+            exports, refused = _export(feed, days, source, database)
         folder = source.raw_folder()
         by_day = {
             day.isoformat(): _metadata(export, feed_file_name(folder, feed, day)) for day, export in exports.items()
@@ -108,13 +111,13 @@ def _export(
     return exports, refused
 
 
-def _metadata(export: Export, path: Path) -> dict[str, str | int | bool]:
+def _metadata(export: Export, path: Location) -> dict[str, str | int | bool]:
     file = export.file
     return {
         "sha256": file.sha256,
         "bytes": file.bytes,
         "dagster/partition_row_count": file.rows,
-        "dagster/uri": path.absolute().as_uri(),
+        "dagster/uri": path.as_uri(),
         **({"unknown_columns": _listed(file.extra_columns)} if file.extra_columns else {}),
         **({"malformed_rows": file.malformed_rows} if file.malformed_rows else {}),
         **({"not_overwritten": "the file was changed by hand; it is used as it is"} if export.is_edited else {}),

@@ -18,6 +18,8 @@ from ecommerce_platform.io_managers.modes import CsvRows, RowStream
 from ecommerce_platform.partitions import window_of_run
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.resources.source import Source
+from ecommerce_platform.resources.stored import retry_if_out_of_reach
+from ecommerce_platform.storage import Location
 from ecommerce_platform.tables.asset import asset_arguments, spec_of, table_key
 
 LOADS_AT_ONCE = 100_000
@@ -61,7 +63,7 @@ def new_loads(connection: ClientConnection, count: int) -> Sequence[int]:
     return range(first, first + count)
 
 
-def feed_rows(folder: Path, feed: str, loads: Mapping[dt.date, int], moment: dt.datetime) -> RowStream:
+def feed_rows(folder: Location, feed: str, loads: Mapping[dt.date, int], moment: dt.datetime) -> RowStream:
     """The rows of some days' files as staging keeps them, one day in memory at a time.
 
     A missing file of an optional feed has no rows.
@@ -74,6 +76,7 @@ def feed_rows(folder: Path, feed: str, loads: Mapping[dt.date, int], moment: dt.
 
     Raises:
         FeedFileError: while it is read; names the file, the row and the fault.
+        StorageError: an object store is out of reach; a step of Dagster's requests its retry.
     """
 
     def chunks() -> Iterator[pa.RecordBatch | CsvRows]:
@@ -81,8 +84,10 @@ def feed_rows(folder: Path, feed: str, loads: Mapping[dt.date, int], moment: dt.
             path = feed_file_name(folder, feed, day)
             if feed in OPTIONAL_FEEDS and not path.exists():
                 continue
-            name = path.relative_to(folder).as_posix()
-            for window in stream_feed_file(path, feed, day):
+            name = f"{feed}/{path.name}"
+            with retry_if_out_of_reach():
+                windows = stream_feed_file(path, feed, day)
+            for window in windows:
                 if isinstance(window, PlainRows):
                     yield _with_lineage(window, feed, day, name, load, moment)
                 else:

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecommerce_platform.checks.contract import contract
@@ -22,6 +21,7 @@ from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
 from ecommerce_platform.checks.reconciliation import raw_folder_of_settings, reconciliation_checks
 from ecommerce_platform.checks.returns import returns_checks
 from ecommerce_platform.checks.volume import volume_checks
+from ecommerce_platform.storage import Location
 from ecommerce_platform.tables import manifest as committed
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = ["CheckOutcome", "TableCheck", "all_checks", "table_checks"]
 
 
 def table_checks(
-    *, raw_folder: Callable[[], Path] = raw_folder_of_settings, clock: Clock = utc_now
+    *, raw_folder: Callable[[], Location] = raw_folder_of_settings, clock: Clock = utc_now
 ) -> list[TableCheck]:
     """Every check of every table, independent of Dagster, in the order of the DDL.
 

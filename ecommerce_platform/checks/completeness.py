@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +23,7 @@ from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
 from ecommerce_platform.feeds.reader import lines_of_feed_file, read_feed_file
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.storage import Location
 
 # pyarrow creates its functions at import time, so a type checker cannot see them.
 pc: Any = pyarrow.compute
@@ -34,7 +34,7 @@ pc: Any = pyarrow.compute
 LAST_OF_FIELD, LAST_OF_ROW = "chr(31)", "chr(30)"
 
 
-def file_is_complete(feed: str, raw_folder: Callable[[], Path]) -> TableCheck:
+def file_is_complete(feed: str, raw_folder: Callable[[], Location]) -> TableCheck:
     """The check that staging has every row of a feed's files, exactly as exported."""
     table = f"staging.{feed}"
     digest_of_rows = f"md5(string_agg({_text_of_a_row(feed)}, {LAST_OF_ROW} order by source_row))"
@@ -106,7 +106,7 @@ def _loaded_days(connection: ClientConnection, table: str) -> list[dt.date]:
 EMPTY = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 
 
-def _compare(path: Path, feed: str, day: dt.date, rows: int, digest: str | None) -> tuple[int, str | None]:
+def _compare(path: Location, feed: str, day: dt.date, rows: int, digest: str | None) -> tuple[int, str | None]:
     """Compare a file with the number of its staged rows and, if given, their digest.
 
     Returns:

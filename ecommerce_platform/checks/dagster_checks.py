@@ -25,6 +25,8 @@ from ecommerce_platform.checks.results import record_results
 from ecommerce_platform.io_managers.failures import retry_if_transient
 from ecommerce_platform.partitions import window_of_run
 from ecommerce_platform.resources.database import Database
+from ecommerce_platform.resources.stored import retry_later
+from ecommerce_platform.storage import StorageError
 
 AT_ONCE = 2
 """Checks of one step that run at the same time, each on a connection of its own."""
@@ -88,6 +90,9 @@ def _checks_of_step(step: str, checks: Sequence[TableCheck]) -> AssetChecksDefin
                 future.result()
         except psycopg.Error as error:
             retry_if_transient(error)
+            raise
+        except StorageError as error:
+            retry_later(error)
             raise
 
     return evaluate

@@ -9,7 +9,6 @@ tables are compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from ecommerce_platform.checks.accounting import rows_are_accounted_for
 from ecommerce_platform.checks.completeness import file_is_complete
@@ -18,6 +17,7 @@ from ecommerce_platform.checks.sales import fact_agrees_with_production, version
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.schemas.domains import GUEST
 from ecommerce_platform.settings import load_settings
+from ecommerce_platform.storage import Location
 
 DAILY = "warehouse.agg_daily_sales"
 DAILY_RETURNS = "warehouse.agg_daily_returns"
@@ -56,12 +56,12 @@ OF_DAYS = {"on_days": "sale_date = any(%(days)s)"}
 OF_CUSTOMERS = {"bought": f"customer_id in ({CUSTOMERS_WHO_BOUGHT})"}
 
 
-def raw_folder_of_settings() -> Path:
+def raw_folder_of_settings() -> Location:
     """The raw folder of the settings."""
     return load_settings().raw
 
 
-def reconciliation_checks(raw_folder: Callable[[], Path] = raw_folder_of_settings) -> list[TableCheck]:
+def reconciliation_checks(raw_folder: Callable[[], Location] = raw_folder_of_settings) -> list[TableCheck]:
     """All reconciliation checks. ``raw_folder`` returns the folder of the files FEED/YYYY-MM-DD.csv."""
     return [
         *(file_is_complete(feed, raw_folder) for feed in FEEDS),

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from psycopg import sql
 
@@ -32,6 +31,7 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
 from ecommerce_platform.postgres.facts import column_types
 from ecommerce_platform.resources.published import difference, file_of
+from ecommerce_platform.storage import Location
 from ecommerce_platform.tables.lineage import scope_path, tables_read, transform_path, transformed_tables
 from ecommerce_platform.tables.manifest import entry
 from ecommerce_platform.tables.manifest import tables as every_table
@@ -56,7 +56,7 @@ class Verdict:
     seconds: float
 
 
-def whole_database_checks(raw_folder: Callable[[], Path] = raw_folder_of_settings) -> list[TableCheck]:
+def whole_database_checks(raw_folder: Callable[[], Location] = raw_folder_of_settings) -> list[TableCheck]:
     """The checks of tables for :func:`verify`, in flow order: all but those about the current time, and all SELECTs."""
     tables = list(every_table())
     checks = [check for check in table_checks(raw_folder=raw_folder) if not check.is_about_now]

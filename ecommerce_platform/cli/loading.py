@@ -195,7 +195,7 @@ def remember_first_day(days: int | None) -> dt.date:
         return yesterday()
     if "first_day" in settings.model_fields_set and not settings.first_day_file.exists():
         return min(settings.first_day + dt.timedelta(days=days - 1), yesterday())
-    if settings.raw.exists():
+    if settings.raw.is_dir():
         console.print(f"This platform started on {settings.first_day}: --days has no effect.")
         return yesterday()
     first = yesterday() - dt.timedelta(days=days - 1)

@@ -122,7 +122,7 @@ def alert_test() -> None:
 def clean_data() -> None:
     """Stop the embedded server and delete the data folder: the files, and the embedded database.
 
-    A database in ECOMMERCE_DATABASE_URL is not deleted; db reset empties it.
+    A database in ECOMMERCE_DATABASE_URL is not deleted; db reset empties it. Nor are files in ECOMMERCE_STORAGE_URL.
     """
     from ecommerce_platform.cli.supervisor import FolderLock
     from ecommerce_platform.resources.database import EMBEDDED_DATABASE, embedded_server
@@ -153,3 +153,5 @@ def clean_data() -> None:
             f"ECOMMERCE_DATA_DIR: {settings.data} could not be deleted; its files belong to another user"
         )
     console.print(f"Deleted {settings.data}: {files:,} files, {size / 1e6:,.0f} MB.", markup=False)
+    if settings.storage_url:
+        console.print(f"The files in {settings.storage} (ECOMMERCE_STORAGE_URL) are left.", markup=False)

@@ -6,9 +6,13 @@ import datetime as dt
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ecommerce_platform.feeds.columns import feed_columns
 from ecommerce_platform.files import write_atomically
+from ecommerce_platform.storage import Location, ObjectPath, sha256_of
+
+AnyLocation = TypeVar("AnyLocation", Path, ObjectPath, Location)
 
 
 class FeedFileError(ValueError):
@@ -18,7 +22,9 @@ class FeedFileError(ValueError):
     ``row`` is the 1-based data row, or None for the header and for the file as a whole.
     """
 
-    def __init__(self, feed: str, day: dt.date, path: Path, problem: str, remedy: str, row: int | None = None) -> None:
+    def __init__(
+        self, feed: str, day: dt.date, path: Location, problem: str, remedy: str, row: int | None = None
+    ) -> None:
         # All arguments go to the base class, so that the error survives pickling between processes.
         super().__init__(feed, day, path, problem, remedy, row)
         self.feed = feed
@@ -41,7 +47,7 @@ class FeedFile:
 
     feed: str
     day: dt.date
-    path: Path
+    path: Location
     sha256: str
     bytes: int
     rows: int
@@ -51,26 +57,18 @@ class FeedFile:
     malformed_rows: int
 
 
-def feed_file_name(root: Path, feed: str, day: dt.date) -> Path:
+def feed_file_name(root: AnyLocation, feed: str, day: dt.date) -> AnyLocation:
     """Return the path of a feed's file for a day: ``root/feed/YYYY-MM-DD.csv``."""
     feed_columns(feed)
     return root / feed / f"{day:%Y-%m-%d}.csv"
 
 
-def write_feed_file(path: Path, content: bytes) -> tuple[str, int]:
+def write_feed_file(path: Location, content: bytes) -> tuple[str, int]:
     """Write ``content`` to ``path`` atomically, creating parent folders; return its SHA-256 (hex) and size in bytes.
 
     A file with the same content is left unchanged, including its modification time. See :func:`write_atomically`.
     """
     digest = hashlib.sha256(content).hexdigest()
-    if _holds(path, content):
-        return digest, len(content)
-    write_atomically(path, content, 0o666)
+    if sha256_of(path) != digest:
+        write_atomically(path, content, 0o666)
     return digest, len(content)
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
-    except FileNotFoundError:
-        return False

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
+from ecommerce_platform.storage import Location
 
 LOOK_EVERY = 0.5
 """Seconds between two checks of a file that may still be being written."""
@@ -95,7 +96,7 @@ def _is_whole(path: Path, status: os.stat_result, resting_since: float) -> bool:
 
 
 def days_landed_again(
-    landing: Path, raw: Path, taken: Mapping[tuple[str, dt.date], Taken], days: Iterable[tuple[str, dt.date]]
+    landing: Path, raw: Location, taken: Mapping[tuple[str, dt.date], Taken], days: Iterable[tuple[str, dt.date]]
 ) -> set[dt.date]:
     """The days whose landed file differs from the one that was last loaded.
 
@@ -117,7 +118,7 @@ def days_landed_again(
     return changed
 
 
-def _as_taken(path: Path) -> Taken | None:
+def _as_taken(path: Location) -> Taken | None:
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -52,6 +52,8 @@ from ecommerce_platform.feeds.records import (
     regular_length,
     split_record,
 )
+from ecommerce_platform.storage import Location, ObjectPath
+from ecommerce_platform.storage.objects import TooLargeError
 
 MAX_FILE_BYTES = 1_000_000_000
 """A larger file is refused: the whole file is held in memory, and Arrow's text offsets have 32 bits."""
@@ -83,7 +85,7 @@ def feed_file_schema(feed: str) -> pa.Schema:
     return pa.schema(columns)
 
 
-def read_feed_file(path: Path, feed: str, day: dt.date) -> tuple[FeedFile, pa.Table]:
+def read_feed_file(path: Location, feed: str, day: dt.date) -> tuple[FeedFile, pa.Table]:
     """Read one file into an exact text replica: one table row per data row, in file order.
 
     The table has ``feed_file_schema(feed)``, in chunks of some megabytes: ``table.to_batches()`` streams it.
@@ -97,21 +99,21 @@ def read_feed_file(path: Path, feed: str, day: dt.date) -> tuple[FeedFile, pa.Ta
     return text.summary(batches), pa.Table.from_batches(batches, schema=feed_file_schema(feed))
 
 
-def stream_feed_file(path: Path, feed: str, day: dt.date) -> Iterator[pa.RecordBatch | PlainRows]:
+def stream_feed_file(path: Location, feed: str, day: dt.date) -> Iterator[pa.RecordBatch | PlainRows]:
     """Read one file as ``read_feed_file`` does, window by window; rows that are plain are not split into values.
 
-    Raises the same as ``read_feed_file``, while it is read.
+    Raises the same as ``read_feed_file``: about the file at once, about its rows while they are read.
     """
-    yield from _FeedText(feed, day, path, _read_bytes(path, feed, day)).windows()
+    return _FeedText(feed, day, path, _read_bytes(path, feed, day)).windows()
 
 
-def check_feed_file(path: Path, feed: str, day: dt.date) -> FeedFile:
+def check_feed_file(path: Location, feed: str, day: dt.date) -> FeedFile:
     """Read all of one file and describe it without storing its rows. Raises the same as ``read_feed_file``."""
     text = _FeedText(feed, day, path, _read_bytes(path, feed, day))
     return text.summary(text.windows())
 
 
-def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
+def lines_of_feed_file(path: Location, feed: str, day: dt.date) -> int:
     """Count the line ends after a file's header: the number of rows if no field contains a line break.
 
     Raises FeedFileError if the file is missing, not a regular file, empty, or too large, or if its header is wrong.
@@ -120,29 +122,36 @@ def lines_of_feed_file(path: Path, feed: str, day: dt.date) -> int:
     return text.data.count(b"\n", text.first_record)
 
 
-def _read_bytes(path: Path, feed: str, day: dt.date) -> bytes:
-    """Return the file's bytes. Raises FeedFileError; other disk errors stay OSError, as they may be transient."""
+def _read_bytes(path: Location, feed: str, day: dt.date) -> bytes:
+    """Return the file's bytes. Raises FeedFileError; errors of the disk stay OSError and those of an object store
+    StorageError, as they may be transient."""
 
     def error(problem: str, remedy: str) -> FeedFileError:
         return FeedFileError(feed, day, path, problem, remedy)
 
-    folder = path.parent.parent
     try:
-        # A link could point to any file that this user may read, and an error message would quote its content.
-        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-            raise error(
-                f"a symbolic link points outside {folder}", f"put the file itself there, or link the whole of {folder}"
-            )
-        status = path.stat()
-        # Checked before opening, because opening a pipe would wait for its writer.
-        if not stat.S_ISREG(status.st_mode):
-            raise error("this is not a regular file", "put the day's CSV file there")
-        if status.st_size > MAX_FILE_BYTES:
-            raise error(
-                f"the file has {status.st_size:,} bytes; the limit for one day is {MAX_FILE_BYTES:,}",
-                "check that it contains only one day",
-            )
-        data = path.read_bytes()
+        if isinstance(path, ObjectPath):
+            data = path.read_bytes(MAX_FILE_BYTES)
+        else:
+            folder = path.parent.parent
+            # A link could point to any file that this user may read, and an error message would quote its content.
+            if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+                raise error(
+                    f"a symbolic link points outside {folder}",
+                    f"put the file itself there, or link the whole of {folder}",
+                )
+            status = path.stat()
+            # Checked before opening, because opening a pipe would wait for its writer.
+            if not stat.S_ISREG(status.st_mode):
+                raise error("this is not a regular file", "put the day's CSV file there")
+            if status.st_size > MAX_FILE_BYTES:
+                raise TooLargeError(status.st_size)
+            data = path.read_bytes()
+    except TooLargeError as large:
+        raise error(
+            f"the file has {large.size:,} bytes; the limit for one day is {MAX_FILE_BYTES:,}",
+            "check that it contains only one day",
+        ) from None
     except (FileNotFoundError, NotADirectoryError) as missing:
         raise error("the file is missing", "export the day again to this path") from missing
     except PermissionError as denied:
@@ -183,7 +192,7 @@ def _shown_names(header: Sequence[str], names: Sequence[str]) -> str:
 class _FeedText:
     """The bytes of one file with its header parsed; its rows are read once, in windows."""
 
-    def __init__(self, feed: str, day: dt.date, path: Path, data: bytes) -> None:
+    def __init__(self, feed: str, day: dt.date, path: Location, data: bytes) -> None:
         columns = feed_columns(feed)
         self.feed = feed
         self.day = day

@@ -32,6 +32,9 @@ def prepare_dagster_home(settings: Settings, project: Path = PROJECT_DIR) -> dic
         The variables, for the environment of child processes.
     """
     make_private(settings.data)
+    if isinstance(settings.storage, Path):
+        # Others may share an existing folder, so its permissions are left unchanged.
+        settings.storage.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     variables = {"DAGSTER_HOME": str(project), "DAGSTER_DISABLE_TELEMETRY": "1"}
     env_file = project / ".env"

@@ -35,6 +35,7 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.locks import locked, transaction
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.storage import ObjectPath
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 LOADED_DAYS = "production.loaded_days"
@@ -261,6 +262,8 @@ def _temporary_files(settings: Settings, now: dt.datetime) -> Iterator[Path]:
     """Files that an interrupted write left beside its target: hidden, and with a longer name."""
     before = (now - UNFINISHED).timestamp()
     for folder in (settings.raw, settings.extracts, settings.reports):
+        if isinstance(folder, ObjectPath):
+            continue  # An upload that was cut off is visible to nobody.
         for pattern in (".*.csv.*", ".*.json.*"):
             yield from (path for path in sorted(folder.rglob(pattern)) if path.stat().st_mtime < before)
 

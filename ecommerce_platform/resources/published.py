@@ -11,7 +11,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,10 +22,12 @@ from ecommerce_platform.io_managers import Merge
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
 from ecommerce_platform.io_managers.locks import locked
 from ecommerce_platform.io_managers.postgres import read_frame, written_by
+from ecommerce_platform.resources.stored import retry_if_out_of_reach
 from ecommerce_platform.settings import load_settings
+from ecommerce_platform.storage import Location
 
 
-def file_of(table: str) -> Path | None:
+def file_of(table: str) -> Location | None:
     """The file that a table (schema.table) is published as; None for a table that is not published."""
     schema, name = table.split(".")
     settings = load_settings()
@@ -35,7 +36,7 @@ def file_of(table: str) -> Path | None:
     return settings.reports / f"{name}.json" if schema == "monitoring" else None
 
 
-def publish(connection: ClientConnection, table: str, order: Sequence[tuple], key: Sequence[str]) -> Path:
+def publish(connection: ClientConnection, table: str, order: Sequence[tuple], key: Sequence[str]) -> Location:
     """Write the file of a table from its rows, and return its path.
 
     Args:
@@ -86,11 +87,11 @@ def _rows(connection: ClientConnection, table: str) -> pd.DataFrame:
     return read_frame(connection, select.as_string(connection))
 
 
-def _content(path: Path, rows: pd.DataFrame) -> bytes:
+def _content(path: Location, rows: pd.DataFrame) -> bytes:
     return spreadsheet_csv(rows) if path.suffix == ".csv" else json_rows(rows)
 
 
-def _records(path: Path, content: bytes) -> Counter[str]:
+def _records(path: Location, content: bytes) -> Counter[str]:
     text = content.decode()
     if path.suffix == ".csv":
         return Counter(json.dumps(row) for row in csv.reader(io.StringIO(text, newline="")))
@@ -109,7 +110,7 @@ class PublishingIOManager(IOManager):
         self._tables.handle_output(context, obj)
         mode = written_by(context)
         assert isinstance(mode, Merge)
-        with self._database.connect() as connection:
+        with retry_if_out_of_reach(), self._database.connect() as connection:
             path = publish(connection, ".".join(context.asset_key.path), keys_of(obj, mode.key), mode.key)
         context.add_output_metadata({"dagster/uri": path.as_uri()})
 

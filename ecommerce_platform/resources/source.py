@@ -4,7 +4,6 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from dagster import ConfigurableResource
 
@@ -14,6 +13,7 @@ from ecommerce_platform.feeds.landing import Taken, wait_until_whole
 from ecommerce_platform.feeds.reader import check_feed_file
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.shop.settings import ShopSettings
+from ecommerce_platform.storage import Location, sha256_of
 
 
 def shop_settings(settings: Settings) -> ShopSettings:
@@ -46,7 +46,7 @@ class Export:
 class Source(ConfigurableResource):
     """Writes a day's file of a feed to the raw folder: from the synthetic shop, or from the shop's own files."""
 
-    def raw_folder(self) -> Path:
+    def raw_folder(self) -> Location:
         """The folder of the raw files, which are FEED/YYYY-MM-DD.csv below it."""
         return load_settings().raw
 
@@ -81,8 +81,10 @@ class Source(ConfigurableResource):
             else self._landed(settings, feed, day, path)
         )
         taken = Taken(file.sha256, file.bytes, modified_ns)
-        held = _sha256(path)
-        if held not in (None, taken.sha256):
+        held = sha256_of(path)
+        if held == taken.sha256:
+            return Export(file, taken, is_edited=False)
+        if held is not None:
             if held not in known and (known or settings.source == "synthetic"):
                 return Export(check_feed_file(path, feed, day), taken, is_edited=True)
             replacing(taken)
@@ -90,7 +92,7 @@ class Source(ConfigurableResource):
         return Export(file, taken, is_edited=False)
 
     @staticmethod
-    def _landed(settings: Settings, feed: str, day: dt.date, path: Path) -> tuple[FeedFile, bytes, int]:
+    def _landed(settings: Settings, feed: str, day: dt.date, path: Location) -> tuple[FeedFile, bytes, int]:
         landed = feed_file_name(settings.feed_files, feed, day)
         if feed in OPTIONAL_FEEDS and not landed.exists():
             if path.exists():
@@ -108,7 +110,7 @@ class Source(ConfigurableResource):
         return checked, content, status.st_mtime_ns
 
     @staticmethod
-    def _made(settings: Settings, feed: str, day: dt.date, path: Path) -> tuple[FeedFile, bytes, int]:
+    def _made(settings: Settings, feed: str, day: dt.date, path: Location) -> tuple[FeedFile, bytes, int]:
         # Faker is slow to import, and only a day of the synthetic shop needs it.
         from ecommerce_platform.shop.exports import feed_table, table_csv
 
@@ -116,10 +118,3 @@ class Source(ConfigurableResource):
         content = table_csv(feed, rows)
         sha256 = hashlib.sha256(content).hexdigest()
         return FeedFile(feed, day, path, sha256, len(content), rows.num_rows, (), 0), content, 0
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return None
