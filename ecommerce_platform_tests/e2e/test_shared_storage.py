@@ -7,6 +7,7 @@ that keeps its files in its data folder.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import signal
 import stat
 import subprocess
@@ -20,8 +21,9 @@ import psycopg
 import pytest
 
 from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.partitions import range_tags
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
-from ecommerce_platform_tests.e2e.served import CLI, Served
+from ecommerce_platform_tests.e2e.served import CLI, Served, yesterday
 from ecommerce_platform_tests.harness import Platform, day, table_assets
 from ecommerce_platform_tests.object_store import BUCKET, Gate, S3Server
 
@@ -243,6 +245,26 @@ def test_a_bucket_that_does_not_exist_fails_a_run_at_once_with_its_name(shared: 
     assert "s3://no-such-bucket/shop/raw/" in done.stderr
     assert "NoSuchBucket; see ECOMMERCE_STORAGE_URL" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_of_the_ui_keeps_its_output_in_the_bucket_and_the_ui_shows_it(shared: Shared, server: S3Server) -> None:
+    last = str(yesterday())
+    machine = shared.machine("a", {"FIRST_DAY": last})
+    try:
+        machine.up()
+        run_id = machine.launch(["raw.customers", "staging.customers"], range_tags(yesterday(), yesterday()))
+        assert machine.wait_for_run(run_id) == "SUCCESS"
+        logs = f"{shared.prefix}/dagster/storage/{run_id}/compute_logs/"
+        (printed,) = [key for key in server.keys(logs) if key.endswith(".err")]
+        assert b"staging__customers" in server.content(printed)
+        shutil.rmtree(machine.data / "dagster" / "storage", ignore_errors=True)
+        shown = machine.graphql(
+            "query Logs($key: [String!]!) { capturedLogs(logKey: $key) { stderr } }",
+            key=[run_id, "compute_logs", printed.rpartition("/")[2].removesuffix(".err")],
+        )["capturedLogs"]["stderr"]
+        assert shown.encode() == server.content(printed)
+    finally:
+        machine.close()
 
 
 def test_up_keeps_its_files_in_the_folder_of_a_file_url(tmp_path: Path, local: tuple[Served, Contents]) -> None:
