@@ -359,8 +359,13 @@ class Settings(BaseSettings):
 
     @property
     def dagster_home(self) -> Path:
-        """Folder for Dagster's own files (compute logs, artifacts)."""
+        """Folder for Dagster's own files on this machine."""
         return self.data / "dagster"
+
+    @property
+    def compute_logs(self) -> Location:
+        """Folder of the output of steps: ``dagster/storage/RUN/compute_logs/STEP.out``."""
+        return self.storage / "dagster" / "storage"
 
 
 def is_openlineage_configured() -> bool:

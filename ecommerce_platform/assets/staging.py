@@ -9,7 +9,7 @@ from dagster import AssetExecutionContext, AssetsDefinition, asset
 
 from ecommerce_platform.checks.gate import LOADS
 from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS, feed_columns
-from ecommerce_platform.feeds.files import feed_file_name
+from ecommerce_platform.feeds.files import MissingFileError, feed_file_name
 from ecommerce_platform.feeds.reader import feed_file_schema, stream_feed_file
 from ecommerce_platform.feeds.records import PlainRows
 from ecommerce_platform.io_managers import ReplaceSlice
@@ -82,11 +82,14 @@ def feed_rows(folder: Location, feed: str, loads: Mapping[dt.date, int], moment:
     def chunks() -> Iterator[pa.RecordBatch | CsvRows]:
         for day, load in loads.items():
             path = feed_file_name(folder, feed, day)
-            if feed in OPTIONAL_FEEDS and not path.exists():
-                continue
             name = f"{feed}/{path.name}"
-            with retry_if_out_of_reach():
-                windows = stream_feed_file(path, feed, day)
+            try:
+                with retry_if_out_of_reach():
+                    windows = stream_feed_file(path, feed, day)
+            except MissingFileError:
+                if feed not in OPTIONAL_FEEDS:
+                    raise
+                continue
             for window in windows:
                 if isinstance(window, PlainRows):
                     yield _with_lineage(window, feed, day, name, load, moment)

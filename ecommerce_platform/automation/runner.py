@@ -22,6 +22,7 @@ from dagster import (
 
 from ecommerce_platform.assets.raw import REFUSED_DAYS
 from ecommerce_platform.automation.daily import DAILY_JOB
+from ecommerce_platform.instance.compute_logs import StoredComputeLogs
 from ecommerce_platform.instance.orphaned_runs import PROCESS_TAG, fail_orphaned_runs, this_process
 from ecommerce_platform.instance.records import FAILED_CHECK
 from ecommerce_platform.instance.side_by_side import execute_job
@@ -126,7 +127,7 @@ def run_days(
             listener(entry.dagster_event)
 
     logs = instance.compute_log_manager
-    if isinstance(logs, DataFolderComputeLogs):
+    if isinstance(logs, DataFolderComputeLogs | StoredComputeLogs):
         logs.is_captured = False
     instance.add_event_listener(run_id, hear)
     result = execute_job(

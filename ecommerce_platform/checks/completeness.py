@@ -19,7 +19,7 @@ from ecommerce_platform.checks.outcome import (
     show,
 )
 from ecommerce_platform.feeds.columns import FEEDS
-from ecommerce_platform.feeds.files import FeedFileError, feed_file_name
+from ecommerce_platform.feeds.files import FeedFileError, MissingFileError, feed_file_name
 from ecommerce_platform.feeds.reader import lines_of_feed_file, read_feed_file
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
@@ -68,11 +68,12 @@ def file_is_complete(feed: str, raw_folder: Callable[[], Location]) -> TableChec
         for day in days:
             path = feed_file_name(raw_folder(), feed, day)
             rows, digest = staged.get(day, (0, EMPTY))
-            if not path.exists():
+            try:
+                rows_in_file, fault = _compare(path, feed, day, rows, digest if is_deep else None)
+            except MissingFileError:
                 gone += rows > 0
                 continue
             compared += 1
-            rows_in_file, fault = _compare(path, feed, day, rows, digest if is_deep else None)
             rows_in_files += rows_in_file
             if fault is not None:
                 wrong.append({"partition_date": str(day), "file": path.name, "fault": fault})
@@ -111,11 +112,16 @@ def _compare(path: Location, feed: str, day: dt.date, rows: int, digest: str | N
 
     Returns:
         The number of rows in the file, 0 if it cannot be read, and how the file differs; None if it does not.
+
+    Raises:
+        MissingFileError: there is no file.
     """
     try:
         if digest is None and lines_of_feed_file(path, feed, day) == rows:
             return rows, None
         file, content = read_feed_file(path, feed, day)
+    except MissingFileError:
+        raise
     except FeedFileError as error:
         return 0, error.problem
     if file.rows != rows:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ecommerce_platform.feeds.columns import feed_columns
 from ecommerce_platform.files import write_atomically
-from ecommerce_platform.storage import Location, ObjectPath, sha256_of
+from ecommerce_platform.storage import Location, ObjectPath
 
 AnyLocation = TypeVar("AnyLocation", Path, ObjectPath, Location)
 
@@ -41,6 +41,10 @@ class FeedFileError(ValueError):
         return " ".join(f"{where}: {self.problem}; {self.remedy}".splitlines())
 
 
+class MissingFileError(FeedFileError):
+    """There is no such feed file."""
+
+
 @dataclass(frozen=True)
 class FeedFile:
     """The properties of a file as it was read; ``sha256`` and ``bytes`` describe exactly the bytes that were parsed."""
@@ -69,6 +73,15 @@ def write_feed_file(path: Location, content: bytes) -> tuple[str, int]:
     A file with the same content is left unchanged, including its modification time. See :func:`write_atomically`.
     """
     digest = hashlib.sha256(content).hexdigest()
-    if sha256_of(path) != digest:
+    if not _holds(path, content, digest):
         write_atomically(path, content, 0o666)
     return digest, len(content)
+
+
+def _holds(path: Location, content: bytes, digest: str) -> bool:
+    if isinstance(path, ObjectPath):
+        return path.sha256() == digest
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except FileNotFoundError:
+        return False

@@ -40,7 +40,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from ecommerce_platform.feeds.columns import BLANKS, FEEDS, OPTIONAL_COLUMNS, feed_columns
-from ecommerce_platform.feeds.files import FeedFile, FeedFileError
+from ecommerce_platform.feeds.files import FeedFile, FeedFileError, MissingFileError
 from ecommerce_platform.feeds.records import (
     BOM,
     CR,
@@ -153,7 +153,8 @@ def _read_bytes(path: Location, feed: str, day: dt.date) -> bytes:
             "check that it contains only one day",
         ) from None
     except (FileNotFoundError, NotADirectoryError) as missing:
-        raise error("the file is missing", "export the day again to this path") from missing
+        remedy = "export the day again to this path"
+        raise MissingFileError(feed, day, path, "the file is missing", remedy) from missing
     except PermissionError as denied:
         raise error("permission to read the file is denied", "give this user read permission") from denied
     except OSError as failed:

@@ -240,7 +240,10 @@ def _below(path: Path) -> Iterator[Path]:
 
 def _logs(instance: DagsterInstance, settings: Settings, cutoff: dt.datetime, now: dt.datetime) -> Iterator[Path]:
     """Log folders of runs that Dagster no longer has, and logs that were last written before the cutoff."""
-    for path in sorted((settings.dagster_home / "storage").glob("*")):
+    # Of an object store, these are the few that could not be uploaded.
+    stored = settings.compute_logs
+    folder = settings.dagster_home / "storage" if isinstance(stored, ObjectPath) else stored
+    for path in sorted(folder.glob("*")):
         written = max((file.stat().st_mtime for file in [path, *_below(path)]), default=0.0)
         is_recent = written > (now - UNFINISHED).timestamp()
         if _is_run_id(path.name):

@@ -27,12 +27,14 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
 
+from ecommerce_platform.instance.compute_logs import StoredComputeLogs
 from ecommerce_platform.instance.event_log import EventLog
 from ecommerce_platform.instance.outage import survives_an_outage
 from ecommerce_platform.instance.pooled import Pooled, StorageUnavailableError, current_settings
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.postgres.server_user import EmbeddedPostgresError
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.storage import ObjectPath
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
@@ -205,7 +207,7 @@ class DataFolderArtifacts(_FromSettings, LocalArtifactStorage):
 
 
 class DataFolderComputeLogs(_FromSettings, LocalComputeLogManager):
-    """``compute_logs:`` in dagster.yaml: stores the output of steps in the data folder."""
+    """``compute_logs:`` in dagster.yaml: stores the output of steps in the data folder or in ECOMMERCE_STORAGE_URL."""
 
     is_captured = True
     """Whether helper processes capture the output. In a terminal, it is visible anyway, and Ctrl-C would reach them."""
@@ -220,11 +222,13 @@ class DataFolderComputeLogs(_FromSettings, LocalComputeLogManager):
             yield CapturedLogContext(log_key)
 
     @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> DataFolderComputeLogs:
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Any:
         """Called by Dagster in every process that has an instance."""
-        return cls(str(_dagster_folder() / "storage"), inst_data=inst_data)
+        folder = current_settings().compute_logs
+        if isinstance(folder, ObjectPath):
+            return StoredComputeLogs(folder, cls(str(_dagster_folder() / "storage"), inst_data=inst_data))
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(str(folder), inst_data=inst_data)
 
 
 def _dagster_folder() -> Path:

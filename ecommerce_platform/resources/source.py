@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from dagster import ConfigurableResource
 
 from ecommerce_platform.feeds.columns import OPTIONAL_FEEDS, feed_columns
-from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name, write_feed_file
+from ecommerce_platform.feeds.files import FeedFile, FeedFileError, feed_file_name
 from ecommerce_platform.feeds.landing import Taken, wait_until_whole
 from ecommerce_platform.feeds.reader import check_feed_file
+from ecommerce_platform.files import write_atomically
 from ecommerce_platform.settings import Settings, load_settings
 from ecommerce_platform.shop.settings import ShopSettings
 from ecommerce_platform.storage import Location, sha256_of
@@ -88,7 +89,7 @@ class Source(ConfigurableResource):
             if held not in known and (known or settings.source == "synthetic"):
                 return Export(check_feed_file(path, feed, day), taken, is_edited=True)
             replacing(taken)
-        write_feed_file(path, content)
+        write_atomically(path, content, 0o666)
         return Export(file, taken, is_edited=False)
 
     @staticmethod

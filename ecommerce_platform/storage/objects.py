@@ -234,4 +234,5 @@ def _told(error: Exception) -> str:
     text = str(error).partition("\n\nDebug source")[0]
     code = re.search(r"<Code>([A-Za-z0-9]+)</Code>", text)
     text = text.partition("<")[0] + (code.group(1) if code else "")
+    text = re.sub(r" in [^\s,]+, after \d+ retries, max_retries: \d+, retry_timeout: \w+", "", text)
     return re.sub(r"(https?://[^\s?]*)\?[^\s)]*", r"\1", " ".join(text.split())).rstrip(": ")

@@ -7,6 +7,7 @@ that keeps its files in its data folder.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import signal
 import stat
 import subprocess
@@ -20,9 +21,10 @@ import psycopg
 import pytest
 
 from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.partitions import range_tags
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
-from ecommerce_platform_tests.e2e.served import CLI, Served
-from ecommerce_platform_tests.harness import Platform, day, table_assets
+from ecommerce_platform_tests.e2e.served import CLI, Served, yesterday
+from ecommerce_platform_tests.harness import Platform, csv_bytes, customer, day, table_assets
 from ecommerce_platform_tests.object_store import BUCKET, Gate, S3Server
 
 DAYS = 3
@@ -245,6 +247,27 @@ def test_a_bucket_that_does_not_exist_fails_a_run_at_once_with_its_name(shared: 
     assert "Traceback" not in done.stderr
 
 
+def test_a_run_of_the_ui_keeps_its_output_in_the_bucket_and_the_ui_shows_it(shared: Shared, server: S3Server) -> None:
+    last = str(yesterday())
+    machine = shared.machine("a", {"FIRST_DAY": last})
+    try:
+        machine.up()
+        server.put(f"{shared.prefix}/raw/customers/{last}.csv", csv_bytes(FEEDS["customers"], [customer(7)]))
+        run_id = machine.launch(["raw.customers", "staging.customers"], range_tags(yesterday(), yesterday()))
+        assert machine.wait_for_run(run_id) == "SUCCESS"
+        logs = f"{shared.prefix}/dagster/storage/{run_id}/compute_logs/"
+        (printed,) = [key for key in server.keys(logs) if key.endswith(".err")]
+        assert b"1 file was changed by hand and not overwritten" in server.content(printed)
+        shutil.rmtree(machine.data / "dagster" / "storage", ignore_errors=True)
+        shown = machine.graphql(
+            "query Logs($key: [String!]!) { capturedLogs(logKey: $key) { stderr } }",
+            key=[run_id, "compute_logs", printed.rpartition("/")[2].removesuffix(".err")],
+        )["capturedLogs"]["stderr"]
+        assert shown.encode() == server.content(printed)
+    finally:
+        machine.close()
+
+
 def test_up_keeps_its_files_in_the_folder_of_a_file_url(tmp_path: Path, local: tuple[Served, Contents]) -> None:
     elsewhere = tmp_path / "else where"
     machine = Served(tmp_path / "platform", {**SHOP, "STORAGE_URL": elsewhere.as_uri()})
@@ -253,7 +276,7 @@ def test_up_keeps_its_files_in_the_folder_of_a_file_url(tmp_path: Path, local: t
         assert done.returncode == 0, done.stderr
         require_green(machine, machine.server.url("ecommerce"), local[1])
         assert kept_on(machine) == []
-        assert sorted(path.name for path in elsewhere.iterdir()) == ["analytics", "monitoring", "raw"]
+        assert sorted(path.name for path in elsewhere.iterdir()) == ["analytics", "dagster", "monitoring", "raw"]
         assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o700
         cleaned = machine.command("clean-data", "--yes")
         assert cleaned.returncode == 0, cleaned.stderr

@@ -16,6 +16,7 @@ import pytest
 
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name, write_feed_file
+from ecommerce_platform.feeds.landing import Taken, days_landed_again
 from ecommerce_platform.feeds.reader import MAX_FILE_BYTES, check_feed_file, read_feed_file, stream_feed_file
 from ecommerce_platform.files import write_atomically
 from ecommerce_platform.resources.source import Source
@@ -147,6 +148,30 @@ def test_a_file_that_was_changed_by_hand_is_kept_as_in_a_folder(
     assert (again.is_edited, again.file.rows, again.taken.sha256) == (True, 1, exported.taken.sha256)
     assert server.content(f"{folder.key}/raw/customers/2024-01-01.csv") == edited
     assert not (data_dir / "raw").exists()
+
+
+def test_a_landed_file_replaces_the_object_of_its_day_when_it_lands_again(
+    folder: ObjectPath, server: S3Server, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"STORAGE_URL": str(folder), "SOURCE": "landing", "LANDING_DIR": str(tmp_path / "landing")}
+    for name, value in {**settings, "LANDING_REST_SECONDS": "0"}.items():
+        monkeypatch.setenv(f"ECOMMERCE_{name}", value)
+    load_settings.cache_clear()
+    raw, landing = load_settings().raw, load_settings().landing
+    landed = feed_file_name(landing, "customers", day(1))
+    write_feed_file(landed, csv_bytes(FEEDS["customers"], [customer(1)]))
+    first = Source().export("customers", day(1))
+    assert days_landed_again(landing, raw, {}, [("customers", day(1))]) == set()
+    write_feed_file(landed, csv_bytes(FEEDS["customers"], [customer(1), customer(2)]))
+    assert days_landed_again(landing, raw, {}, [("customers", day(1))]) == {day(1)}
+    replaced: list[Taken] = []
+    again = Source().export("customers", day(1), [first.taken.sha256], replaced.append)
+    assert (again.is_edited, again.file.rows, replaced) == (False, 2, [again.taken])
+    assert server.content(f"{folder.key}/raw/customers/2024-01-01.csv") == landed.read_bytes()
+    # A feed that need not land: no rows, and what was there before stays.
+    assert Source().export("returns", day(1)).file.rows == 0
+    header = server.content(f"{folder.key}/raw/returns/2024-01-01.csv")
+    assert Source().export("returns", day(1)).file.sha256 == hashlib.sha256(header).hexdigest()
 
 
 def test_readers_see_one_of_two_files_while_two_writers_replace_it(folder: ObjectPath) -> None:

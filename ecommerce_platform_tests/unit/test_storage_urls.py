@@ -133,6 +133,16 @@ def test_only_what_may_pass_is_tried_again(text: str, is_transient: bool) -> Non
     assert ("ECOMMERCE_STORAGE_URL" in str(error)) is not is_transient
 
 
+def test_an_error_does_not_count_the_librarys_retries() -> None:
+    text = (
+        "Generic S3 error: Error performing GET http://127.0.0.1:9/bench in 491.97ms, after 3 retries, max_retries: 3,"
+        " retry_timeout: 30s - HTTP error: error sending request"
+    )
+    assert _told(Exception(text)) == (
+        "Generic S3 error: Error performing GET http://127.0.0.1:9/bench - HTTP error: error sending request"
+    )
+
+
 def test_an_error_shows_neither_signatures_nor_the_servers_xml() -> None:
     text = (
         "Error performing GET https://acc.blob.core.windows.net/c/x?sv=2024&sig=topsecret in 1ms - status code: 403"
