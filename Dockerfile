@@ -3,7 +3,9 @@ FROM python:3.12.12-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
 RUN python -m venv --without-pip /opt/venv
 WORKDIR /app
-COPY requirements.lock ./
+# For Kubernetes: --build-arg REQUIREMENTS=deploy/kubernetes/requirements.lock
+ARG REQUIREMENTS=requirements.lock
+COPY ${REQUIREMENTS} requirements.lock
 # All files are verified against their hashes, and nothing is built from source.
 RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: --requirement requirements.lock
 COPY . .

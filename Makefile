@@ -73,6 +73,7 @@ lock: $(VENV)/.made ## Update the lock files [LOCK_ARGS=--upgrade]
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(PIP) install --quiet uv
 	$(LOCK) pyproject.toml --extra s3 --output-file requirements.lock
 	$(LOCK) pyproject.toml --extra s3 --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --extra s3 --extra kubernetes --constraint requirements.lock --output-file deploy/kubernetes/requirements.lock
 	$(LOCK) $(DBT)/requirements.in --output-file $(DBT)/requirements.lock
 
 clean: ## Remove .venv, .venv-dbt and caches; keep the data

@@ -89,7 +89,7 @@ class Services:
     def environment_of(self, service: str) -> dict[str, str]:
         """Return a service's environment, adapted to this machine."""
         here = {
-            "@postgres:5432/": f"@127.0.0.1:{self.url_port}/",
+            "@${DATABASE_HOST:-postgres}:5432/": f"@127.0.0.1:{self.url_port}/",
             "/run/secrets": str(self.secrets),
             "/app": str(self.app),
             "/data": str(self.data),
@@ -220,7 +220,7 @@ def test_the_server_asks_for_the_password(server: tuple[EmbeddedPostgres, int]) 
 
 def test_every_service_of_the_file_is_started_here() -> None:
     started = {"init", "load", "code", "webserver", "daemon", "dashboards", "watch", "metrics"}
-    foreign = {"postgres", "login", "prometheus", "grafana"}
+    foreign = {"postgres", "login", "prometheus", "grafana", "citus", "citus-worker-1", "citus-worker-2", "citus-nodes"}
     assert set(COMPOSE["services"]) == started | foreign
 
 

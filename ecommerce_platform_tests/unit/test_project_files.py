@@ -28,7 +28,8 @@ pytestmark = pytest.mark.unit
 PYPROJECT = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text())
 COMPOSE = yaml.safe_load((PROJECT_DIR / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
-SERVERS = sorted(set(SERVICES) - {"init", "load"})
+ONCE = {"init", "load", "citus-nodes"}
+SERVERS = sorted(set(SERVICES) - ONCE)
 OURS = {name for name, service in SERVICES.items() if service.get("image") == "ecommerce-platform"}
 
 
@@ -60,6 +61,7 @@ def test_the_example_env_file_lists_every_setting_with_its_default_and_a_reason(
 
 
 DBT = "ecommerce_platform_tests/benchmarks/dbt"
+KUBERNETES = "deploy/kubernetes/requirements.lock"
 
 
 def locked(name: str) -> dict[str, tuple[str, int]]:
@@ -72,15 +74,16 @@ def locked(name: str) -> dict[str, tuple[str, int]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", f"{DBT}/requirements.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", KUBERNETES, f"{DBT}/requirements.lock"])
 def test_every_locked_package_has_hashes_and_no_address(name):
     assert [package for package, (_, hashes) in locked(name).items() if not hashes] == []
     assert "://" not in (PROJECT_DIR / name).read_text()
 
 
-def test_both_locks_agree_on_every_package_of_the_runtime():
-    runtime, development = locked("requirements.lock"), locked("requirements-dev.lock")
-    assert {package: development.get(package) for package in runtime} == runtime
+@pytest.mark.parametrize("name", ["requirements-dev.lock", KUBERNETES])
+def test_the_locks_agree_on_every_package_of_the_runtime(name):
+    runtime, other = locked("requirements.lock"), locked(name)
+    assert {package: other.get(package) for package in runtime} == runtime
 
 
 def test_the_build_tool_is_locked_so_that_the_install_fetches_nothing_else():
@@ -327,7 +330,7 @@ def test_only_the_own_machine_can_connect():
 def test_a_service_waits_until_what_it_needs_is_healthy():
     for name, service in SERVICES.items():
         for needed, how in service.get("depends_on", {}).items():
-            expected = "service_completed_successfully" if needed == "init" else "service_healthy"
+            expected = "service_completed_successfully" if needed in ONCE else "service_healthy"
             assert how["condition"] == expected, f"{name} on {needed}"
 
 
@@ -357,6 +360,23 @@ def test_the_dashboards_reach_neither_the_code_server_nor_what_the_database_does
         "the dashboards can reach Dagster, which requires no password"
     )
     assert networks["login"] == {"front_dagster", "front_dashboards"}
+
+
+def test_the_workers_of_citus_ask_for_no_password_and_nobody_but_the_coordinator_can_reach_them():
+    workers = {"citus-worker-1", "citus-worker-2"}
+    trusting = {name for name, each in SERVICES.items() if "POSTGRES_HOST_AUTH_METHOD" in each.get("environment", {})}
+    assert trusting == workers
+    assert COMPOSE["networks"]["citus"] == {"internal": True}
+    assert {name for name, each in SERVICES.items() if "citus" in each["networks"]} == {"citus", *workers}
+    added = SERVICES["citus-nodes"]["command"][-1]
+    assert all(f"citus_add_node('{worker}', 5432)" in added for worker in workers)
+    assert set(SERVICES["citus"]["networks"]) > set(SERVICES["postgres"]["networks"])
+    optional = {name for name, each in SERVICES.items() if each.get("profiles")}
+    for name, service in SERVICES.items():
+        for needed, how in service.get("depends_on", {}).items():
+            assert needed not in optional or name in optional or how["required"] is False, f"{name} on {needed}"
+    volumes = [mount for name in ("citus", *workers) for mount in SERVICES[name]["volumes"]]
+    assert len({mount.split(":")[0] for mount in volumes}) == 3
 
 
 def test_every_service_has_a_limit_of_memory_and_every_foreign_image_a_version():
