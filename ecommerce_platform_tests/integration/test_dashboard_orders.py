@@ -18,26 +18,13 @@ from dashboards.app.filters import parse
 from dashboards.app.orders import PAGE_ROWS, OrdersAnswer, order_chunks, orders_answer, sorted_places
 from dashboards.app.server import create_app
 from dashboards.app.snapshot import Snapshot
-from dashboards.app.snapshot_reader import read_snapshot
 from dashboards.app.store import Store
 from dashboards.spec.pages import ORDERS, PAGES
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform_tests.dashboard_sql import COMBINATIONS, Expected
 from ecommerce_platform_tests.harness import Platform, customer, line, order, product
-from ecommerce_platform_tests.integration.test_dashboard_numbers import COMBINATIONS, WIDE, Expected
 
 FEW = "?from=2024-05-17&to=2024-11-03&category=Electronics&payment=PayPal"
-
-
-@pytest.fixture(scope="module")
-def snapshot(sales: Platform) -> Snapshot:
-    return read_snapshot(PostgresConnection(url=sales.url, role="reader"))
-
-
-@pytest.fixture(scope="module")
-def connection(sales: Platform):
-    with psycopg.connect(sales.url, autocommit=True) as opened:
-        opened.execute(WIDE)
-        yield opened
 
 
 def dashboards_of(platform: Platform) -> Dashboards:
