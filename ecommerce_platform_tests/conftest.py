@@ -27,13 +27,17 @@ atexit.register(shutil.rmtree, os.environ["ECOMMERCE_DATA_DIR"], ignore_errors=T
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 
 from dashboards.app.analyses_reader import EXTRACTS
+from dashboards.app.snapshot import Snapshot
+from dashboards.app.snapshot_reader import read_snapshot
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
+from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.shop.exports import feed_csv
 from ecommerce_platform.shop.settings import ShopSettings
+from ecommerce_platform_tests.dashboard_sql import WIDE
 from ecommerce_platform_tests.extracts import publish, publish_forecast
 from ecommerce_platform_tests.harness import Platform, csv_bytes, day
 
@@ -128,6 +132,20 @@ def sales(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFa
     publish(shop, [name for name in EXTRACTS if name != "sales_forecast"])
     publish_forecast(shop)
     return shop
+
+
+@pytest.fixture(scope="module")
+def snapshot(sales: Platform) -> Snapshot:
+    """The columns of the shop ``sales``, as the dashboards read them."""
+    return read_snapshot(PostgresConnection(url=sales.url, role="reader"))
+
+
+@pytest.fixture(scope="module")
+def connection(sales: Platform) -> Iterator[psycopg.Connection]:
+    """A connection to the shop ``sales``, with the temporary table ``wide`` of its order lines."""
+    with psycopg.connect(sales.url, autocommit=True) as opened:
+        opened.execute(WIDE)
+        yield opened
 
 
 def without_some_costs(content: bytes) -> bytes:

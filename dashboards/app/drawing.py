@@ -19,6 +19,8 @@ Address = Callable[[Pairs], str]
 """Returns the URL that a click on a point leads to, given the filters that it sets."""
 
 FADED = 0.32
+STANDOFF = 6
+"""Pixels between an axis and the labels below it."""
 TOOLTIP_WIDTH = 44
 """Characters of a value in a tooltip, after which it goes on in the next line."""
 
@@ -116,7 +118,9 @@ def base_layout(theme: Theme, **more: Any) -> Figure:
         },
     }
     for name, value in more.items():
-        layout[name] = {**axis, **value} if name.startswith(("xaxis", "yaxis")) else value
+        # Labels below an axis keep clear of the lowest one beside it.
+        apart = {"ticklabelstandoff": STANDOFF} if name == "xaxis" else {}
+        layout[name] = {**axis, **apart, **value} if name.startswith(("xaxis", "yaxis")) else value
     return layout
 
 

@@ -12,7 +12,7 @@ from dash import no_update
 
 from dashboards.app import cards, layout, tables
 from dashboards.app.chart_data import Answer, Pairs
-from dashboards.app.content import Content
+from dashboards.app.content import WITHOUT_DATES, Content
 from dashboards.app.drill import orders_of_rows
 from dashboards.app.figures import figure
 from dashboards.app.filters import Filters, View
@@ -83,7 +83,7 @@ class Drawn:
             stamps,
             notices,
             fingerprint,
-            "is-health" if self.page.id == "health" else "",
+            "without-dates" if self.page.id in WITHOUT_DATES else "",
             layout.compare(self.path, self.view, history),
         ]
 
@@ -214,5 +214,7 @@ class Drawn:
         bars = min(len(answer.rows), visual.limit or len(answer.rows))
         is_tall = (visual.id == "rejects" and bars > 6) or (answer.columns[0].id == "product" and bars > 10)
         is_dense = visual.kind == "heatmap" and max(int(str(row[1])) for row in answer.rows) >= MOST_LABELED
-        states = (("is-table", is_table), ("is-tall", is_tall), ("is-dense", is_dense))
+        # On a phone, most names of products take two lines.
+        is_two_lined = answer.columns[0].id == "product" and bars > 6
+        states = (("is-table", is_table), ("is-tall", is_tall), ("is-dense", is_dense), ("is-two-lined", is_two_lined))
         return cards.card_class(visual, *(name for name, is_on in states if is_on), has_returns=self._has_returns)

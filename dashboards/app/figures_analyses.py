@@ -9,6 +9,7 @@ MOST_TICKS = 5
 """Maximum number of labels of an axis of days, which have room on a phone."""
 LONGEST_BAND = 4
 """Characters of a line of a label below one of nine columns, which have room on a phone."""
+DASHES = ("solid", "dot")
 BAND_OPACITY = {80: 0.22, 95: 0.12}
 
 
@@ -99,12 +100,17 @@ def _known(drawing: Drawing, row: int) -> list[str]:
 
 
 def curves(drawing: Drawing) -> Figure:
-    """One line per cohort over the months since its first, in the color of the cohort."""
+    """One line per cohort over the months since its first, in the color of the cohort.
+
+    Beyond the palette, lines are dotted: the paler colors of other charts could hardly be seen.
+    """
     answer, theme = drawing.answer, drawing.theme
     data = []
     for cohort in dict.fromkeys(str(row[0]) for row in answer.rows):
         rows = [row for row, cells in enumerate(answer.rows) if cells[0] == cohort]
         label = period_label(cohort)
+        index = answer.colors[rows[0]] if answer.colors else 0
+        color = theme.series[index % len(theme.series)]
         data.append(
             {
                 "type": "scatter",
@@ -114,9 +120,9 @@ def curves(drawing: Drawing) -> Figure:
                 "y": [number(answer.rows[row][2]) for row in rows],
                 "customdata": [drawing.custom(row, f"{label} cohort") for row in rows],
                 "hovertemplate": HOVER,
-                "line": {"color": drawing.color(rows[0]), "width": 2},
+                "line": {"color": color, "width": 2, "dash": DASHES[index // len(theme.series) % len(DASHES)]},
                 "marker": {
-                    "color": drawing.color(rows[0]),
+                    "color": color,
                     "size": 7,
                     "line": {"color": theme.surface, "width": 1.5},
                 },

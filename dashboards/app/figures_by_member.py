@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from textwrap import wrap
 
 from dashboards.app.chart_data import Cell
 from dashboards.app.drawing import HOVER, Drawing, Figure, base_layout, escape, number, with_opacity
@@ -30,16 +31,12 @@ def in_two_lines(text: str) -> list[str]:
     return [_cut(part) for part in min(fitting, key=lambda pair: max(map(len, pair)))]
 
 
-def _cut_reason(text: str) -> str:
-    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1].rstrip() + "…"
-
-
 def _named(drawing: Drawing, row: int) -> str:
     """The label of a bar. Rejection reasons can occur in several feeds, so the feed comes first."""
     answer = drawing.answer
     lines = in_two_lines(str(answer.rows[row][0]))
     if any(column.id == "feed" for column in answer.columns):
-        lines = [_cut_reason(str(answer.rows[row][0]))]
+        lines = wrap(str(answer.rows[row][0]), LONGEST_REASON, max_lines=2, placeholder="…", break_on_hyphens=False)
     name = "<br>".join(f"{escape(part)}  " for part in lines)
     for column, cell in zip(answer.columns, answer.rows[row], strict=True):
         if column.id == "feed":

@@ -262,7 +262,7 @@ def stack(drawing: Drawing) -> Figure:
         barmode="stack",
         bargap=0.32,
         showlegend=True,
-        xaxis={"type": "category", "tickangle": 0, **_month_ticks(answer)},
+        xaxis={"type": "category", **_month_ticks(answer)},
         yaxis={"showgrid": True, "gridcolor": theme.grid, **axis_ticks(answer.columns[2].format, heights.values())},
         margin={"l": 4, "r": 4, "t": 34, "b": 4},
     )
@@ -273,10 +273,11 @@ def stack(drawing: Drawing) -> Figure:
 def _month_ticks(answer: Answer) -> Figure:
     """The ticks of an axis of months; of other members, all."""
     if answer.columns[0].id != "month":
-        return {}
+        return {}  # slanted where they have no room
     months = sorted({str(row[0]) for row in answer.rows})
     shown = months[:: max(1, -(-len(months) // MOST_TICKS))]
-    return {"tickmode": "array", "tickvals": [period_label(name) for name in shown], "ticktext": tick_labels(shown)}
+    named = [period_label(name) for name in shown]
+    return {"tickmode": "array", "tickvals": named, "ticktext": tick_labels(shown), "tickangle": 0}
 
 
 def _axis_label(answer: Answer, row: int) -> str:
@@ -312,7 +313,15 @@ def lines(drawing: Drawing) -> Figure:
     layout = base_layout(
         theme,
         showlegend=True,
-        xaxis={"type": "category", "categoryorder": "array", "categoryarray": list(MONTHS), "range": [-0.3, 11.3]},
+        xaxis={
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": list(MONTHS),
+            "range": [-0.3, 11.3],
+            "tickmode": "array",
+            "tickvals": list(MONTHS[::2]),
+            "tickangle": 0,
+        },
         yaxis={
             "showgrid": True,
             "gridcolor": theme.grid,

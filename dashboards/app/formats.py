@@ -164,6 +164,11 @@ def weekday_text(day: dt.date) -> str:
     return localized().date(day, WEEKDAY)
 
 
+def weekday_name(day: dt.date) -> str:
+    """The full name of a weekday: Thursday."""
+    return localized().weekday(day)
+
+
 def days_label(first: dt.date, last: dt.date) -> str:
     """A date range: Sat 5 Mar 2011, 5 Mar – 9 Mar 2011, or 28 Dec 2010 – 9 Mar 2011."""
     if first == last:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date, format_skeleton, get_day_names
 from babel.numbers import format_decimal, get_currency_symbol
 
 from ecommerce_platform.money import Currency
@@ -69,6 +69,10 @@ class Localized:
         if self.name == DEFAULT and shows in UNMISTAKABLE:
             return format_date(day, UNMISTAKABLE[shows], self.locale)
         return format_skeleton(shows, day, locale=self.locale)
+
+    def weekday(self, day: dt.date) -> str:
+        """The full name of a weekday."""
+        return get_day_names(locale=self.locale)[day.weekday()]
 
 
 @lru_cache

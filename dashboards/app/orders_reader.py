@@ -9,7 +9,7 @@ from dashboards.app.chart_data import Answer, Cell, csv_text
 from dashboards.app.orders import COLUMNS, LINE_COLUMNS, OrdersAnswer, order_chunks
 from dashboards.app.selection import Selection
 from dashboards.app.snapshot_reader import reading
-from ecommerce_platform.io_managers.connection import PostgresConnection
+from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
 
 CODES = "select key, code from warehouse.order_codes where key = any(%s)"
 KEY = "select key from warehouse.order_codes where code = %s"
@@ -29,23 +29,29 @@ def with_details(answer: OrdersAnswer, connection: PostgresConnection) -> Orders
     Raises:
         DatabaseError: the database cannot be read.
     """
-    rows = rows_with_codes(answer.keys, answer.rows, connection)
-    if answer.opened is None:
-        return replace(answer, rows=rows)
+    if answer.opened is None and not has_texts(answer.keys):
+        return answer
     with reading(connection) as source:
+        rows = rows_with_codes(answer.keys, answer.rows, source)
+        if answer.opened is None:
+            return replace(answer, rows=rows)
         lines = source.execute(LINES, (answer.opened,)).fetchall()
     return replace(answer, rows=rows, lines=Answer(LINE_COLUMNS, tuple(lines)))
 
 
+def has_texts(keys: Sequence[int]) -> bool:
+    """Whether an order has a text as its ID; a number is its own key."""
+    return any(key < 0 for key in keys)
+
+
 def rows_with_codes(
-    keys: Sequence[int], rows: tuple[tuple[Cell, ...], ...], connection: PostgresConnection
+    keys: Sequence[int], rows: tuple[tuple[Cell, ...], ...], source: ClientConnection
 ) -> tuple[tuple[Cell, ...], ...]:
-    """Rows of orders with their IDs as the shop writes them; only texts are read, as a number is its own key."""
+    """Rows of orders with their IDs as the shop writes them; only texts are read."""
     texts = [key for key in keys if key < 0]
     if not texts:
         return rows
-    with reading(connection) as source:
-        codes: Mapping[int, str] = dict(source.execute(CODES, (texts,)).fetchall())
+    codes: Mapping[int, str] = dict(source.execute(CODES, (texts,)).fetchall())
     return tuple((codes.get(key, row[0]), *row[1:]) for key, row in zip(keys, rows, strict=True))
 
 
@@ -68,4 +74,8 @@ def orders_csv(selection: Selection, sort: str, connection: PostgresConnection) 
     """
     yield csv_text([[column.id for column in COLUMNS]])
     for keys, rows in order_chunks(selection, sort):
-        yield csv_text(rows_with_codes(keys, rows, connection))
+        # A slow download keeps no connection open between two parts.
+        if has_texts(keys):
+            with reading(connection) as source:
+                rows = rows_with_codes(keys, rows, source)
+        yield csv_text(rows)

@@ -110,5 +110,12 @@ def _cell(
         target = f"{dagster}/assets/{quote(text.replace('.', '/'))}?view=checks"
         content = html.A(text, href=target, target="_blank", rel="noopener")
     if place == 0:
-        return html.Th(content, scope="row")
-    return html.Td(content, className="number" if column.format in RIGHT else "")
+        return html.Th(content, scope="row", className=_class(column))
+    return html.Td(content, className=_class(column))
+
+
+def _class(column: Column) -> str:
+    """The class of a cell: numbers are on the right, and days stay in one line."""
+    if column.format in ("day", "moment"):
+        return "moment"
+    return "number" if column.format in RIGHT else ""

@@ -48,6 +48,7 @@ NEXT = Page(
             measures=(),
             limit=15,
             span=12,
+            powerbi="tableEx",
         ),
         Visual(
             "forecast",
@@ -56,6 +57,7 @@ NEXT = Page(
             "band",
             measures=(),
             span=12,
+            powerbi="lineChart",
         ),
         Visual(
             "product_pairs",
@@ -66,6 +68,7 @@ NEXT = Page(
             measures=(),
             limit=15,
             span=6,
+            powerbi="tableEx",
         ),
         Visual(
             "sales_anomalies",
@@ -75,6 +78,7 @@ NEXT = Page(
             measures=(),
             limit=15,
             span=6,
+            powerbi="tableEx",
         ),
         Visual(
             "rfm_segments",
@@ -86,6 +90,7 @@ NEXT = Page(
             limit=10,
             span=6,
             share_beside=True,
+            powerbi="clusteredBarChart",
         ),
         Visual(
             "repeat_purchases",
@@ -95,6 +100,7 @@ NEXT = Page(
             measures=(),
             span=6,
             line="cumulative_share",
+            powerbi="lineClusteredColumnComboChart",
         ),
         Visual(
             "cohort_curves",
@@ -104,7 +110,7 @@ NEXT = Page(
             "cohort",
             measures=(),
             span=12,
+            powerbi="lineChart",
         ),
     ),
-    in_powerbi=False,
 )

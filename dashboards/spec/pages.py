@@ -449,9 +449,9 @@ ORDERS = Page(
             "table",
             measures=(),
             span=12,
+            powerbi="tableEx",
         ),
     ),
-    in_powerbi=False,
     lists_orders=True,
 )
 

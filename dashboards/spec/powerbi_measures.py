@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dashboards.spec.fields import DIMENSIONS, MEASURES
 from dashboards.spec.metrics import metric
 from dashboards.spec.pages import PAGES
+from dashboards.spec.powerbi_next import KPI_DAX, NEXT_MEASURES
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,13 @@ class Calculated:
 
 
 CALCULATED = (
+    Calculated(
+        "fact_sales",
+        "Order",
+        "string",
+        'COALESCE ( RELATED ( order_codes[code] ), FORMAT ( fact_sales[transaction_id], "0" ) )',
+        "Order ID, as the shop writes it.",
+    ),
     Calculated(
         "fact_sales",
         "Discount",
@@ -165,6 +173,9 @@ MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
         _share("[Customers]", "CALCULATE ( [Customers], REMOVEFILTERS ( fact_sales[Months since first order] ) )"),
         "Percentage of the cohort that ordered in that month.",
     ),
+    "order_lines": ("Order lines", "count", "COUNTROWS ( fact_sales )", "Number of order lines."),
+    **{kpi_id: _kpi_measure(kpi_id, dax) for kpi_id, dax in KPI_DAX.items()},
+    **NEXT_MEASURES,
 }
 """Measures beyond the specification's: name, format, DAX, and description. Those that back a KPI take its texts."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 from dashboards.spec.fields import MEASURES
 from dashboards.spec.powerbi_files import MODEL, SCHEMAS, platform_file, tag, to_json
 from dashboards.spec.powerbi_measures import CALCULATED, MORE_MEASURES
+from dashboards.spec.powerbi_next import EXTRACTS
 from ecommerce_platform.money import currency
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.tables.columns import columns_of
@@ -20,12 +22,19 @@ TYPES = {
     "boolean": "boolean",
     "date": "dateTime",
 }
+MONTHS = ("month_start", "cohort_month")
 FORMATS = {"int64": "0", "decimal": "#,0.00", "dateTime": "yyyy-mm-dd"}
 MONEY = frozenset(
     {"price", "cost", "unit_price", "discount", "discount_amount", "revenue", "costed_revenue", "profit", "returns"}
-    | {"refund_amount", "average_order_value"}
+    | {"refund_amount", "average_order_value", "average_revenue", "expected_revenue", "deviation", "forecast"}
+    | {"lower_80", "upper_80", "lower_95", "upper_95", "cumulative_revenue", "cumulative_revenue_per_customer"}
 )
 """Columns with amounts."""
+PERCENT = frozenset(
+    {"support", "confidence", "other_confidence", "retention", "order_share", "cumulative_share", "customer_share"}
+    | {"revenue_share", "repeat_customer_share"}
+)
+"""Columns of extracts in percent."""
 MEASURE_FORMATS = {"count": "#,0", "percent": '0.00"%"', "number": "#,0.0000"}
 
 TABLES = (
@@ -45,21 +54,29 @@ TABLES = (
     "mart_product_daily",
     "mart_product_monthly",
     "mart_product_returns",
+    "order_codes",
+    *EXTRACTS,
 )
 TABLES_LEFT_OUT = ("mart_daily_repeats", "mart_product_pairs")
 """Tables of the warehouse that no measure needs."""
-HIDDEN = tuple(table for table in TABLES if table.startswith(("agg_", "mart_")) and table != "agg_customer_metrics")
-
-PROFILE = (
-    ("customer_key", "bigint"),
-    ("customer_id", "bigint"),
-    ("state_code", "text"),
-    ("state_name", "text"),
-    ("region", "text"),
-    ("current_segment", "text"),
-    ("customer_code", "text"),
+HIDDEN = (
+    *(table for table in TABLES if table.startswith(("agg_", "mart_")) and table != "agg_customer_metrics"),
+    "order_codes",
 )
-"""Columns of the view warehouse.customer_profile. A test compares them with the database."""
+
+VIEWS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "customer_profile": (
+        ("customer_key", "bigint"),
+        ("customer_id", "bigint"),
+        ("state_code", "text"),
+        ("state_name", "text"),
+        ("region", "text"),
+        ("current_segment", "text"),
+        ("customer_code", "text"),
+    ),
+    "order_codes": (("key", "bigint"), ("code", "text")),
+}
+"""Columns of the views of the schema warehouse. A test compares them with the database."""
 
 CODED = ("customer_id", "product_id")
 """Keys that only relationships need: people see customer_code and product_code."""
@@ -73,6 +90,7 @@ RELATIONSHIPS = (
     ("fact_sales.customer_key", "customer_profile.customer_key"),
     ("fact_sales.product_key", "dim_product.product_key"),
     ("fact_sales.payment_key", "dim_payment.payment_key"),
+    ("fact_sales.transaction_id", "order_codes.key"),
     ("fact_returns.sale_date", "dim_date.calendar_date"),
     ("fact_returns.customer_key", "dim_customer.customer_key"),
     ("fact_returns.customer_key", "customer_profile.customer_key"),
@@ -91,6 +109,7 @@ RELATIONSHIPS = (
     ("mart_product_monthly.product_key", "dim_product.product_key"),
     ("mart_product_returns.month_start", "dim_date.calendar_date"),
     ("mart_product_returns.product_key", "dim_product.product_key"),
+    ("sales_forecast.forecast_date", "dim_date.calendar_date"),
 )
 """Many-to-one relationships; filters propagate from the one side to the many side."""
 
@@ -100,20 +119,29 @@ MODEL_HIERARCHIES = (
     ("customer_profile", "Places", (("Region", "region"), ("State", "state_name"))),
 )
 
-SORTED_BY = {("dim_date", "month_name"): "month", ("dim_date", "day_name"): "day_of_week"}
+SORTED_BY = {
+    ("dim_date", "month_name"): "month",
+    ("dim_date", "day_name"): "day_of_week",
+    ("repeat_purchases", "interval_band"): "from_days",
+}
 
 
 def _quoted(name: str) -> str:
     return name if name.replace("_", "").isalnum() else "'" + name.replace("'", "''") + "'"
 
 
+def schema_of(table: str) -> str:
+    """The schema of the database that a table of the model comes from."""
+    return "analytics" if table in EXTRACTS else "warehouse"
+
+
 def model_columns(table: str) -> list[tuple[str, str, str]]:
     """Name, PostgreSQL type, and comment of each column that the model imports."""
-    if table == "customer_profile":
-        return [(name, type_, "") for name, type_ in PROFILE]
+    if table in VIEWS:
+        return [(name, type_, "") for name, type_ in VIEWS[table]]
     return [
         (column.name, column.base_type, column.comment or "")
-        for column in columns_of(f"warehouse.{table}")
+        for column in columns_of(f"{schema_of(table)}.{table}")
         if (table, column.name) not in LEFT_OUT
     ]
 
@@ -142,8 +170,10 @@ def _table(table: str) -> str:
             lines.append("\t\tisHidden")
         if name in MONEY:
             lines.append(f"\t\tformatString: {_money_format()}")
+        elif name in PERCENT:
+            lines.append(f"\t\tformatString: {MEASURE_FORMATS['percent']}")
         elif data_type in FORMATS:
-            lines.append(f"\t\tformatString: {'mmm yyyy' if name == 'month_start' else FORMATS[data_type]}")
+            lines.append(f"\t\tformatString: {'mmm yyyy' if name in MONTHS else FORMATS[data_type]}")
         lines += [f"\t\tlineageTag: {tag(table, name)}", "\t\tsummarizeBy: none", f"\t\tsourceColumn: {name}"]
         if (table, name) in SORTED_BY:
             lines.append(f"\t\tsortByColumn: {SORTED_BY[table, name]}")
@@ -192,7 +222,7 @@ def _partition(table: str) -> list[str]:
     query = [
         "let",
         "    Source = PostgreSQL.Database(Server, Database),",
-        f'    Data = Source{{[Schema = "warehouse", Item = "{table}"]}}[Data],',
+        f'    Data = Source{{[Schema = "{schema_of(table)}", Item = "{table}"]}}[Data],',
         f"    Columns = Table.SelectColumns(Data, {{{names}}})",
         "in",
         "    Columns",

@@ -6,16 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.spec.colors import KNOWN, NEUTRAL, NOBODY, PALETTE, color_index
-from dashboards.spec.fields import DIMENSIONS, HIERARCHIES, MEASURES
+from dashboards.spec.fields import HIERARCHIES, MEASURES
 from dashboards.spec.page_types import Kpi, Page, Visual
 from dashboards.spec.pages import PAGES
+from dashboards.spec.powerbi_charts import CHARTS, drill_through, filters_of, query_of
+from dashboards.spec.powerbi_fields import (
+    column_field,
+    field_of,
+    level_field,
+    literal,
+    measure_field,
+    projection,
+    title_of,
+)
 from dashboards.spec.powerbi_files import MODEL, NAME, REPORT, SCHEMAS, platform_file, to_json
-from dashboards.spec.powerbi_measures import MORE_MEASURES, measure_name
+from dashboards.spec.powerbi_measures import MORE_MEASURES
 from dashboards.spec.powerbi_model import MODEL_HIERARCHIES
 from ecommerce_platform.schemas import domains
 
 WIDTH, HEIGHT, MARGIN = 1280, 720, 16
 TOP, KPI_HEIGHT = 84, 86
+MOST_ROWS, ROW_HEIGHT = 3, 240
+"""Rows of charts that fit on the screen, and the height of each on a longer page."""
 DEFINITION = f"{REPORT}/definition"
 THEME = "Ecommerce.json"
 RESOURCES = "RegisteredResources"
@@ -99,13 +111,15 @@ def _page_files(page: Page) -> dict[str, str]:
     """The files of one page and its visuals."""
     folder = f"{DEFINITION}/pages/{page.id}"
     charts = [visual for visual in page.visuals if visual.powerbi]
+    height = _height(page)
     content = {
         "$schema": f"{SCHEMAS}/item/report/definition/page/2.0.0/schema.json",
         "name": page.id,
         "displayName": page.title,
-        "displayOption": "FitToPage",
-        "height": HEIGHT,
+        "displayOption": "FitToPage" if height == HEIGHT else "FitToWidth",
+        "height": height,
         "width": WIDTH,
+        **drill_through(page),
         # By default, a click in Power BI highlights the other charts instead of filtering them.
         "visualInteractions": [
             {"source": source.id, "target": target.id, "type": _interaction(source, target)}
@@ -119,7 +133,10 @@ def _page_files(page: Page) -> dict[str, str]:
 
 
 def _interaction(source: Visual, target: Visual) -> str:
-    """What a click on a chart does to another one. Columns of fact_sales do not filter fact_returns."""
+    """What a click on a chart does to another one. Columns of fact_sales do not filter fact_returns, and an extract
+    filters nothing."""
+    if source.id in CHARTS:
+        return "NoFilter"
     is_of_sales = source.dimension is not None and field_of(source.dimension)[0] == "fact_sales"
     return "NoFilter" if is_of_sales and target.needs_returns else "DataFilter"
 
@@ -133,15 +150,41 @@ SLICERS = (
 )
 
 
+def has_slicers(page: Page) -> bool:
+    """Whether the numbers of a page follow filters. Extracts, as on What next, are about the whole shop."""
+    return page.lists_orders or any(visual.measures for visual in page.visuals)
+
+
+def _rows(page: Page) -> list[list[Visual]]:
+    """The charts of a page in rows of 12 grid columns."""
+    rows: list[list[Visual]] = [[]]
+    for visual in page.visuals:
+        if visual.powerbi:
+            if sum(other.span for other in rows[-1]) + visual.span > 12:
+                rows.append([])
+            rows[-1].append(visual)
+    return rows
+
+
+def _height(page: Page) -> float:
+    """The height of a page: that of the screen, or more for more than three rows of charts."""
+    rows = len(_rows(page))
+    return HEIGHT if rows <= MOST_ROWS else _charts_begin(page) + rows * ROW_HEIGHT
+
+
+def _charts_begin(page: Page) -> float:
+    return (TOP if has_slicers(page) else MARGIN) + KPI_HEIGHT + MARGIN
+
+
 def _visuals(page: Page) -> dict[str, dict[str, Any]]:
     containers: dict[str, dict[str, Any]] = {}
     step = (WIDTH - MARGIN) / len(SLICERS)
-    for place, (name, title, table, column, mode) in enumerate(SLICERS):
+    for place, (name, title, table, column, mode) in enumerate(SLICERS if has_slicers(page) else ()):
         slicer = {
             "visualType": "slicer",
-            "query": {"queryState": {"Values": {"projections": [_projection(_column(table, column))]}}},
-            "objects": {"data": [{"properties": {"mode": _text(mode)}}]},
-            "visualContainerObjects": _title(title),
+            "query": {"queryState": {"Values": {"projections": [projection(column_field(table, column))]}}},
+            "objects": {"data": [{"properties": {"mode": literal(mode)}}]},
+            "visualContainerObjects": title_of(title),
             "syncGroup": {"groupName": name, "fieldChanges": True, "filterChanges": True},
             "drillFilterOtherVisuals": True,
         }
@@ -149,12 +192,15 @@ def _visuals(page: Page) -> dict[str, dict[str, Any]]:
         containers[f"slicer_{name}"] = _container(f"slicer_{name}", box, place, slicer)
     width = (WIDTH - MARGIN) / len(page.kpis)
     for place, kpi in enumerate(page.kpis):
-        box = (MARGIN + place * width, TOP, width - MARGIN, KPI_HEIGHT)
+        box = (MARGIN + place * width, _charts_begin(page) - KPI_HEIGHT - MARGIN, width - MARGIN, KPI_HEIGHT)
         containers[f"card_{kpi.id}"] = _container(f"card_{kpi.id}", box, 10 + place, _card(kpi))
-    for place, (visual, box) in enumerate(_boxes([visual for visual in page.visuals if visual.powerbi])):
+    for place, (visual, box) in enumerate(_boxes(page)):
         containers[visual.id] = _container(visual.id, box, 20 + place, _chart(visual))
+        filters = filters_of(visual.id) if visual.id in CHARTS else []
         if visual.dimension == "customer":
-            containers[visual.id]["filterConfig"] = {"filters": [_without_guests()]}
+            filters = [_without_guests()]
+        if filters:
+            containers[visual.id]["filterConfig"] = {"filters": filters}
     return containers
 
 
@@ -162,11 +208,11 @@ def _without_guests() -> dict[str, Any]:
     """A filter that leaves out orders without a customer, which otherwise look like those of one big customer."""
     table, column = field_of("segment")
     left = {"Column": {"Expression": {"SourceRef": {"Source": "c"}}, "Property": column}}
-    right = _text(domains.GUEST)["expr"]
+    right = literal(domains.GUEST)["expr"]
     is_guest = {"Comparison": {"ComparisonKind": 0, "Left": left, "Right": right}}
     return {
         "name": "without_guests",
-        "field": _column(table, column),
+        "field": column_field(table, column),
         "type": "Advanced",
         "filter": {
             "Version": 2,
@@ -179,15 +225,10 @@ def _without_guests() -> dict[str, Any]:
 Box = tuple[float, float, float, float]
 
 
-def _boxes(visuals: Sequence[Visual]) -> list[tuple[Visual, Box]]:
-    """Left, top, width, and height of each chart. Rows of 12 grid columns share the remaining height equally."""
-    rows: list[list[Visual]] = [[]]
-    for visual in visuals:
-        if sum(other.span for other in rows[-1]) + visual.span > 12:
-            rows.append([])
-        rows[-1].append(visual)
-    begin = TOP + KPI_HEIGHT + MARGIN
-    height = (HEIGHT - begin) / len(rows)
+def _boxes(page: Page) -> list[tuple[Visual, Box]]:
+    """Left, top, width, and height of each chart. The rows share the height below the KPIs equally."""
+    rows, begin = _rows(page), _charts_begin(page)
+    height = (_height(page) - begin) / len(rows)
     column = (WIDTH - MARGIN) / 12
     boxes = []
     for number, row in enumerate(rows):
@@ -208,31 +249,26 @@ def _container(name: str, box: Box, order: int, visual: Mapping[str, Any]) -> di
 def _card(kpi: Kpi) -> dict[str, Any]:
     return {
         "visualType": "card",
-        "query": {"queryState": {"Values": {"projections": [_projection(_measure_field(kpi.measure or kpi.id))]}}},
-        "visualContainerObjects": _title(kpi.label),
+        "query": {"queryState": {"Values": {"projections": [projection(measure_field(kpi.measure or kpi.id))]}}},
+        "visualContainerObjects": title_of(kpi.label),
         "drillFilterOtherVisuals": True,
     }
 
 
-CHART_FIELDS: Mapping[str, tuple[str, str]] = {
-    "discount_band": ("fact_sales", "Discount"),
-    "buyer": ("fact_sales", "Customer type"),
-    "cohort": ("agg_customer_metrics", "Cohort"),
-}
-
-
-def field_of(dimension: str) -> tuple[str, str]:
-    """The model's table and column for a dimension."""
-    return CHART_FIELDS.get(dimension, (DIMENSIONS[dimension].table, DIMENSIONS[dimension].column))
-
-
 def _chart(visual: Visual) -> dict[str, Any]:
+    if visual.id in CHARTS:
+        return {
+            "visualType": visual.powerbi,
+            "query": query_of(visual.id),
+            "visualContainerObjects": title_of(visual.title),
+            "drillFilterOtherVisuals": True,
+        }
     roles = _roles(visual)
     sort = roles.get("Y", roles.get("Value", roles.get("Values", [])))
     state = {
         role: {
             "projections": [
-                _projection(field, active=True if role in ("Category", "Rows") and place == 0 else None)
+                projection(field, active=True if role in ("Category", "Rows") and place == 0 else None)
                 for place, field in enumerate(fields)
             ]
         }
@@ -240,11 +276,11 @@ def _chart(visual: Visual) -> dict[str, Any]:
     }
     query: dict[str, Any] = {"queryState": state}
     if visual.kind in ("bar", "donut", "pareto", "table"):
-        by = _measure_field("revenue") if visual.kind == "pareto" else sort[-1 if visual.kind == "donut" else 0]
+        by = measure_field("revenue") if visual.kind == "pareto" else sort[-1 if visual.kind == "donut" else 0]
         if visual.kind == "table":
-            by = _measure_field(visual.measures[0])
+            by = measure_field(visual.measures[0])
         query["sortDefinition"] = {"sort": [{"field": by, "direction": "Descending"}], "isDefaultSort": False}
-    more = [_projection(_measure_field(name)) for name in _known_measures(visual)[1:] if name != visual.beside]
+    more = [projection(measure_field(name)) for name in _known_measures(visual)[1:] if name != visual.beside]
     if more and visual.kind not in ("table", "heatmap"):
         state["Tooltips"] = {"projections": more}
     colors = _member_colors(visual)
@@ -252,7 +288,7 @@ def _chart(visual: Visual) -> dict[str, Any]:
         "visualType": visual.powerbi,
         "query": query,
         **({"objects": {"dataPoint": colors}} if colors else {}),
-        "visualContainerObjects": _title(visual.title),
+        "visualContainerObjects": title_of(visual.title),
         "drillFilterOtherVisuals": True,
     }
 
@@ -268,13 +304,13 @@ def _member_colors(visual: Visual) -> list[dict[str, Any]]:
     colors |= {
         member: NEUTRAL for member in NOBODY if member in members or (member, dimension) == ("Unknown", "payment")
     }
-    left = _column(*field_of(dimension))
+    left = column_field(*field_of(dimension))
     return [
         {
-            "properties": {"fill": {"solid": {"color": _text(color)}}},
+            "properties": {"fill": {"solid": {"color": literal(color)}}},
             "selector": {
                 "data": [
-                    {"scopeId": {"Comparison": {"ComparisonKind": 0, "Left": left, "Right": _text(member)["expr"]}}}
+                    {"scopeId": {"Comparison": {"ComparisonKind": 0, "Left": left, "Right": literal(member)["expr"]}}}
                 ]
             },
         }
@@ -289,70 +325,41 @@ def _known_measures(visual: Visual) -> list[str]:
 
 
 def _roles(visual: Visual) -> dict[str, list[dict[str, Any]]]:
-    drawn = _measure_field(_known_measures(visual)[0])
+    drawn = measure_field(_known_measures(visual)[0])
     if visual.kind == "table":
-        return {"Values": [_column(*field_of(str(visual.dimension))), *map(_measure_field, _known_measures(visual))]}
+        return {
+            "Values": [column_field(*field_of(str(visual.dimension))), *map(measure_field, _known_measures(visual))]
+        }
     if visual.kind == "heatmap":
         return {
-            "Rows": [_column(*field_of("cohort"))],
-            "Columns": [_column("fact_sales", "Months since first order")],
-            "Values": [_measure_field("retention")],
+            "Rows": [column_field(*field_of("cohort"))],
+            "Columns": [column_field("fact_sales", "Months since first order")],
+            "Values": [measure_field("retention")],
         }
     if visual.kind == "map":
-        return {"Category": [_column(*field_of("state"))], "Value": [drawn]}
+        return {"Category": [column_field(*field_of("state"))], "Value": [drawn]}
     if visual.kind == "lines":
-        return {"Category": [_column("dim_date", "month_name")], "Series": [_column("dim_date", "year")], "Y": [drawn]}
+        return {
+            "Category": [column_field("dim_date", "month_name")],
+            "Series": [column_field("dim_date", "year")],
+            "Y": [drawn],
+        }
     if visual.kind == "stack":
-        return {"Category": [_column("dim_date", "month_start")], "Series": [_column(*field_of("buyer"))], "Y": [drawn]}
+        return {
+            "Category": [column_field("dim_date", "month_start")],
+            "Series": [column_field(*field_of("buyer"))],
+            "Y": [drawn],
+        }
     if visual.kind == "share_stack":
-        series = [_column(*field_of(str(visual.dimension)))]
-        return {"Category": [_column(*field_of("region"))], "Series": series, "Y": [drawn]}
+        series = [column_field(*field_of(str(visual.dimension)))]
+        return {"Category": [column_field(*field_of("region"))], "Series": series, "Y": [drawn]}
     if visual.hierarchy == "time":
         table, name, levels = MODEL_HIERARCHIES[0]
-        return {"Category": [_level(table, name, level) for level, _ in levels], "Y": [drawn]}
+        return {"Category": [level_field(table, name, level) for level, _ in levels], "Y": [drawn]}
     if visual.hierarchy is not None:
-        return {"Category": [_column(*field_of(level)) for level in HIERARCHIES[visual.hierarchy].levels], "Y": [drawn]}
-    beside = [_measure_field(visual.beside)] if visual.beside else []
-    return {"Category": [_column(*field_of(str(visual.dimension)))], "Y": [drawn, *beside]}
-
-
-def _source(table: str) -> dict[str, Any]:
-    return {"SourceRef": {"Entity": table}}
-
-
-def _column(table: str, column: str) -> dict[str, Any]:
-    return {"Column": {"Expression": _source(table), "Property": column}}
-
-
-def _measure_field(measure: str) -> dict[str, Any]:
-    return {"Measure": {"Expression": _source("fact_sales"), "Property": measure_name(measure)}}
-
-
-def _level(table: str, hierarchy: str, level: str) -> dict[str, Any]:
-    inner = {"Hierarchy": {"Expression": _source(table), "Hierarchy": hierarchy}}
-    return {"HierarchyLevel": {"Expression": inner, "Level": level}}
-
-
-def _projection(field: Mapping[str, Any], active: bool | None = None) -> dict[str, Any]:
-    (kind, body), *_ = field.items()
-    if kind == "HierarchyLevel":
-        hierarchy = body["Expression"]["Hierarchy"]
-        table = hierarchy["Expression"]["SourceRef"]["Entity"]
-        reference, native = f"{table}.{hierarchy['Hierarchy']}.{body['Level']}", body["Level"]
-    else:
-        reference, native = f"{body['Expression']['SourceRef']['Entity']}.{body['Property']}", body["Property"]
-    return {
-        "field": dict(field),
-        "queryRef": reference,
-        "nativeQueryRef": native,
-        **({} if active is None else {"active": active}),
-    }
-
-
-def _text(value: str) -> dict[str, Any]:
-    return {"expr": {"Literal": {"Value": "'" + value.replace("'", "''") + "'"}}}
-
-
-def _title(text: str) -> dict[str, Any]:
-    show = {"expr": {"Literal": {"Value": "true"}}}
-    return {"title": [{"properties": {"show": show, "text": _text(text)}}]}
+        return {
+            "Category": [column_field(*field_of(level)) for level in HIERARCHIES[visual.hierarchy].levels],
+            "Y": [drawn],
+        }
+    beside = [measure_field(visual.beside)] if visual.beside else []
+    return {"Category": [column_field(*field_of(str(visual.dimension)))], "Y": [drawn, *beside]}

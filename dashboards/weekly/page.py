@@ -18,6 +18,7 @@ from dashboards.app.formats import (
     reporting_currency,
     rounded,
     short,
+    weekday_name,
     weekday_text,
 )
 from dashboards.app.localized import localized
@@ -95,6 +96,7 @@ def html(summary: Summary, sources: Mapping[str, str], dashboards: str | None) -
         link=_link(summary, dashboards),
         exact=exact,
         day_in_year=day_in_year,
+        weekday_name=weekday_name,
         printable=printable,
         change=_change,
         color=_color,

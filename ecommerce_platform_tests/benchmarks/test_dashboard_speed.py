@@ -18,7 +18,7 @@ from dashboards.app.filters import parse
 from dashboards.app.page_answers import page_answers
 from dashboards.app.snapshot import Snapshot, number_of
 from dashboards.app.snapshot_builder import Builder
-from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, PRODUCTS
+from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, ORDERS, PRODUCTS
 
 LINES = int(os.environ.get("SPEED_LINES", "3_000_000"))
 PRODUCT_COUNT, DAYS = 1_000, 365
@@ -95,7 +95,7 @@ HALF = f"?from={FIRST + dt.timedelta(days=DAYS // 2 + 1)}&to={FIRST + dt.timedel
 )
 def test_a_page_answers_within_three_tenths_of_a_second_of_one_core(snapshot: Snapshot, query: str) -> None:
     limit = LIMIT * max(1, LINES / 3_000_000)
-    for page in (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY):
+    for page in (EXECUTIVE, PRODUCTS, CUSTOMERS, GEOGRAPHY, ORDERS):
         view, dropped = parse(query, snapshot.vocabulary, page)
         assert dropped == ()
         seconds = []

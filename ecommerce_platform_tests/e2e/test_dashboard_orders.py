@@ -146,6 +146,51 @@ def test_a_filter_is_found_and_set_with_the_keyboard_alone(visit: Visit) -> None
     expect(box).to_be_focused()
 
 
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_orders_and_search_are_open_to_everybody_on_a_phone(visit: Visit, is_dark: bool) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    visit.go("/orders?range=30d&category=Books")
+    if is_dark:
+        visit.page.get_by_role("button", name="Dark mode").click()
+        visit.settle()
+    assert (visit.page.evaluate("document.documentElement.dataset.theme") == "dark") == is_dark
+    assert grave(visit) == []
+    visit.card("orders").locator("tbody > tr > th a").nth(2).click()
+    visit.settle()
+    expect(visit.card("orders").locator(".order-lines")).to_be_visible()
+    assert grave(visit) == []
+    visit.page.get_by_role("button", name="Search").click()
+    assert grave(visit) == []
+    box = visit.page.get_by_role("combobox", name="Search")
+    box.press_sequentially("ca")
+    expect(visit.page.get_by_role("option").first).to_contain_text("California")
+    assert grave(visit) == []
+    box.fill("nothing has this name")
+    expect(visit.page.locator(".search-status")).to_have_text("Nothing found")
+    assert grave(visit) == []
+    dialog = visit.page.locator(".search").bounding_box()
+    assert dialog is not None
+    assert dialog["x"] >= 0
+    assert dialog["x"] + dialog["width"] <= 390
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_page_that_follows_no_filters_offers_none_and_its_pictures_name_none(visit: Visit) -> None:
+    """What next had date fields without effect, and its pictures said that they are about these dates."""
+    visit.go("/?range=90d&state=US-CA")
+    expect(visit.page.locator("#dates")).to_be_visible()
+    for name in ("What next", "Data Health"):
+        visit.page.get_by_role("link", name=name, exact=True).click()
+        visit.settle()
+        for gone in ("#presets", "#dates", "#compare", "#chips"):
+            expect(visit.page.locator(gone)).to_be_hidden()
+        visit.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert visit.page.locator(".toolbar").get_attribute("data-scope") == ""
+    visit.page.get_by_role("link", name="Executive Summary").click()
+    visit.settle()
+    assert visit.query == {"range": ["90d"], "state": ["US-CA"]}
+
+
 def test_a_view_is_saved_by_name_in_the_browser_only(visit: Visit) -> None:
     name = "<img src=x onerror=alert(1)> Texas"
     visit.go("/geography?range=90d&state=US-TX")
@@ -225,3 +270,17 @@ def test_paper_is_light_and_says_what_is_in_view(visit: Visit, is_dark: bool) ->
     visit.page.evaluate("window.addEventListener('beforeprint', () => { window.printed = true; })")
     assert visit.page.pdf(format="A4", landscape=True).startswith(b"%PDF")
     assert visit.page.evaluate("window.printed")
+
+
+def test_no_table_is_wider_than_its_card_on_paper(visit: Visit) -> None:
+    """On the sheets of What next, two tables side by side ran into each other."""
+    visit.page.set_viewport_size({"width": 711, "height": 1040})  # A4 within its margins
+    visit.go("/next")
+    visit.page.emulate_media(media="print")
+    boxes = visit.page.locator(".card:has(.table)").evaluate_all(
+        "cards => cards.map(card => [card, card.querySelector('.table')]"
+        ".map(part => part.getBoundingClientRect().width))"
+    )
+    assert len(boxes) == 3
+    assert all(table <= card for card, table in boxes), boxes
+    visit.page.emulate_media(media="screen")

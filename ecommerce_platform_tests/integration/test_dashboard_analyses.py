@@ -256,6 +256,16 @@ def test_every_chart_says_that_it_follows_no_filter(page: Content) -> None:
         assert answer.missing or answer.note.endswith("ot affected by filters."), name
 
 
+def test_the_page_is_computed_once_for_all_filters(sales: Platform) -> None:
+    """With many people, it waited in line behind the pages that are computed for their filters."""
+    dashboards = Dashboards(Store(PostgresConnection(url=sales.url, role="reader")))
+    first = dashboards.content(NEXT, "")
+    for query in ("?range=7d", "?range=all&state=US-CA", "?compare=year&category=Books"):
+        content = dashboards.content(NEXT, query)
+        assert content.answers is first.answers
+        assert "?" + content.view.query().lstrip("?") == query
+
+
 # ---- shops without them --------------------------------------------------------------------------
 
 

@@ -17,7 +17,9 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7
 
 from dashboards.spec import powerbi, powerbi_files, powerbi_model, powerbi_report
-from dashboards.spec.pages import PAGES
+from dashboards.spec.pages import ORDERS, PAGES
+from dashboards.spec.powerbi_charts import CHARTS
+from dashboards.spec.powerbi_next import EXTRACTS
 from ecommerce_platform.cli import main
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.settings import PROJECT_DIR
@@ -98,15 +100,15 @@ MEASURES = declared("fact_sales", "measure")
 def test_every_table_of_the_warehouse_is_in_the_model(sales: Platform):
     tables = sales.rows("select tablename from pg_tables where schemaname = 'warehouse'")
     kept = {row[0] for row in tables} - set(powerbi_model.TABLES_LEFT_OUT)
-    assert kept | {"customer_profile"} == set(TMDL) == set(powerbi_model.TABLES)
+    assert kept | set(powerbi_model.VIEWS) | set(EXTRACTS) == set(TMDL) == set(powerbi_model.TABLES)
 
 
 @pytest.mark.parametrize("table", powerbi_model.TABLES)
 def test_every_column_of_the_model_is_in_the_database_with_its_type(sales: Platform, table: str):
     columns = dict(
         sales.rows(
-            "select column_name, data_type from information_schema.columns"
-            " where table_schema = 'warehouse' and table_name = %s",
+            "select column_name, data_type from information_schema.columns where table_schema = %s and table_name = %s",
+            powerbi_model.schema_of(table),
             table,
         )
     )
@@ -119,6 +121,7 @@ def test_every_column_of_the_model_is_in_the_database_with_its_type(sales: Platf
         assert f"dataType: {powerbi_model.TYPES[type_]}" in block
         assert f"sourceColumn: {name}" in block
         assert f'"{name}"' in TMDL[table].split("Table.SelectColumns")[1]
+    assert f'[Schema = "{powerbi_model.schema_of(table)}", Item = "{table}"]' in TMDL[table]
 
 
 def test_every_relationship_leads_from_a_column_to_a_key(sales: Platform):
@@ -127,7 +130,8 @@ def test_every_relationship_leads_from_a_column_to_a_key(sales: Platform):
             table, column = side.split(".")
             assert column in declared(table, "column"), side
         table, column = end.split(".")
-        total, distinct = sales.rows(f"select count(*), count(distinct {column}) from warehouse.{table}")[0]
+        read_from = f"{powerbi_model.schema_of(table)}.{table}"
+        total, distinct = sales.rows(f"select count(*), count(distinct {column}) from {read_from}")[0]
         assert total == distinct, f"{end} is not unique"
     text = FILES[f"{powerbi_files.MODEL}/definition/relationships.tmdl"]
     assert text.count("relationship ") == len(powerbi_model.RELATIONSHIPS)
@@ -222,7 +226,7 @@ def test_the_report_has_the_pages_and_charts_of_the_specification():
     pages = [page for page in PAGES if page.in_powerbi]
     order = json.loads(FILES[f"{powerbi_files.REPORT}/definition/pages/pages.json"])["pageOrder"]
     assert order == [page.id for page in pages]
-    assert len(pages) == 4
+    assert [page.id for page in PAGES if not page.in_powerbi] == ["health"]
     for page in pages:
         folder = f"{powerbi_files.REPORT}/definition/pages/{page.id}"
         visuals = {
@@ -230,11 +234,11 @@ def test_the_report_has_the_pages_and_charts_of_the_specification():
         }
         charts = {visual.id for visual in page.visuals}
         assert charts <= set(visuals)
-        assert sum(visual["visual"]["visualType"] == "slicer" for visual in visuals.values()) == len(
-            powerbi_report.SLICERS
-        )
+        slicers = sum(visual["visual"]["visualType"] == "slicer" for visual in visuals.values())
+        assert slicers == (len(powerbi_report.SLICERS) if page.id != "next" else 0)
         assert sum(visual["visual"]["visualType"] == "card" for visual in visuals.values()) == len(page.kpis)
-        clicks = json.loads(FILES[f"{folder}/page.json"])["visualInteractions"]
+        layout = json.loads(FILES[f"{folder}/page.json"])
+        clicks = layout["visualInteractions"]
         assert {click["type"] for click in clicks} <= {"DataFilter", "NoFilter"}
         assert {(click["source"], click["target"]) for click in clicks} == {
             (one, other) for one in charts for other in charts if one != other
@@ -242,7 +246,8 @@ def test_the_report_has_the_pages_and_charts_of_the_specification():
         boxes = [visual["position"] for visual in visuals.values()]
         for box in boxes:
             assert 0 <= box["x"] < box["x"] + box["width"] <= powerbi_report.WIDTH
-            assert 0 <= box["y"] < box["y"] + box["height"] <= powerbi_report.HEIGHT
+            assert 0 <= box["y"] < box["y"] + box["height"] <= layout["height"]
+            assert box["height"] >= 50
         for place, one in enumerate(boxes):
             for other in boxes[:place]:
                 apart = (
@@ -289,6 +294,73 @@ def test_a_chart_has_its_other_measures_in_its_tooltip():
         assert [field for _, _, field in fields(state["Tooltips"])] == expected, name
     for name in ("top_customers", "cohort_retention"):
         assert "Tooltips" not in visual_file("customers", name)["visual"]["query"]["queryState"]
+
+
+def page_file(page: str) -> dict[str, Any]:
+    """Return the content of a page of the report."""
+    return json.loads(FILES[f"{powerbi_files.REPORT}/definition/pages/{page}/page.json"])
+
+
+def test_a_mark_of_any_page_drills_through_to_its_orders():
+    """Each field by which a chart groups sales must be a drill-through filter of the page Orders, bound by name."""
+    target = page_file(ORDERS.id)
+    filters = {one["name"]: one["field"] for one in target["filterConfig"]["filters"]}
+    binding = target["pageBinding"]
+    assert (target["type"], binding["type"], binding["acceptsFilterContext"]) == (
+        "Drillthrough",
+        "Drillthrough",
+        "Default",
+    )
+    assert {one["boundFilter"]: one["fieldExpr"] for one in binding["parameters"]} == filters
+    assert len({one["name"] for one in binding["parameters"]}) == len(filters)
+    accepted = {field for one in filters.values() for field in fields(one)}
+    for page in PAGES:
+        for visual in page.visuals:
+            if not page.in_powerbi or visual.id in CHARTS:
+                continue
+            state = visual_file(page.id, visual.id)["visual"]["query"]["queryState"]
+            grouped = {field for role in ("Category", "Rows", "Series") for field in fields(state.get(role, {}))}
+            columns = {field for field in grouped if field[0] == "Column"}
+            months = {("Column", "dim_date", "month_name")}  # of any year, so that nothing leads to its orders
+            assert columns - months <= accepted, visual.id
+
+
+def test_orders_are_listed_as_in_the_web_application():
+    state = visual_file("orders", "orders")["visual"]["query"]["queryState"]["Values"]["projections"]
+    assert [field for one in state for field in fields(one["field"])] == [
+        ("Column", "fact_sales", "Order"),
+        ("Column", "dim_date", "calendar_date"),
+        ("Column", "customer_profile", "state_name"),
+        ("Column", "customer_profile", "customer_code"),
+        ("Column", "dim_payment", "payment_method"),
+        ("Measure", "fact_sales", "Order lines"),
+        ("Measure", "fact_sales", "Units sold"),
+        ("Measure", "fact_sales", "Total revenue"),
+    ]
+
+
+def test_what_next_shows_each_extract_and_follows_no_filters():
+    used = {
+        table
+        for visual in CHARTS
+        if visual != "orders"
+        for _, table, _ in fields(visual_file("next", visual)["visual"]["query"]["queryState"])
+    }
+    measured = {table for dax in MEASURES.values() for table in re.findall(r"(\w+)\[", dax)}
+    assert set(EXTRACTS) <= used | measured
+    assert {click["type"] for click in page_file("next")["visualInteractions"]} == {"NoFilter"}
+    related = {side.split(".")[0] for pair in powerbi_model.RELATIONSHIPS for side in pair}
+    assert related & set(EXTRACTS) == {"sales_forecast"}
+
+
+def test_statuses_and_columns_that_the_report_names_are_those_of_the_database(sales: Platform):
+    statuses = sales.rows("select pg_get_functiondef('warehouse.stock_status(numeric, numeric)'::regprocedure)")[0][0]
+    (only,) = visual_file("next", "stock_cover")["filterConfig"]["filters"]
+    named = re.findall(r"\"'([^']+)'\"", json.dumps(only["filter"]))
+    named += re.findall(r'"([^"]+)"', MEASURES["Products about to run out"])
+    assert len(named) == 6
+    for status in named:
+        assert f"'{status}'" in statuses
 
 
 # Tableau

@@ -19,11 +19,8 @@ from dashboards.app.filters import parse
 from dashboards.app.formats import days_label, rounded, short
 from dashboards.app.page_answers import page_answers
 from dashboards.app.snapshot import Snapshot
-from dashboards.app.snapshot_reader import read_snapshot
 from dashboards.spec.pages import PAGES
-from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform_tests.harness import Platform
-from ecommerce_platform_tests.integration.test_dashboard_numbers import SUMS, WIDE, Expected, round_half_up
+from ecommerce_platform_tests.dashboard_sql import SUMS, Expected, round_half_up
 
 QUERIES = [
     "?range=7d",
@@ -41,18 +38,6 @@ QUERIES = [
     "?range=all",
 ]
 VIEWS = int(os.environ.get("HYPOTHESIS_EXAMPLES", "40"))
-
-
-@pytest.fixture(scope="module")
-def snapshot(sales: Platform) -> Snapshot:
-    return read_snapshot(PostgresConnection(url=sales.url, role="reader"))
-
-
-@pytest.fixture(scope="module")
-def connection(sales: Platform):
-    with psycopg.connect(sales.url, autocommit=True) as opened:
-        opened.execute(WIDE)
-        yield opened
 
 
 class Proof:

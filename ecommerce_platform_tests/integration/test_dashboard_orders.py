@@ -18,26 +18,14 @@ from dashboards.app.filters import parse
 from dashboards.app.orders import PAGE_ROWS, OrdersAnswer, order_chunks, orders_answer, sorted_places
 from dashboards.app.server import create_app
 from dashboards.app.snapshot import Snapshot
-from dashboards.app.snapshot_reader import read_snapshot
+from dashboards.app.snapshot_reader import reading
 from dashboards.app.store import Store
 from dashboards.spec.pages import ORDERS, PAGES
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform_tests.dashboard_sql import COMBINATIONS, Expected
 from ecommerce_platform_tests.harness import Platform, customer, line, order, product
-from ecommerce_platform_tests.integration.test_dashboard_numbers import COMBINATIONS, WIDE, Expected
 
 FEW = "?from=2024-05-17&to=2024-11-03&category=Electronics&payment=PayPal"
-
-
-@pytest.fixture(scope="module")
-def snapshot(sales: Platform) -> Snapshot:
-    return read_snapshot(PostgresConnection(url=sales.url, role="reader"))
-
-
-@pytest.fixture(scope="module")
-def connection(sales: Platform):
-    with psycopg.connect(sales.url, autocommit=True) as opened:
-        opened.execute(WIDE)
-        yield opened
 
 
 def dashboards_of(platform: Platform) -> Dashboards:
@@ -175,7 +163,9 @@ def test_the_csv_file_is_written_some_orders_at_a_time(
 CODES = ("#1001", "=1+1", "Größe 漢字 🛒", "007", "two  words", "-5", "12", "9" * 30)
 
 
-def test_orders_whose_ids_are_texts_show_what_the_shop_writes(platform: Platform) -> None:
+def test_orders_whose_ids_are_texts_show_what_the_shop_writes(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     platform.load(
         1,
         customers=[customer("A-1")],
@@ -195,7 +185,12 @@ def test_orders_whose_ids_are_texts_show_what_the_shop_writes(platform: Platform
         code: key for code, key in by_code.items() if code != "12"
     }
     assert orders_reader.key_of("no such order", connection) is None
-    opened = listed(dashboards.content(ORDERS, f"?range=all&order={by_code['#1001']}"))
+    asked: list[PostgresConnection] = []
+    with monkeypatch.context() as patch:
+        # A page with IDs that are texts and an opened order took two connections.
+        patch.setattr(orders_reader, "reading", lambda source: (asked.append(source), reading(source))[1])
+        opened = listed(dashboards.content(ORDERS, f"?range=all&order={by_code['#1001']}"))
+    assert len(asked) == 1
     assert opened.opened == by_code["#1001"]
     assert opened.lines is not None
     assert [row[1:] for row in opened.lines.rows] == [(1, Decimal("10.00"), Decimal("0.00"), Decimal("10.00"))]

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+import os
 from decimal import Decimal
 from typing import Any
 
 import psycopg
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dashboards.app.filters import COMPARISONS, Filters, View
 from dashboards.app.snapshot import Snapshot
-from dashboards.app.snapshot_reader import read_snapshot
 from dashboards.spec.pages import PAGES
-from ecommerce_platform.io_managers import PostgresConnection
-from ecommerce_platform_tests.harness import Platform
-from ecommerce_platform_tests.integration.test_dashboard_numbers import SUMS, WIDE, Expected, Shown
+from ecommerce_platform_tests.dashboard_sql import SUMS, Expected, Shown
 
+EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
 FILTERED = ("category", "state", "segment", "payment", "buyer", "weekday")
 BY_MEMBER = {
     "payment_methods": ("payment", "revenue"),
@@ -39,24 +36,6 @@ WINDOWS = {
     "weekdays": "select %(start)s::date - n, %(end)s::date - n"
     " from (select greatest(364, ceil(%(days)s / 7.0) * 7)::integer) as shift (n)",
 }
-
-
-class Shop:
-    """The loaded shop: its snapshot, and a connection with the wide table."""
-
-    def __init__(self, snapshot: Snapshot, connection: psycopg.Connection):
-        self.snapshot = snapshot
-        self.connection = connection
-
-    def __repr__(self) -> str:
-        return "shop"
-
-
-@pytest.fixture(scope="module")
-def shop(sales: Platform) -> Iterator[Shop]:
-    with psycopg.connect(sales.url, autocommit=True) as opened:
-        opened.execute(WIDE)
-        yield Shop(read_snapshot(PostgresConnection(url=sales.url, role="reader")), opened)
 
 
 @st.composite
@@ -94,10 +73,11 @@ def percent(now: Any, before: Any) -> Decimal | None:
     return ((now - before) / Decimal(before) * 100).quantize(Decimal("0.01"), rounding="ROUND_HALF_UP")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_cards_and_members_are_compared_with_what_sql_says(shop: Shop, data: st.DataObject) -> None:
-    snapshot, connection = shop.snapshot, shop.connection
+def test_cards_and_members_are_compared_with_what_sql_says(
+    snapshot: Snapshot, connection: psycopg.Connection, data: st.DataObject
+) -> None:
     view = data.draw(views(snapshot))
     shown = Shown(snapshot, view.query())
     expected = Expected(connection, "?" + view.query().lstrip("?"), snapshot.first_day, snapshot.last_day)
@@ -141,10 +121,11 @@ def above(dimension: str) -> tuple[str, ...]:
     return ("product",) if dimension == "category" else ()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_a_trend_is_compared_with_what_sql_says(shop: Shop, data: st.DataObject) -> None:
-    snapshot, connection = shop.snapshot, shop.connection
+def test_a_trend_is_compared_with_what_sql_says(
+    snapshot: Snapshot, connection: psycopg.Connection, data: st.DataObject
+) -> None:
     view = data.draw(views(snapshot))
     shown = Shown(snapshot, view.query())
     expected = Expected(connection, "?" + view.query().lstrip("?"), snapshot.first_day, snapshot.last_day)

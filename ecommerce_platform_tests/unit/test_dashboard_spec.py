@@ -200,6 +200,35 @@ def test_the_labels_of_an_axis_of_time_name_a_year_once():
     assert tick_labels(["2024", "2025"]) == ["2024", "2025"]
 
 
+def drawn_as(visual_id: str, answer: Answer) -> dict:
+    visual = next(visual for page in PAGES for visual in page.visuals if visual.id == visual_id)
+    return figure(visual, answer, Filters(), LIGHT, lambda pairs: "/")
+
+
+def test_a_reason_of_rejected_rows_has_two_lines_and_whole_words():
+    """On wide cards, too, "line_total: is not quantity * uni…" was cut."""
+    columns = (Column("reason", "Reason", "text"), Column("rows", "Rows", "count"), Column("feed", "Feed", "text"))
+    reasons = ("line_total: is not quantity * unit_price - discount_amount", "date_of_birth: not a date (YYYY-MM-DD)")
+    drawn = drawn_as("rejects", Answer(columns, tuple((reason, 1, "returns") for reason in reasons)))
+    shown = [label.split("</span>")[1] for label in drawn["layout"]["yaxis"]["ticktext"]]
+    assert shown == [
+        "<br>line_total: is not quantity *  <br>unit_price - discount_amount  ",
+        "<br>date_of_birth: not a date  <br>(YYYY-MM-DD)  ",
+    ]
+
+
+def test_cohorts_beyond_the_palette_are_dotted_in_its_colors():
+    """They were so pale that they could hardly be seen."""
+    months = [f"2025-{month:02d}" for month in range(1, 13)]
+    columns = (Column("cohort", "Cohort", "text"), Column("months_since", "Months", "count"))
+    columns += (Column("revenue_per_customer", "Revenue", "money"),)
+    rows = tuple((month, 0, Decimal(1)) for month in months)
+    lines = drawn_as("cohort_curves", Answer(columns, rows, color_of="cohort", colors=tuple(range(12))))["data"]
+    looks = [(trace["line"]["color"], trace["line"]["dash"]) for trace in lines]
+    assert len({*looks}) == 12
+    assert {color for color, _ in looks} == {*LIGHT.series}
+
+
 @pytest.mark.parametrize(
     ("name", "lines"),
     [

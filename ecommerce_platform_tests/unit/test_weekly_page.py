@@ -180,3 +180,14 @@ def test_the_last_loaded_week_has_all_of_its_days() -> None:
     assert last_loaded_week(days - {dt.date(2026, 11, 18)}, today) == WEEK.before(1)
     assert last_loaded_week(set(), today) is None
     assert last_loaded_week({dt.date(2026, 11, 22)}, today) is None
+
+
+def test_the_names_of_weekdays_follow_the_locale(monkeypatch: pytest.MonkeyPatch):
+    """The table of days was in English in every locale."""
+    sources = {"days": "cid:a@b", "weeks": "cid:c@d"}
+    assert "Monday, 16 Nov" in html(summary(), sources, "")
+    monkeypatch.setenv("ECOMMERCE_LOCALE", "de-DE")
+    load_settings.cache_clear()
+    content = html(summary(), sources, "")
+    assert "Montag, 16. Nov." in content
+    assert "Monday" not in content

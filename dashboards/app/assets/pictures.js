@@ -2,14 +2,20 @@
 "use strict";
 
 (function () {
+  /* Whether the page follows neither dates nor filters. */
+  function followsNone() {
+    return document.querySelector("main.without-dates, main.is-broken, .panel") !== null;
+  }
+
   /* The first and the last day of the page, as in 2024-03-06; empty on a page without dates. */
   function days() {
-    if (document.querySelector("main.is-health, main.is-broken, .panel")) return [];
+    if (followsNone()) return [];
     return ["date-from", "date-to"].map(function (id) { return document.getElementById(id).value; }).filter(Boolean);
   }
 
   /* The dates and the filters of the page in words. */
   function scope() {
+    if (followsNone()) return "";
     const dates = days().map(function (day) { return window.writtenDate(day); });
     const chips = [...document.querySelectorAll("#chips .chip")].map(function (chip) {
       return (chip.getAttribute("aria-label") || "").replace("Remove filter: ", "");
@@ -25,10 +31,11 @@
   function picture(card, graph) {
     const style = getComputedStyle(card);
     const shown = graph._fullLayout;
+    const margin = Object.assign({ t: 0, l: 0, r: 0, b: 0 }, graph.layout.margin);
     const layout = Object.assign({}, graph.layout, {
       width: Math.max(640, Math.round(shown.width)),
       height: Math.max(360, Math.round(shown.height)) + 84,
-      margin: Object.assign({}, graph.layout.margin, { t: 84 + ((graph.layout.margin || {}).t || 0), l: 24, r: 24, b: 24 }),
+      margin: { t: 84 + margin.t, l: Math.max(24, margin.l), r: Math.max(24, margin.r), b: Math.max(24, margin.b) },
       paper_bgcolor: style.backgroundColor,
       /* A picture cannot load the fonts of the page. */
       font: Object.assign({}, graph.layout.font, { family: "Arial, Helvetica, sans-serif" }),
