@@ -257,3 +257,8 @@ def test_a_missing_bucket_is_never_taken_for_missing_files(gate: Gate) -> None:
         with pytest.raises(StorageError, match=r"NoSuchBucket; see ECOMMERCE_STORAGE_URL") as caught:
             use()
         assert not caught.value.is_transient
+    # Nor is one that is deleted under a process that has seen it.
+    objects._reached.add("s3://no-such-bucket")
+    for use in (file.read_bytes, lambda: write_atomically(file, b"x")):
+        with pytest.raises(StorageError, match=r"NoSuchBucket; see ECOMMERCE_STORAGE_URL"):
+            use()
