@@ -157,6 +157,8 @@ def serve_until_stopped(settings: Settings) -> None:
         _in_background(lambda: _wait_for_code(socket_path, code_answers))
         # A tick of the sensor landed_files takes as long as the conversion of the exports; Dagster's limit is a minute.
         environment = {"DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "3600", **os.environ}
+        # The code server does not pass the format of its logs on to the inner of its two processes.
+        environment["DAGSTER_CLI_API_GRPC_LOG_FORMAT"] = settings.log_format
         supervisor = Supervisor(children, lock, PROJECT_DIR, environment, say, [watch])
         _in_background(lambda: _tell_when_it_answers(settings, address))
         supervisor.run()
