@@ -150,6 +150,9 @@ def tables_in(text: str, views: dict[str, str]) -> set[str]:
     return {name for name in found if not name.startswith("platform.")}
 
 
+SOURCE = re.compile(r'Schema = "(\w+)", Item = "(\w+)"')
+
+
 def test_the_dashboards_read_what_lineage_shows() -> None:
     ddl = [path.read_text(encoding="utf-8") for path in sorted((SQL_DIR / "ddl").glob("*.sql"))]
     views = {name: body for text in ddl for name, body in VIEW.findall(text)}
@@ -157,14 +160,18 @@ def test_the_dashboards_read_what_lineage_shows() -> None:
     app = "\n".join(path.read_text(encoding="utf-8") for path in sorted((folder / "app").glob("*.py")))
     assert tables_in(app, views) == set(external.SEEN_BY_THE_WEB_APPLICATION)
     tables = (folder / "powerbi/Ecommerce.SemanticModel/definition/tables").glob("*.tmdl")
-    assert of_model([path.stem for path in tables], views) == set(external.SEEN_BY_POWER_BI)
+    sources = [SOURCE.search(path.read_text(encoding="utf-8")) for path in tables]
+    named = [f"{source[1]}.{source[2]}" for source in sources if source is not None]
+    assert len(named) == len(sources)
+    assert of_model(named, views) == set(external.SEEN_BY_POWER_BI)
     listed = re.search(r"^TABLES = \((.*)\)$", (folder / "spec/tableau.py").read_text(encoding="utf-8"), re.MULTILINE)
     assert listed is not None
-    assert of_model(re.findall(r'"(\w+)"', listed[1]), views) == set(external.SEEN_BY_TABLEAU)
+    named = [f"warehouse.{name}" for name in re.findall(r'"(\w+)"', listed[1])]
+    assert of_model(named, views) == set(external.SEEN_BY_TABLEAU)
 
 
 def of_model(names: list[str], views: dict[str, str]) -> set[str]:
-    return tables_in("\n".join(f"from warehouse.{name}" for name in names), views)
+    return tables_in("\n".join(f"from {name}" for name in names), views)
 
 
 # ---- what Dagster shows of an asset --------------------------------------------------------------
