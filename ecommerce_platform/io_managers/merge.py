@@ -16,6 +16,7 @@ from psycopg import sql
 from ecommerce_platform.io_managers import change_log
 from ecommerce_platform.io_managers.bulk import filled_in_bulk, is_empty
 from ecommerce_platform.io_managers.change_log import Consequence, Log, Source, inside
+from ecommerce_platform.io_managers.cluster import estimated_rows
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.copy import columns_in_order, copy_rows
 from ecommerce_platform.io_managers.modes import (
@@ -188,12 +189,17 @@ class Merging:
                 self.table.identifier, self._same_key("target", "changes")
             )
             change_log.record_consequences(self.connection, self.table, gone, self.acting)
-            self._run("delete from {table} as target using changes where operation = 'D' and {same_key}")
+            # Citus takes a temporary table here only as a subquery.
+            self._run(
+                "delete from {table} as target using (select * from changes) as changes"
+                " where operation = 'D' and {same_key}"
+            )
         if counts.get("U"):
             others = [sql.Identifier(name) for name in columns if name not in self.mode.key]
             self._run(
-                "update {table} as target set {values} from incoming, changes"
-                " where operation = 'U' and {same_key} and {incoming_key}",
+                "update {table} as target set {values}"
+                " from (select incoming.*, operation from incoming join changes on {incoming_key}) as incoming"
+                " where incoming.operation = 'U' and {same_incoming}",
                 values=sql.SQL(", ").join(sql.SQL("{0} = incoming.{0}").format(name) for name in others),
             )
         if counts.get("I"):
@@ -268,6 +274,7 @@ class Merging:
             trusted(statement).format(
                 table=self.table.identifier,
                 same_key=self._same_key("target", "changes"),
+                same_incoming=self._same_key("target", "incoming"),
                 incoming_key=self._same_key("incoming", "changes"),
                 **parts,
             )
@@ -281,14 +288,3 @@ def sources_read(table: Table, mode: Merge, rows: Query) -> list[str]:
     """
     names = [name for name in rows.reads if name != table.full_name]
     return [*names, table.full_name] if mode.scope else names
-
-
-def estimated_rows(connection: ClientConnection, table: Table) -> float:
-    """The planner's estimate of the table's rows, or their count if there are no statistics."""
-    row = connection.execute(
-        "select reltuples from pg_catalog.pg_class where oid = %s::regclass", (table.full_name,)
-    ).fetchone()
-    if row is not None and row[0] > 0:
-        return row[0]
-    counted = connection.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
-    return counted[0] if counted else 0

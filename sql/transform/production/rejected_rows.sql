@@ -3,7 +3,7 @@
 with judged as materialized (
     select
         'customers' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
@@ -25,7 +25,7 @@ with judged as materialized (
     union all
     select
         'products' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
@@ -47,12 +47,12 @@ with judged as materialized (
     union all
     select
         'transactions' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
         typed.reasons,
-        typed.transaction_id,
+        nullif(typed.transaction_id, 0) as transaction_id,
         case when customers.customer_id is null then typed.customer_id end as missing_customer_id,
         null as missing_transaction_id,
         null as missing_product_id,
@@ -70,12 +70,12 @@ with judged as materialized (
     union all
     select
         'transaction_items' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
         typed.reasons,
-        typed.transaction_id,
+        nullif(typed.transaction_id, 0) as transaction_id,
         null as missing_customer_id,
         case when orders.transaction_id is null then typed.transaction_id end as missing_transaction_id,
         case when products.product_id is null then typed.product_id end as missing_product_id,
@@ -94,12 +94,12 @@ with judged as materialized (
     union all
     select
         'returns' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
         typed.reasons,
-        typed.transaction_id,
+        nullif(typed.transaction_id, 0) as transaction_id,
         null as missing_customer_id,
         case when orders.transaction_id is null then typed.transaction_id end as missing_transaction_id,
         null as missing_product_id,
@@ -116,53 +116,6 @@ with judged as materialized (
     where
         (%(is_full_refresh)s or scope.feed is not null)
         and (typed.reasons <> '' or lines.item_id is null)
-),
-
-originals as (
-    select
-        judged.*,
-        case judged.feed
-            when 'customers'
-                then (
-                    select to_jsonb(s) from staging.customers as s
-                    where
-                        s.partition_date = judged.partition_date
-                        and s.source_row = judged.source_row
-                        and s.load_id = judged.load_id
-                )
-            when 'products'
-                then (
-                    select to_jsonb(s) from staging.products as s
-                    where
-                        s.partition_date = judged.partition_date
-                        and s.source_row = judged.source_row
-                        and s.load_id = judged.load_id
-                )
-            when 'transactions'
-                then (
-                    select to_jsonb(s) from staging.transactions as s
-                    where
-                        s.partition_date = judged.partition_date
-                        and s.source_row = judged.source_row
-                        and s.load_id = judged.load_id
-                )
-            when 'transaction_items'
-                then (
-                    select to_jsonb(s) from staging.transaction_items as s
-                    where
-                        s.partition_date = judged.partition_date
-                        and s.source_row = judged.source_row
-                        and s.load_id = judged.load_id
-                )
-            else (
-                select to_jsonb(s) from staging.returns as s
-                where
-                    s.partition_date = judged.partition_date
-                    and s.source_row = judged.source_row
-                    and s.load_id = judged.load_id
-            )
-        end as original
-    from judged
 )
 
 select
@@ -185,7 +138,7 @@ select
     end as reasons,
     jsonb_strip_nulls(
         original - array[
-            'partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain',
+            'partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain', 'order_key',
             'customer_bucket', 'product_bucket', 'transaction_bucket', 'item_bucket', 'return_bucket'
         ]
     ) as original,
@@ -194,4 +147,4 @@ select
     case when reasons = '' then missing_transaction_id end as missing_transaction_id,
     case when reasons = '' then missing_product_id end as missing_product_id,
     case when reasons = '' then missing_item_id end as missing_item_id
-from originals
+from judged
