@@ -33,6 +33,9 @@ from ecommerce_platform.io_managers.modes import (
 FEW_ROWS = 100
 """A temporary table with fewer rows is not analyzed."""
 
+INCOMING = sql.Identifier("incoming")
+"""The temporary table of the rows that a write has computed or received."""
+
 DAY_COLUMN = "partition_date"
 """The column that identifies a run's own days in the tables that it reads."""
 
@@ -105,6 +108,8 @@ class Merging:
         """Write the difference; return the counts, and whether an empty table was filled in bulk."""
         if self.mode.scope and not self._make_scope(rows, sources, is_whole):
             return {}, False
+        if is_whole and self.table.placement == "spread" and is_empty(self.connection, self.table):
+            return self._fill(rows), True
         # Unlike INSERT, CREATE TABLE AS can use parallel workers: that outweighs writing the rows twice.
         arrived = self.connection.execute(
             sql.SQL("create temp table incoming on commit drop as {}").format(trusted(rows.select)),
@@ -126,14 +131,29 @@ class Merging:
             concerned = self._rows_of_slice(sql.SQL("*"))
         return self._write_difference(columns, concerned, arrived), False
 
-    def _count(self, arrived: int, *, is_whole: bool) -> None:
-        """Note what ``incoming`` tells of the table's rows: it holds all of the table, or all of the window's days."""
+    def _fill(self, rows: Query) -> Counts:
+        """Compute the rows of an empty table where they are stored: they go from node to node, not through this one."""
+        parameters = {**rows.parameters, "is_full_refresh": True}
+        select = sql.SQL("select * from ({}) as given").format(trusted(rows.select))
+        described = self.connection.execute(sql.SQL("{} limit 0").format(select), parameters).description or ()
+        columns = column_list(columns_in_order(self.table, [column.name for column in described]))
+        inserted = self.connection.execute(
+            sql.SQL("insert into {} ({}) select {} from ({}) as given").format(
+                self.table.identifier, columns, columns, trusted(rows.select)
+            ),
+            parameters,
+        ).rowcount
+        self._count(inserted, self.table.identifier, is_whole=True)
+        return {"I": inserted, "A": inserted}
+
+    def _count(self, arrived: int, computed: sql.Composable = INCOMING, *, is_whole: bool) -> None:
+        """Note what was ``computed`` of the table's rows: all of the table, or all of the window's days."""
         if is_whole:
             self.total = arrived
         if self.mode.slice is not None and not self.window.is_unbounded:
             day = sql.Identifier(self.mode.slice)
-            statement = sql.SQL("select {}, count(*) from incoming where {} group by 1")
-            rows = self.connection.execute(statement.format(day, inside(day, self.window))).fetchall()
+            statement = sql.SQL("select {}, count(*) from {} where {} group by 1")
+            rows = self.connection.execute(statement.format(day, computed, inside(day, self.window))).fetchall()
             self.by_day = {each: int(count) for each, count in rows}
 
     def _make_scope(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> bool:

@@ -1,6 +1,12 @@
 -- production.rejected_rows: rows with invalid values, and valid rows whose parent is missing. The rows are judged before they are
 -- described: a view names the faults of a row in an expression so long that each further use of it costs as much as the rest.
-with judged as materialized (
+-- The days are looked up first: a node of a cluster knows neither how many rows the scope has nor of which days they are.
+with days as (
+    select array_agg(distinct partition_date) as of_scope
+    from scope
+),
+
+judged as materialized (
     select
         'customers' as feed,
         typed.original,
@@ -21,6 +27,7 @@ with judged as materialized (
             and typed.source_row = scope.source_row
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and typed.reasons <> ''
     union all
     select
@@ -43,6 +50,7 @@ with judged as materialized (
             and typed.source_row = scope.source_row
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and typed.reasons <> ''
     union all
     select
@@ -66,6 +74,7 @@ with judged as materialized (
     left join production.customers as customers on typed.customer_id = customers.customer_id
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and (typed.reasons <> '' or (typed.customer_id is not null and customers.customer_id is null))
     union all
     select
@@ -90,6 +99,7 @@ with judged as materialized (
     left join production.products as products on typed.product_id = products.product_id
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and (typed.reasons <> '' or orders.transaction_id is null or products.product_id is null)
     union all
     select
@@ -115,6 +125,7 @@ with judged as materialized (
         on typed.transaction_id = lines.transaction_id and typed.item_id = lines.item_id
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and (typed.reasons <> '' or lines.item_id is null)
 )
 
