@@ -176,6 +176,7 @@ class Settings(BaseSettings):
     database_password_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
         None, examples=["/run/secrets/database_password"]
     )
+    citus_shards: int | None = Field(None, ge=1, le=1024, examples=["8"])
     source: Annotated[str, AfterValidator(_source)] = Field("synthetic", examples=["shopify"])
     landing_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("landing"), examples=["landing"])
     time_zone: Annotated[str | None, AfterValidator(known_time_zone)] = Field(None, examples=["America/New_York"])

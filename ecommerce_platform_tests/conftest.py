@@ -17,8 +17,9 @@ import psycopg
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Tests must not read the developer's settings; this runs before the platform is imported.
-for _name in [name for name in os.environ if name.startswith("ECOMMERCE_")]:
+# Tests must not read the developer's settings; this runs before the platform is imported. The one name that stays is
+# the tests' own: see cluster.py.
+for _name in [name for name in os.environ if name.startswith("ECOMMERCE_") and name != "ECOMMERCE_TEST_CITUS_URL"]:
     del os.environ[_name]
 # Nor the developer's data folder, which may set a different first day.
 os.environ["ECOMMERCE_DATA_DIR"] = tempfile.mkdtemp(prefix="ecommerce-tests-")
@@ -37,6 +38,7 @@ from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import load_settings
 from ecommerce_platform.shop.exports import feed_csv
 from ecommerce_platform.shop.settings import ShopSettings
+from ecommerce_platform_tests import cluster
 from ecommerce_platform_tests.dashboard_sql import WIDE
 from ecommerce_platform_tests.extracts import publish, publish_forecast
 from ecommerce_platform_tests.harness import Platform, csv_bytes, day
@@ -72,6 +74,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(getattr(pytest.mark, folder))
         if folder == "benchmarks":
             item.add_marker(pytest.mark.benchmark)
+        if item.get_closest_marker("citus") and cluster.URL is None:
+            item.add_marker(pytest.mark.skip(reason="needs a Citus cluster: set ECOMMERCE_TEST_CITUS_URL"))
     if "benchmark" not in config.getoption("markexpr"):
         benchmarks = [item for item in items if item.get_closest_marker("benchmark")]
         config.hook.pytest_deselected(items=benchmarks)
@@ -101,8 +105,13 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
 
 
 @pytest.fixture
-def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    """A fresh database with the complete DDL."""
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh database with the complete DDL, on the cluster that ECOMMERCE_TEST_CITUS_URL names if it names one."""
+    if cluster.URL is not None:
+        with cluster.fresh_database() as url:
+            yield url
+        return
+    postgres_server: EmbeddedPostgres = request.getfixturevalue("postgres_server")
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
         connection.execute(f"create database {name} template {TEMPLATE}")

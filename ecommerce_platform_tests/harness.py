@@ -196,7 +196,7 @@ class Platform:
                 table = describe(connection, "staging", feed)
                 if only is None or table.full_name in only:
                     loads = dict(zip(days, new_loads(connection, len(days)), strict=True))
-                    rows = feed_rows(self.raw, feed, loads, moment)
+                    rows = feed_rows(self.raw, feed, loads, moment, table.columns)
                     results[table.full_name] = write(connection, table, STAGED, rows, window)
             for name in table_assets() if only is None else [name for name in only if name in table_assets()]:
                 table = describe(connection, *name.split("."))

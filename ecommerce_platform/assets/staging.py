@@ -1,7 +1,7 @@
 """Staging: exact text replicas of the files. Reads raw, read by production."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,10 +10,12 @@ from dagster import AssetExecutionContext, AssetsDefinition, asset
 from ecommerce_platform.checks.gate import LOADS
 from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS, feed_columns
 from ecommerce_platform.feeds.files import MissingFileError, feed_file_name
+from ecommerce_platform.feeds.order_keys import ORDER_KEY, keys_of_batch, keys_of_plain_rows
 from ecommerce_platform.feeds.reader import feed_file_schema, stream_feed_file
 from ecommerce_platform.feeds.records import PlainRows
 from ecommerce_platform.io_managers import ReplaceSlice
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.modes import CsvRows, RowStream
 from ecommerce_platform.partitions import window_of_run
 from ecommerce_platform.resources.database import Database
@@ -50,8 +52,10 @@ def staging_asset(feed: str) -> AssetsDefinition:
         days = window_of_run(context.run.tags).days
         with database.connect() as connection:
             loads = new_loads(connection, len(days))
+            columns = describe(connection, "staging", feed).columns
         context.add_output_metadata({LOADS: f"{loads[0]} to {loads[-1]}"})
-        return feed_rows(source.raw_folder(), feed, dict(zip(days, loads, strict=True)), dt.datetime.now(dt.UTC))
+        moment = dt.datetime.now(dt.UTC)
+        return feed_rows(source.raw_folder(), feed, dict(zip(days, loads, strict=True)), moment, columns)
 
     return build
 
@@ -63,7 +67,9 @@ def new_loads(connection: ClientConnection, count: int) -> Sequence[int]:
     return range(first, first + count)
 
 
-def feed_rows(folder: Location, feed: str, loads: Mapping[dt.date, int], moment: dt.datetime) -> RowStream:
+def feed_rows(
+    folder: Location, feed: str, loads: Mapping[dt.date, int], moment: dt.datetime, columns: Collection[str] = ()
+) -> RowStream:
     """The rows of some days' files as staging keeps them, one day in memory at a time.
 
     A missing file of an optional feed has no rows.
@@ -73,11 +79,14 @@ def feed_rows(folder: Location, feed: str, loads: Mapping[dt.date, int], moment:
         feed: the feed.
         loads: the days, in order, each with the number of its load; see :func:`new_loads`.
         moment: the same for all rows.
+        columns: those of the table: on a cluster, replicas of orders have the key by which they are distributed.
 
     Raises:
         FeedFileError: while it is read; names the file, the row and the fault.
         StorageError: an object store is out of reach; a step of Dagster's requests its retry.
     """
+
+    has_key = ORDER_KEY in columns
 
     def chunks() -> Iterator[pa.RecordBatch | CsvRows]:
         for day, load in loads.items():
@@ -92,13 +101,15 @@ def feed_rows(folder: Location, feed: str, loads: Mapping[dt.date, int], moment:
                 continue
             for window in windows:
                 if isinstance(window, PlainRows):
-                    yield _with_lineage(window, feed, day, name, load, moment)
+                    keys = keys_of_plain_rows(window, feed) if has_key else None
+                    yield _with_lineage(window, feed, day, name, load, moment, keys)
                 else:
                     added = [pa.repeat(value, window.num_rows) for value in _lineage(day, name, load, moment)]
-                    yield pa.RecordBatch.from_arrays([*window.columns, *added], names=columns)
+                    added += [keys_of_batch(window)] if has_key else []
+                    yield pa.RecordBatch.from_arrays([*window.columns, *added], names=names)
 
-    columns = [*feed_file_schema(feed).names, *LINEAGE]
-    return RowStream(columns, chunks())
+    names = [*feed_file_schema(feed).names, *LINEAGE, *([ORDER_KEY] if has_key else [])]
+    return RowStream(names, chunks())
 
 
 LINEAGE = ("partition_date", "source_file", "load_id", "loaded_at")
@@ -109,10 +120,17 @@ def _lineage(day: dt.date, name: str, load: int, moment: dt.datetime) -> list[pa
     return [pa.scalar(value, type_) for value, type_ in zip((day, name, load, moment), types, strict=True)]
 
 
-def _with_lineage(rows: PlainRows, feed: str, day: dt.date, name: str, load: int, moment: dt.datetime) -> CsvRows:
-    end = f",{day},{name},{load},{moment.isoformat()}\n".encode()
-    text = b"".join([b"%b,%d%b" % (line, row, end) for row, line in rows.lines()])
-    return CsvRows((*feed_columns(feed), "source_row", *LINEAGE), text, rows.num_rows, day, load)
+def _with_lineage(
+    rows: PlainRows, feed: str, day: dt.date, name: str, load: int, moment: dt.datetime, keys: Sequence[bytes] | None
+) -> CsvRows:
+    columns = (*feed_columns(feed), "source_row", *LINEAGE)
+    end = f",{day},{name},{load},{moment.isoformat()}".encode()
+    if keys is None:
+        text = b"".join([b"%b,%d%b\n" % (line, row, end) for row, line in rows.lines()])
+        return CsvRows(columns, text, rows.num_rows, day, load)
+    lines = zip(rows.lines(), keys, strict=True)
+    text = b"".join([b"%b,%d%b,%b\n" % (line, row, end, key) for (row, line), key in lines])
+    return CsvRows((*columns, ORDER_KEY), text, rows.num_rows, day, load)
 
 
 staging_assets = [staging_asset(feed) for feed in FEEDS]

@@ -17,6 +17,7 @@ from ecommerce_platform.checks.outcome import (
     window_parameters,
 )
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.modes import Window
 
 ONCE = "offset bigint '0'"
@@ -33,11 +34,14 @@ def rows_are_accounted_for() -> TableCheck:
         parameters = window_parameters(window)
         displaced = connection.execute("select min(entity) from production.displaced_identifiers").fetchone()
         has_displaced = displaced != (None,)
+        is_spread = describe(connection, "production", "transactions").placement == "spread"
         violations = rows_tested = 0
         samples: list[Mapping[str, str | None]] = []
         metadata: dict[str, int] = {}
         for feed in FATES:
-            per_day = connection.execute(as_sql(_per_day(feed, has_displaced)), parameters).fetchall()
+            per_day = connection.execute(
+                as_sql(_per_day(feed, has_displaced, is_spread=is_spread)), parameters
+            ).fetchall()
             suspects = [row for row in per_day if row[6]]
             for day, in_file, found, kept, superseded, rejected, _ in suspects:
                 if in_file != found or found != kept + superseded + rejected:
@@ -46,7 +50,7 @@ def rows_are_accounted_for() -> TableCheck:
                     samples.append({"feed": feed, "partition_date": str(day), "source_row": None, "fault": text})
             wrong = 0
             if suspects:
-                wrong, rows = count_and_samples(connection, _wrong_rows(feed), parameters)
+                wrong, rows = count_and_samples(connection, _wrong_rows(feed, is_spread=is_spread), parameters)
                 samples += [{"feed": feed, **sample} for sample in rows]
             violations += wrong + sum(row[1] != row[2] for row in per_day)
             if suspects and not wrong:
@@ -75,15 +79,22 @@ def rows_are_accounted_for() -> TableCheck:
     )
 
 
-def _judged(feed: str, among: str = "") -> str:
-    """A SELECT of the class of each row of the window, or of the rows in ``among`` by day and source row."""
+def _judged(feed: str, among: str = "", *, is_spread: bool) -> str:
+    """A SELECT of the class of each row of the window, or of the rows in ``among`` by day and source row.
+
+    On a cluster, a row is looked up among the kept rows of its order, on the node that has them.
+    """
     fate = FATES[feed]
+    superseded, once, same_order = fate.superseded, ONCE, ""
+    if is_spread:
+        superseded, once = superseded.replace("offset 0", ""), ""
+        same_order = "and typed.transaction_id = kept.transaction_id" if "transaction_id" in fate.columns else ""
     return f"""
         select
             typed.partition_date,
             typed.source_row,
             kept.source_row is not null as is_kept,
-            case when kept.source_row is not null then false else typed.reasons = '' and ({fate.superseded}) end
+            case when kept.source_row is not null then false else typed.reasons = '' and ({superseded}) end
                 as is_superseded,
             rejected.source_row is not null as is_rejected,
             case
@@ -96,10 +107,10 @@ def _judged(feed: str, among: str = "") -> str:
             from production.typed_{feed} as typed
             {among and f"inner join {among} using (partition_date, source_row)"}
             where typed.partition_date >= %(start)s and typed.partition_date < %(end)s
-            {ONCE}
+            {once}
         ) as typed
         left join {fate.kept} as kept
-            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row
+            on typed.partition_date = kept.partition_date and typed.source_row = kept.source_row {same_order}
         left join production.rejected_rows as rejected
             on rejected.feed = '{feed}' and typed.partition_date = rejected.partition_date
             and typed.source_row = rejected.source_row
@@ -142,22 +153,23 @@ IN_BLOCK = """
 """The rows of a block of 64 rows of a file, as the bits of one number."""
 
 
-def _per_day(feed: str, has_displaced: bool) -> str:
+def _per_day(feed: str, has_displaced: bool, *, is_spread: bool) -> str:
     """A SELECT of the counts of each day, and whether its rows must be checked one by one.
 
     The rows that are not kept are few, and are classified one by one: the blocks of both tables tell which they are, at
     less cost than a join of the rows. For the rest, it is enough that the checksum of all exported rows equals that of
     the kept rows and these: then each row that production names exists, once, and with the exported values.
 
-    It is one SQL statement, so it stays in one piece.
+    It is one SQL statement, so it stays in one piece. On a cluster, each node adds up its own rows.
     """
     fate = FATES[feed]
+    once = "" if is_spread else ONCE
     return f"""
         with exported as materialized (
             select blocks.*
             from (
                 select partition_date, load_id, {IN_BLOCK}, bit_xor({_checksum("typed", feed)}) as checksum
-                from ({_exported(feed, has_displaced)} {ONCE}) as typed
+                from ({_exported(feed, has_displaced)} {once}) as typed
                 group by partition_date, load_id, block
             ) as blocks
             inner join production.loaded_days as loads on blocks.load_id = loads.load_id and loads.feed = '{feed}'
@@ -204,7 +216,7 @@ def _per_day(feed: str, has_displaced: bool) -> str:
                 count(*) filter (where is_superseded) as superseded,
                 count(*) filter (where is_superseded = is_rejected) as wrong,
                 bit_xor(checksum) as checksum
-            from ({_judged(feed, "others")} {ONCE}) as rows
+            from ({_judged(feed, "others", is_spread=is_spread)} {once}) as rows
             group by partition_date
         ),
 
@@ -243,7 +255,7 @@ def _per_day(feed: str, has_displaced: bool) -> str:
     """
 
 
-def _wrong_rows(feed: str) -> str:
+def _wrong_rows(feed: str, *, is_spread: bool) -> str:
     return f"""
         select
             partition_date,
@@ -259,7 +271,7 @@ def _wrong_rows(feed: str) -> str:
                     case when is_rejected then 'rejected' end
                 )
             end as fault
-        from ({_judged(feed)}) as judged
+        from ({_judged(feed, is_spread=is_spread)}) as judged
         where {WRONG}
     """
 

@@ -15,8 +15,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, show
+from ecommerce_platform.io_managers.cluster import is_cluster
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Window
+from ecommerce_platform.postgres.citus import give_shape
 from ecommerce_platform.postgres.ddl import apply_ddl
 
 Catalogue = Mapping[tuple[str, str], str]
@@ -78,6 +80,9 @@ def _scratch_database(url: str) -> Generator[str]:
         try:
             scratch = make_conninfo(url, dbname=name)
             apply_ddl(scratch)
+            if is_cluster(connection):
+                with psycopg.connect(scratch, autocommit=True) as shaped:
+                    give_shape(shaped)
             yield scratch
         finally:
             # Also drops those that a killed verification left.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,7 +26,7 @@ from sqlglot import exp
 
 from ecommerce_platform.checks.constraints import enforced_by_checks
 from ecommerce_platform.checks.outcome import SAMPLES
-from ecommerce_platform.postgres.facts import TableFacts
+from ecommerce_platform.postgres.facts import ORDER_KEY, TableFacts
 from ecommerce_platform.schemas import schema_of
 from ecommerce_platform.schemas.rules import distinct_key, tolerance
 from ecommerce_platform.tables.manifest import Contract
@@ -100,6 +100,8 @@ class Plan:
         self._database, name = table.split(".")
         self._types = {column: PostgresType.from_string(type_) for column, type_ in facts.columns}
         self._whole = ibis.table(self._types, name=name, database=self._database)
+        self._is_spread = facts.is_spread
+        self._name = name
         self._sold = _sold_column(table)
         self._is_customer_history = table == CUSTOMER_HISTORY
         every = rules_of(self._schema, self._whole)
@@ -194,7 +196,11 @@ class Plan:
                 for i in of_load
             },
         )
-        files = files.mutate(**{f"r{i}": self._repeats(files, rule) for i, rule in enumerate(rules) if rule.distinct})
+        distinct = {f"r{i}": rule for i, rule in enumerate(rules) if rule.distinct}
+        if self._is_spread:
+            files = self._with_repeats(files, distinct, days)
+        else:
+            files = files.mutate(**{name: self._repeats(files, rule) for name, rule in distinct.items()})
         # One comparison, because PostgreSQL would count the repeats again for another.
         return files.mutate(
             **{
@@ -220,6 +226,16 @@ class Plan:
         keys = _keys(first, rule.distinct).nunique().as_scalar()
         repeats = (rows.count() - _keys(rows, rule.distinct).nunique()).as_scalar()
         return (keys >= files.rows_tested - _most(files, rule)).ifelse(0, repeats)
+
+    def _with_repeats(self, files: ir.Table, distinct: Mapping[str, Rule], days: Any) -> ir.Table:
+        """The files, and how many of their rows repeat a key of each rule: each node of a cluster counts its orders."""
+        every = ibis.table({**self._types, ORDER_KEY: "int64"}, name=self._name, database=self._database)
+        every = every if days is None else _in_files(every, days)
+        orders = every.group_by([DAY, LOAD, ORDER_KEY]).aggregate(
+            **{name: every.count() - _keys(every, rule.distinct).nunique() for name, rule in distinct.items()}
+        )
+        repeats = orders.group_by([DAY, LOAD]).aggregate(**{name: orders[name].sum() for name in distinct})
+        return files.join(repeats, [DAY, LOAD])
 
 
 def _most(files: ir.Table, rule: Rule) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from ecommerce_platform.checks.outcome import SAMPLES, CheckOutcome, TableCheck, Value, as_sql, as_text
@@ -46,7 +47,11 @@ def _evaluate(table: str, connection: ClientConnection, window: Window) -> Check
             f"{table} and its schema have different columns: {', '.join(strangers)}",
             [{"column": name, "where": "table" if name in columns else "schema"} for name in strangers],
         )
-    compiled = expected.contract if facts == expected.facts else _compiled(table, facts)
+    compiled = expected.contract
+    if facts.is_spread and expected.contract_of_cluster is not None:
+        compiled = expected.contract_of_cluster
+    if replace(facts, is_spread=False) != expected.facts:
+        compiled = _compiled(table, facts)
     # Staging is checked before production has its days.
     is_whole = window.is_unbounded or (
         not table.startswith("staging.")

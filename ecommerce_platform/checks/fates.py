@@ -142,7 +142,7 @@ FATES: Mapping[str, Fate] = {
                         and headers.partition_date <= later.partition_date
                 where
                     headers.transaction_bucket = platform.bucket(typed.transaction_id)
-                    and platform.is_same_key(headers.transaction_id, typed.transaction_id)
+                    and headers.transaction_id = typed.transaction_id
                     and headers.reasons = ''
                     and headers.partition_date > typed.partition_date
                     and (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 
 from ecommerce_platform.checks.compiler import compile_contract
 from ecommerce_platform.layers import LAYERS
+from ecommerce_platform.postgres.citus import STAGED
 from ecommerce_platform.postgres.facts import (
     Column,
     catalogue,
@@ -55,6 +57,9 @@ def build_manifest(url: str) -> Mapping[str, Any]:
                     lineage=lineage.get(table),
                     comment=table_comment(connection, table),
                     references=foreign_keys(connection, table),
+                    contract_of_cluster=(
+                        compile_contract(table, replace(facts, is_spread=True)) if table in STAGED else None
+                    ),
                 )
             )
     return found

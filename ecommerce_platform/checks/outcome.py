@@ -118,16 +118,19 @@ def sql_check(
         values: further bound parameters of both texts.
         concerned: conditions, by name, on the rows that the days of a run affect. A text refers to one as ``$NAME``,
             which becomes ``true`` for all days, so that PostgreSQL does not scan an index for it.
-        keys: SELECTs of few values, by name, for these conditions. They are read first and bound as arrays, such as
-            ``%(days)s``: otherwise, PostgreSQL expects so many days or months that it reads a whole table.
+        keys: SELECTs of few values, by name, for the texts and these conditions. They are read first and bound as
+            arrays, such as ``%(days)s``: otherwise, PostgreSQL expects so many that it reads a whole table.
     """
 
     def evaluate(connection: ClientConnection, window: Window) -> CheckOutcome:
         parameters = {**window_parameters(window), **(values or {})}
         is_whole = not concerned or covers_all_days(connection, window)
         conditions = {name: "true" if is_whole else f"({text})" for name, text in (concerned or {}).items()}
-        for name, select in ({} if is_whole else keys or {}).items():
-            parameters[name] = [value for (value,) in connection.execute(as_sql(select), parameters)]
+        for name, select in (keys or {}).items():
+            # Those of conditions that became true are not asked for.
+            if f"%({name})s" in broken + tested + "".join(conditions.values()):
+                text = Template(select).substitute(conditions)
+                parameters[name] = [value for (value,) in connection.execute(as_sql(text), parameters)]
         looked_for, counted = (Template(text).substitute(conditions) for text in (broken, tested))
         cursor = connection.execute(as_sql(counted), parameters)
         row: tuple[Any, ...] = cursor.fetchone() or ()

@@ -23,6 +23,7 @@ def prepare(settings: Settings) -> None:
     from ecommerce_platform.checks.results import forget_former_checks
     from ecommerce_platform.checks.verify import all_verification_checks
     from ecommerce_platform.instance.home import prepare_dagster_home
+    from ecommerce_platform.postgres.citus import spread
     from ecommerce_platform.postgres.ddl import apply_ddl
     from ecommerce_platform.resources.database import database_url, owns_tables, require_database, require_tables
     from ecommerce_platform.tables.loaded_days import (
@@ -40,6 +41,7 @@ def prepare(settings: Settings) -> None:
             note_reporting_currency(url, settings.currency)
             return
         apply_ddl(url)
+        spread(url, settings.citus_shards)
         require_the_same_shop(url, settings)
         note_what_is_expected(url, settings.first_day if settings.source == "synthetic" else None)
         note_reporting_currency(url, settings.currency)

@@ -33,6 +33,7 @@ from psycopg import sql
 
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.locks import locked, transaction
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.storage import ObjectPath
@@ -278,37 +279,58 @@ def _staging(database: PostgresConnection, feed: str, last: dt.date, moment: dt.
     rows that some table has yet to remove. Both are left unchanged.
     """
     table = sql.Identifier("staging", feed)
-    condition = sql.SQL(
-        "partition_date < {last} and loaded_at < {moment}"
-        " and load_id not in (select loaded.load_id from production.loaded_days as loaded)"
-        " and load_id not in (select load_id from change_log.production_loaded_days where load_id is not null)"
-    ).format(last=sql.Literal(last), moment=sql.Literal(moment))
+
+    def unread(connection: ClientConnection) -> sql.Composed:
+        kept = connection.execute(
+            "select load_id from production.loaded_days"
+            " union select load_id from change_log.production_loaded_days where load_id is not null"
+        ).fetchall()
+        return sql.SQL("partition_date < {last} and loaded_at < {moment} and load_id <> all ({kept})").format(
+            last=sql.Literal(last),
+            moment=sql.Literal(moment),
+            kept=sql.SQL("{}::bigint[]").format(sql.Literal([load for (load,) in kept])),
+        )
+
     with database.connect() as connection:
         days, size = connection.execute(
             sql.SQL(
                 "select count(distinct partition_date), coalesce(sum(pg_column_size(slice)), 0)"
                 " from {} as slice where {}"
-            ).format(table, condition)
+            ).format(table, unread(connection))
         ).fetchone() or (0, 0)
 
     def delete() -> None:
         name = f"staging.{feed}"
         with database.connect() as connection, locked(connection, [name, LOADED_DAYS]), transaction(connection):
-            connection.execute(sql.SQL("delete from {} where {}").format(table, condition))
+            connection.execute(sql.SQL("delete from {} where {}").format(table, unread(connection)))
+            latest = connection.execute(
+                "select load_id from platform.slices where table_name = %s and slice < %s and load_id is not null",
+                (name, last),
+            ).fetchall()
+            loads = [load for (load,) in latest]
+            left = connection.execute(
+                sql.SQL("select distinct load_id from {} where partition_date < %s and load_id = any (%s)").format(
+                    table
+                ),
+                (last, loads),
+            ).fetchall()
+            gone = sorted(set(loads) - {load for (load,) in left})
             # If the latest load of a day was deleted, the day reverts to the load that passed before, if any.
-            gone = sql.SQL(
-                "slices.table_name = {} and slices.slice < {} and slices.load_id is not null"
-                " and not exists (select 1 from {} as rows"
-                " where rows.partition_date = slices.slice and rows.load_id = slices.load_id)"
-            ).format(sql.Literal(name), sql.Literal(last), table)
+            passed = connection.execute(
+                "select partition_date, load_id, rows_in_file, loaded_at from production.loaded_days where feed = %s",
+                (feed,),
+            ).fetchall()
+            columns = list(zip(*passed, strict=True)) or [(), (), (), ()]
             connection.execute(
-                sql.SQL(
-                    "update platform.slices as slices"
-                    " set load_id = passed.load_id, row_count = passed.rows_in_file, written_at = passed.loaded_at"
-                    " from production.loaded_days as passed"
-                    " where passed.feed = {} and passed.partition_date = slices.slice and {}"
-                ).format(sql.Literal(feed), gone)
+                """
+                update platform.slices as slices
+                set load_id = passed.load_id, row_count = passed.row_count, written_at = passed.loaded_at
+                from unnest(%s::date[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+                    as passed (slice, load_id, row_count, loaded_at)
+                where slices.table_name = %s and slices.slice = passed.slice and slices.load_id = any (%s)
+                """,
+                (*map(list, columns), name, gone),
             )
-            connection.execute(sql.SQL("delete from platform.slices as slices where {}").format(gone))
+            connection.execute("delete from platform.slices where table_name = %s and load_id = any (%s)", (name, gone))
 
     return Task(f"days of staging.{feed} with a load that production does not use", days, int(size), delete)

@@ -9,7 +9,7 @@ from psycopg import IsolationLevel
 from psycopg.abc import QueryNoTemplate
 
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.modes import trusted
+from ecommerce_platform.io_managers.modes import Table, trusted
 
 ALONE = "hashtextextended('write alone', 0)"
 """The lock of a write that is done alone; the others share it."""
@@ -41,12 +41,18 @@ def locked(connection: ClientConnection, tables: Sequence[str], *, alone: bool |
 
 @contextmanager
 def transaction(
-    connection: ClientConnection, level: IsolationLevel = IsolationLevel.REPEATABLE_READ
+    connection: ClientConnection,
+    level: IsolationLevel = IsolationLevel.REPEATABLE_READ,
+    *,
+    table: Table | None = None,
 ) -> Generator[None]:
-    """A transaction, repeatable read by default, with deferred constraints."""
+    """A transaction that writes ``table``, repeatable read by default, with deferred constraints."""
     connection.isolation_level = level
     with connection.transaction():
         connection.execute("set constraints all deferred")
+        if table is not None and table.placement == "everywhere":
+            # Rows of other tables refer to this one: Citus takes no write after it has read them in parallel.
+            connection.execute("set local citus.multi_shard_modify_mode = 'sequential'")
         yield
 
 

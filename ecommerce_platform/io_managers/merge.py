@@ -16,6 +16,7 @@ from psycopg import sql
 from ecommerce_platform.io_managers import change_log
 from ecommerce_platform.io_managers.bulk import filled_in_bulk, is_empty
 from ecommerce_platform.io_managers.change_log import Consequence, Log, Source, inside
+from ecommerce_platform.io_managers.cluster import estimated_rows
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.copy import columns_in_order, copy_rows
 from ecommerce_platform.io_managers.modes import (
@@ -31,6 +32,9 @@ from ecommerce_platform.io_managers.modes import (
 
 FEW_ROWS = 100
 """A temporary table with fewer rows is not analyzed."""
+
+INCOMING = sql.Identifier("incoming")
+"""The temporary table of the rows that a write has computed or received."""
 
 DAY_COLUMN = "partition_date"
 """The column that identifies a run's own days in the tables that it reads."""
@@ -104,6 +108,8 @@ class Merging:
         """Write the difference; return the counts, and whether an empty table was filled in bulk."""
         if self.mode.scope and not self._make_scope(rows, sources, is_whole):
             return {}, False
+        if is_whole and self.table.placement == "spread" and is_empty(self.connection, self.table):
+            return self._fill(rows), True
         # Unlike INSERT, CREATE TABLE AS can use parallel workers: that outweighs writing the rows twice.
         arrived = self.connection.execute(
             sql.SQL("create temp table incoming on commit drop as {}").format(trusted(rows.select)),
@@ -125,14 +131,29 @@ class Merging:
             concerned = self._rows_of_slice(sql.SQL("*"))
         return self._write_difference(columns, concerned, arrived), False
 
-    def _count(self, arrived: int, *, is_whole: bool) -> None:
-        """Note what ``incoming`` tells of the table's rows: it holds all of the table, or all of the window's days."""
+    def _fill(self, rows: Query) -> Counts:
+        """Compute the rows of an empty table where they are stored: they go from node to node, not through this one."""
+        parameters = {**rows.parameters, "is_full_refresh": True}
+        select = sql.SQL("select * from ({}) as given").format(trusted(rows.select))
+        described = self.connection.execute(sql.SQL("{} limit 0").format(select), parameters).description or ()
+        columns = column_list(columns_in_order(self.table, [column.name for column in described]))
+        inserted = self.connection.execute(
+            sql.SQL("insert into {} ({}) select {} from ({}) as given").format(
+                self.table.identifier, columns, columns, trusted(rows.select)
+            ),
+            parameters,
+        ).rowcount
+        self._count(inserted, self.table.identifier, is_whole=True)
+        return {"I": inserted, "A": inserted}
+
+    def _count(self, arrived: int, computed: sql.Composable = INCOMING, *, is_whole: bool) -> None:
+        """Note what was ``computed`` of the table's rows: all of the table, or all of the window's days."""
         if is_whole:
             self.total = arrived
         if self.mode.slice is not None and not self.window.is_unbounded:
             day = sql.Identifier(self.mode.slice)
-            statement = sql.SQL("select {}, count(*) from incoming where {} group by 1")
-            rows = self.connection.execute(statement.format(day, inside(day, self.window))).fetchall()
+            statement = sql.SQL("select {}, count(*) from {} where {} group by 1")
+            rows = self.connection.execute(statement.format(day, computed, inside(day, self.window))).fetchall()
             self.by_day = {each: int(count) for each, count in rows}
 
     def _make_scope(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> bool:
@@ -188,12 +209,17 @@ class Merging:
                 self.table.identifier, self._same_key("target", "changes")
             )
             change_log.record_consequences(self.connection, self.table, gone, self.acting)
-            self._run("delete from {table} as target using changes where operation = 'D' and {same_key}")
+            # Citus takes a temporary table here only as a subquery.
+            self._run(
+                "delete from {table} as target using (select * from changes) as changes"
+                " where operation = 'D' and {same_key}"
+            )
         if counts.get("U"):
             others = [sql.Identifier(name) for name in columns if name not in self.mode.key]
             self._run(
-                "update {table} as target set {values} from incoming, changes"
-                " where operation = 'U' and {same_key} and {incoming_key}",
+                "update {table} as target set {values}"
+                " from (select incoming.*, operation from incoming join changes on {incoming_key}) as incoming"
+                " where incoming.operation = 'U' and {same_incoming}",
                 values=sql.SQL(", ").join(sql.SQL("{0} = incoming.{0}").format(name) for name in others),
             )
         if counts.get("I"):
@@ -268,6 +294,7 @@ class Merging:
             trusted(statement).format(
                 table=self.table.identifier,
                 same_key=self._same_key("target", "changes"),
+                same_incoming=self._same_key("target", "incoming"),
                 incoming_key=self._same_key("incoming", "changes"),
                 **parts,
             )
@@ -281,14 +308,3 @@ def sources_read(table: Table, mode: Merge, rows: Query) -> list[str]:
     """
     names = [name for name in rows.reads if name != table.full_name]
     return [*names, table.full_name] if mode.scope else names
-
-
-def estimated_rows(connection: ClientConnection, table: Table) -> float:
-    """The planner's estimate of the table's rows, or their count if there are no statistics."""
-    row = connection.execute(
-        "select reltuples from pg_catalog.pg_class where oid = %s::regclass", (table.full_name,)
-    ).fetchone()
-    if row is not None and row[0] > 0:
-        return row[0]
-    counted = connection.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
-    return counted[0] if counted else 0

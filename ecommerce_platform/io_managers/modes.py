@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, LiteralString, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, LiteralString, cast
 
 from psycopg import sql
 
@@ -187,13 +187,28 @@ class WriteResult:
     by_day: Mapping[dt.date, int] = field(default_factory=dict)
 
 
+Placement = Literal["here", "coordinator", "everywhere", "spread"]
+"""On this server. On a Citus cluster, also: on the coordinator, in a table that refers to one on every node; on every
+node; distributed over the workers."""
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table of the database: its name and its writable columns, with their types as PostgreSQL prints them."""
+    """A table of the database: its name and its writable columns, with their types as PostgreSQL prints them.
+
+    Attributes:
+        schema: its schema.
+        name: its name.
+        columns: types by column.
+        placement: where its rows are.
+        spread_by: the column by which its rows are distributed, if they are.
+    """
 
     schema: str
     name: str
     columns: Mapping[str, str]
+    placement: Placement = "here"
+    spread_by: str | None = None
 
     @property
     def full_name(self) -> str:

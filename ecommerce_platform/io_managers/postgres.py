@@ -32,6 +32,7 @@ from dagster._core.storage.db_io_manager import DbClient, DbIOManager, DbTypeHan
 from psycopg import sql
 
 from ecommerce_platform.io_managers.change_log import read_up_to
+from ecommerce_platform.io_managers.cluster import estimated_rows
 from ecommerce_platform.io_managers.connection import ClientConnection, PostgresConnection
 from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.modes import (
@@ -285,6 +286,8 @@ def _row_count(connection: ClientConnection, table: Table, total: int | None) ->
     if total is not None:
         return {ROW_COUNT: total}
     try:
+        if table.placement != "here":
+            return {ESTIMATED_ROW_COUNT: int(estimated_rows(connection, table))}
         row = connection.execute(
             "select relkind = 'r', pg_relation_size(oid), reltuples::bigint from pg_catalog.pg_class"
             " where oid = %s::regclass",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,7 +33,7 @@ def replace_slice(
         WriteError: the columns do not match the table's, or a row lies outside the window.
     """
     columns_in_order(table, rows.columns)
-    deleted = _delete(connection, table, mode, window)
+    deleted, needed = _delete(connection, table, mode, window)
     loads: Loads = Counter()
     within = _only_inside(rows, table, mode, window, loads)
     if not deleted and is_empty(connection, table):
@@ -42,40 +42,70 @@ def replace_slice(
     else:
         inserted = copy_rows(connection, table.identifier, within)
     if mode.load is not None:
-        _note_loads(connection, table, mode, window, loads)
+        _note_loads(connection, table, window, loads, needed)
     return inserted, deleted, loads
 
 
-def _delete(connection: ClientConnection, table: Table, mode: ReplaceSlice, window: Window) -> int:
-    """Delete the window's rows, except loads that readers still need, and superseded loads no longer needed."""
-    gone = inside(sql.Identifier("rows", mode.column), window)
+def _delete(
+    connection: ClientConnection, table: Table, mode: ReplaceSlice, window: Window
+) -> tuple[int, Sequence[int]]:
+    """Delete the window's rows, except loads that readers still need, and superseded loads no longer needed.
+
+    Returns:
+        The number of the window's rows that were deleted, and the loads that readers still need.
+    """
+    gone = inside(sql.Identifier(mode.column), window)
     if mode.load is None or mode.pinned_by is None:
-        return connection.execute(sql.SQL("delete from {} as rows where {}").format(table.identifier, gone)).rowcount
+        return connection.execute(sql.SQL("delete from {} where {}").format(table.identifier, gone)).rowcount, []
+    needed, superseded = _loads_held(connection, table, mode, mode.pinned_by, window)
     load = sql.Identifier(mode.load)
-    is_needed = sql.SQL("exists (select 1 from {} as pinned where pinned.{} = rows.{})").format(
-        identifier(mode.pinned_by), load, load
-    )
-    # A log entry for a superseded load leads readers to its rows: the rows must exist until all readers have read it.
-    for log in logs_of(connection, [mode.pinned_by]):
-        is_needed += sql.SQL(
-            " or rows.{} in (select {} from {} where {} is not null and position >"
-            " (select coalesce(min(position), 0) from platform.watermarks where source = {}))"
-        ).format(load, load, log.identifier, load, sql.Literal(log.table))
     deleted = connection.execute(
-        sql.SQL("delete from {} as rows where {} and not ({})").format(table.identifier, gone, is_needed)
+        sql.SQL("delete from {} where {} and {} <> all (%s)").format(table.identifier, gone, load), (needed,)
     ).rowcount
-    superseded = sql.SQL(
-        "delete from {} as rows using platform.superseded_loads as loads"
-        " where loads.table_name = {} and loads.slice = rows.{} and loads.load_id = rows.{} and not ({})"
-    )
-    connection.execute(
-        superseded.format(table.identifier, sql.Literal(table.full_name), sql.Identifier(mode.column), load, is_needed)
-    )
-    return deleted
+    slices = sorted({slice_ for slice_, load_id in superseded if load_id not in needed})
+    if slices:
+        connection.execute(
+            sql.SQL("delete from {} where {} = any (%s) and {} = any (%s)").format(
+                table.identifier, sql.Identifier(mode.column), load
+            ),
+            (slices, [load_id for _, load_id in superseded if load_id not in needed]),
+        )
+    return deleted, needed
 
 
-def _note_loads(connection: ClientConnection, table: Table, mode: ReplaceSlice, window: Window, loads: Loads) -> None:
-    """Record the latest load of each slice, and the superseded loads that still have rows."""
+def _loads_held(
+    connection: ClientConnection, table: Table, mode: ReplaceSlice, pinned_by: str, window: Window
+) -> tuple[list[int], list[tuple[dt.date, int]]]:
+    """The loads with rows in the window that readers still need, and all superseded loads with their slices."""
+    superseded = connection.execute(
+        "select slice, load_id from platform.superseded_loads where table_name = %s", (table.full_name,)
+    ).fetchall()
+    latest = connection.execute(
+        sql.SQL("select load_id from platform.slices where table_name = %s and load_id is not null and {}").format(
+            inside(sql.Identifier("slice"), window)
+        ),
+        (table.full_name,),
+    ).fetchall()
+    held = [load_id for _, load_id in superseded] + [load_id for (load_id,) in latest]
+    load = sql.Identifier(str(mode.load))
+    needed = connection.execute(
+        sql.SQL("select {} from {} where {} = any (%s)").format(load, identifier(pinned_by), load), (held,)
+    ).fetchall()
+    # A log entry for a superseded load leads readers to its rows: the rows must exist until all readers have read it.
+    for log in logs_of(connection, [pinned_by]):
+        needed += connection.execute(
+            sql.SQL(
+                "select {} from {} where {} is not null and position >"
+                " (select coalesce(min(position), 0) from platform.watermarks where source = {})"
+            ).format(load, log.identifier, load, sql.Literal(log.table))
+        ).fetchall()
+    return [load_id for (load_id,) in needed], [(slice_, load_id) for slice_, load_id in superseded]
+
+
+def _note_loads(
+    connection: ClientConnection, table: Table, window: Window, loads: Loads, needed: Sequence[int]
+) -> None:
+    """Record the latest load of each slice, and the superseded loads that still have rows, because they are needed."""
     latest: Mapping[dt.date, tuple[int | None, int]] = {
         **dict.fromkeys(window.days, (None, 0)),
         **{day: (load, count) for (day, load), count in loads.items()},
@@ -90,16 +120,8 @@ def _note_loads(connection: ClientConnection, table: Table, mode: ReplaceSlice, 
         (table.full_name, list(latest)),
     )
     connection.execute(
-        sql.SQL(
-            "delete from platform.superseded_loads as loads where loads.table_name = {name}"
-            " and not exists (select 1 from {table} as rows"
-            " where rows.{slice} = loads.slice and rows.{load} = loads.load_id)"
-        ).format(
-            name=sql.Literal(table.full_name),
-            table=table.identifier,
-            slice=sql.Identifier(mode.column),
-            load=sql.Identifier(str(mode.load)),
-        )
+        "delete from platform.superseded_loads where table_name = %s and load_id <> all (%s)",
+        (table.full_name, list(needed)),
     )
     connection.execute(
         """

@@ -74,7 +74,7 @@ def write(
         # The lock on pinned_by keeps its pins from moving while unpinned loads are deleted. Read committed is enough
         # for one COPY, and COPY … FREEZE does not allow an earlier snapshot.
         with locked(connection, [name, *filter(None, [mode.pinned_by])]):
-            with transaction(connection, IsolationLevel.READ_COMMITTED):
+            with transaction(connection, IsolationLevel.READ_COMMITTED, table=table):
                 inserted, deleted, loads = replace_slice(connection, table, mode, rows, window)
             counts = {"I": inserted, "D": deleted, "A": inserted}
             # Earlier loads of a slice may stay beside the new one.
@@ -92,7 +92,7 @@ def write(
             logs = [known[each] for each in reads if each in known]
             if logs:
                 register(connection, name, logs)
-            with transaction(connection):
+            with transaction(connection, table=table):
                 merging = Merging(connection, table, mode, window, acting, known.get(name))
                 counts = merging.of_query(rows, logs) if isinstance(rows, Query) else merging.of_stream(rows)
                 total, by_day = merging.total, merging.by_day

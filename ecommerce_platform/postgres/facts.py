@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from ecommerce_platform.io_managers.connection import ClientConnection
 
+ORDER_KEY = "order_key"
+"""The column by which a cluster distributes staging's orders. It follows from the row, so it is left out here."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -41,12 +44,14 @@ class TableFacts:
         unique: the sets of columns that are unique.
         required: the columns that cannot be null.
         checks: the condition of each CHECK.
+        is_spread: whether the rows of an order are found by its key, on the nodes of a cluster.
     """
 
     columns: tuple[tuple[str, str], ...]
     unique: tuple[tuple[str, ...], ...]
     required: tuple[str, ...]
     checks: tuple[str, ...]
+    is_spread: bool = False
 
 
 def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, TableFacts]:
@@ -61,6 +66,7 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
                 )
                 from pg_catalog.pg_attribute
                 where attrelid = to_regclass(wanted.table_name) and attnum > 0 and not attisdropped
+                    and attname <> %(hidden)s
             ),
             (
                 select coalesce(jsonb_agg(keys.names order by keys.names), '[]')
@@ -69,6 +75,7 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
                         select jsonb_agg(attname::text order by attname::text)
                         from pg_catalog.pg_attribute
                         where attrelid = index.indrelid and attnum = any (index.indkey::smallint[])
+                            and attname <> %(hidden)s
                     ) as names
                     from pg_catalog.pg_index as index
                     where index.indrelid = to_regclass(wanted.table_name)
@@ -79,6 +86,7 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
                 select coalesce(jsonb_agg(attname::text order by attnum), '[]')
                 from pg_catalog.pg_attribute
                 where attrelid = to_regclass(wanted.table_name) and attnum > 0 and attnotnull and not attisdropped
+                    and attname <> %(hidden)s
                     and not exists (
                         -- PostgreSQL 18 knows constraints that old rows may break.
                         select from pg_catalog.pg_constraint
@@ -89,10 +97,16 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
                 select coalesce(jsonb_agg(pg_get_expr(conbin, conrelid) order by conname), '[]')
                 from pg_catalog.pg_constraint
                 where conrelid = to_regclass(wanted.table_name) and contype = 'c' and convalidated and not connoinherit
+                    and position(%(hidden)s in conname) = 0
+            ),
+            exists (
+                select 1
+                from pg_catalog.pg_attribute
+                where attrelid = to_regclass(wanted.table_name) and attname = %(hidden)s
             )
-        from unnest(%s::text[]) as wanted (table_name)
+        from unnest(%(tables)s::text[]) as wanted (table_name)
         """,
-        (list(tables),),
+        {"tables": list(tables), "hidden": ORDER_KEY},
     ).fetchall()
     return {
         table: TableFacts(
@@ -100,8 +114,9 @@ def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, 
             tuple(tuple(names) for names in unique),
             tuple(required),
             tuple(checks),
+            is_spread,
         )
-        for table, columns, unique, required, checks in rows
+        for table, columns, unique, required, checks, is_spread in rows
         if columns is not None
     }
 

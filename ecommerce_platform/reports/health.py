@@ -6,7 +6,11 @@ import shutil
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import psycopg
+
+from ecommerce_platform.io_managers.cluster import is_cluster, on_every_node
 from ecommerce_platform.io_managers.connection import ClientConnection
 
 
@@ -92,7 +96,7 @@ DATABASE = (
 )
 
 MEASURE = """
-select
+select jsonb_build_array(
     pg_database_size(current_database()),
     (select 100.0 * sum(numbackends) / current_setting('max_connections')::int from pg_stat_database),
     coalesce(round(100.0 * stats.blks_hit / nullif(stats.blks_hit + stats.blks_read, 0), 2), 100),
@@ -105,6 +109,7 @@ select
     stats.deadlocks,
     stats.temp_bytes,
     (select round(100.0 * age(datfrozenxid) / 2 ^ 31::numeric, 2) from pg_database where datname = current_database())
+)
 from pg_stat_database as stats
 where stats.datname = current_database()
 """
@@ -120,9 +125,9 @@ def database_health(connection: ClientConnection, folder: Path) -> list[Metric]:
     Raises:
         psycopg.Error: the query fails.
     """
-    values = connection.execute(MEASURE).fetchone() or ()
+    values = _measured(connection)
     metrics = [
-        Metric(name, round(Decimal(value), 2), unit, _decimal(least), _decimal(most), description)
+        Metric(name, round(Decimal(str(value)), 2), unit, _decimal(least), _decimal(most), description)
         for (name, unit, least, most, description), value in zip(DATABASE, values, strict=True)
     ]
     disk = shutil.disk_usage(folder)
@@ -132,6 +137,27 @@ def database_health(connection: ClientConnection, folder: Path) -> list[Metric]:
         " disk."
     )
     return [*metrics, Metric("disk_free_percent", free, "percent", Decimal(10), None, text)]
+
+
+def _measured(connection: ClientConnection) -> list[Any]:
+    """A value for each of ``DATABASE``. Of the nodes of a cluster: the sum of bytes and counts, else the worst.
+
+    Raises:
+        psycopg.OperationalError: a node does not answer.
+    """
+    if not is_cluster(connection):
+        row = connection.execute(MEASURE).fetchone()
+        return row[0] if row else []
+    nodes = on_every_node(connection, MEASURE)
+    answers = [answer for answer in nodes if answer is not None]
+    if len(answers) < len(nodes):
+        raise psycopg.OperationalError(
+            f"{len(nodes) - len(answers)} of {len(nodes)} nodes of the cluster do not answer"
+        )
+    return [
+        (sum if unit in ("bytes", "count") else min if least is not None else max)(of_nodes)
+        for (_, unit, least, _, _), of_nodes in zip(DATABASE, zip(*answers, strict=True), strict=True)
+    ]
 
 
 def _decimal(limit: int | None) -> Decimal | None:

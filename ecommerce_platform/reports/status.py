@@ -9,7 +9,9 @@ from dagster import AssetKey, DagsterInstance, FloatMetadataValue
 from psycopg import sql
 
 from ecommerce_platform.checks.results import CheckResult, failing_checks, last_results
+from ecommerce_platform.io_managers.cluster import estimated_rows, total_bytes
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.resources.database import Database
 from ecommerce_platform.tables.manifest import entry, tables
 
@@ -69,10 +71,8 @@ def states_of(instance: DagsterInstance, connection: ClientConnection, keys: lis
 def _state(connection: ClientConnection, key: AssetKey, record) -> TableState:
     table = sql.Identifier(*key.path)
     name = ".".join(key.path)
-    size, estimate = connection.execute(
-        "select pg_total_relation_size(oid), reltuples::bigint from pg_catalog.pg_class where oid = %s::regclass",
-        (name,),
-    ).fetchone() or (0, 0)
+    place = describe(connection, *key.path)
+    size, estimate = total_bytes(connection, place), int(estimated_rows(connection, place))
     column = min((column.name for column in entry(name).columns if column.name in DAY_COLUMNS), default=None)
     rows = estimate
     if estimate <= COUNTED_ROWS:

@@ -10,7 +10,9 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.cluster import is_cluster
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.layers import LAYERS
 from ecommerce_platform.postgres.ddl import not_applied
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import Settings, load_settings
@@ -152,13 +154,27 @@ def make_logins(url: str, logins: Sequence[Login]) -> None:
 
 
 def drop_databases(settings: Settings) -> None:
-    """Drop the platform's database and Dagster's, ending all connections, and recreate the former empty."""
+    """Drop the platform's database and Dagster's, ending all connections, and recreate the former empty.
+
+    On a cluster, the former keeps its extension and its nodes, and loses its schemas.
+    """
     url = database_url(settings)
-    name = conninfo_to_dict(url)["dbname"]
+    name = str(conninfo_to_dict(url)["dbname"])
+    with psycopg.connect(url, autocommit=True) as connection:
+        keeps = is_cluster(connection)
+        if keeps:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_catalog.pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+            )
+            connection.execute("set client_min_messages = error")
+            for schema in ("change_log", "platform", *LAYERS):
+                connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))
     with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
-        for database in (str(name), f"{name}_dagster"):
+        for database in (*([] if keeps else [name]), f"{name}_dagster"):
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(str(name))))
+        if not keeps:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 
 
 _answered: dict[Settings, str] = {}

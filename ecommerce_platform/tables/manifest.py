@@ -59,6 +59,7 @@ class Entry:
         lineage: the sources of its columns; None where it has no transformation.
         comment: what a row of the table is.
         references: its foreign keys.
+        contract_of_cluster: the contract where the table is distributed by order; None where it is the same.
     """
 
     columns: tuple[Column, ...]
@@ -69,6 +70,7 @@ class Entry:
     lineage: Lineage | None = None
     comment: str | None = None
     references: tuple[ForeignKey, ...] = ()
+    contract_of_cluster: Contract | None = None
 
 
 def entry(table: str) -> Entry:
@@ -117,20 +119,38 @@ def to_json(entry: Entry) -> dict[str, Any]:
         "lineage": None
         if entry.lineage is None
         else {column: [f"{table}.{name}" for table, name in sources] for column, sources in entry.lineage.items()},
-        "contract": {
-            "rules": list(contract.rules),
-            "enforced": list(contract.enforced),
-            "has_days": contract.has_days,
-            "whole": contract.whole.splitlines(),
-            "of_days": contract.of_days.splitlines(),
-        },
+        "contract": _contract_to_json(contract),
+        **(
+            {}
+            if entry.contract_of_cluster is None
+            else {"contract_of_cluster": _contract_to_json(entry.contract_of_cluster)}
+        ),
     }
+
+
+def _contract_to_json(contract: Contract) -> dict[str, Any]:
+    return {
+        "rules": list(contract.rules),
+        "enforced": list(contract.enforced),
+        "has_days": contract.has_days,
+        "whole": contract.whole.splitlines(),
+        "of_days": contract.of_days.splitlines(),
+    }
+
+
+def _contract_from_json(contract: Mapping[str, Any]) -> Contract:
+    return Contract(
+        tuple(contract["rules"]),
+        tuple(contract["enforced"]),
+        contract["has_days"],
+        "\n".join(contract["whole"]),
+        "\n".join(contract["of_days"]),
+    )
 
 
 def from_json(held: Mapping[str, Any]) -> Entry:
     """The entry that :func:`to_json` was given."""
     columns = tuple(Column(name, **known) for name, known in held["columns"].items())
-    contract = held["contract"]
     return Entry(
         columns,
         TableFacts(
@@ -141,17 +161,14 @@ def from_json(held: Mapping[str, Any]) -> Entry:
         ),
         tuple(held["key"]),
         None if held["reads"] is None else tuple(held["reads"]),
-        Contract(
-            tuple(contract["rules"]),
-            tuple(contract["enforced"]),
-            contract["has_days"],
-            "\n".join(contract["whole"]),
-            "\n".join(contract["of_days"]),
-        ),
+        _contract_from_json(held["contract"]),
         lineage=_lineage(held["lineage"]),
         comment=held["comment"],
         references=tuple(
             ForeignKey(tuple(key["columns"]), key["table"], tuple(key["referenced"])) for key in held["references"]
+        ),
+        contract_of_cluster=(
+            _contract_from_json(held["contract_of_cluster"]) if "contract_of_cluster" in held else None
         ),
     )
 

@@ -300,14 +300,14 @@ MUTATIONS = [
     Mutation(
         "an order is compared with a later one",
         REPEATS,
-        (("earlier.sale_date < purchases_of_days.sale_date", "earlier.sale_date <> purchases_of_days.sale_date"),),
+        (("purchases_of_days.sale_date > earlier.sale_date", "purchases_of_days.sale_date <> earlier.sale_date"),),
         INTERVALS,
         refused_by=(("warehouse.mart_daily_repeats", "mart_daily_repeats_interval_days_check"),),
     ),
     Mutation(
         "an order is compared with the first one",
         REPEATS,
-        (("select max(earlier.sale_date)", "select min(earlier.sale_date)"),),
+        (("max(earlier.sale_date)", "min(earlier.sale_date)"),),
         INTERVALS,
     ),
     Mutation(

@@ -145,8 +145,29 @@ where key & 15 <> 0;
 
 create or replace view production.parsed_customers as
 select
-    *,
-    coalesce(reasons = '', false) as is_good
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    customer_id,
+    customer_bucket,
+    customer_code,
+    first_name,
+    last_name,
+    email,
+    phone,
+    date_of_birth,
+    street_address,
+    city,
+    state,
+    postal_code,
+    country,
+    registered_on,
+    updated_at,
+    valid_from,
+    reasons,
+    coalesce(reasons = '', false) as is_good,
+    original
 from (
     select
         s.load_id,
@@ -203,7 +224,8 @@ from (
                     when platform.parse_timestamp(s.updated_at) < '2000-01-01T00:00:00Z' then 'updated_at: before 2000-01-01'
                 end
             )
-        end as reasons
+        end as reasons,
+        to_jsonb(s) as original
     from staging.customers as s
 ) as parsed;
 
@@ -215,8 +237,27 @@ inner join production.loaded_days as loaded
 
 create or replace view production.parsed_products as
 select
-    *,
-    coalesce(reasons = '', false) as is_good
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    product_id,
+    product_bucket,
+    product_code,
+    product_name,
+    category,
+    sub_category,
+    category_id,
+    brand,
+    price,
+    cost,
+    stock_quantity,
+    supplier_id,
+    updated_at,
+    valid_from,
+    reasons,
+    coalesce(reasons = '', false) as is_good,
+    original
 from (
     select
         s.load_id,
@@ -291,7 +332,8 @@ from (
                             )
                 end
             )
-        end as reasons
+        end as reasons,
+        to_jsonb(s) as original
     from staging.products as s
 ) as parsed;
 
@@ -303,8 +345,28 @@ inner join production.loaded_days as loaded
 
 create or replace view production.parsed_transactions as
 select
-    *,
-    coalesce(reasons = '', false) as is_good
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    transaction_id,
+    transaction_bucket,
+    transaction_code,
+    customer_id,
+    customer_bucket,
+    customer_code,
+    transaction_date,
+    transaction_time,
+    payment_method,
+    payment_method_id,
+    shipping_address,
+    shipping_city,
+    shipping_state,
+    total_amount,
+    reasons,
+    coalesce(reasons = '', false) as is_good,
+    original,
+    currency
 from (
     select
         s.load_id,
@@ -393,7 +455,9 @@ from (
                             )
                 end
             )
-        end as reasons
+        end as reasons,
+        to_jsonb(s) as original,
+        platform.clean(s.extra_columns ->> 'currency') as currency
     from staging.transactions as s
 ) as parsed;
 
@@ -405,8 +469,24 @@ inner join production.loaded_days as loaded
 
 create or replace view production.parsed_transaction_items as
 select
-    *,
-    coalesce(reasons = '', false) as is_good
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    item_id,
+    transaction_id,
+    transaction_bucket,
+    transaction_code,
+    product_id,
+    product_bucket,
+    product_code,
+    quantity,
+    unit_price,
+    discount_amount,
+    line_total,
+    reasons,
+    coalesce(reasons = '', false) as is_good,
+    original
 from (
     select
         s.load_id,
@@ -504,7 +584,8 @@ from (
                         then 'line_total: is not quantity * unit_price - discount_amount'
                 end
             )
-        end as reasons
+        end as reasons,
+        to_jsonb(s) as original
     from staging.transaction_items as s
 ) as parsed;
 
@@ -516,8 +597,26 @@ inner join production.loaded_days as loaded
 
 create or replace view production.parsed_returns as
 select
-    *,
-    coalesce(reasons = '', false) as is_good
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    return_id,
+    return_bucket,
+    return_code,
+    transaction_id,
+    transaction_bucket,
+    transaction_code,
+    item_id,
+    item_bucket,
+    item_code,
+    returned_on,
+    quantity,
+    refund_amount,
+    reason,
+    reasons,
+    coalesce(reasons = '', false) as is_good,
+    original
 from (
     select
         s.load_id,
@@ -607,7 +706,8 @@ from (
                     when platform.parse_money(s.refund_amount) < 0 then 'refund_amount: negative'
                 end
             )
-        end as reasons
+        end as reasons,
+        to_jsonb(s) as original
     from staging.returns as s
 ) as parsed;
 

@@ -1,23 +1,49 @@
 -- The rows of added or removed loads; of these and earlier loads, the rejected rows that wait for a parent that was added, and the
--- rows whose parent was removed. The offset makes the planner look up the loads one by one, instead of reading all of staging.
+-- rows whose parent was removed.
 select
-    loads.feed,
-    loads.partition_date,
-    rows.source_row
-from (
-    select distinct
-        feed,
-        partition_date,
-        load_id
-    from production_loaded_days_changes
-) as loads
-cross join
-    lateral (
-        select staged.source_row
-        from production.staged_rows as staged
-        where staged.feed = loads.feed and staged.partition_date = loads.partition_date and staged.load_id = loads.load_id
-        offset bigint '0' -- noqa: AM09
-    ) as rows
+    'customers' as feed,
+    staged.partition_date,
+    staged.source_row
+from production_loaded_days_changes as loads
+inner join staging.customers as staged
+    on loads.partition_date = staged.partition_date and loads.load_id = staged.load_id
+where loads.feed = 'customers'
+union
+select
+    'products' as feed,
+    staged.partition_date,
+    staged.source_row
+from production_loaded_days_changes as loads
+inner join staging.products as staged
+    on loads.partition_date = staged.partition_date and loads.load_id = staged.load_id
+where loads.feed = 'products'
+union
+select
+    'transactions' as feed,
+    staged.partition_date,
+    staged.source_row
+from production_loaded_days_changes as loads
+inner join staging.transactions as staged
+    on loads.partition_date = staged.partition_date and loads.load_id = staged.load_id
+where loads.feed = 'transactions'
+union
+select
+    'transaction_items' as feed,
+    staged.partition_date,
+    staged.source_row
+from production_loaded_days_changes as loads
+inner join staging.transaction_items as staged
+    on loads.partition_date = staged.partition_date and loads.load_id = staged.load_id
+where loads.feed = 'transaction_items'
+union
+select
+    'returns' as feed,
+    staged.partition_date,
+    staged.source_row
+from production_loaded_days_changes as loads
+inner join staging.returns as staged
+    on loads.partition_date = staged.partition_date and loads.load_id = staged.load_id
+where loads.feed = 'returns'
 union
 select
     waiting.feed,

@@ -13,11 +13,11 @@ select sale_date
 from changed
 union
 select next.sale_date
-from changed
-cross join
-    lateral (
-        select min(later.sale_date) as sale_date
-        from warehouse.fact_sales as later
-        where later.customer_id = changed.customer_id and later.sale_date > changed.sale_date
-    ) as next
-where changed.moves_others and next.sale_date is not null
+from (
+    select min(later.sale_date) as sale_date
+    from changed
+    inner join warehouse.fact_sales as later
+        on changed.customer_id = later.customer_id and changed.sale_date < later.sale_date
+    where changed.moves_others
+    group by changed.customer_id, changed.sale_date
+) as next

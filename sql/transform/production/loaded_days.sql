@@ -1,18 +1,81 @@
 -- production.loaded_days: for each slice of the run's days, the load that production reads: the latest load if it passed
--- its contract, otherwise the one already in use. judged contains the write times of the slices that passed.
+-- its contract, otherwise the one already in use. judged contains the write times of the slices that passed. The rows of each feed
+-- are counted by themselves, so that a cluster counts each where it is.
+with loads as materialized (
+    select
+        slices.table_name,
+        slices.slice as partition_date,
+        case when slices.written_at = any(%(judged)s::timestamptz[]) then slices.load_id else loaded.load_id end as load_id,
+        slices.load_id as latest_id,
+        slices.written_at,
+        loaded.loaded_at
+    from platform.slices as slices
+    left join production.loaded_days as loaded
+        on slices.table_name = 'staging.' || loaded.feed and slices.slice = loaded.partition_date
+    where slices.slice >= %(window_start)s and slices.slice < %(window_end)s
+),
+
+counted as (
+    select
+        'customers' as feed,
+        rows.partition_date,
+        rows.load_id,
+        count(*) as rows_in_file
+    from loads
+    inner join staging.customers as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
+    where loads.table_name = 'staging.customers'
+    group by rows.partition_date, rows.load_id
+    union all
+    select
+        'products' as feed,
+        rows.partition_date,
+        rows.load_id,
+        count(*) as rows_in_file
+    from loads
+    inner join staging.products as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
+    where loads.table_name = 'staging.products'
+    group by rows.partition_date, rows.load_id
+    union all
+    select
+        'transactions' as feed,
+        rows.partition_date,
+        rows.load_id,
+        count(*) as rows_in_file
+    from loads
+    inner join staging.transactions as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
+    where loads.table_name = 'staging.transactions'
+    group by rows.partition_date, rows.load_id
+    union all
+    select
+        'transaction_items' as feed,
+        rows.partition_date,
+        rows.load_id,
+        count(*) as rows_in_file
+    from loads
+    inner join staging.transaction_items as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
+    where loads.table_name = 'staging.transaction_items'
+    group by rows.partition_date, rows.load_id
+    union all
+    select
+        'returns' as feed,
+        rows.partition_date,
+        rows.load_id,
+        count(*) as rows_in_file
+    from loads
+    inner join staging.returns as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
+    where loads.table_name = 'staging.returns'
+    group by rows.partition_date, rows.load_id
+)
+
 select
-    rows.feed,
-    rows.partition_date,
-    rows.load_id,
-    case when rows.load_id = slices.load_id then slices.written_at else loaded.loaded_at end as loaded_at,
-    count(*)::integer as rows_in_file
-from platform.slices as slices
-left join production.loaded_days as loaded
-    on slices.table_name = 'staging.' || loaded.feed and slices.slice = loaded.partition_date
-inner join production.staged_rows as rows
+    counted.feed,
+    counted.partition_date,
+    counted.load_id,
+    case when counted.load_id = loads.latest_id then loads.written_at else loads.loaded_at end as loaded_at,
+    counted.rows_in_file::integer as rows_in_file
+from counted
+inner join loads
     on
-        slices.slice = rows.partition_date
-        and rows.load_id
-        = case when slices.written_at = any(%(judged)s::timestamptz[]) then slices.load_id else loaded.load_id end
-where slices.slice >= %(window_start)s and slices.slice < %(window_end)s
-group by rows.feed, rows.partition_date, rows.load_id, slices.load_id, slices.written_at, loaded.loaded_at
+        loads.table_name = 'staging.' || counted.feed
+        and counted.partition_date = loads.partition_date
+        and counted.load_id = loads.load_id

@@ -1,9 +1,15 @@
 -- production.rejected_rows: rows with invalid values, and valid rows whose parent is missing. The rows are judged before they are
 -- described: a view names the faults of a row in an expression so long that each further use of it costs as much as the rest.
-with judged as materialized (
+-- The days are looked up first: a node of a cluster knows neither how many rows the scope has nor of which days they are.
+with days as (
+    select array_agg(distinct partition_date) as of_scope
+    from scope
+),
+
+judged as materialized (
     select
         'customers' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
@@ -21,11 +27,12 @@ with judged as materialized (
             and typed.source_row = scope.source_row
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and typed.reasons <> ''
     union all
     select
         'products' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
@@ -43,16 +50,17 @@ with judged as materialized (
             and typed.source_row = scope.source_row
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and typed.reasons <> ''
     union all
     select
         'transactions' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
         typed.reasons,
-        typed.transaction_id,
+        nullif(typed.transaction_id, 0) as transaction_id,
         case when customers.customer_id is null then typed.customer_id end as missing_customer_id,
         null as missing_transaction_id,
         null as missing_product_id,
@@ -66,16 +74,17 @@ with judged as materialized (
     left join production.customers as customers on typed.customer_id = customers.customer_id
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and (typed.reasons <> '' or (typed.customer_id is not null and customers.customer_id is null))
     union all
     select
         'transaction_items' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
         typed.reasons,
-        typed.transaction_id,
+        nullif(typed.transaction_id, 0) as transaction_id,
         null as missing_customer_id,
         case when orders.transaction_id is null then typed.transaction_id end as missing_transaction_id,
         case when products.product_id is null then typed.product_id end as missing_product_id,
@@ -90,16 +99,17 @@ with judged as materialized (
     left join production.products as products on typed.product_id = products.product_id
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and (typed.reasons <> '' or orders.transaction_id is null or products.product_id is null)
     union all
     select
         'returns' as feed,
-        typed.load_id,
+        typed.original,
         typed.partition_date,
         typed.source_row,
         typed.source_file,
         typed.reasons,
-        typed.transaction_id,
+        nullif(typed.transaction_id, 0) as transaction_id,
         null as missing_customer_id,
         case when orders.transaction_id is null then typed.transaction_id end as missing_transaction_id,
         null as missing_product_id,
@@ -115,54 +125,8 @@ with judged as materialized (
         on typed.transaction_id = lines.transaction_id and typed.item_id = lines.item_id
     where
         (%(is_full_refresh)s or scope.feed is not null)
+        and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and (typed.reasons <> '' or lines.item_id is null)
-),
-
-originals as (
-    select
-        judged.*,
-        case judged.feed
-            when 'customers'
-                then (
-                    select to_jsonb(s) from staging.customers as s
-                    where
-                        s.partition_date = judged.partition_date
-                        and s.source_row = judged.source_row
-                        and s.load_id = judged.load_id
-                )
-            when 'products'
-                then (
-                    select to_jsonb(s) from staging.products as s
-                    where
-                        s.partition_date = judged.partition_date
-                        and s.source_row = judged.source_row
-                        and s.load_id = judged.load_id
-                )
-            when 'transactions'
-                then (
-                    select to_jsonb(s) from staging.transactions as s
-                    where
-                        s.partition_date = judged.partition_date
-                        and s.source_row = judged.source_row
-                        and s.load_id = judged.load_id
-                )
-            when 'transaction_items'
-                then (
-                    select to_jsonb(s) from staging.transaction_items as s
-                    where
-                        s.partition_date = judged.partition_date
-                        and s.source_row = judged.source_row
-                        and s.load_id = judged.load_id
-                )
-            else (
-                select to_jsonb(s) from staging.returns as s
-                where
-                    s.partition_date = judged.partition_date
-                    and s.source_row = judged.source_row
-                    and s.load_id = judged.load_id
-            )
-        end as original
-    from judged
 )
 
 select
@@ -185,7 +149,7 @@ select
     end as reasons,
     jsonb_strip_nulls(
         original - array[
-            'partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain',
+            'partition_date', 'source_file', 'source_row', 'load_id', 'loaded_at', 'is_plain', 'order_key',
             'customer_bucket', 'product_bucket', 'transaction_bucket', 'item_bucket', 'return_bucket'
         ]
     ) as original,
@@ -194,4 +158,4 @@ select
     case when reasons = '' then missing_transaction_id end as missing_transaction_id,
     case when reasons = '' then missing_product_id end as missing_product_id,
     case when reasons = '' then missing_item_id end as missing_item_id
-from originals
+from judged

@@ -13,7 +13,7 @@ with lines as (
                     left join production.customers as customers on headers.customer_id = customers.customer_id
                     where
                         headers.transaction_bucket = typed.transaction_bucket
-                        and platform.is_same_key(headers.transaction_id, typed.transaction_id)
+                        and headers.transaction_id = typed.transaction_id
                         and (headers.customer_id is null or customers.customer_id is not null)
                         and headers.partition_date = typed.partition_date
                 ),

@@ -33,6 +33,20 @@ purchases_of_days as (
     group by facts.customer_id, facts.sale_date
 ),
 
+-- One join for all customers: Citus adds up what each node knows of a customer.
+previous as (
+    select
+        purchases_of_days.customer_id,
+        purchases_of_days.sale_date,
+        max(earlier.sale_date) as previous_date
+    from purchases_of_days
+    inner join warehouse.fact_sales as earlier
+        on
+            purchases_of_days.customer_id = earlier.customer_id
+            and purchases_of_days.sale_date > earlier.sale_date
+    group by purchases_of_days.customer_id, purchases_of_days.sale_date
+),
+
 followed as (
     select
         sale_date,
@@ -43,13 +57,12 @@ followed as (
     select
         purchases_of_days.sale_date,
         purchases_of_days.orders,
-        previous.sale_date as previous_date
+        previous.previous_date
     from purchases_of_days
-    cross join lateral (
-        select max(earlier.sale_date) as sale_date
-        from warehouse.fact_sales as earlier
-        where earlier.customer_id = purchases_of_days.customer_id and earlier.sale_date < purchases_of_days.sale_date
-    ) as previous
+    left join previous
+        on
+            purchases_of_days.customer_id = previous.customer_id
+            and purchases_of_days.sale_date = previous.sale_date
 ),
 
 repeats as (

@@ -1,0 +1,237 @@
+"""The platform on a Citus cluster holds what it holds on one server. Skipped without ECOMMERCE_TEST_CITUS_URL.
+
+Other tests run on the cluster as well when that variable is set: whatever uses the fixture ``database_url``, such as
+properties/test_order_does_not_matter.py.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ecommerce_platform.checks.verify import whole_database_checks
+from ecommerce_platform.feeds.columns import FEEDS
+from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.cluster import estimated_rows, total_bytes
+from ecommerce_platform.io_managers.lookup import describe
+from ecommerce_platform.postgres.citus import BY_ORDER, EVERYWHERE, spread
+from ecommerce_platform.postgres.ddl import apply_ddl
+from ecommerce_platform.postgres.embedded import EmbeddedPostgres
+from ecommerce_platform.reports.health import database_health
+from ecommerce_platform.settings import SQL_DIR
+from ecommerce_platform.shop.exports import feed_csv
+from ecommerce_platform.shop.settings import ShopSettings
+from ecommerce_platform_tests import cluster
+from ecommerce_platform_tests.conftest import TEMPLATE
+from ecommerce_platform_tests.extracts import publish
+from ecommerce_platform_tests.harness import (
+    Platform,
+    customer,
+    day,
+    line,
+    order,
+    product,
+    returned,
+    table_assets,
+)
+
+pytestmark = pytest.mark.citus
+
+TABLES = [*(f"staging.{feed}" for feed in FEEDS), *table_assets()]
+SHOP = ShopSettings(orders_per_day=100, customers=1_000, defect_rate=0.02)
+COMPUTED = sorted(path.stem for path in (SQL_DIR / "transform" / "analytics").glob("*.sql"))
+
+
+@pytest.fixture(scope="module")
+def one_server(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh database on one server, to compare with."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {TEMPLATE}")
+        yield postgres_server.url(name)
+        connection.execute(f"drop database {name} with (force)")
+
+
+class Pair:
+    """The same files loaded on a cluster and on one server."""
+
+    def __init__(self, spread_url: str, plain_url: str, raw: Path):
+        self.spread = Platform(spread_url, raw)
+        self.plain = Platform(plain_url, raw)
+
+    def load(self, number: int, **feeds) -> None:
+        """Export a day and load it on both."""
+        self.spread.export(number, **feeds)
+        self.run(number)
+
+    def run(self, first: int, last: int | None = None, only: list[str] | None = None) -> None:
+        """Load days on both."""
+        self.spread.run(first, last, only)
+        self.plain.run(first, last, only)
+
+    def require_equal(self) -> None:
+        """Every table has the same rows in both."""
+        for table in TABLES:
+            assert self.spread.content(table, HIDDEN) == self.plain.content(table, HIDDEN), table
+
+
+HIDDEN = ("loaded_at", "load_id", "order_key")
+
+
+@pytest.fixture(scope="module")
+def month(one_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Thirty days of the synthetic shop: 25 at once, then one at a time."""
+    with cluster.fresh_database() as url:
+        pair = Pair(url, one_server, tmp_path_factory.mktemp("month"))
+        for number in range(1, 31):
+            for feed in FEEDS:
+                write_feed_file(feed_file_name(pair.spread.raw, feed, day(number)), feed_csv(SHOP, feed, day(number)))
+        pair.run(1, 25)
+        for number in range(26, 31):
+            pair.run(number)
+        for platform in (pair.spread, pair.plain):
+            publish(platform, COMPUTED)
+        yield pair
+
+
+@pytest.fixture
+def pair(postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Pair]:
+    """Two fresh databases."""
+    name = f"test_{uuid.uuid4().hex}"
+    with cluster.fresh_database() as url, psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {TEMPLATE}")
+        yield Pair(url, postgres_server.url(name), tmp_path / "raw")
+        connection.execute(f"drop database {name} with (force)")
+
+
+def test_thirty_days_give_the_same_rows_in_every_table(month: Pair) -> None:
+    month.require_equal()
+    for name in COMPUTED:
+        assert month.spread.content(f"analytics.{name}") == month.plain.content(f"analytics.{name}"), name
+    assert len(month.spread.content("warehouse.fact_sales")) > 2_000
+
+
+def test_thirty_days_are_verified(month: Pair) -> None:
+    """All checks of ``verify`` over all days, and those of a run over its last day."""
+    with PostgresConnection(url=month.spread.url, role="loader").connect() as connection:
+        for check in whole_database_checks(lambda: month.spread.raw):
+            if check.table.startswith("monitoring.") or check.table == "analytics.sales_forecast":
+                continue
+            outcome = check.run(connection)
+            assert outcome.passed or check.severity == "WARN", (check.table, check.name, outcome.description)
+
+
+def test_orders_are_spread_and_what_they_are_joined_with_is_everywhere(month: Pair) -> None:
+    with psycopg.connect(month.spread.url) as connection:
+        kinds = dict(
+            connection.execute(
+                "select table_name::text, citus_table_type from citus_tables"
+            ).fetchall()  # a view of Citus
+        )
+        assert {table for table, kind in kinds.items() if kind == "distributed"} == set(BY_ORDER)
+        assert {table for table, kind in kinds.items() if kind == "reference"} == set(EVERYWHERE)
+        groups = connection.execute(
+            "select count(distinct colocation_id) from citus_tables where citus_table_type = 'distributed'"
+        ).fetchone()
+        assert groups == (1,)
+
+
+def test_sizes_and_numbers_of_rows_are_those_of_all_nodes(month: Pair) -> None:
+    with PostgresConnection(url=month.spread.url, role="loader").connect() as connection:
+        for name in ("warehouse.fact_sales", "production.customers", "warehouse.agg_daily_sales"):
+            table = describe(connection, *name.split("."))
+            rows = len(month.spread.content(name))
+            assert 0.8 * rows <= estimated_rows(connection, table) <= 1.2 * rows, name
+            assert total_bytes(connection, table) > 8_192, name
+        health = {metric.metric: metric.value for metric in database_health(connection, month.spread.raw)}
+        (alone,) = connection.execute("select pg_database_size(current_database())").fetchone() or (0,)
+    assert health["database_bytes"] > 2 * alone
+
+
+def test_spreading_again_changes_nothing(month: Pair) -> None:
+    assert spread(month.spread.url) == []
+    month.require_equal()
+
+
+def test_a_database_with_rows_is_spread_with_them(
+    tmp_path: Path,
+) -> None:
+    with cluster.empty_database() as url:
+        apply_ddl(url)
+        pair = Pair(url, url, tmp_path / "raw")
+        pair.spread.load(
+            1, customers=[customer()], products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)]
+        )
+        before = {table: pair.spread.content(table) for table in TABLES}
+        assert set(spread(url)) == {*BY_ORDER, *EVERYWHERE}
+        assert {table: pair.spread.content(table, HIDDEN) for table in TABLES} == before
+        pair.spread.load(2, transactions=[order(2, on=2)], transaction_items=[line(2, 1)])
+        assert pair.spread.rows("select count(*) from warehouse.fact_sales") == [(2,)]
+
+
+def test_late_truth_lands_where_it_belongs(pair: Pair) -> None:
+    """Late customers and prices, orders sent again, withdrawn images, versions and orders, and text identifiers."""
+    sale = {"products": [product(), product(2)], "transactions": [order(1), order(2, 7), order("A-1", ""), order("")]}
+    pair.load(1, customers=[customer()], **sale, transaction_items=[line(1, 1), line(2, 1, 2), line("A-1", "a")])
+    pair.require_equal()
+    # Customer 7 arrives late, with a move; the price of product 1 changes.
+    pair.load(2, customers=[customer(7, on=1), customer(on=2, state="CA")], products=[product(on=2, price="12.00")])
+    pair.require_equal()
+    # Order 1 is sent again with other lines, and order 2 is returned.
+    pair.load(
+        3,
+        transactions=[order(1, on=1, total="20.00"), order(3, on=3)],
+        transaction_items=[line(1, 2, 2, quantity=2), line(3, 1, 9)],
+        returns=[returned(2, 1, on=3), returned(9, 1, on=3)],
+    )
+    pair.require_equal()
+    # A price of the past arrives, and a product that an order line waits for.
+    pair.load(4, products=[product(9, on=3), product(on=1, at="11:00:00", cost="5.00")])
+    pair.require_equal()
+    # Day 2 is exported again without the customers; day 3 without anything.
+    pair.load(2, products=[product(on=2, price="13.00")])
+    pair.require_equal()
+    pair.load(3)
+    pair.require_equal()
+    # Day 1 loses a product, its order, and the text identifier.
+    pair.load(1, customers=[customer(), customer(7, on=1)], products=[product()], transactions=[order(1)])
+    pair.require_equal()
+    pair.run(1, 4)
+    pair.require_equal()
+
+
+def test_a_run_that_is_cut_is_made_good_by_the_next(pair: Pair) -> None:
+    day_1 = {"customers": [customer()], "products": [product()], "transactions": [order(1)]}
+    pair.load(1, **day_1, transaction_items=[line(1, 1)])
+    pair.spread.export(
+        2, customers=[customer(on=2, state="CA")], transactions=[order(2, on=2)], transaction_items=[line(2, 1)]
+    )
+    pair.plain.run(2)
+    before = pair.spread.content("warehouse.fact_sales")
+
+    # The run waits for the lock of the fact, between two tables, and loses its connection there.
+    def load() -> None:
+        with pytest.raises(psycopg.Error):
+            pair.spread.run(2)
+
+    with psycopg.connect(pair.spread.url, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(hashtextextended('write warehouse.fact_sales', 0))")
+        run = threading.Thread(target=load)
+        run.start()
+        waiting = "select pid from pg_locks where locktype = 'advisory' and not granted"
+        end = time.monotonic() + 60
+        while not (found := connection.execute(waiting).fetchall()) and time.monotonic() < end:
+            time.sleep(0.05)
+        connection.execute("select pg_terminate_backend(%s::integer)", found[0])
+        run.join()
+    assert pair.spread.content("warehouse.fact_sales") == before
+    assert len(pair.spread.content("production.transactions")) == 2
+    pair.spread.run(1)
+    pair.require_equal()
