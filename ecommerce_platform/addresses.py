@@ -8,6 +8,9 @@ from email.policy import SMTP
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 _BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
 
@@ -89,3 +92,34 @@ def as_repository_url(url: str | None) -> str | None:
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("must not contain a user, a query or a fragment: it becomes part of links")
     return url
+
+
+def postgres_url(url: str | None) -> str | None:
+    """The URL of a database as libpq takes it; None for a blank one.
+
+    Raises:
+        ValueError: it is not one. The message does not quote it, because of the password.
+    """
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise ValueError("must be a PostgreSQL URL that names a database")
+    try:
+        conninfo_to_dict("postgresql" + url[len(parts.scheme) :])
+    except psycopg.Error:
+        # psycopg's message quotes the invalid part, which may be the password.
+        raise ValueError("is not a valid PostgreSQL URL (write % in the password as %25)") from None
+    return "postgresql" + url[len(parts.scheme) :]
+
+
+def host_names(text: str) -> str:
+    """A list of host names, separated by commas; may be blank.
+
+    Raises:
+        ValueError: one of them is not a host name, or has a port.
+    """
+    for name in filter(None, map(str.strip, text.split(","))):
+        if not re.fullmatch(r"[0-9A-Za-z._-]{1,253}", name):
+            raise ValueError("must be host names separated by commas, without ports")
+    return text

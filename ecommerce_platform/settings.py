@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ecommerce_platform.addresses import as_repository_url, as_web_url, mail_address, mail_addresses, service_urls
+from ecommerce_platform.addresses import (
+    as_repository_url,
+    as_web_url,
+    host_names,
+    mail_address,
+    mail_addresses,
+    postgres_url,
+    service_urls,
+)
 from ecommerce_platform.choices import (
     SHIPPED,
     known_currency,
@@ -56,27 +61,6 @@ def _known_day(day: dt.date) -> dt.date:
     if not EARLIEST_DAY <= day < dt.date(2100, 1, 1):
         raise ValueError(f"must be between {EARLIEST_DAY} and 2099-12-31")
     return day
-
-
-def _postgres_url(url: str | None) -> str | None:
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
-        raise ValueError("must be a PostgreSQL URL that names a database")
-    try:
-        conninfo_to_dict("postgresql" + url[len(parts.scheme) :])
-    except psycopg.Error:
-        # psycopg's message quotes the invalid part, which may be the password.
-        raise ValueError("is not a valid PostgreSQL URL (write % in the password as %25)") from None
-    return "postgresql" + url[len(parts.scheme) :]
-
-
-def _host_names(text: str) -> str:
-    for name in _listed(text):
-        if not re.fullmatch(r"[0-9A-Za-z._-]{1,253}", name):
-            raise ValueError("must be host names separated by commas, without ports")
-    return text
 
 
 def _checked(parse: Callable[[str], object]) -> AfterValidator:
@@ -170,7 +154,7 @@ class Settings(BaseSettings):
     database_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
         None, examples=["/run/secrets/database_url"]
     )
-    database_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(_postgres_url)] = Field(
+    database_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(postgres_url)] = Field(
         None, examples=["postgresql://user:password@host:5432/ecommerce"], repr=False, validate_default=True
     )
     database_password_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
@@ -199,7 +183,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(90, ge=14, le=36_500, examples=["90"])
     staging_retention_days: int | None = Field(None, ge=14, le=36_500, examples=["365"])
     host: str = Field("127.0.0.1", min_length=1, max_length=253, pattern=r"^[0-9A-Za-z.:_-]+$", examples=["127.0.0.1"])
-    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field("", examples=["shop.example.com,dagster.lan"])
+    allowed_hosts: Annotated[str, AfterValidator(host_names)] = Field("", examples=["shop.example.com,dagster.lan"])
     dagster_port: int = Field(3000, ge=1, le=65535, examples=["3000"])
     dashboard_port: int = Field(8050, ge=1, le=65535, examples=["8050"])
     metrics_port: int | None = Field(None, ge=1, le=65535, examples=["9464"])

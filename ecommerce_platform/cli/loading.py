@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ecommerce_platform.automation.runner import RunOutcome
 
 LOADING = "hashtextextended('ecommerce-platform up', 0)"
-"""The advisory lock of an `up` that loads missing days."""
+"""The advisory lock of an `up` that loads missing days, and of a `materialize`, on whatever machine."""
 
 
 MOST_REFUSED = 10
@@ -47,18 +47,20 @@ def materialize(start: dt.date, end: dt.date, select: str | None) -> None:
             f"--start {start} --end {end}: days must be from {settings.first_day} (ECOMMERCE_FIRST_DAY)"
             f" to {yesterday()}"
         )
-    prepare(settings)
-    with dagster_instance() as instance:
-        _observe_exports(instance, settings)
-        outcome = run_with_progress(instance, start, end, select)
-        _remove_old_log(settings)
-        if not outcome.success:
-            sys.exit(EXIT_FAILED)
+    # The checks of a run compare tables with each other, so no second run may be updating them.
+    with alone(settings):
+        prepare(settings)
+        with dagster_instance() as instance:
+            _observe_exports(instance, settings)
+            outcome = run_with_progress(instance, start, end, select)
+            _remove_old_log(settings)
+    if not outcome.success:
+        sys.exit(EXIT_FAILED)
 
 
 @contextmanager
 def alone(settings: Settings) -> Generator[None]:
-    """Hold the lock of `up`: a second `up` waits for the first to prepare the database and load missing days."""
+    """Hold the lock of `up` and `materialize`: a second one waits for the first to prepare the database and to load."""
     import psycopg
 
     from ecommerce_platform.resources.database import database_url, require_database
@@ -68,7 +70,7 @@ def alone(settings: Settings) -> Generator[None]:
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         (is_taken,) = connection.execute(f"select pg_try_advisory_lock({LOADING})").fetchone() or (False,)
         if not is_taken:
-            console.print("Another `up` is loading. Waiting for it to finish.")
+            console.print("Another command is loading. Waiting for it to finish.")
             connection.execute(f"select pg_advisory_lock({LOADING})")
         yield
 

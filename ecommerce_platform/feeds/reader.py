@@ -25,14 +25,10 @@ splitter, which defines the grammar. Property tests check that the three agree.
 from __future__ import annotations
 
 import datetime as dt
-import errno
 import hashlib
 import json
-import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +36,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from ecommerce_platform.feeds.columns import BLANKS, FEEDS, OPTIONAL_COLUMNS, feed_columns
-from ecommerce_platform.feeds.files import FeedFile, FeedFileError, MissingFileError
+from ecommerce_platform.feeds.contents import content_of
+from ecommerce_platform.feeds.files import FeedFile, FeedFileError
 from ecommerce_platform.feeds.records import (
     BOM,
     CR,
@@ -52,8 +49,7 @@ from ecommerce_platform.feeds.records import (
     regular_length,
     split_record,
 )
-from ecommerce_platform.storage import Location, ObjectPath
-from ecommerce_platform.storage.objects import TooLargeError
+from ecommerce_platform.storage import Location
 
 MAX_FILE_BYTES = 1_000_000_000
 """A larger file is refused: the whole file is held in memory, and Arrow's text offsets have 32 bits."""
@@ -123,47 +119,7 @@ def lines_of_feed_file(path: Location, feed: str, day: dt.date) -> int:
 
 
 def _read_bytes(path: Location, feed: str, day: dt.date) -> bytes:
-    """Return the file's bytes. Raises FeedFileError; errors of the disk stay OSError and those of an object store
-    StorageError, as they may be transient."""
-
-    def error(problem: str, remedy: str) -> FeedFileError:
-        return FeedFileError(feed, day, path, problem, remedy)
-
-    try:
-        if isinstance(path, ObjectPath):
-            data = path.read_bytes(MAX_FILE_BYTES)
-        else:
-            folder = path.parent.parent
-            # A link could point to any file that this user may read, and an error message would quote its content.
-            if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-                raise error(
-                    f"a symbolic link points outside {folder}",
-                    f"put the file itself there, or link the whole of {folder}",
-                )
-            status = path.stat()
-            # Checked before opening, because opening a pipe would wait for its writer.
-            if not stat.S_ISREG(status.st_mode):
-                raise error("this is not a regular file", "put the day's CSV file there")
-            if status.st_size > MAX_FILE_BYTES:
-                raise TooLargeError(status.st_size)
-            data = path.read_bytes()
-    except TooLargeError as large:
-        raise error(
-            f"the file has {large.size:,} bytes; the limit for one day is {MAX_FILE_BYTES:,}",
-            "check that it contains only one day",
-        ) from None
-    except (FileNotFoundError, NotADirectoryError) as missing:
-        remedy = "export the day again to this path"
-        raise MissingFileError(feed, day, path, "the file is missing", remedy) from missing
-    except PermissionError as denied:
-        raise error("permission to read the file is denied", "give this user read permission") from denied
-    except OSError as failed:
-        if failed.errno != errno.ELOOP:
-            raise
-        raise error("symbolic links form a loop", "put the file itself there") from failed
-    if not data:
-        raise error("the file is empty, without even a header", "export the day again")
-    return data
+    return content_of(path, feed, day, MAX_FILE_BYTES)
 
 
 def _shown(text: str, limit: int = 60) -> str:

@@ -185,7 +185,10 @@ def _store(path: ObjectPath) -> ObjectStore:
 
     store = _client(path.root)
     if path.root not in _reached:
-        next(iter(obstore.list(store, path.key or None, chunk_size=1)), None)
+        try:
+            next(iter(obstore.list(store, path.key or None, chunk_size=1)), None)
+        except FileNotFoundError as error:
+            raise _failure(path, "cannot be reached", error) from None
         _reached.add(path.root)
     return store
 
@@ -213,7 +216,7 @@ def _explained(path: ObjectPath, problem: str) -> Generator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        if "NoSuchBucket" not in str(error):
+        if not re.search("NoSuchBucket|ContainerNotFound", str(error)):
             raise FileNotFoundError(f"{path} does not exist") from None
         raise _failure(path, problem, error) from None
     except (BaseError, OSError) as error:
