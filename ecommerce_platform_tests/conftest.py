@@ -108,7 +108,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A fresh database with the complete DDL, on the cluster that ECOMMERCE_TEST_CITUS_URL names if it names one."""
     if cluster.URL is not None:
-        with cluster.fresh_database() as url:
+        with cluster.fresh_database(shards=2) as url:
             yield url
         return
     postgres_server: EmbeddedPostgres = request.getfixturevalue("postgres_server")

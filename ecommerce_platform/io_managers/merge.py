@@ -106,10 +106,10 @@ class Merging:
 
     def _compute(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> tuple[Counts, bool]:
         """Write the difference; return the counts, and whether an empty table was filled in bulk."""
-        if self.mode.scope and not self._make_scope(rows, sources, is_whole):
-            return {}, False
         if is_whole and self.table.placement == "spread" and is_empty(self.connection, self.table):
             return self._fill(rows), True
+        if self.mode.scope and not self._make_scope(rows, sources, is_whole):
+            return {}, False
         # Unlike INSERT, CREATE TABLE AS can use parallel workers: that outweighs writing the rows twice.
         arrived = self.connection.execute(
             sql.SQL("create temp table incoming on commit drop as {}").format(trusted(rows.select)),
@@ -132,14 +132,28 @@ class Merging:
         return self._write_difference(columns, concerned, arrived), False
 
     def _fill(self, rows: Query) -> Counts:
-        """Compute the rows of an empty table where they are stored: they go from node to node, not through this one."""
+        """Compute the rows of an empty distributed table on the nodes that store them; none comes through this one.
+
+        The scope is part of the statement, because Citus would send a temporary table to the nodes, and then the rows
+        from one to the other.
+        """
+        nothing = sql.SQL(", ").join(
+            sql.SQL("null::{} as {}").format(trusted(self.table.columns[name]), sql.Identifier(name))
+            for name in self.mode.scope
+        )
+        parts = {
+            "scope": sql.SQL("with scope as (select {} where false)").format(nothing),
+            "rows": trusted(rows.select),
+            "table": self.table.identifier,
+        }
         parameters = {**rows.parameters, "is_full_refresh": True}
-        select = sql.SQL("select * from ({}) as given").format(trusted(rows.select))
-        described = self.connection.execute(sql.SQL("{} limit 0").format(select), parameters).description or ()
-        columns = column_list(columns_in_order(self.table, [column.name for column in described]))
+        described = self.connection.execute(
+            sql.SQL("{scope} select * from ({rows}) as given limit 0").format(**parts), parameters
+        ).description
+        columns = column_list(columns_in_order(self.table, [column.name for column in described or ()]))
         inserted = self.connection.execute(
-            sql.SQL("insert into {} ({}) select {} from ({}) as given").format(
-                self.table.identifier, columns, columns, trusted(rows.select)
+            sql.SQL("insert into {table} ({columns}) {scope} select {columns} from ({rows}) as given").format(
+                **parts, columns=columns
             ),
             parameters,
         ).rowcount
