@@ -15,9 +15,10 @@ from psycopg import sql
 
 from ecommerce_platform.io_managers import change_log
 from ecommerce_platform.io_managers.bulk import filled_in_bulk, is_empty
-from ecommerce_platform.io_managers.change_log import Consequence, Log, Source, inside
+from ecommerce_platform.io_managers.change_log import Log, Source, inside
 from ecommerce_platform.io_managers.cluster import estimated_rows
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.consequences import Consequence, record_consequences
 from ecommerce_platform.io_managers.copy import columns_in_order, copy_rows
 from ecommerce_platform.io_managers.modes import (
     Merge,
@@ -222,7 +223,7 @@ class Merging:
             gone = sql.SQL("select target.* from {} as target join changes on {} where changes.operation = 'D'").format(
                 self.table.identifier, self._same_key("target", "changes")
             )
-            change_log.record_consequences(self.connection, self.table, gone, self.acting)
+            record_consequences(self.connection, self.table, gone, self.acting)
             # Citus takes a temporary table here only as a subquery.
             self._run(
                 "delete from {table} as target using (select * from changes) as changes"

@@ -18,13 +18,13 @@ from psycopg.errors import SerializationFailure
 from ecommerce_platform.io_managers.bulk import drops_foreign_keys
 from ecommerce_platform.io_managers.change_log import (
     NEVER,
-    consequences,
     logs_of,
     move_watermarks,
     register,
     watermarks_of,
 )
 from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.consequences import consequences
 from ecommerce_platform.io_managers.locks import locked, transaction
 from ecommerce_platform.io_managers.merge import Merging, sources_read
 from ecommerce_platform.io_managers.modes import (

@@ -19,7 +19,8 @@ from ecommerce_platform.checks import table_checks
 from ecommerce_platform.checks.verify import matches_transform
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import Merge, PostgresConnection, Window
-from ecommerce_platform.io_managers.change_log import behind, consequences, logs_of, register, sources_of
+from ecommerce_platform.io_managers.change_log import behind, logs_of, register, sources_of
+from ecommerce_platform.io_managers.consequences import consequences
 from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.modes import RowStream
 from ecommerce_platform.io_managers.postgres import read_frame
