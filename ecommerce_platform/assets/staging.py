@@ -88,6 +88,18 @@ def feed_rows(
 
     has_key = ORDER_KEY in columns
 
+    def of_file(
+        windows: Iterator[pa.RecordBatch | PlainRows], day: dt.date, name: str, load: int
+    ) -> Iterator[pa.RecordBatch | CsvRows]:
+        for window in windows:
+            if isinstance(window, PlainRows):
+                keys = keys_of_plain_rows(window, feed) if has_key else None
+                yield _with_lineage(window, feed, day, name, load, moment, keys)
+            else:
+                added = [pa.repeat(value, window.num_rows) for value in _lineage(day, name, load, moment)]
+                added += [keys_of_batch(window)] if has_key else []
+                yield pa.RecordBatch.from_arrays([*window.columns, *added], names=names)
+
     def chunks() -> Iterator[pa.RecordBatch | CsvRows]:
         for day, load in loads.items():
             path = feed_file_name(folder, feed, day)
@@ -99,14 +111,8 @@ def feed_rows(
                 if feed not in OPTIONAL_FEEDS:
                     raise
                 continue
-            for window in windows:
-                if isinstance(window, PlainRows):
-                    keys = keys_of_plain_rows(window, feed) if has_key else None
-                    yield _with_lineage(window, feed, day, name, load, moment, keys)
-                else:
-                    added = [pa.repeat(value, window.num_rows) for value in _lineage(day, name, load, moment)]
-                    added += [keys_of_batch(window)] if has_key else []
-                    yield pa.RecordBatch.from_arrays([*window.columns, *added], names=names)
+            yield from of_file(windows, day, name, load)
+            del windows  # the file: the next one is read without it
 
     names = [*feed_file_schema(feed).names, *LINEAGE, *([ORDER_KEY] if has_key else [])]
     return RowStream(names, chunks())
