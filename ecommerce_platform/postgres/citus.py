@@ -179,10 +179,12 @@ def _set_options(connection: psycopg.Connection) -> None:
     options = {name: SESSION_OPTIONS[name] for name in ("TimeZone", "DateStyle", "jit")}
     # ANALYZE reads 300 rows of each shard for each of these: with the default of 100, nearly every row of most tables.
     options["default_statistics_target"] = "25"
+    # platform.currency_fault reads a table, which each node has: Citus cannot know that this is safe.
+    options["citus.allow_nested_distributed_execution"] = "on"
     for name, value in options.items():
         connection.execute(
             sql.SQL("alter database {} set {} = {}").format(
-                sql.Identifier(row[0] if row else ""), sql.Identifier(name.lower()), sql.Literal(value)
+                sql.Identifier(row[0] if row else ""), sql.Identifier(*name.lower().split(".")), sql.Literal(value)
             )
         )
 
