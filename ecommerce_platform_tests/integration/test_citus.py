@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dashboards.app.snapshot_reader import read_snapshot
 from ecommerce_platform.checks.outcome import as_sql
 from ecommerce_platform.checks.verify import whole_database_checks
 from ecommerce_platform.feeds.columns import FEEDS
@@ -157,6 +158,22 @@ def test_sizes_and_numbers_of_rows_are_those_of_all_nodes(month: Pair) -> None:
         health = {metric.metric: metric.value for metric in database_health(connection, month.spread.raw)}
         (alone,) = connection.execute("select pg_database_size(current_database())").fetchone() or (0,)
     assert health["database_bytes"] > 2 * alone
+
+
+def test_the_reader_reads_what_pages_show_and_nothing_personal(month: Pair) -> None:
+    reader = PostgresConnection(url=month.spread.url, role="reader")
+    assert read_snapshot(reader)
+    with reader.connect() as connection:
+        views = connection.execute(
+            "select table_schema || '.' || table_name from information_schema.views"
+            " where table_schema in ('warehouse', 'monitoring')"
+        ).fetchall()
+        for (view,) in views:
+            connection.execute(as_sql(f"select count(*) from {view}"))
+        assert len(views) > 5
+    for table in ("production.customers", "production.transactions", "staging.transactions"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), reader.connect() as connection:
+            connection.execute(as_sql(f"select * from {table} limit 1"))
 
 
 def test_spreading_again_changes_nothing(month: Pair) -> None:
