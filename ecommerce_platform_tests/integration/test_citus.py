@@ -15,12 +15,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dashboards.app.snapshot_reader import read_snapshot
+from ecommerce_platform.checks.outcome import as_sql
 from ecommerce_platform.checks.verify import whole_database_checks
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.cluster import estimated_rows, total_bytes
 from ecommerce_platform.io_managers.lookup import describe
+from ecommerce_platform.io_managers.modes import Merge
 from ecommerce_platform.postgres.citus import BY_ORDER, EVERYWHERE, spread
 from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
@@ -28,6 +31,7 @@ from ecommerce_platform.reports.health import database_health
 from ecommerce_platform.settings import SQL_DIR
 from ecommerce_platform.shop.exports import feed_csv
 from ecommerce_platform.shop.settings import ShopSettings
+from ecommerce_platform.tables.lineage import transform_path
 from ecommerce_platform_tests import cluster
 from ecommerce_platform_tests.conftest import TEMPLATE
 from ecommerce_platform_tests.extracts import publish
@@ -36,6 +40,7 @@ from ecommerce_platform_tests.harness import (
     customer,
     day,
     line,
+    mode_of,
     order,
     product,
     returned,
@@ -155,6 +160,22 @@ def test_sizes_and_numbers_of_rows_are_those_of_all_nodes(month: Pair) -> None:
     assert health["database_bytes"] > 2 * alone
 
 
+def test_the_reader_reads_what_pages_show_and_nothing_personal(month: Pair) -> None:
+    reader = PostgresConnection(url=month.spread.url, role="reader")
+    assert read_snapshot(reader)
+    with reader.connect() as connection:
+        views = connection.execute(
+            "select table_schema || '.' || table_name from information_schema.views"
+            " where table_schema in ('warehouse', 'monitoring')"
+        ).fetchall()
+        for (view,) in views:
+            connection.execute(as_sql(f"select count(*) from {view}"))
+        assert len(views) > 5
+    for table in ("production.customers", "production.transactions", "staging.transactions"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), reader.connect() as connection:
+            connection.execute(as_sql(f"select * from {table} limit 1"))
+
+
 def test_spreading_again_changes_nothing(month: Pair) -> None:
     assert spread(month.spread.url) == []
     month.require_equal()
@@ -207,6 +228,14 @@ def test_late_truth_lands_where_it_belongs(pair: Pair) -> None:
     pair.require_equal()
 
 
+def test_orders_in_other_currencies_are_rejected_on_any_node(pair: Pair) -> None:
+    """The function that judges a currency reads a table, and a worker runs it."""
+    orders = [order(number, currency=name) for number, name in enumerate(("", "USD", "EUR", "euro", "", "GBP"), 1)]
+    pair.load(1, customers=[customer()], products=[product(), product(2, currency="EUR")], transactions=orders)
+    pair.require_equal()
+    assert len(pair.spread.content("production.transactions")) == 3
+
+
 def test_a_run_that_is_cut_is_made_good_by_the_next(pair: Pair) -> None:
     day_1 = {"customers": [customer()], "products": [product()], "transactions": [order(1)]}
     pair.load(1, **day_1, transaction_items=[line(1, 1)])
@@ -235,3 +264,49 @@ def test_a_run_that_is_cut_is_made_good_by_the_next(pair: Pair) -> None:
     assert len(pair.spread.content("production.transactions")) == 2
     pair.spread.run(1)
     pair.require_equal()
+
+
+HEAVY = {
+    "production.transactions": 0,
+    "production.transaction_items": 0,
+    "production.returns": 0,
+    "warehouse.fact_sales": 0,
+    "warehouse.fact_returns": 0,
+    "warehouse.agg_daily_sales": 1,
+    "warehouse.agg_daily_returns": 0,
+    "warehouse.mart_product_daily": 0,
+    "warehouse.mart_product_returns": 0,
+}
+"""The SELECTs that read tables of orders, and in how many steps they gather rows of them before the last one."""
+
+
+@pytest.mark.parametrize("table", HEAVY)
+def test_a_heavy_statement_runs_on_the_workers(month: Pair, table: str) -> None:
+    """The plan has a task for each shard, and the first load of a distributed table reads and writes on one node."""
+    mode = mode_of(table)
+    assert isinstance(mode, Merge)
+    select = transform_path(table).read_text(encoding="utf-8")
+    with PostgresConnection(url=month.spread.url, role="loader").connect() as connection:
+        place = describe(connection, *table.split("."))
+        types = ", ".join(f"null::{place.columns[name]} as {name}" for name in mode.scope)
+        statement = f"with scope as (select {types} where false) select * from ({select}) as given"
+        if place.placement == "spread":
+            names = ", ".join(
+                column.name
+                for column in connection.execute(as_sql(f"{statement} limit 0"), {"is_full_refresh": True}).description
+                or ()
+            )
+            statement = f"insert into {table} ({names}) {statement.replace('select * from', f'select {names} from')}"
+        plan = [
+            line
+            for (line,) in connection.execute(as_sql(f"explain (costs off) {statement}"), {"is_full_refresh": True})
+        ]
+        (shards,) = connection.execute(
+            "select count(*) from pg_dist_shard where logicalrelid = 'warehouse.fact_sales'::regclass"
+        ).fetchone() or (0,)
+    assert any("Custom Scan (Citus Adaptive)" in line for line in plan), plan
+    assert "INSERT/SELECT method" not in "".join(plan), "rows are sent from node to node"
+    counts = [int(line.split(":")[1]) for line in plan if "Task Count" in line]
+    assert shards > 1
+    assert max(counts) == shards, plan
+    assert sum(count == shards for count in counts) - 1 <= HEAVY[table], plan

@@ -386,9 +386,9 @@ def empty(platform: Platform) -> None:
     """Delete all rows except those of dim_date."""
     with psycopg.connect(platform.url) as connection:
         connection.execute("set session_replication_role = replica")
-        # On a cluster, the option above ends at the coordinator: foreign keys act, so one node after the other.
+        # On a cluster, the option above ends at the coordinator, and foreign keys act: facts first, one node at a time.
         connection.execute("set citus.multi_shard_modify_mode = 'sequential'")
-        for table in TABLES:
+        for table in reversed(TABLES):
             connection.execute(f"delete from {table}")
         # Slices, watermarks, and change logs are deleted as well, except those of dim_date.
         connection.execute("delete from platform.slices")

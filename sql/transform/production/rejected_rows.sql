@@ -1,12 +1,13 @@
 -- production.rejected_rows: rows with invalid values, and valid rows whose parent is missing. The rows are judged before they are
--- described: a view names the faults of a row in an expression so long that each further use of it costs as much as the rest.
+-- described: a view names the faults of a row in an expression so long that each further use of it costs as much as the rest. Images
+-- and orders are judged apart, because a cluster has them in different places.
 -- The days are looked up first: a node of a cluster knows neither how many rows the scope has nor of which days they are.
 with days as (
     select array_agg(distinct partition_date) as of_scope
     from scope
 ),
 
-judged as materialized (
+judged_images as materialized (
     select
         'customers' as feed,
         typed.original,
@@ -52,7 +53,9 @@ judged as materialized (
         (%(is_full_refresh)s or scope.feed is not null)
         and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and typed.reasons <> ''
-    union all
+),
+
+judged_orders as materialized (
     select
         'transactions' as feed,
         typed.original,
@@ -62,9 +65,9 @@ judged as materialized (
         typed.reasons,
         nullif(typed.transaction_id, 0) as transaction_id,
         case when customers.customer_id is null then typed.customer_id end as missing_customer_id,
-        null as missing_transaction_id,
-        null as missing_product_id,
-        null as missing_item_id
+        null::bigint as missing_transaction_id,
+        null::bigint as missing_product_id,
+        null::bigint as missing_item_id
     from production.typed_transactions as typed
     left join scope
         on
@@ -127,6 +130,12 @@ judged as materialized (
         (%(is_full_refresh)s or scope.feed is not null)
         and (%(is_full_refresh)s or typed.partition_date = any((select days.of_scope from days)::date[]))
         and (typed.reasons <> '' or lines.item_id is null)
+),
+
+judged as (
+    select * from judged_images
+    union all
+    select * from judged_orders
 )
 
 select
