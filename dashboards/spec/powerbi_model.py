@@ -81,8 +81,9 @@ VIEWS: Mapping[str, Sequence[tuple[str, str]]] = {
 CODED = ("customer_id", "product_id")
 """Keys that only relationships need: people see customer_code and product_code."""
 
-LEFT_OUT = {("dim_customer", "valid_to"), ("dim_product", "valid_to")}
-"""Columns that contain ``infinity``, which Power BI cannot store as a date. Use ``is_current`` instead."""
+LEFT_OUT = {("dim_customer", "valid_to"), ("dim_product", "valid_to"), ("fact_sales", "profit")}
+"""Columns that contain ``infinity``, which Power BI cannot store as a date, in favor of ``is_current``; and one whose
+name differs from that of a measure of its table, Profit, only in case, which Power BI refuses."""
 
 RELATIONSHIPS = (
     ("fact_sales.sale_date", "dim_date.calendar_date"),

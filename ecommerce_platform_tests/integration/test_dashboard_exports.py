@@ -153,6 +153,18 @@ def test_there_is_one_way_from_each_table_to_each_other():
         assert len(reached) == len(set(reached)), f"{table} reaches {reached}"
 
 
+@pytest.mark.parametrize("table", powerbi_model.TABLES)
+def test_names_in_a_table_differ_by_more_than_case(table: str):
+    """Desktop refused the project: fact_sales had a measure Profit and a column profit."""
+    names = [name.casefold() for kind in ("column", "measure", "hierarchy") for name in declared(table, kind)]
+    assert len(names) == len(set(names))
+
+
+def test_names_of_measures_and_tables_are_unique_in_the_model():
+    for names in ([*MEASURES], powerbi_model.TABLES):
+        assert len({name.casefold() for name in names}) == len(names)
+
+
 def test_every_hierarchy_goes_over_columns_of_its_table():
     for table, name, levels in powerbi_model.MODEL_HIERARCHIES:
         assert f"\thierarchy {name}\n" in TMDL[table]
