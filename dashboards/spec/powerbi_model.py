@@ -35,7 +35,7 @@ PERCENT = frozenset(
     | {"revenue_share", "repeat_customer_share"}
 )
 """Columns of extracts in percent."""
-MEASURE_FORMATS = {"count": "#,0", "percent": '0.00"%"', "number": "#,0.0000"}
+MEASURE_FORMATS = {"count": "#,0", "percent": '0.00"%"', "number": "#,0.0000", "tenths": "#,0.0"}
 
 TABLES = (
     "fact_sales",
@@ -116,7 +116,7 @@ RELATIONSHIPS = (
 
 MODEL_HIERARCHIES = (
     ("dim_date", "Calendar", (("Year", "year"), ("Month", "month_start"), ("Day", "calendar_date"))),
-    ("dim_product", "Products", (("Category", "category"), ("Product", "product_name"))),
+    ("dim_product", "Products", (("Category", "category"), ("Product", "Product"))),
     ("customer_profile", "Places", (("Region", "region"), ("State", "state_name"))),
 )
 
