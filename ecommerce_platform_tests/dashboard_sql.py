@@ -125,8 +125,11 @@ class Expected:
     def one(self, columns: str, **options: Any) -> Any:
         return self.rows(columns, **options)[0][0]
 
-    def by(self, dimension: str, columns: str, without: Sequence[str]) -> dict[Any, tuple]:
-        return {row[0]: row[1:] for row in self.rows(f"{dimension}, {columns}", f"group by {dimension}", without)}
+    def by(
+        self, dimension: str, columns: str, without: Sequence[str], window: tuple[dt.date, dt.date] | None = None
+    ) -> dict[Any, tuple]:
+        rows = self.rows(f"{dimension}, {columns}", f"group by {dimension}", without, window)
+        return {row[0]: row[1:] for row in rows}
 
 
 COSTED = "sum(revenue) filter (where cost is not null)"
@@ -147,6 +150,39 @@ SUMS = {
     "average_order_value": "round(sum(revenue) / count(distinct transaction_id), 2)",
     "revenue_share": "round(sum(revenue) / sum(sum(revenue)) over () * 100, 2)",
 }
+
+
+KPIS = {
+    **{name: SUMS[name] for name in ("orders", "units", "customers", "profit_margin", "gross_revenue", "returns")},
+    **{name: SUMS[name] for name in ("net_revenue", "return_rate")},
+    "revenue": "coalesce(sum(revenue), 0)",
+    "average_order_value": "round(sum(revenue) / nullif(count(distinct transaction_id), 0), 2)",
+    "products_sold": "count(distinct product)",
+    "revenue_per_customer": "round(sum(revenue) filter (where customer is not null)"
+    " / nullif(count(distinct customer), 0), 2)",
+    **{
+        name: f"round(coalesce(sum(revenue) filter (where {condition}), 0) / nullif(sum(revenue), 0) * 100, 2)"
+        for name, condition in (("returning_share", "buyer = 'returning'"), ("vip_share", "segment = 'VIP'"))
+    },
+    "states": "case when count(*) = 0 then 0"
+    " else nullif(count(distinct state) filter (where state not like '%%-Unknown'), 0) end",
+}
+BEST = (("top_ten_share", "product", 10), ("top_five_states_share", "state", 5))
+"""KPIs that are the share of the best members."""
+
+
+def kpi_values(
+    expected: Expected, without: Sequence[str] = (), window: tuple[dt.date, dt.date] | None = None
+) -> dict[str, Any]:
+    """The KPIs of the pages that follow filters, by ID, except the weekend uplift."""
+    (row,) = expected.rows(", ".join(KPIS.values()), without=without, window=window)
+    values = dict(zip(KPIS, row, strict=True))
+    for name, dimension, best in BEST:
+        sums = {member: found[0] for member, found in expected.by(dimension, "sum(revenue)", without, window).items()}
+        parts = sorted((revenue for member, revenue in sums.items() if not member.endswith("-Unknown")), reverse=True)
+        whole = sum(sums.values())
+        values[name] = round_half_up(sum(parts[:best]) / whole * 100) if parts and whole else None
+    return values
 
 
 class Shown:

@@ -33,7 +33,7 @@ CHARTS: Mapping[str, Shown] = {
         {
             "Values": (
                 *("fact_sales.Order", "dim_date.calendar_date", "customer_profile.state_name"),
-                *("customer_profile.customer_code", "dim_payment.payment_method"),
+                *("customer_profile.Customer", "dim_payment.payment_method"),
                 *("order_lines", "units", "revenue"),
             )
         },
@@ -109,7 +109,6 @@ CHARTS: Mapping[str, Shown] = {
 LABELS: Mapping[str, str] = {
     "calendar_date": "Day",
     "state_name": "State",
-    "customer_code": "Customer",
     "payment_method": "Payment method",
     "product_code": "Product ID",
     "product_name": "Product",
@@ -126,6 +125,7 @@ LABELS: Mapping[str, str] = {
     "lift": "Lift",
     "pair_rank": "Rank",
     "sale_date": "Day",
+    "revenue": "Total revenue",
     "expected_revenue": "Expected",
     "deviation": "Deviation",
     "direction": "Direction",

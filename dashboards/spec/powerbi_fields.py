@@ -10,6 +10,7 @@ from dashboards.spec.powerbi_measures import measure_name
 
 CHART_FIELDS: Mapping[str, tuple[str, str]] = {
     "discount_band": ("fact_sales", "Discount"),
+    "product": ("dim_product", "Product"),
     "buyer": ("fact_sales", "Customer type"),
     "cohort": ("agg_customer_metrics", "Cohort"),
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from dashboards.spec.fields import DIMENSIONS, MEASURES
 from dashboards.spec.metrics import metric
 from dashboards.spec.pages import PAGES
-from dashboards.spec.powerbi_next import KPI_DAX, NEXT_MEASURES
+from dashboards.spec.powerbi_next import KPI_DAX, KPI_FORMATS, NEXT_MEASURES
+from ecommerce_platform.schemas.domains import GUEST
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,24 @@ CALCULATED = (
         DIMENSIONS["buyer"].meaning,
     ),
     Calculated(
+        "customer_profile",
+        "Customer",
+        "string",
+        f'IF ( customer_profile[current_segment] = "{GUEST}", "{GUEST}", customer_profile[customer_code] )',
+        "The customer's ID, as the shop writes it; Guest for orders without a customer.",
+    ),
+    Calculated(
+        "dim_product",
+        "Product",
+        "string",
+        "VAR nameNow = LOOKUPVALUE ( dim_product[product_name],"
+        " dim_product[product_id], dim_product[product_id], dim_product[is_current], TRUE () )"
+        " VAR onlyProduct = LOOKUPVALUE ( dim_product[product_id],"
+        " dim_product[product_name], nameNow, dim_product[is_current], TRUE (), BLANK () )"
+        ' RETURN IF ( ISBLANK ( onlyProduct ), nameNow & " (" & dim_product[product_code] & ")", nameNow )',
+        "The product's current name, whatever it was on the order date; with its ID if other products have that name.",
+    ),
+    Calculated(
         "agg_customer_metrics",
         "Cohort",
         "dateTime",
@@ -82,7 +101,7 @@ def _best(number: int, members: str) -> str:
 
 def _kpi_measure(kpi_id: str, dax: str) -> tuple[str, str, str, str]:
     kpi = next(kpi for page in PAGES for kpi in page.kpis if kpi.id == kpi_id)
-    return kpi.label, kpi.format, dax, kpi.meaning
+    return kpi.label, KPI_FORMATS.get(kpi_id, kpi.format), dax, kpi.meaning
 
 
 MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
@@ -162,9 +181,9 @@ MORE_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
         "percent",
         "VAR thisRevenue = [Total revenue]"
         " VAR bestRevenue = SUMX ("
-        " FILTER ( ALLSELECTED ( dim_product[product_name] ), [Total revenue] >= thisRevenue ),"
+        " FILTER ( ALLSELECTED ( dim_product[Product] ), [Total revenue] >= thisRevenue ),"
         " [Total revenue] )"
-        f" RETURN {_share('bestRevenue', 'CALCULATE ( [Total revenue], ALLSELECTED ( dim_product[product_name] ) )')}",
+        f" RETURN {_share('bestRevenue', 'CALCULATE ( [Total revenue], ALLSELECTED ( dim_product[Product] ) )')}",
         "Share of revenue from all products with at least as much revenue as this one.",
     ),
     "retention": (

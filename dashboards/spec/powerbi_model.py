@@ -35,7 +35,7 @@ PERCENT = frozenset(
     | {"revenue_share", "repeat_customer_share"}
 )
 """Columns of extracts in percent."""
-MEASURE_FORMATS = {"count": "#,0", "percent": '0.00"%"', "number": "#,0.0000"}
+MEASURE_FORMATS = {"count": "#,0", "percent": '0.00"%"', "number": "#,0.0000", "tenths": "#,0.0"}
 
 TABLES = (
     "fact_sales",
@@ -81,8 +81,9 @@ VIEWS: Mapping[str, Sequence[tuple[str, str]]] = {
 CODED = ("customer_id", "product_id")
 """Keys that only relationships need: people see customer_code and product_code."""
 
-LEFT_OUT = {("dim_customer", "valid_to"), ("dim_product", "valid_to")}
-"""Columns that contain ``infinity``, which Power BI cannot store as a date. Use ``is_current`` instead."""
+LEFT_OUT = {("dim_customer", "valid_to"), ("dim_product", "valid_to"), ("fact_sales", "profit")}
+"""Columns that contain ``infinity``, which Power BI cannot store as a date, in favor of ``is_current``; and one whose
+name differs from that of a measure of its table, Profit, only in case, which Power BI refuses."""
 
 RELATIONSHIPS = (
     ("fact_sales.sale_date", "dim_date.calendar_date"),
@@ -115,7 +116,7 @@ RELATIONSHIPS = (
 
 MODEL_HIERARCHIES = (
     ("dim_date", "Calendar", (("Year", "year"), ("Month", "month_start"), ("Day", "calendar_date"))),
-    ("dim_product", "Products", (("Category", "category"), ("Product", "product_name"))),
+    ("dim_product", "Products", (("Category", "category"), ("Product", "Product"))),
     ("customer_profile", "Places", (("Region", "region"), ("State", "state_name"))),
 )
 

@@ -27,6 +27,8 @@ KPI_DAX: Mapping[str, str] = {
     " KEEPFILTERS ( sales_anomalies[sale_date] > lastSale - 30 ) ) + 0",
 }
 """The DAX of each KPI of the page."""
+KPI_FORMATS: Mapping[str, str] = {"median_interval": "tenths"}
+"""The formats of KPIs in Power BI, where they differ from the specification's."""
 
 
 def _bound(column: str, label: str, meaning: str) -> tuple[str, str, str, str]:
@@ -37,9 +39,11 @@ NEXT_MEASURES: Mapping[str, tuple[str, str, str, str]] = {
     "revenue_before": (
         "Revenue before the forecast",
         "money",
-        f"{LAST_SALE} RETURN CALCULATE ( [Total revenue], KEEPFILTERS ("
-        " dim_date[calendar_date] > lastSale - 60 && dim_date[calendar_date] <= lastSale ) )",
-        "Total revenue of the 60 days up to the last order.",
+        "VAR firstSale = CALCULATE ( MIN ( fact_sales[sale_date] ), REMOVEFILTERS () )"
+        f" {LAST_SALE} VAR shown = FILTER ( VALUES ( dim_date[calendar_date] ),"
+        " dim_date[calendar_date] >= MAX ( firstSale, lastSale - 59 ) && dim_date[calendar_date] <= lastSale )"
+        " RETURN IF ( NOT ISEMPTY ( shown ), CALCULATE ( [Total revenue], shown ) + 0 )",
+        "Total revenue of the 60 days up to the last order; 0 on a day without orders.",
     ),
     "forecast": _bound("forecast", "Forecast", "Expected total revenue of the 30 days after the last order."),
     "lower_80": _bound("lower_80", "Lower 80%", "Lower end of the range that holds 80% of outcomes."),

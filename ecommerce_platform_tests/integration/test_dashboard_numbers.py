@@ -19,7 +19,15 @@ from dashboards.spec.fields import HIERARCHIES
 from dashboards.spec.pages import CUSTOMERS, EXECUTIVE, GEOGRAPHY, NEXT, ORDERS, PAGES, PRODUCTS
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.settings import SQL_DIR
-from ecommerce_platform_tests.dashboard_sql import COMBINATIONS, REGION_OF, SUMS, Expected, Shown, round_half_up
+from ecommerce_platform_tests.dashboard_sql import (
+    COMBINATIONS,
+    REGION_OF,
+    SUMS,
+    Expected,
+    Shown,
+    kpi_values,
+    round_half_up,
+)
 from ecommerce_platform_tests.harness import Platform
 
 
@@ -93,27 +101,10 @@ def test_a_hierarchy_shows_the_level_that_was_drilled_to(case: tuple[Shown, Expe
 def test_the_figures_at_the_head_of_each_page(case: tuple[Shown, Expected]) -> None:
     shown, expected = case
     kpis = {kpi.id: shown.answers.kpi(kpi).value for page in PAGES if page.id != "health" for kpi in page.kpis}
-    assert kpis["revenue"] == (expected.one("sum(revenue)") or 0)
-    of_returns = ("gross_revenue", "returns", "net_revenue", "return_rate")
-    for name in ("orders", "units", "customers", "average_order_value", "profit_margin", *of_returns):
-        if name == "average_order_value":
-            assert kpis[name] == expected.one("round(sum(revenue) / nullif(count(distinct transaction_id), 0), 2)")
-        else:
-            assert kpis[name] == expected.one(SUMS[name])
-    assert kpis["products_sold"] == expected.one("count(distinct product)")
-    known = expected.one("count(distinct state) filter (where state not like '%%-Unknown')")
-    assert kpis["states"] == (known if known or not kpis["orders"] else None)
-    assert kpis["revenue_per_customer"] == expected.one(
-        "round(sum(revenue) filter (where customer is not null) / nullif(count(distinct customer), 0), 2)"
-    )
-    for name, dimension, best in (("top_ten_share", "product", 10), ("top_five_states_share", "state", 5)):
-        sums = {member: row[0] for member, row in expected.by(dimension, "sum(revenue)", ()).items()}
-        parts = sorted((revenue for member, revenue in sums.items() if not member.endswith("-Unknown")), reverse=True)
-        whole = sum(sums.values())
-        assert kpis[name] == (round_half_up(sum(parts[:best]) / whole * 100) if parts and whole else None)
-    for name, condition in (("returning_share", "buyer = 'returning'"), ("vip_share", "segment = 'VIP'")):
-        part = f"round(coalesce(sum(revenue) filter (where {condition}), 0) / nullif(sum(revenue), 0) * 100, 2)"
-        assert kpis[name] == expected.one(part)
+    wanted = kpi_values(expected)
+    assert {name: kpis[name] for name in wanted} == wanted
+    elsewhere = {"weekend_uplift", *(kpi.id for kpi in NEXT.kpis)}
+    assert set(kpis) - set(wanted) == elsewhere
 
 
 def test_the_weekend_uplift_compares_means_per_day(case: tuple[Shown, Expected]) -> None:
@@ -198,6 +189,27 @@ def test_the_trend_shows_every_period_with_and_without_sales(
     assert len(sums) < len(periods) or level != "day"
     for period in periods:
         assert (rows[period]["revenue"], rows[period]["orders"]) == sums.get(period, (0, 0))
+
+
+def test_the_trend_adds_up_in_each_period(case: tuple[Shown, Expected]) -> None:
+    shown, expected = case
+    level, snapshot = str(shown.all["revenue_trend"].level), shown.answers.snapshot
+    chosen = dict(shown.answers.view.levels).get("time")
+    assert level == (chosen or level)
+    parent = ""  # the period that a chart at this level is of
+    if chosen and level != "year":
+        parent = expected.given.get("period", "")[: {"month": 4, "day": 7}[level]]
+    low, high = max(expected.start, snapshot.first_day), min(expected.end, snapshot.last_day)
+    days = [(low + dt.timedelta(days=number)).isoformat() for number in range((high - low).days + 1)]
+    length = {"year": 4, "month": 7, "day": 10}[level]
+    rows = shown.by_click("revenue_trend")
+    assert list(rows) == list(dict.fromkeys(day[:length] for day in days if day.startswith(parent)))
+    measures = next(v for v in EXECUTIVE.visuals if v.id == "revenue_trend").measures
+    sums = expected.by(f"left(sale_date::text, {length})", ", ".join(SUMS[name] for name in measures), ["period"])
+    nothing = {"revenue": 0, "orders": 0, "average_order_value": None, "profit_margin": None}
+    for period, row in rows.items():
+        wanted = sums.get(period, tuple(nothing[name] for name in measures))
+        assert tuple(row[name] for name in measures) == wanted, period
 
 
 def test_a_drilled_trend_shows_the_days_of_the_chosen_month(snapshot: Snapshot, connection: psycopg.Connection) -> None:
@@ -359,7 +371,9 @@ def test_seasonality_shows_the_whole_history(case: tuple[Shown, Expected]) -> No
     )
     rows = shown.all["seasonality"].rows
     assert {row[0]: row[1:] for row in rows if row[2]} == {row[0]: row[1:] for row in wanted}
-    assert len(rows) == (15 if wanted else 0)
+    history = range((snapshot.last_day - snapshot.first_day).days + 1)
+    months = dict.fromkeys(f"{snapshot.first_day + dt.timedelta(days=number):%Y-%m}" for number in history)
+    assert [row[0] for row in rows] == (list(months) if wanted else [])
 
 
 def test_without_filters_the_pages_say_what_the_warehouse_says(snapshot: Snapshot, sales: Platform) -> None:
@@ -457,6 +471,7 @@ CHECKS = (
     *(partial(test_a_hierarchy_shows_the_level_that_was_drilled_to, visual=visual) for visual in DRILLED),
     test_the_figures_at_the_head_of_each_page,
     test_the_weekend_uplift_compares_means_per_day,
+    test_the_trend_adds_up_in_each_period,
     test_the_long_tail_ends_at_all_revenue,
     test_lifetime_value_is_the_formula_of_the_metrics,
     test_new_and_returning_customers_are_counted_once_a_month,

@@ -13,22 +13,32 @@ from hypothesis import strategies as st
 
 from dashboards.app.filters import COMPARISONS, Filters, View
 from dashboards.app.snapshot import Snapshot
+from dashboards.spec.fields import HIERARCHIES, MEASURES
 from dashboards.spec.pages import PAGES
-from ecommerce_platform_tests.dashboard_sql import SUMS, Expected, Shown
+from ecommerce_platform_tests.dashboard_sql import SUMS, Expected, Shown, kpi_values, round_half_up
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
 FILTERED = ("category", "state", "segment", "payment", "buyer", "weekday")
 BY_MEMBER = {
     "payment_methods": ("payment", "revenue"),
     "sales_map": ("state", "revenue"),
+    "state_map": ("state", "revenue"),
+    "state_ranking": ("state", "revenue"),
     "price_ranges": ("price_range", "revenue"),
     "discount_impact": ("discount_band", "profit_margin"),
     "segment_share": ("segment", "revenue"),
     "top_products": ("product", "revenue"),
     "top_customers": ("customer", "revenue"),
-    "top_categories": ("category", "revenue"),
-    "category_margin": ("category", "profit_margin"),
 }
+"""Charts that are compared by member: their dimension, and the measure that is compared."""
+BY_LEVEL = {
+    "top_categories": ("products", "revenue"),
+    "category_margin": ("products", "profit_margin"),
+    "regions": ("places", "revenue"),
+}
+"""The same for charts with a hierarchy."""
+MEANS = "weekdays"
+TREND = "revenue_trend"
 WINDOWS = {
     "prior": "select %(start)s::date - n, %(end)s::date - n"
     " from (select case when %(days)s = 1 then 7 else %(days)s end) as shift (n)",
@@ -48,7 +58,8 @@ def views(draw: st.DrawFn, snapshot: Snapshot) -> View:
     filters = Filters(start=start, end=end, period=period)
     for name, member in members:
         filters = filters.with_member(name, member)
-    levels = draw(st.sampled_from(((), (("time", "day"),), (("time", "month"),))))
+    levels = draw(st.sampled_from(((), (("time", "day"),), (("time", "month"),), (("time", "year"),))))
+    levels += draw(st.sampled_from(((), (("places", "state"),), (("products", "product"),))))
     return View(filters, levels, compare=draw(st.sampled_from(COMPARISONS[:3])))
 
 
@@ -65,6 +76,13 @@ def window_of(connection: psycopg.Connection, view: View, days: list[dt.date]) -
     ).fetchone()
     assert row is not None
     return row[0], row[1]
+
+
+def change(format_: str, now: Any, before: Any) -> Decimal | None:
+    """The change in percent, or in points if the values are percentages themselves."""
+    if format_ != "percent":
+        return percent(now, before)
+    return None if now is None or before is None else now - before
 
 
 def percent(now: Any, before: Any) -> Decimal | None:
@@ -84,41 +102,63 @@ def test_cards_and_members_are_compared_with_what_sql_says(
     days = span(view, shown.answers.history, view.filters.period)
     window = window_of(connection, view, days)
     is_inside = window[0] >= snapshot.first_day
-    kpis = {kpi.id: shown.answers.kpi(kpi) for page in PAGES[:-1] for kpi in page.kpis}
-    for name in ("revenue", "orders", "units", "customers", "profit_margin", "average_order_value"):
-        column = SUMS[name].replace("count(distinct transaction_id)", "nullif(count(distinct transaction_id), 0)")
-        now = kpis[name].value
-        before = expected.one(column, window=window, without=["period"])
-        if not is_inside or before is None:
-            assert kpis[name].change is None
-        elif now is not None:
-            assert kpis[name].change == (now - before if name == "profit_margin" else percent(now, before))
-    for visual, (dimension, measure) in BY_MEMBER.items():
+    now, before = kpi_values(expected), kpi_values(expected, ["period"], window) if is_inside else {}
+    for kpi in (kpi for page in PAGES if page.id != "health" for kpi in page.kpis):
+        found = shown.answers.kpi(kpi).change
+        if not kpi.compare or not is_inside:
+            assert found is None, kpi.id
+        else:
+            assert found == change(kpi.format, now[kpi.id], before[kpi.id]), kpi.id
+    for visual, (dimension, measure, without) in compared_members(shown).items():
         rows = shown.by_click(visual)
         if not is_inside:
             assert all(f"compared_{measure}" not in row for row in rows.values())
             continue
-        found = dict(
-            expected.rows(
-                f"{dimension}, {SUMS[measure]}",
-                f"group by {dimension}",
-                [dimension, "period", *above(dimension)],
-                window,
-            )
-        )
+        others = expected.by(dimension, SUMS[measure], [*without, "period"], window)
+        nothing = None if measure == "profit_margin" else Decimal(0)
         for member, row in rows.items():
-            nothing = None if measure == "profit_margin" else Decimal(0)
-            before = found.get(member, nothing)
-            assert row[f"compared_{measure}"] == before, (visual, member)
-            is_margin = measure == "profit_margin"
-            now = row[measure]
-            wanted = (None if None in (now, before) else now - before) if is_margin else percent(now, before)
+            (other,) = others.get(member, (nothing,))
+            assert row[f"compared_{measure}"] == other, (visual, member)
+            wanted = change(MEASURES[measure].format, row[measure], other)
             assert row[f"{measure}_change"] == wanted, (visual, member)
 
 
-def above(dimension: str) -> tuple[str, ...]:
-    """What a chart with a hierarchy ignores, too."""
-    return ("product",) if dimension == "category" else ()
+def compared_members(shown: Shown) -> dict[str, tuple[str, str, list[str]]]:
+    """Each chart that is compared by member: its dimension, its measure, and the filters that it ignores."""
+    charts = {visual: (dimension, measure, [dimension]) for visual, (dimension, measure) in BY_MEMBER.items()}
+    for visual, (hierarchy, measure) in BY_LEVEL.items():
+        level, levels = str(shown.all[visual].level), HIERARCHIES[hierarchy].levels
+        charts[visual] = level, measure, [*levels[levels.index(level) :]]
+    compared = {
+        visual
+        for visual, answer in shown.all.items()
+        if any(column.id.startswith("compared_") for column in answer.columns)
+    }
+    assert compared <= {*charts, MEANS, TREND}
+    return charts
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_means_per_weekday_are_compared_with_what_sql_says(
+    snapshot: Snapshot, connection: psycopg.Connection, data: st.DataObject
+) -> None:
+    view = data.draw(views(snapshot))
+    shown = Shown(snapshot, view.query())
+    expected = Expected(connection, "?" + view.query().lstrip("?"), snapshot.first_day, snapshot.last_day)
+    window = window_of(connection, view, span(view, shown.answers.history, view.filters.period))
+    rows = shown.by_click(MEANS)
+    if window[0] < snapshot.first_day:
+        assert all("compared_revenue_per_day" not in row for row in rows.values())
+        return
+    sums = expected.by("weekday", "sum(revenue)", ["weekday", "period"], window)
+    days = [window[0] + dt.timedelta(days=number) for number in range((window[1] - window[0]).days + 1)]
+    for name, row in rows.items():
+        count = sum(f"{day:%A}" == name for day in days)
+        (revenue,) = sums.get(name, (Decimal(0),))
+        before = round_half_up(revenue / count) if count else None
+        assert row["compared_revenue_per_day"] == before, name
+        assert row["revenue_per_day_change"] == percent(row["revenue_per_day"], before), name
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -129,13 +169,13 @@ def test_a_trend_is_compared_with_what_sql_says(
     view = data.draw(views(snapshot))
     shown = Shown(snapshot, view.query())
     expected = Expected(connection, "?" + view.query().lstrip("?"), snapshot.first_day, snapshot.last_day)
-    level = shown.all["revenue_trend"].level
+    level = shown.all[TREND].level
     parent = None
-    if view.levels and view.filters.period:
+    if dict(view.levels).get("time") and level != "year" and view.filters.period:
         parent = view.filters.period[: {"month": 4, "day": 7}[str(level)]]
     days = span(view, shown.answers.history, parent)
     window = window_of(connection, view, days)
-    rows = shown.by_click("revenue_trend")
+    rows = shown.by_click(TREND)
     if window[0] < snapshot.first_day:
         assert all("compared_revenue" not in row for row in rows.values())
         return
@@ -145,7 +185,7 @@ def test_a_trend_is_compared_with_what_sql_says(
     wanted: dict[str, Decimal | None] = {}
     before = dict(zip(days, (day for (day,) in dates(connection, days, window)), strict=True))
     for day in days:
-        name = day.isoformat()[: 10 if level == "day" else 7]
+        name = day.isoformat()[: {"year": 4, "month": 7, "day": 10}[str(level)]]
         other = before[day]
         if view.compare == "year":
             is_leap_day = f"{day:%m-%d}" == "02-29" and day != days[0]
@@ -153,7 +193,7 @@ def test_a_trend_is_compared_with_what_sql_says(
             if not is_leap_day:
                 wanted[name] = (wanted[name] or 0) + sums.get(other, Decimal(0))
                 lost = other + dt.timedelta(days=1)
-                if level == "month" and f"{lost:%m-%d}" == "02-29" and lost <= window[1]:
+                if level != "day" and f"{lost:%m-%d}" == "02-29" and lost <= window[1]:
                     wanted[name] = wanted[name] + sums.get(lost, Decimal(0))
         else:
             wanted[name] = wanted.get(name, 0) + sums.get(other, Decimal(0))
