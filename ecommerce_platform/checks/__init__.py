@@ -3,6 +3,7 @@
 - ``contract``: every row conforms to the pandera schema of its table;
 - ``reconciliation``: every row is accounted for, and the numbers of all layers agree;
 - ``customers``: what customers do over time agrees with their purchases;
+- ``outlook``: stock cover, unusual days and the forecast agree with the sales that they follow from;
 - ``integrity``: histories have no gaps, keys exist, and rejected rows wait only for missing parents;
 - ``returns``: returns agree with production, stand beside their sales, and fit them;
 - ``volume`` and ``freshness``: warnings about the present day.
@@ -18,6 +19,7 @@ from ecommerce_platform.checks.customers import customers_checks
 from ecommerce_platform.checks.freshness import Clock, freshness_checks, utc_now
 from ecommerce_platform.checks.integrity import integrity_checks
 from ecommerce_platform.checks.outcome import CheckOutcome, TableCheck
+from ecommerce_platform.checks.outlook import outlook_checks
 from ecommerce_platform.checks.reconciliation import raw_folder_of_settings, reconciliation_checks
 from ecommerce_platform.checks.returns import returns_checks
 from ecommerce_platform.checks.volume import volume_checks
@@ -44,6 +46,7 @@ def table_checks(
         *(contract(table) for table in tables),
         *reconciliation_checks(raw_folder),
         *customers_checks(),
+        *outlook_checks(),
         *integrity_checks(),
         *returns_checks(),
         *volume_checks(),

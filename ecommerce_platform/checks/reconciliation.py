@@ -129,7 +129,7 @@ def agrees(
     )
 
 
-def _sums(*measures: str) -> str:
+def sums_of(*measures: str) -> str:
     """The sum of each measure: 0 without rows, but null for cost and profit where no cost is known."""
     return ", ".join(
         f"sum({name}) as {name}" if name in ("cost", "profit") else f"coalesce(sum({name}), 0) as {name}"
@@ -171,7 +171,7 @@ def _days_agree() -> list[TableCheck]:
             key=("sale_date", "breakdown"),
             measures=LINES_AND_MONEY,
             ours=f"""
-                select sale_date, breakdown, {_sums(*LINES_AND_MONEY)}
+                select sale_date, breakdown, {sums_of(*LINES_AND_MONEY)}
                 from {BREAKDOWN}
                 where $on_days
                 group by sale_date, breakdown
@@ -213,7 +213,7 @@ def _products_agree() -> list[TableCheck]:
             key=("sale_date",),
             measures=UNITS_AND_MONEY,
             ours=f"""
-                select sale_date, {_sums(*UNITS_AND_MONEY)}
+                select sale_date, {sums_of(*UNITS_AND_MONEY)}
                 from warehouse.mart_product_daily
                 where $on_days
                 group by sale_date
@@ -233,7 +233,7 @@ def _products_agree() -> list[TableCheck]:
                     date_trunc('month', sale_date)::date as month_start,
                     product_id,
                     product_key,
-                    {_sums("orders", *UNITS_AND_MONEY)}
+                    {sums_of("orders", *UNITS_AND_MONEY)}
                 from warehouse.mart_product_daily
                 where $on_days_of_months
                 group by 1, 2, 3
@@ -279,7 +279,7 @@ def _products_agree() -> list[TableCheck]:
                     product_id,
                     min(first_sale_date) as first_sale_date,
                     max(last_sale_date) as last_sale_date,
-                    {_sums("orders", *UNITS_AND_MONEY)}
+                    {sums_of("orders", *UNITS_AND_MONEY)}
                 from warehouse.mart_product_monthly
                 group by product_id
             """,
@@ -296,13 +296,13 @@ def _customers_agree() -> list[TableCheck]:
             key=("month_start",),
             measures=TOTALS,
             ours=f"""
-                select month_start, {_sums(*TOTALS)}
+                select month_start, {sums_of(*TOTALS)}
                 from warehouse.mart_customer_monthly
                 where $in_months
                 group by month_start
             """,
             theirs=f"""
-                select date_trunc('month', sale_date)::date as month_start, {_sums(*TOTALS)}
+                select date_trunc('month', sale_date)::date as month_start, {sums_of(*TOTALS)}
                 from {BREAKDOWN}
                 where breakdown = 'segment' and member <> '{GUEST}' and $in_days_of_months
                 group by 1
@@ -321,7 +321,7 @@ def _customers_agree() -> list[TableCheck]:
                     customer_id,
                     min(first_order_date) as first_order_date,
                     max(last_order_date) as last_order_date,
-                    {_sums(*TOTALS)}
+                    {sums_of(*TOTALS)}
                 from warehouse.mart_customer_monthly
                 where $bought
                 group by customer_id
@@ -353,29 +353,16 @@ def _extracts_agree() -> list[TableCheck]:
             whole,
             key=(),
             measures=measures,
-            ours=f"select {_sums(*measures)} from analytics.{name}",
-            theirs=f"select {_sums(*measures)} from {whole}",
+            ours=f"select {sums_of(*measures)} from analytics.{name}",
+            theirs=f"select {sums_of(*measures)} from {whole}",
         )
         for (name, whole), measures in WHOLE.items()
     ]
-    sold = ("units", "revenue")
     of_day = ("orders", "guest_orders", "customers", "units", "revenue", "costed_revenue", "profit")
     of_month = ("guest_orders", *TOTALS)
     of_product = ("sales_rank", "orders", "units", "revenue", "costed_revenue", "profit")
     return [
         *wholes,
-        agrees(
-            "analytics.stock_cover",
-            DAILY,
-            key=(),
-            measures=sold,
-            ours=f"select {_sums(*sold)} from analytics.stock_cover",
-            theirs=f"""
-                select {_sums(*sold)}
-                from {DAILY}
-                where sale_date > (select max(sale_date) - 28 from {DAILY})
-            """,
-        ),
         agrees(
             "analytics.daily_sales",
             DAILY,
@@ -391,7 +378,7 @@ def _extracts_agree() -> list[TableCheck]:
             measures=of_month,
             ours="select * from analytics.monthly_sales",
             theirs=f"""
-                select date_trunc('month', sale_date)::date as month_start, {_sums(*of_month)}
+                select date_trunc('month', sale_date)::date as month_start, {sums_of(*of_month)}
                 from {DAILY}
                 group by 1
             """,

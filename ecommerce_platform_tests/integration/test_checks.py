@@ -660,6 +660,19 @@ BROKEN = [
         {},
     ),
     (
+        "analytics.sales_anomalies",
+        "agrees_with_mart_daily_breakdown",
+        "insert into analytics.sales_anomalies values ('2024-01-02', 'Toys', 5, 100, -95, -4, 'Below')",
+        {"sale_date": "2024-01-02", "category": "Toys", "revenue": "5.00", "other_revenue": "0"},
+    ),
+    (
+        "analytics.sales_forecast",
+        "agrees_with_agg_daily_sales",
+        "insert into analytics.sales_forecast values"
+        " ('2024-01-05', 1, 1, 1, 1, 1, 'AutoETS', '2024-01-01', '2024-01-02')",
+        {"first_forecast_date": "2024-01-05", "days": "1", "other_days": "30"},
+    ),
+    (
         "analytics.daily_sales",
         "agrees_with_agg_daily_sales",
         "update analytics.daily_sales set orders = 77 where sale_date = '2024-01-02'",
