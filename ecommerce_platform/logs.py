@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import MutableMapping
 from types import TracebackType
 from typing import Any
@@ -33,7 +34,7 @@ def json_formatter() -> logging.Formatter:
 
 
 def log_as_json() -> None:
-    """Write what this process logs, its warnings, and the error that ends it, as JSON to stderr."""
+    """Write what this process logs, its warnings, and errors that end it or a thread, as JSON to stderr."""
     handler = logging.StreamHandler()
     handler.setFormatter(json_formatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -42,7 +43,17 @@ def log_as_json() -> None:
     def log_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         logging.getLogger("ecommerce_platform").critical("The process failed", exc_info=(kind, error, trace))
 
+    def log_the_end_of_a_thread(ended: threading.ExceptHookArgs) -> None:
+        if ended.exc_type is SystemExit:
+            return  # a thread may end itself so, as in Python's own hook
+        name = ended.thread.name if ended.thread is not None else "unknown"
+        error = ended.exc_value or ended.exc_type()
+        logging.getLogger("ecommerce_platform").critical(
+            "The thread %s failed", name, exc_info=(ended.exc_type, error, ended.exc_traceback)
+        )
+
     sys.excepthook = log_the_end
+    threading.excepthook = log_the_end_of_a_thread
 
 
 def _add_run(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

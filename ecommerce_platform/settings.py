@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ecommerce_platform.addresses import (
@@ -36,8 +36,16 @@ from ecommerce_platform.choices import (
 )
 from ecommerce_platform.money import DEFAULT
 from ecommerce_platform.storage import Location, located
+from ecommerce_platform.validators import (
+    PREFIX,
+    checked,
+    file_name,
+    iso_day,
+    listed,
+    or_from_file,
+    readable_file,
+)
 
-PREFIX = "ECOMMERCE_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 SQL_DIR = PROJECT_DIR / "sql"
 CONNECTORS_DIR = SHIPPED
@@ -53,25 +61,10 @@ class SettingsError(ValueError):
     """One or more settings are missing or invalid. The message names each, with an example."""
 
 
-def _iso_day(text: object) -> object:
-    return dt.date.fromisoformat(text.strip()) if isinstance(text, str) else text
-
-
 def _known_day(day: dt.date) -> dt.date:
     if not EARLIEST_DAY <= day < dt.date(2100, 1, 1):
         raise ValueError(f"must be between {EARLIEST_DAY} and 2099-12-31")
     return day
-
-
-def _checked(parse: Callable[[str], object]) -> AfterValidator:
-    """Validate a text that may be missing by parsing it."""
-
-    def check(text: str | None) -> str | None:
-        if text:
-            parse(text)
-        return text or None
-
-    return AfterValidator(check)
 
 
 def _source(text: str) -> str:
@@ -88,17 +81,7 @@ def _connector_dir(source: str) -> Path:
 
 
 def _rates_file(path: Path | None) -> Path | None:
-    return None if path is None else _secret_file(_absolute(path))
-
-
-def _additions_file(path: Path | None) -> Path | None:
-    if path is not None and any(ord(character) < 32 or ord(character) == 127 for character in str(path)):
-        raise ValueError("must not contain line breaks or other control characters")
-    return path
-
-
-def _listed(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    return None if path is None else readable_file(_absolute(path))
 
 
 def _folder(path: Path) -> Path:
@@ -124,22 +107,6 @@ def _home() -> Path:
     return Path(os.path.expanduser("~")).resolve()  # noqa: PTH111
 
 
-def _secret_file(path: Path | None) -> Path | None:
-    if path is not None and not (path.is_file() and os.access(path, os.R_OK)):
-        raise ValueError("is not a readable file")
-    return path
-
-
-def _or_from_file(value: object, fields: ValidationInfo) -> object:
-    """Return the secret itself or, if NAME_FILE is set, the contents of that file without surrounding white space."""
-    file = fields.data.get(f"{fields.field_name}_file")
-    if file is None:
-        return value
-    if value:
-        raise ValueError(f"is set, and so is {PREFIX}{str(fields.field_name).upper()}_FILE: remove one of them")
-    return file.read_text(encoding="utf-8").strip()
-
-
 class Settings(BaseSettings):
     """The platform's settings, read from the environment once at startup.
 
@@ -150,14 +117,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     data_dir: Annotated[Path, AfterValidator(_folder)] = Field(Path("data"), examples=["data"])
-    storage_url: Annotated[str | None, _checked(located)] = Field(None, examples=["s3://bucket/shop"], repr=False)
-    database_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+    storage_url: Annotated[str | None, checked(located)] = Field(None, examples=["s3://bucket/shop"], repr=False)
+    database_url_file: Annotated[Path | None, AfterValidator(readable_file)] = Field(
         None, examples=["/run/secrets/database_url"]
     )
-    database_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(postgres_url)] = Field(
+    database_url: Annotated[str | None, BeforeValidator(or_from_file), AfterValidator(postgres_url)] = Field(
         None, examples=["postgresql://user:password@host:5432/ecommerce"], repr=False, validate_default=True
     )
-    database_password_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+    database_password_file: Annotated[Path | None, AfterValidator(readable_file)] = Field(
         None, examples=["/run/secrets/database_password"]
     )
     citus_shards: int | None = Field(None, ge=1, le=1024, examples=["8"])
@@ -167,11 +134,11 @@ class Settings(BaseSettings):
     currency: Annotated[str, AfterValidator(known_currency)] = Field(DEFAULT, examples=["EUR"])
     locale: Annotated[str, AfterValidator(known_locale)] = Field("en-US", examples=["de-DE"])
     rates: Annotated[Path | None, AfterValidator(_rates_file)] = Field(None, examples=["rates.csv"])
-    targets_file: Annotated[Path | None, AfterValidator(_additions_file)] = Field(None, examples=["targets.csv"])
-    notes_file: Annotated[Path | None, AfterValidator(_additions_file)] = Field(None, examples=["notes.csv"])
+    targets_file: Annotated[Path | None, AfterValidator(file_name)] = Field(None, examples=["targets.csv"])
+    notes_file: Annotated[Path | None, AfterValidator(file_name)] = Field(None, examples=["notes.csv"])
     holidays: Annotated[str, AfterValidator(known_holidays)] = Field("", examples=["US-CA"])
     landing_rest_seconds: float = Field(30, ge=0, le=3600, examples=["30"])
-    first_day: Annotated[dt.date, NoDecode, BeforeValidator(_iso_day), AfterValidator(_known_day)] = Field(
+    first_day: Annotated[dt.date, NoDecode, BeforeValidator(iso_day), AfterValidator(_known_day)] = Field(
         dt.date(2024, 1, 1), examples=["2024-01-01"]
     )
     orders_per_day: int = Field(300, ge=1, le=100_000, examples=["300"])
@@ -188,30 +155,30 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(8050, ge=1, le=65535, examples=["8050"])
     metrics_port: int | None = Field(None, ge=1, le=65535, examples=["9464"])
     log_format: Literal["colored", "json"] = Field("colored", examples=["json"])
-    alert_webhook_url_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+    alert_webhook_url_file: Annotated[Path | None, AfterValidator(readable_file)] = Field(
         None, examples=["/run/secrets/webhook"]
     )
-    alert_webhook_url: Annotated[str | None, BeforeValidator(_or_from_file), AfterValidator(as_web_url)] = Field(
+    alert_webhook_url: Annotated[str | None, BeforeValidator(or_from_file), AfterValidator(as_web_url)] = Field(
         None, examples=["https://hooks.example.com/services/T/B/x"], repr=False, validate_default=True
     )
-    alert_urls_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+    alert_urls_file: Annotated[Path | None, AfterValidator(readable_file)] = Field(
         None, examples=["/run/secrets/alert_urls"]
     )
-    alert_urls: Annotated[str | None, BeforeValidator(_or_from_file), _checked(service_urls)] = Field(
+    alert_urls: Annotated[str | None, BeforeValidator(or_from_file), checked(service_urls)] = Field(
         None, examples=["mailtos://user:password@example.com"], repr=False, validate_default=True
     )
     smtp_host: str | None = Field(None, max_length=253, pattern=r"^[0-9A-Za-z.:_-]+$", examples=["smtp.example.com"])
     smtp_port: int | None = Field(None, ge=1, le=65535, examples=["587"])
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", examples=["starttls"])
     smtp_user: str | None = Field(None, max_length=320, examples=["reports@example.com"])
-    smtp_password_file: Annotated[Path | None, AfterValidator(_secret_file)] = Field(
+    smtp_password_file: Annotated[Path | None, AfterValidator(readable_file)] = Field(
         None, examples=["/run/secrets/smtp_password"]
     )
-    smtp_password: Annotated[str | None, BeforeValidator(_or_from_file)] = Field(
+    smtp_password: Annotated[str | None, BeforeValidator(or_from_file)] = Field(
         None, examples=["secret"], repr=False, validate_default=True
     )
-    report_from: Annotated[str | None, _checked(mail_address)] = Field(None, examples=["reports@example.com"])
-    report_to: Annotated[str | None, _checked(mail_addresses)] = Field(
+    report_from: Annotated[str | None, checked(mail_address)] = Field(None, examples=["reports@example.com"])
+    report_to: Annotated[str | None, checked(mail_addresses)] = Field(
         None, examples=["ada@example.com, Grace Hopper <grace@example.com>"]
     )
     repository_url: Annotated[str | None, AfterValidator(as_repository_url)] = Field(
@@ -340,7 +307,7 @@ class Settings(BaseSettings):
     def known_hosts(self) -> frozenset[str]:
         """Host names that requests to the web servers may use, in lower case and without ports."""
         own = [self.host, urlsplit(self.dagster_url or "").hostname or ""]
-        return frozenset(name.lower() for name in [*_listed(self.allowed_hosts), *own] if name)
+        return frozenset(name.lower() for name in [*listed(self.allowed_hosts), *own] if name)
 
     @property
     def dagster_home(self) -> Path:

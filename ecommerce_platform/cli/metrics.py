@@ -14,7 +14,7 @@ from ecommerce_platform.settings import Settings, load_settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-THREADS = 2
+THREADS = 4
 CONNECTIONS = 20
 
 

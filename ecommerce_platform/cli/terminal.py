@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import logging
 import signal
 import sys
@@ -11,8 +12,9 @@ from functools import wraps
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -37,6 +39,12 @@ class Messages(Console):
         text = Text.from_ansi(captured.get()).plain.strip()
         if text:
             logging.getLogger("ecommerce_platform").log(level, text)
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        """A message with a spinner; nothing if messages are logged, because each repainting would be a record."""
+        if not self.is_logged:
+            return super().status(status, **options)
+        return Status(status, console=Console(file=io.StringIO()), **options)
 
 
 console = Messages(stderr=True, highlight=False, emoji=False)
@@ -133,7 +141,7 @@ def show(table: Table) -> None:
 
 
 def progress_bar() -> Progress:
-    """A progress bar with a description; it prints nothing if the console is not a terminal."""
+    """A progress bar with a description; it prints nothing if messages are logged or do not go to a terminal."""
     return Progress(
         SpinnerColumn(),
         BarColumn(),
@@ -142,6 +150,7 @@ def progress_bar() -> Progress:
         TextColumn("{task.description}"),
         console=console,
         transient=not console.is_terminal,
+        disable=console.is_logged,
     )
 
 

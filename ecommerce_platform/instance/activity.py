@@ -1,7 +1,8 @@
-"""What Dagster is doing, for ``/metrics``: runs, queue, heartbeats and ticks, in four small queries of its tables.
+"""What Dagster is doing, for ``/metrics``: runs, queue, heartbeats and ticks, in five small queries of its tables.
 
 Dagster's own functions for this load and decode whole runs and ticks. Their number grows with the history, and a scrape
-comes every few seconds.
+comes every few seconds. Times are read from the JSON of the records: the columns hold the local time of whatever time
+zone the session had.
 """
 
 from __future__ import annotations
@@ -87,11 +88,10 @@ def activity(connection: ClientConnection, since: dt.datetime) -> Activity:
         psycopg.Error: it cannot be read.
     """
     waiting: dict[str, int] = {state.lower(): 0 for state in WAITING}
-    oldest_queued = None
-    for state, count, oldest in connection.execute(UNFINISHED, {"states": list(WAITING)}):
+    for state, count in connection.execute(UNFINISHED, {"states": list(WAITING)}):
         waiting[state.lower()] = count
-        oldest_queued = oldest if state == "QUEUED" else oldest_queued
-    heartbeats = connection.execute("select daemon_type, extract(epoch from timestamp)::float8 from daemon_heartbeats")
+    (oldest_queued,) = connection.execute(OLDEST_QUEUED).fetchone() or (None,)
+    heartbeats = connection.execute("select daemon_type, (body::json ->> 'timestamp')::float8 from daemon_heartbeats")
     size = connection.execute("select pg_database_size(current_database())").fetchone() or (0,)
     return Activity(
         _durations(connection, since),
@@ -118,10 +118,23 @@ def _durations(connection: ClientConnection, since: dt.datetime) -> list[Duratio
 
 
 UNFINISHED = """
-select status, count(*), extract(epoch from min(create_timestamp))::float8
+select status, count(*)
 from runs
 where status = any (%(states)s)
 group by status
+"""
+
+OLDEST_QUEUED = """
+select min(enqueued.moment)
+from runs
+cross join lateral (
+    select (events.event::json ->> 'timestamp')::float8 as moment
+    from event_logs as events
+    where events.run_id = runs.run_id and events.dagster_event_type = 'PIPELINE_ENQUEUED'
+    order by events.id desc
+    limit 1
+) as enqueued
+where runs.status = 'QUEUED'
 """
 
 # A run that failed before its first step has no start. The job of a run of selected assets is called __ASSET_JOB.
@@ -143,7 +156,7 @@ select
     lower(instigators.instigator_type),
     instigators.instigator_body::jsonb #>> '{origin,job_name}',
     (
-        select extract(epoch from ticks.timestamp)::float8
+        select (ticks.tick_body::json ->> 'timestamp')::float8
         from job_ticks as ticks
         where ticks.selector_id = instigators.selector_id and ticks.status <> 'FAILURE'
         order by ticks.timestamp desc

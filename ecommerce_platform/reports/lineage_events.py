@@ -35,6 +35,7 @@ from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.partitions import days_of_run
 from ecommerce_platform.resources.database import EMBEDDED_DATABASE
 from ecommerce_platform.settings import Settings
+from ecommerce_platform.storage.objects import ObjectPath
 from ecommerce_platform.tables.manifest import entry, tables
 
 NAMESPACE = "ecommerce"
@@ -89,7 +90,8 @@ class Datasets:
         """Namespace and name of ``schema.table``, or of ``raw.FEED``, by the naming rules of OpenLineage."""
         schema, name = table.split(".")
         if schema == "raw":
-            return "file", str(self.settings.raw / name)
+            folder = self.settings.raw / name
+            return (folder.root, folder.key) if isinstance(folder, ObjectPath) else ("file", str(folder))
         parts = conninfo_to_dict(self.settings.database_url or f"dbname={EMBEDDED_DATABASE}")
         host = str(parts.get("host") or "localhost")
         # A socket is a path of this machine.
@@ -209,7 +211,9 @@ def datasets_of_step(
         checked: dict[str, list[AssetCheckEvaluation]] = {}
         for check in checks:
             checked.setdefault(".".join(check.asset_key.path), []).append(check)
-        return [datasets.read(table, found) for table, found in checked.items()], []
+        # A table may have gone since.
+        known = {table: found for table, found in checked.items() if table in RAW or table in tables()}
+        return [datasets.read(table, found) for table, found in known.items()], []
     table = step.replace("__", ".", 1)
     if table in RAW:
         return [], [datasets.written(table)]

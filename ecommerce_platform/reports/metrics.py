@@ -1,16 +1,21 @@
 """The platform's metrics for Prometheus: read from both databases whenever somebody scrapes.
 
-Each scrape is two connections that end with it and a handful of cheap statements under a time limit. No label holds
-data: labels are names of tables, checks, feeds, jobs, daemons, sensors and schedules, so their number is bounded.
+Each scrape is two connections that end with it and a handful of cheap statements, under a time limit that holds even if
+a database stops answering. No label holds data: labels are names of tables, checks, feeds, jobs, daemons, sensors and
+schedules, so their number is bounded.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
+import socket
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from itertools import accumulate
@@ -36,7 +41,9 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3
 STATEMENT_MILLISECONDS = 3000
-"""Prometheus waits for ten seconds by default; both databases must have answered, or failed, by then."""
+DATABASE_SECONDS = 4
+"""Connecting, all statements and closing. Prometheus waits for ten seconds by default; both databases must have
+answered, or failed, by then."""
 
 RECENT = dt.timedelta(days=7)
 """Runs that ended this long ago count in the durations."""
@@ -150,19 +157,59 @@ def database_of(settings: Settings, suffix: str = "") -> str:
 
 @contextmanager
 def reading(url: str) -> Generator[ClientConnection]:
-    """A read-only transaction at one snapshot, whose statements may take ``STATEMENT_MILLISECONDS`` each."""
+    """A read-only transaction at one snapshot, over after ``DATABASE_SECONDS`` even if nothing answers.
+
+    Raises:
+        TimeoutError: it took longer.
+        psycopg.Error: the database cannot be read; ``QueryCanceled`` after ``STATEMENT_MILLISECONDS`` of one statement.
+    """
+    deadline = time.monotonic() + DATABASE_SECONDS
     given = {**SESSION_OPTIONS, "statement_timeout": str(STATEMENT_MILLISECONDS)}
     options = " ".join(f"-c {name}={value}" for name, value in given.items())
-    with psycopg.connect(
+    connection = psycopg.connect(
         url,
         options=options,
         connect_timeout=CONNECT_SECONDS,
+        tcp_user_timeout=DATABASE_SECONDS * 1000,
+        keepalives_idle=DATABASE_SECONDS,
+        keepalives_interval=1,
+        keepalives_count=3,
         application_name="ecommerce-metrics",
         cursor_factory=psycopg.ClientCursor,
-    ) as connection:
+    )
+    with _cut_off(connection, deadline), connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         yield connection
+
+
+@contextmanager
+def _cut_off(connection: ClientConnection, deadline: float) -> Generator[None]:
+    """End a connection at a time of the monotonic clock, whatever it is waiting for then.
+
+    A time limit of the server does not help a client whose server has stopped, or is out of reach.
+    """
+    # A descriptor of its own: that of the connection may belong to something else once it is closed.
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        is_late = threading.Event()
+
+        def cut() -> None:
+            is_late.set()
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(max(deadline - time.monotonic(), 0), cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except psycopg.Error as error:
+            if is_late.is_set():
+                raise TimeoutError(f"the database has not answered within {DATABASE_SECONDS} seconds") from error
+            raise
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 def _start(day: dt.date) -> float:

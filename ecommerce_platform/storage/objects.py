@@ -150,11 +150,11 @@ class ObjectPath:
         """The object's metadata; None if there is no object."""
         import obstore
 
-        with _explained(self, "cannot be looked up"):
-            try:
+        try:
+            with _explained(self, "cannot be looked up"):
                 return obstore.get(_store(self), self.key, options={"head": True}).attributes
-            except FileNotFoundError:
-                return None
+        except FileNotFoundError:
+            return None
 
 
 Location: TypeAlias = Path | ObjectPath
@@ -178,19 +178,20 @@ _reached: set[str] = set()
 def _store(path: ObjectPath) -> ObjectStore:
     """The client of a path's bucket.
 
-    To a HEAD request, a missing bucket looks like a missing file. So each process first asks for a list, below this
-    path only, as its credentials may be limited to a prefix.
+    Each process first asks for a list, so that its first error says what is wrong with the bucket or the credentials.
     """
-    import obstore
-
     store = _client(path.root)
     if path.root not in _reached:
-        try:
-            next(iter(obstore.list(store, path.key or None, chunk_size=1)), None)
-        except FileNotFoundError as error:
-            raise _failure(path, "cannot be reached", error) from None
+        _list(path)
         _reached.add(path.root)
     return store
+
+
+def _list(path: ObjectPath) -> None:
+    """Ask for a list, below this path only, as the credentials may be limited to a prefix."""
+    import obstore
+
+    next(iter(obstore.list(_client(path.root), path.key or None, chunk_size=1)), None)
 
 
 @cache
@@ -215,10 +216,13 @@ def _explained(path: ObjectPath, problem: str) -> Generator[None]:
 
     try:
         yield
-    except FileNotFoundError as error:
-        if not re.search("NoSuchBucket|ContainerNotFound", str(error)):
-            raise FileNotFoundError(f"{path} does not exist") from None
-        raise _failure(path, problem, error) from None
+    except FileNotFoundError:
+        # A missing bucket looks like a missing file, but it cannot be listed.
+        try:
+            _list(path)
+        except (BaseError, OSError) as error:
+            raise _failure(path, problem, error) from None
+        raise FileNotFoundError(f"{path} does not exist") from None
     except (BaseError, OSError) as error:
         raise _failure(path, problem, error) from None
 

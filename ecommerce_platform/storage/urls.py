@@ -76,5 +76,5 @@ def _bucket(scheme: str, bucket: str, path: str) -> StorageUrl:
             f"must have at most {MOST_SEGMENTS} names after the {kind}, of letters, digits and the characters . _ = + -"
         )
     if find_spec("obstore") is None:
-        raise ValueError(f"needs an optional package: pip install 'ecommerce-platform[{EXTRAS[scheme]}]'")
+        raise ValueError(f"needs an optional package: pip install '.[{EXTRAS[scheme]}]'")
     return StorageUrl(None, f"{scheme}://{bucket}", "/".join(segments))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 from dagster import DagsterInstance, SkipReason, build_sensor_context
 
-from ecommerce_platform.automation.lineage import lineage, lineage_sensors
+from ecommerce_platform.automation.lineage import LineageError, lineage, lineage_sensors
 from ecommerce_platform.automation.runner import run_days
 from ecommerce_platform.definitions import defs
 from ecommerce_platform.feeds.columns import FEEDS
@@ -30,12 +31,13 @@ POSTGRES = "postgres://localhost:5432"
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps the events that it is sent; answers with ``status``."""
+    """Keeps the events that it is sent; answers with ``status``, and with 503 once it has ``limit`` events."""
 
     def __init__(self, port: int):
         super().__init__(("127.0.0.1", port), Handler)
         self.events: list[Event] = []
         self.status = 201
+        self.limit: int | None = None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -44,9 +46,10 @@ class Handler(BaseHTTPRequestHandler):
         receiver = self.server
         assert isinstance(receiver, Receiver)
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if receiver.status == 201:
+        is_full = receiver.limit is not None and len(receiver.events) >= receiver.limit
+        if receiver.status == 201 and not is_full:
             receiver.events.append(event)
-        self.send_response(receiver.status)
+        self.send_response(503 if is_full else receiver.status)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -232,6 +235,66 @@ def test_an_event_that_is_refused_does_not_hold_up_the_others(shop: Lineage, eve
     finally:
         receiver.shutdown()
         receiver.server_close()
+
+
+def test_a_tick_goes_on_where_the_last_one_stopped(
+    shop: Lineage, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver that is slow must not hold the worker of the sensors, and a long run is sent in parts."""
+    assert events
+    assert run_days(defs, shop.instance, day(3), day(3)).success
+    receiver = Receiver(shop.port)
+    receiver.limit = 5
+    try:
+        assert shop.tick() == "0 runs sent; the receiver does not answer and is tried again: status 503"
+        receiver.limit = None
+        with monkeypatch.context() as patch:
+            patch.setattr("ecommerce_platform.automation.lineage.TICK_SECONDS", 0)
+            assert re.fullmatch(r"0 runs sent; 6 of \d+ events of the next one; the rest follows .*", shop.tick())
+        assert shop.tick() == "1 runs sent"
+    finally:
+        receiver.shutdown()
+        receiver.server_close()
+    states = [(event["run"]["runId"], event["eventType"]) for event in receiver.events]
+    assert len(set(states)) == len(states), "an event was sent twice"
+    assert states[0][0] == states[-1][0]
+    assert {event["job"]["name"] for event in receiver.events} == {event["job"]["name"] for event in events}
+
+
+def test_a_run_whose_events_cannot_be_built_does_not_hold_up_the_others(
+    shop: Lineage, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version of the platform without a table that the run had written or checked."""
+    assert events
+    assert run_days(defs, shop.instance, day(3), day(3)).success
+    receiver = Receiver(shop.port)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("ecommerce_platform.reports.lineage_events.entry", lambda table: 1 / 0)
+            assert shop.tick() == "1 runs sent"
+        assert receiver.events == []
+        assert run_days(defs, shop.instance, day(3), day(3)).success
+        assert shop.tick() == "1 runs sent"
+    finally:
+        receiver.shutdown()
+        receiver.server_close()
+    assert receiver.events[-1]["eventType"] == "COMPLETE"
+
+
+@pytest.mark.parametrize("kind", ["async_http", "kafka", "console"])
+def test_a_transport_that_could_lose_events_is_refused(
+    shop: Lineage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / "openlineage.yml"
+    config = {"type": kind, "url": "http://127.0.0.1:1?key=secret", "topic": "x", "config": {}}
+    file.write_text(json.dumps({"transport": config}))
+    monkeypatch.delenv("OPENLINEAGE_URL")
+    monkeypatch.setenv("OPENLINEAGE_CONFIG", str(file))
+    before = shop.cursor
+    with pytest.raises(LineageError, match=r"must name a receiver by HTTP: OPENLINEAGE_URL, .* Found: ") as error:
+        shop.tick()
+    assert "secret" not in str(error.value)
+    assert shop.cursor == before
 
 
 def test_a_run_takes_no_notice_of_a_receiver_that_is_down(shop: Lineage) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
@@ -36,6 +36,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from dagster._utils.error import SerializableErrorInfo
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from psycopg.conninfo import make_conninfo
 
 from ecommerce_platform.automation.runner import run_days
 from ecommerce_platform.checks.freshness import latest_expected_day
@@ -219,11 +220,52 @@ def test_runs_are_counted_by_job_status_and_duration(metrics: Metrics) -> None:
     assert metrics.value("last_run_end_timestamp_seconds", **labels) == pytest.approx(run.end_time)
 
 
+def enqueue(instance: DagsterInstance) -> DagsterRun:
+    """Add a run to the queue, as the run coordinator does."""
+    run = instance.add_run(DagsterRun("daily", remote_job_origin=RemoteJobOrigin(REPOSITORY, "daily")))
+    enqueued = DagsterEvent(DagsterEventType.PIPELINE_ENQUEUED.value, run.job_name)
+    instance.report_dagster_event(enqueued, run_id=run.run_id)
+    return run
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_ages_are_right_whatever_the_time_zone_of_the_database(metrics: Metrics, zone: str) -> None:
+    """Dagster's columns without a time zone hold the local time of whoever wrote them."""
+    metrics.execute(f"alter database ecommerce_dagster set timezone = '{zone}'")
+    metrics.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'ecommerce_dagster'")
+    now = dt.datetime.now(dt.UTC).timestamp()
+    try:
+        with DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
+            run = enqueue(instance)
+            instance.add_daemon_heartbeat(DaemonHeartbeat(now - 500, "SENSOR", "one", []))
+            origin = RemoteInstigatorOrigin(REPOSITORY, f"in {zone}")
+            declared = InstigatorStatus.DECLARED_IN_CODE
+            state = InstigatorState(origin, InstigatorType.SENSOR, declared, SensorInstigatorData())
+            instance.add_instigator_state(state)
+            tick = TickData(
+                state.instigator_origin_id,
+                f"in {zone}",
+                InstigatorType.SENSOR,
+                TickStatus.SKIPPED,
+                now - 400,
+                selector_id=state.selector_id,
+            )
+            instance.create_tick(tick)
+            assert 0 < metrics.value("oldest_queued_run_age_seconds") < 3000
+            assert 500 <= metrics.value("daemon_heartbeat_age_seconds", daemon="sensor") < 3500
+            assert 400 <= metrics.value("tick_age_seconds", kind="sensor", name=f"in {zone}") < 3500
+            instance.delete_run(run.run_id)
+            instance.update_instigator_state(state.with_status(InstigatorStatus.STOPPED))
+    finally:
+        metrics.execute("alter database ecommerce_dagster reset timezone")
+        metrics.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'ecommerce_dagster'")
+        with psycopg.connect(make_conninfo(metrics.url, dbname="ecommerce_dagster")) as connection:
+            connection.execute("delete from daemon_heartbeats")
+
+
 def test_a_run_that_waits_is_in_the_queue_since_it_was_made(metrics: Metrics) -> None:
     assert metrics.value("runs", state="queued") == metrics.value("oldest_queued_run_age_seconds") == 0
-    origin = RemoteJobOrigin(REPOSITORY, "daily")
-    queued = DagsterRun("daily", status=DagsterRunStatus.QUEUED, remote_job_origin=origin)
-    run = metrics.instance.add_run(queued)
+    run = enqueue(metrics.instance)
     try:
         assert metrics.value("runs", state="queued") == 1
         assert metrics.value("oldest_queued_run_age_seconds") > 0

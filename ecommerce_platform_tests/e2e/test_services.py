@@ -102,6 +102,7 @@ class Services:
         for name, value in COMPOSE["services"][service]["environment"].items():
             value = re.sub(r"\$\{ECOMMERCE_DAGSTER_URL:-.*\}", self.address, value)
             value = value.replace("${ECOMMERCE_LOG_FORMAT:-colored}", "json")
+            value = re.sub(r"^\$\{\w+:-\}$", "", value)
             for there, ours in here.items():
                 value = value.replace(there, ours) if there[0] == "@" or value.startswith(there) else value
             assert "$" not in value, f"{name}: {value}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,61 @@ def test_an_error_that_ends_a_process_is_one_line_with_its_traceback() -> None:
     assert ended["level"] == "critical"
     assert "ZeroDivisionError" in ended["exception"]
     assert "line 1" in ended["exception"]
+
+
+def test_a_progress_bar_on_a_terminal_is_not_logged(database_url: str, tmp_path: Path) -> None:
+    """Rich repaints a bar ten times a second; each repainting was a record with the bar in it."""
+    ours, theirs = pty.openpty()
+    code = """
+import time
+from ecommerce_platform.cli import main
+from ecommerce_platform.cli.terminal import console, progress_bar
+main(["status"], standalone_mode=False)
+assert console.is_terminal and console.is_logged
+console.print("begin")
+with progress_bar() as progress:
+    task = progress.add_task("verifying", total=2)
+    time.sleep(0.3)
+    progress.advance(task)
+with console.status("Reading the sales"):
+    time.sleep(0.3)
+    print("the result")
+console.print("done")
+"""
+    where = {"ECOMMERCE_DATABASE_URL": database_url, "ECOMMERCE_DATA_DIR": str(tmp_path / "data")}
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        done = subprocess.run(
+            [sys.executable, "-c", f"{NO_FILE}; {code}"],
+            cwd=PROJECT_DIR,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_DIR), "ECOMMERCE_LOG_FORMAT": "json", **where},
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            text=True,
+            check=False,
+        )
+        os.close(theirs)
+        told = screen.read(100_000).decode()
+    assert done.returncode == 0, told
+    assert done.stdout.endswith("the result\n")
+    events = [json.loads(line)["event"] for line in told.splitlines()]
+    assert events[events.index("begin") :] == ["begin", "done"]
+
+
+def test_an_error_that_ends_a_thread_is_one_line_with_its_traceback() -> None:
+    code = """
+import threading
+from ecommerce_platform.logs import log_as_json
+
+log_as_json()
+for error in (ValueError("in a thread"), SystemExit()):
+    def fail(error=error):
+        raise error
+    thread = threading.Thread(target=fail, name="worker")
+    thread.start()
+    thread.join()
+"""
+    (ended,), done = run(code)
+    assert done.returncode == 0
+    assert ended["level"] == "critical"
+    assert "worker" in ended["event"]
+    assert "ValueError: in a thread" in ended["exception"]

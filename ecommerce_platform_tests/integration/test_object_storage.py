@@ -4,15 +4,19 @@ damage. The server is a real one, in a process of its own."""
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from obstore.store import AzureStore, GCSStore
 
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.feeds.files import FeedFileError, feed_file_name, write_feed_file
@@ -259,6 +263,56 @@ def test_a_missing_bucket_is_never_taken_for_missing_files(gate: Gate) -> None:
         assert not caught.value.is_transient
     # Nor is one that is deleted under a process that has seen it.
     objects._reached.add("s3://no-such-bucket")
-    for use in (file.read_bytes, lambda: write_atomically(file, b"x")):
+    for use in (file.exists, file.sha256, file.read_bytes, lambda: write_atomically(file, b"x")):
         with pytest.raises(StorageError, match=r"NoSuchBucket; see ECOMMERCE_STORAGE_URL"):
             use()
+
+
+class Gone(BaseHTTPRequestHandler):
+    """Answers as Azure does if the container has gone, and as Google does if the bucket has."""
+
+    def answer(self) -> None:
+        is_azure = "x-ms-version" in self.headers
+        code = "ContainerNotFound" if is_azure else "NoSuchBucket"
+        text = "The specified container does not exist." if is_azure else "The specified bucket does not exist."
+        body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{text}</Message></Error>'
+        self.send_response(404)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body.encode())
+
+    do_GET = do_HEAD = do_PUT = do_POST = answer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def gone() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gone)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("scheme", ["az", "gs"])
+def test_a_container_that_is_lost_under_a_process_is_never_taken_for_missing_files(
+    gone: str, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    options: Any = {"allow_http": True}
+    account = {"gcs_base_url": gone, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
+    store = (
+        AzureStore("box", account_name="a", account_key="a2V5", endpoint=gone, client_options=options)
+        if scheme == "az"
+        else GCSStore("box", service_account_key=json.dumps(account), client_options=options)
+    )
+    monkeypatch.setattr(objects, "_client", lambda root: store)
+    monkeypatch.setattr(objects, "_reached", {f"{scheme}://box"})
+    file = ObjectPath(f"{scheme}://box", "shop/raw/a.csv")
+    for use in (file.exists, file.sha256, file.read_bytes, file.is_dir, lambda: write_atomically(file, b"x")):
+        with pytest.raises(StorageError, match=rf"^{file} cannot be .*see ECOMMERCE_STORAGE_URL") as caught:
+            use()
+        assert not caught.value.is_transient

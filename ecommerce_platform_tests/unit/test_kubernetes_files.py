@@ -29,6 +29,10 @@ def named(kind: str) -> dict[str, dict[str, Any]]:
     return {each["metadata"]["name"]: each for each in OBJECTS if each["kind"] == kind}
 
 
+def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
 def pods() -> Iterator[tuple[str, dict[str, Any]]]:
     for kind in ("Deployment", "Job"):
         for name, each in named(kind).items():
@@ -59,7 +63,9 @@ def test_the_api_accepts_what_the_chart_passes_on() -> None:
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "labels": part["labels"]}, "spec": spec}
         kubernetes_validate.validate(pod, KUBERNETES, strict=True)
     run = VALUES["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
-    template = {"spec": {**run["podSpecConfig"], "containers": [{"name": "run", "image": "x:1"}]}}
+    template = {
+        "spec": {**run["podSpecConfig"], "containers": [{"name": "run", "image": "x:1", **run["containerConfig"]}]}
+    }
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "run"}}
     kubernetes_validate.validate(
         {**job, "spec": {**run["jobSpecConfig"], "template": template}}, KUBERNETES, strict=True
@@ -81,8 +87,14 @@ def test_the_limits_of_runs_are_those_of_the_instance_file() -> None:
         "cancel_timeout_seconds": watched["cancelTimeoutSeconds"],
         "free_slots_after_run_end_seconds": watched["freeSlotsAfterRunEndSeconds"],
     }
-    assert daemon["runRetries"]["maxRetries"] == INSTANCE["run_retries"]["max_retries"]
-    assert daemon["sensors"]["numWorkers"] == INSTANCE["sensors"]["num_workers"]
+    retries = daemon["runRetries"]
+    assert INSTANCE["run_retries"] == {
+        "enabled": retries["enabled"],
+        "max_retries": retries["maxRetries"],
+        "retry_on_asset_or_op_failure": retries["retryOnAssetOrOpFailure"],
+    }
+    sensors = daemon["sensors"]
+    assert INSTANCE["sensors"] == {"use_threads": sensors["useThreads"], "num_workers": sensors["numWorkers"]}
     kept = {"schedule": "schedule", "sensor": "sensor", "auto_materialize": "autoMaterialize"}
     for name, theirs in kept.items():
         assert VALUES["retention"][theirs]["purgeAfterDays"] == INSTANCE["retention"][name]["purge_after_days"]
@@ -92,10 +104,10 @@ def test_the_limits_of_runs_are_those_of_the_instance_file() -> None:
 
 
 def test_no_container_is_root_or_writes_to_its_image() -> None:
-    contexts = [(name, spec["securityContext"], container) for name, spec in pods() for container in spec["containers"]]
+    contexts = [(name, spec["securityContext"], container) for name, spec in pods() for container in containers(spec)]
     for part in (VALUES["dagsterWebserver"], VALUES["dagsterDaemon"], CODE):
         contexts.append((str(part["labels"]), part["podSecurityContext"], part))
-    assert len(contexts) == 8
+    assert len(contexts) == 9
     for name, pod, container in contexts:
         assert pod["runAsNonRoot"], name
         assert pod["runAsUser"] > 0, name
@@ -111,7 +123,9 @@ def test_only_the_migrations_have_the_password_of_the_owner() -> None:
     assert "ecommerce-owner" not in str({key: value for key, value in VALUES.items() if key != "extraManifests"})
     job = named("Job")["ecommerce-migrations"]
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
-    (container,) = job["spec"]["template"]["spec"]["containers"]
+    (container,) = job["spec"]["template"]["spec"]["initContainers"]
+    (dagster,) = job["spec"]["template"]["spec"]["containers"]
+    assert "owner" not in str(dagster)
     ours = [re.sub(r"/\S+", "", word) for word in container["command"]]
     theirs = [re.sub(r"/\S+", "", word) for word in COMPOSE["init"]["command"]]
     assert ours == theirs
@@ -124,7 +138,7 @@ def test_no_password_is_written_down_and_every_image_has_a_version() -> None:
         assert "latest" not in re.sub(r"#.*", "", text)
         for setting in re.findall(rf"{PREFIX}[A-Z_]+[A-Z]", text):
             assert setting.removeprefix(PREFIX).lower() in {*Settings.model_fields, "storage_url"}, setting
-    images = {container["image"] for _, spec in pods() for container in spec["containers"]}
+    images = {container["image"] for _, spec in pods() for container in containers(spec)}
     assert [image for image in images if not re.search(r":v?\d+\.\d+", image)] == []
     assert {VALUES[part]["image"]["tag"] for part in ("dagsterWebserver", "dagsterDaemon")} == {CODE["image"]["tag"]}
 
@@ -180,3 +194,27 @@ def test_a_disruption_leaves_one_of_two() -> None:
     for name, budget in named("PodDisruptionBudget").items():
         assert budget["spec"]["minAvailable"] == 1
         assert named("Deployment")[name]["spec"]["replicas"] == 2
+
+
+def test_an_upgrade_changes_no_job() -> None:
+    """A job cannot be changed: its name must be new each time, or it must be a hook, which Helm deletes first."""
+    assert VALUES["migrate"]["enabled"] is False
+    for job in named("Job").values():
+        assert job["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation"
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert container["command"] == ["dagster", "instance", "migrate"]
+
+
+def test_whoever_reads_the_bucket_knows_it_and_has_its_credentials() -> None:
+    manager = VALUES["computeLogManager"]["config"]["customComputeLogManager"]
+    assert manager == {**INSTANCE["compute_logs"], "config": {}}
+    urls = []
+    for part in (VALUES["dagsterWebserver"], VALUES["dagsterDaemon"], CODE):
+        assert part["envSecrets"] == [{"name": "ecommerce-storage"}]
+        urls += [item["value"] for item in part["env"] if item["name"] == f"{PREFIX}STORAGE_URL"]
+    assert urls == [urls[0]] * 3
+
+
+def test_the_metrics_are_restarted_if_they_hang() -> None:
+    (container,) = named("Deployment")["metrics"]["spec"]["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"] == container["readinessProbe"]["httpGet"]

@@ -351,6 +351,18 @@ def test_each_service_logs_in_as_somebody_who_can_do_no_more_than_it_needs():
         }
 
 
+def test_the_dashboards_are_given_no_key_of_anything_but_the_database():
+    """.env may hold keys of object stores, mail, alerts and lineage: the dashboards do not get the file."""
+    dashboards = SERVICES["dashboards"]
+    assert dashboards["env_file"] == []
+    given = {name.removeprefix(PREFIX).lower() for name in dashboards["environment"] if name.startswith(PREFIX)}
+    assert given <= set(Settings.model_fields)
+    kept = {name for name, field in Settings.model_fields.items() if field.repr is False or name.endswith("_file")}
+    assert given & kept == {"database_url", "database_password_file", "targets_file", "notes_file"}
+    others = {name for name in dashboards["environment"] if not name.startswith(PREFIX)}
+    assert others == {"DAGSTER_HOME", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"}
+
+
 def test_the_dashboards_reach_neither_the_code_server_nor_what_the_database_does_not_need():
     networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
     for name in ("dashboards", "login", "prometheus", "grafana"):

@@ -107,7 +107,7 @@ def test_without_the_optional_package_the_error_names_the_extra(scheme: str) -> 
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     said = process.stderr.splitlines()[-1]
-    assert said == f"ValueError: needs an optional package: pip install 'ecommerce-platform[{extra}]'"
+    assert said == f"ValueError: needs an optional package: pip install '.[{extra}]'"
 
 
 def test_the_library_is_imported_only_for_an_object_store() -> None:
