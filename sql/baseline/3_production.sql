@@ -60,11 +60,123 @@ group by partition_date, load_id, loaded_at;
 analyze staging.customers, staging.products, staging.transactions, staging.transaction_items, staging.returns,
 production.loaded_days;
 
-create temp table typed_customers as select * from production.typed_customers; -- noqa: AM04
-create temp table typed_products as select * from production.typed_products; -- noqa: AM04
-create temp table typed_orders as select * from production.typed_transactions; -- noqa: AM04
-create temp table typed_lines as select * from production.typed_transaction_items; -- noqa: AM04
-create temp table typed_returns as select * from production.typed_returns; -- noqa: AM04
+create temp table typed_customers as
+select
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    customer_id,
+    customer_bucket,
+    customer_code,
+    first_name,
+    last_name,
+    email,
+    phone,
+    date_of_birth,
+    street_address,
+    city,
+    state,
+    postal_code,
+    country,
+    registered_on,
+    updated_at,
+    valid_from,
+    reasons,
+    is_good
+from production.typed_customers;
+
+create temp table typed_products as
+select
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    product_id,
+    product_bucket,
+    product_code,
+    product_name,
+    category,
+    sub_category,
+    category_id,
+    brand,
+    price,
+    cost,
+    stock_quantity,
+    supplier_id,
+    updated_at,
+    valid_from,
+    reasons,
+    is_good
+from production.typed_products;
+
+create temp table typed_orders as
+select
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    transaction_id,
+    transaction_bucket,
+    transaction_code,
+    customer_id,
+    customer_bucket,
+    customer_code,
+    transaction_date,
+    transaction_time,
+    payment_method,
+    payment_method_id,
+    shipping_address,
+    shipping_city,
+    shipping_state,
+    total_amount,
+    reasons,
+    is_good
+from production.typed_transactions;
+
+create temp table typed_lines as
+select
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    item_id,
+    transaction_id,
+    transaction_bucket,
+    transaction_code,
+    product_id,
+    product_bucket,
+    product_code,
+    quantity,
+    unit_price,
+    discount_amount,
+    line_total,
+    reasons,
+    is_good
+from production.typed_transaction_items;
+
+create temp table typed_returns as
+select
+    load_id,
+    partition_date,
+    source_row,
+    source_file,
+    return_id,
+    return_bucket,
+    return_code,
+    transaction_id,
+    transaction_bucket,
+    transaction_code,
+    item_id,
+    item_bucket,
+    item_code,
+    returned_on,
+    quantity,
+    refund_amount,
+    reason,
+    reasons,
+    is_good
+from production.typed_returns;
 analyze typed_customers, typed_products, typed_orders, typed_lines, typed_returns;
 
 insert into production.customer_versions (
