@@ -23,7 +23,7 @@ counted as (
         count(*) as rows_in_file
     from loads
     inner join staging.customers as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.customers'
+    where loads.table_name = 'staging.customers' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
     group by rows.partition_date, rows.load_id
     union all
     select
@@ -33,7 +33,7 @@ counted as (
         count(*) as rows_in_file
     from loads
     inner join staging.products as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.products'
+    where loads.table_name = 'staging.products' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
     group by rows.partition_date, rows.load_id
     union all
     select
@@ -43,7 +43,7 @@ counted as (
         count(*) as rows_in_file
     from loads
     inner join staging.transactions as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.transactions'
+    where loads.table_name = 'staging.transactions' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
     group by rows.partition_date, rows.load_id
     union all
     select
@@ -53,7 +53,7 @@ counted as (
         count(*) as rows_in_file
     from loads
     inner join staging.transaction_items as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.transaction_items'
+    where loads.table_name = 'staging.transaction_items' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
     group by rows.partition_date, rows.load_id
     union all
     select
@@ -63,7 +63,7 @@ counted as (
         count(*) as rows_in_file
     from loads
     inner join staging.returns as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.returns'
+    where loads.table_name = 'staging.returns' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
     group by rows.partition_date, rows.load_id
 )
 
