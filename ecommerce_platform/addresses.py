@@ -111,15 +111,3 @@ def postgres_url(url: str | None) -> str | None:
         # psycopg's message quotes the invalid part, which may be the password.
         raise ValueError("is not a valid PostgreSQL URL (write % in the password as %25)") from None
     return "postgresql" + url[len(parts.scheme) :]
-
-
-def host_names(text: str) -> str:
-    """A list of host names, separated by commas; may be blank.
-
-    Raises:
-        ValueError: one of them is not a host name, or has a port.
-    """
-    for name in filter(None, map(str.strip, text.split(","))):
-        if not re.fullmatch(r"[0-9A-Za-z._-]{1,253}", name):
-            raise ValueError("must be host names separated by commas, without ports")
-    return text

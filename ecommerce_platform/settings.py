@@ -20,7 +20,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from ecommerce_platform.addresses import (
     as_repository_url,
     as_web_url,
-    host_names,
     mail_address,
     mail_addresses,
     postgres_url,
@@ -40,6 +39,7 @@ from ecommerce_platform.validators import (
     PREFIX,
     checked,
     file_name,
+    host_names,
     iso_day,
     listed,
     or_from_file,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,14 @@ def iso_day(text: object) -> object:
 def listed(text: str) -> list[str]:
     """The names in a list separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def host_names(text: str) -> str:
+    """Validate host names separated by commas; may be blank."""
+    for name in listed(text):
+        if not re.fullmatch(r"[0-9A-Za-z._-]{1,253}", name):
+            raise ValueError("must be host names separated by commas, without ports")
+    return text
 
 
 def checked(parse: Callable[[str], object]) -> AfterValidator:
