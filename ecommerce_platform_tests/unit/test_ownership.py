@@ -20,7 +20,6 @@ LAYERS = ("staging", "production", "warehouse", "analytics", "monitoring")
 NAME = re.compile(rf"\b(?:from|join)\s+(?:({'|'.join(LAYERS)})\.(\w+)|({'|'.join(LAYERS)})_(\w+)_changes)\b")
 WRITES = re.compile(r"\b(insert|update|delete|truncate|merge|create|alter|drop|copy)\b")
 VIEWS = {
-    "staged_rows",
     "staged_identifiers",
     *(f"parsed_{feed}" for feed in FEEDS),
 }

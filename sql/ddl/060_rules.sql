@@ -1,45 +1,11 @@
--- repeatable: what an exported row says. One view a feed types every row of staging and names each fault of its text:
+-- repeatable: what an exported row says. One view per feed types every row of staging and names each fault of its text:
 -- production.parsed_FEED. reasons is empty for a good row; parents are judged later. Blank is unknown: a cost is null, a category
 -- or payment method is 'Unknown', and an order without a customer (a guest) has no customer_id. is_good says the same through coalesce,
 -- because the planner takes a text that equals '' for rare, and good rows are the rule. production.typed_FEED holds the rows
 -- that production takes: those of the loads that passed their checks.
 -- An identifier has three columns: its key, its bucket, and its text. An index of staging finds the bucket, which is the key of
 -- all but the few texts that found it taken: join by the bucket, and by platform.is_same_key of the keys.
-create or replace view production.staged_rows as
-select
-    'customers' as feed,
-    load_id,
-    partition_date,
-    source_row
-from staging.customers
-union all
-select
-    'products' as feed,
-    load_id,
-    partition_date,
-    source_row
-from staging.products
-union all
-select
-    'transactions' as feed,
-    load_id,
-    partition_date,
-    source_row
-from staging.transactions
-union all
-select
-    'transaction_items' as feed,
-    load_id,
-    partition_date,
-    source_row
-from staging.transaction_items
-union all
-select
-    'returns' as feed,
-    load_id,
-    partition_date,
-    source_row
-from staging.returns;
+drop view if exists production.staged_rows;
 
 -- Indexes of staging find these rows, so that a shop whose identifiers are numbers pays next to nothing.
 create or replace view production.staged_identifiers as
@@ -717,7 +683,6 @@ from production.parsed_returns as parsed
 inner join production.loaded_days as loaded
     on parsed.load_id = loaded.load_id and loaded.feed = 'returns';
 
-comment on view production.staged_rows is 'Which rows each load of staging has.';
 comment on view production.staged_identifiers is 'The identifiers of staging that are not positive integers, with their buckets.';
 comment on view production.displaced_identifiers is 'Identifiers that share a bucket with one that came first.';
 comment on view production.parsed_customers is 'Customers of staging, typed, with the faults of each row.';
