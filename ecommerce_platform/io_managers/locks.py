@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from dagster import DagsterInvariantViolationError, OpExecutionContext
 from psycopg import IsolationLevel
-from psycopg.abc import QueryNoTemplate
+from psycopg.errors import LockNotAvailable
 
+from ecommerce_platform.io_managers.bulk import as_owner
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Table, trusted
 
-ALONE = "hashtextextended('write alone', 0)"
+ALONE = "write alone"
 """The lock of a write that is done alone; the others share it."""
+
+SILENT_SECONDS = 5
+"""A wait for another writer is logged once it has taken so long."""
 
 
 @contextmanager
@@ -28,14 +34,9 @@ def locked(connection: ClientConnection, tables: Sequence[str], *, alone: bool |
     """
     with ExitStack() as stack:
         if alone is not None:
-            shared = "" if alone else "_shared"
-            connection.execute(trusted(f"select pg_advisory_lock{shared}({ALONE})"))
-            stack.callback(_release, connection, trusted(f"select pg_advisory_unlock{shared}({ALONE})"))
+            stack.enter_context(_lock(connection, ALONE, "another writer", is_shared=not alone))
         for table in sorted(set(tables)):
-            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"write {table}",))
-            stack.callback(
-                _release, connection, "select pg_advisory_unlock(hashtextextended(%s, 0))", (f"write {table}",)
-            )
+            stack.enter_context(_lock(connection, f"write {table}", f"another writer of {table}"))
         yield
 
 
@@ -56,7 +57,54 @@ def transaction(
         yield
 
 
-def _release(connection: ClientConnection, statement: QueryNoTemplate, parameters: Sequence[str] = ()) -> None:
-    # A closed connection holds no lock.
-    if not connection.closed and not connection.broken:
-        connection.execute(statement, parameters or None)
+@contextmanager
+def _lock(connection: ClientConnection, name: str, awaited: str, *, is_shared: bool = False) -> Generator[None]:
+    """Hold a session's advisory lock. Whom a long wait is for is logged, in a step to the log of its run."""
+    shared = "_shared" if is_shared else ""
+    take = trusted(f"select pg_advisory_lock{shared}(hashtextextended(%s, 0))")
+    row = connection.execute(
+        trusted(f"select pg_try_advisory_lock{shared}(hashtextextended(%s, 0))"), (name,)
+    ).fetchone()
+    if not (row and row[0]):
+        try:
+            with connection.transaction():
+                connection.execute(trusted(f"set local lock_timeout = '{SILENT_SECONDS * 1000:.0f}ms'"))
+                connection.execute(take, (name,))
+        except LockNotAvailable:
+            _log(f"Waiting for {awaited}: {_holders(connection, name)}")
+            connection.execute(take, (name,))
+    try:
+        yield
+    finally:
+        # A closed connection holds no lock.
+        if not connection.closed and not connection.broken:
+            connection.execute(trusted(f"select pg_advisory_unlock{shared}(hashtextextended(%s, 0))"), (name,))
+
+
+def _holders(connection: ClientConnection, name: str) -> str:
+    # The login sees what its other sessions do; the role of this session does not.
+    with as_owner(connection):
+        rows = connection.execute(
+            """
+            select format(
+                'process %%s of the server (%%s, %%s since %%s)',
+                pid, coalesce(nullif(application_name, ''), 'unnamed'), state, date_trunc('second', state_change)
+            )
+            from pg_catalog.pg_locks inner join pg_catalog.pg_stat_activity using (pid)
+            where
+                locktype = 'advisory' and granted and objsubid = 1
+                and database = (select oid from pg_catalog.pg_database where datname = current_database())
+                and (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0)
+            order by pid
+            """,
+            (name,),
+        ).fetchall()
+    return ", ".join(text for (text,) in rows) or "it has just finished"
+
+
+def _log(text: str) -> None:
+    try:
+        log = OpExecutionContext.get().log
+    except DagsterInvariantViolationError:
+        log = logging.getLogger(__name__)  # not in a step, but in a terminal or a sensor
+    log.warning(text)

@@ -49,7 +49,7 @@ def publish(connection: ClientConnection, table: str, order: Sequence[tuple], ke
     assert path is not None, f"{table} is not published"
     place = {values: number for number, values in enumerate(order)}
     # Two runs at once must not leave the file of the one that committed first.
-    with locked(connection, [f"file of {table}"]):
+    with locked(connection, [f"the file of {table}"]):
         rows = _rows(connection, table)
         places = [place.get(values, len(place)) for values in keys_of(rows, key)]
         write_atomically(path, _content(path, rows.iloc[sorted(range(len(rows)), key=places.__getitem__)]))
