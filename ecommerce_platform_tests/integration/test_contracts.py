@@ -38,6 +38,7 @@ def connection(postgres_server: EmbeddedPostgres) -> Iterator[ClientConnection]:
     with psycopg.connect(
         postgres_server.url("contracts"), autocommit=True, cursor_factory=psycopg.ClientCursor
     ) as opened:
+        opened.execute("delete from warehouse.dim_date")
         yield opened
 
 
