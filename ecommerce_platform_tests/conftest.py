@@ -133,7 +133,10 @@ def memory_folder() -> str | None:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A fresh database with the complete DDL and the days of dim_date, on the cluster that ECOMMERCE_TEST_CITUS_URL names if it names one."""
+    """A fresh database with the complete DDL, on the cluster that ECOMMERCE_TEST_CITUS_URL names if it names one.
+
+    Without a cluster, dim_date has its days.
+    """
     if cluster.URL is not None:
         with cluster.fresh_database(shards=2) as url:
             yield url
