@@ -24,7 +24,7 @@ from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.cluster import estimated_rows, total_bytes
 from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.modes import Merge
-from ecommerce_platform.postgres.citus import BY_ORDER, EVERYWHERE, spread
+from ecommerce_platform.postgres.citus import BY_ORDER, EVERYWHERE, STAGED, spread
 from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.reports.health import database_health
@@ -140,6 +140,11 @@ def test_orders_are_spread_and_what_they_are_joined_with_is_everywhere(month: Pa
                 "select table_name::text, citus_table_type from citus_tables"
             ).fetchall()  # a view of Citus
         )
+        work = {table for table in kinds if table.startswith("platform_work.")}
+        assert len(work) == 1 + len(BY_ORDER) - len(STAGED)
+        for table in work:
+            assert kinds.pop(table) == "distributed"
+            assert connection.execute(as_sql(f"select count(*) from {table}")).fetchone() == (0,), table
         assert {table for table, kind in kinds.items() if kind == "distributed"} == set(BY_ORDER)
         assert {table for table, kind in kinds.items() if kind == "reference"} == set(EVERYWHERE)
         groups = connection.execute(
