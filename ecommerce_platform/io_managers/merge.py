@@ -215,10 +215,10 @@ class Merging:
             )
         return {**counts, "A": arrived}
 
-    def _refuse_duplicates(self, computed: sql.Composable = INCOMING) -> None:
+    def _refuse_duplicates(self) -> None:
         names = column_list(self.mode.key)
-        found = sql.SQL("select {}, count(*) from {} group by {} having count(*) > 1 limit 1")
-        row = self.connection.execute(found.format(names, computed, names)).fetchone()
+        found = sql.SQL("select {}, count(*) from incoming group by {} having count(*) > 1 limit 1")
+        row = self.connection.execute(found.format(names, names)).fetchone()
         if row is not None:
             raise WriteError(f"{self.table.full_name}: key {row[:-1]} occurs {row[-1]} times; nothing was written")
 

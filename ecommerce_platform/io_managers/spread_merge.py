@@ -1,7 +1,7 @@
 """Merges into a table that a Citus cluster distributes: each node computes, compares and writes its own rows.
 
-Of the rows, only the keys of the scope and the columns of the change log pass through the coordinator. A write uses
-two tables of the schema ``platform_work``: the scope, and what happens to each row. They are distributed like the
+Of the rows, only the keys of the scope and the columns of the change log pass through the coordinator. Each target has
+two tables in the schema ``platform_work``: the scope, and what happens to each row. They are distributed like the
 target, so that every statement joins rows of one node, and are empty outside of a transaction.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import UniqueViolation
 
 from ecommerce_platform.io_managers.bulk import is_empty
 from ecommerce_platform.io_managers.change_log import Source, logs_of
@@ -18,10 +19,9 @@ from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.consequences import record_consequences
 from ecommerce_platform.io_managers.copy import columns_in_order
 from ecommerce_platform.io_managers.merge import Counts, Merging
-from ecommerce_platform.io_managers.modes import Query, Table, column_list, trusted
+from ecommerce_platform.io_managers.modes import Query, Table, WriteError, column_list, trusted
 
 SCHEMA = "platform_work"
-SCOPE = sql.Identifier(SCHEMA, "scope")
 
 
 def work_table(table: Table) -> sql.Identifier:
@@ -32,31 +32,54 @@ def work_table(table: Table) -> sql.Identifier:
     return sql.Identifier(SCHEMA, f"{table.schema}_{table.name}")
 
 
-def create_work_tables(connection: ClientConnection, tables: Sequence[Table]) -> None:
-    """Create what merges into some distributed tables need, as the owner; all are distributed by the same column."""
-    first = tables[0]
+def scope_table(table: Table) -> sql.Identifier:
+    """The keys that a write of a distributed table recomputes."""
+    return sql.Identifier(SCHEMA, f"{table.schema}_{table.name}_scope")
+
+
+def create_work_tables(connection: ClientConnection, table: Table) -> None:
+    """Create what merges into a distributed table need, as the owner, or create it again if its columns have changed.
+
+    The keys are indexed, because the planner knows little about tables that are mostly empty: without an index, it may
+    compare each row with each.
+    """
     connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(SCHEMA)))
     connection.execute(sql.SQL("grant usage on schema {} to loader").format(sql.Identifier(SCHEMA)))
-    key = sql.SQL("{} bigint not null").format(sql.Identifier(str(first.spread_by)))
-    wanted: list[tuple[sql.Identifier, sql.Composable]] = [(SCOPE, key)]
-    for table in tables:
-        log = next(iter(logs_of(connection, [table.full_name])), None)
-        columns = [(name, trusted(type_)) for name, type_ in table.columns.items()]
-        columns += [(f"old_{name}", trusted(table.columns[name])) for name in (log.columns if log else ())]
-        columns.append(("operation", trusted("text not null")))
-        listed = [sql.SQL("{} {}").format(sql.Identifier(name), type_) for name, type_ in columns]
-        wanted.append((work_table(table), sql.SQL(", ").join(listed)))
-    for name, columns in wanted:
-        found = connection.execute("select to_regclass(%s)", (name.as_string(connection),)).fetchone()
-        if found and found[0] is None:
-            connection.execute(sql.SQL("create unlogged table {} ({})").format(name, columns))
-            connection.execute(
-                "select create_distributed_table(%s, %s, colocate_with => %s)",
-                (name.as_string(connection), first.spread_by, first.full_name),
-            )
-            connection.execute(sql.SQL("grant select, insert, delete on {} to loader").format(name))
-            # The planner takes a table that was never vacuumed for at least ten pages long, and would read the target.
-            connection.execute(sql.SQL("vacuum {}").format(name))
+    by = str(table.spread_by)
+    log = next(iter(logs_of(connection, [table.full_name])), None)
+    columns = [
+        *table.columns.items(),
+        *((f"old_{name}", table.columns[name]) for name in (log.columns if log else ())),
+        ("operation", "text"),
+    ]
+    row = connection.execute(
+        "select pg_get_constraintdef(oid) from pg_catalog.pg_constraint"
+        " where conrelid = %s::regclass and contype = 'p'",
+        (table.full_name,),
+    ).fetchone()
+    for name, given, primary in (
+        (scope_table(table), [(by, table.columns[by])], f"primary key ({by})"),
+        (work_table(table), columns, row[0] if row else ""),
+    ):
+        known = connection.execute(
+            "select attname, format_type(atttypid, atttypmod) from pg_catalog.pg_attribute"
+            " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
+            (name.as_string(connection),),
+        ).fetchall()
+        if dict(known) == dict(given):
+            continue
+        connection.execute(sql.SQL("drop table if exists {}").format(name))
+        listed = [sql.SQL("{} {}").format(sql.Identifier(column), trusted(type_)) for column, type_ in given]
+        connection.execute(
+            sql.SQL("create unlogged table {} ({}, {})").format(name, sql.SQL(", ").join(listed), trusted(primary))
+        )
+        connection.execute(
+            "select create_distributed_table(%s, %s, colocate_with => %s)",
+            (name.as_string(connection), by, table.full_name),
+        )
+        connection.execute(sql.SQL("grant select, insert, delete on {} to loader").format(name))
+        # The planner takes a table that was never vacuumed for at least ten pages long, and would read the target.
+        connection.execute(sql.SQL("vacuum {}").format(name))
 
 
 class SpreadMerging(Merging):
@@ -65,17 +88,19 @@ class SpreadMerging(Merging):
     def _compute(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> tuple[Counts, bool]:
         if is_whole and is_empty(self.connection, self.table):
             inserted = self._insert_given(
-                "insert into {table} ({columns}) {scope} select {columns} from ({rows}) as given", rows, is_whole=True
+                "insert into {table} ({columns}) {with_scope} select {columns} from ({rows}) as given",
+                rows,
+                is_whole=True,
             )
             self._count(inserted, self.table.identifier, is_whole=True)
             return {"I": inserted, "A": inserted}, True
         if not self._make_scope(rows, sources, is_whole):
             return {}, False
         work = work_table(self.table)
-        self._do("insert into {scope} select * from scope", scope=SCOPE)
+        self._do("insert into {scope} select * from scope")
         arrived = self._insert_given(
             """
-            insert into {work} ({columns}{old_columns}, operation) {scope}
+            insert into {work} ({columns}{old_columns}, operation) {with_scope}
             select {given}{stored_log},
                 case when stored.{first} is null then 'I'
                     when row({stored}) is distinct from row({given}) then 'U' else 'E' end
@@ -85,7 +110,6 @@ class SpreadMerging(Merging):
             is_whole=is_whole,
             stored_key=self._same_key("stored", "given"),
         )
-        self._refuse_duplicates(work)
         self._count(arrived, work, is_whole=is_whole)
         self._find_deletions(is_whole=is_whole)
         found = self._do("select operation, count(*) from {work} where operation <> 'E' group by operation").fetchall()
@@ -99,27 +123,33 @@ class SpreadMerging(Merging):
                 new=sql.SQL("").join(new),
             )
         self._do("delete from {work}")
-        self._do("delete from {scope}", scope=SCOPE)
+        self._do("delete from {scope}")
         return {**counts, "A": arrived}, False
 
     def _insert_given(self, statement: str, rows: Query, *, is_whole: bool, **parts: sql.Composable) -> int:
         """Run an INSERT that computes rows on the nodes; return their number."""
         key = sql.Identifier(str(self.table.spread_by))
-        scope = sql.SQL("with scope as (select {} from {})").format(key, SCOPE)
+        scope = sql.SQL("with scope as (select {} from {})").format(key, scope_table(self.table))
         if is_whole:
             # A constant, so that PostgreSQL removes the join from the plan.
             type_ = trusted(self.table.columns[str(self.table.spread_by)])
             scope = sql.SQL("with scope as (select null::{} as {} where false)").format(type_, key)
         parameters = {**rows.parameters, "is_full_refresh": is_whole}
-        parts |= {"scope": scope, "rows": trusted(rows.select)}
+        parts |= {"with_scope": scope, "rows": trusted(rows.select)}
         columns = list(self.table.columns)
         if is_whole:
             # Planning such a SELECT takes as long as computing a small day: only a first load looks at its columns.
-            described = self._do("{scope} select * from ({rows}) as given limit 0", parameters, **parts).description
+            described = self._do(
+                "{with_scope} select * from ({rows}) as given limit 0", parameters, **parts
+            ).description
             columns = columns_in_order(self.table, [column.name for column in described or ()])
         for relation in ("given", "stored"):
             parts[relation] = column_list(columns, relation)
-        return self._do(statement, parameters, columns=column_list(columns), **parts).rowcount
+        try:
+            return self._do(statement, parameters, columns=column_list(columns), **parts).rowcount
+        except UniqueViolation as error:
+            detail = error.diag.message_detail or str(error)
+            raise WriteError(f"{self.table.full_name}: a key occurs twice; nothing was written. {detail}") from error
 
     def _find_deletions(self, *, is_whole: bool) -> None:
         """Add the stored rows in scope that are no longer given to the work table."""
@@ -136,7 +166,7 @@ class SpreadMerging(Merging):
             stored_key=self._same_key("stored", "work"),
             in_scope=sql.SQL("")
             if is_whole
-            else sql.SQL("inner join {} as scope on stored.{} = scope.{}").format(SCOPE, key, key),
+            else sql.SQL("inner join {} as scope on stored.{} = scope.{}").format(scope_table(self.table), key, key),
         )
 
     def _write_changes(self, counts: Counts) -> None:
@@ -175,6 +205,7 @@ class SpreadMerging(Merging):
                 **{
                     "table": self.table.identifier,
                     "work": work_table(self.table),
+                    "scope": scope_table(self.table),
                     "first": sql.Identifier(self.mode.key[0]),
                     "old_columns": self.own.further_columns("old_") if self.own is not None else sql.SQL(""),
                     "stored_log": sql.SQL("").join(stored),

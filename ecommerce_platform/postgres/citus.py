@@ -94,9 +94,9 @@ def spread(url: str, shards: int | None = None) -> list[str]:
         if missing:
             _grant_again(connection)
         _grant_to_reader(connection)
-        create_work_tables(
-            connection, [describe(connection, *table.split(".")) for table in BY_ORDER if table not in STAGED]
-        )
+        for table in BY_ORDER:
+            if table not in STAGED:
+                create_work_tables(connection, describe(connection, *table.split(".")))
     return missing
 
 

@@ -141,7 +141,7 @@ def test_orders_are_spread_and_what_they_are_joined_with_is_everywhere(month: Pa
             ).fetchall()  # a view of Citus
         )
         work = {table for table in kinds if table.startswith("platform_work.")}
-        assert len(work) == 1 + len(BY_ORDER) - len(STAGED)
+        assert len(work) == 2 * (len(BY_ORDER) - len(STAGED))
         for table in work:
             assert kinds.pop(table) == "distributed"
             assert connection.execute(as_sql(f"select count(*) from {table}")).fetchone() == (0,), table
