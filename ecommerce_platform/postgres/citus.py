@@ -89,10 +89,10 @@ def spread(url: str, shards: int | None = None) -> list[str]:
             _distribute(connection, missing, shards)
             _set_options(connection)
         _make_functions_known(connection)
-        if not _are_rewritten(connection):
-            _rewrite_views(connection)
         if missing:
             _grant_again(connection)
+        if not _are_rewritten(connection):
+            _rewrite_views(connection)
         _grant_to_reader(connection)
         for table in BY_ORDER:
             if table not in STAGED:

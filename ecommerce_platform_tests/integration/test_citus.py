@@ -6,11 +6,15 @@ properties/test_order_does_not_matter.py.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import psycopg
 import pytest
@@ -281,6 +285,13 @@ HEAVY = {
     "warehouse.agg_daily_returns": 0,
     "warehouse.mart_product_daily": 0,
     "warehouse.mart_product_returns": 0,
+    "warehouse.mart_daily_breakdown": 2,
+    "warehouse.mart_product_pairs": 1,
+    "warehouse.mart_daily_repeats": 2,
+    "warehouse.mart_customer_monthly": 0,
+    "warehouse.dim_customer": 1,
+    "production.payment_methods": 0,
+    "production.rejected_rows": 2,
 }
 """The SELECTs that read tables of orders, and in how many steps they gather rows of them before the last one."""
 
@@ -315,3 +326,57 @@ def test_a_heavy_statement_runs_on_the_workers(month: Pair, table: str) -> None:
     assert shards > 1
     assert max(counts) == shards, plan
     assert sum(count == shards for count in counts) - 1 <= HEAVY[table], plan
+
+
+WRITES = re.compile(r'\s*(?:insert into|update|delete from) "(\w+)"\."(\w+)"')
+COMPARED = [table for table in BY_ORDER if table not in STAGED]
+WORK = [f"platform_work.{table.replace('.', '_')}" for table in COMPARED]
+SCOPES = [f"{table}_scope" for table in WORK]
+
+
+class Explaining(psycopg.ClientCursor):
+    """Explains each statement that writes orders or work tables, before it runs."""
+
+    plans: ClassVar[list[tuple[str, list[str]]]] = []
+
+    def execute(self, query, params=None, **options):  # type: ignore[no-untyped-def]
+        """Run a statement, and note what it writes and its plan."""
+        text = self.mogrify(query, params)
+        found = WRITES.match(text)
+        name = ".".join(found.groups()) if found else ""
+        if name in (*COMPARED, *WORK, *SCOPES):
+            super().execute(as_sql(f"explain (costs off) {text}"))
+            self.plans.append((name, [line for (line,) in self.fetchall()]))
+        return super().execute(query, params, **options)
+
+
+def test_a_days_rows_of_orders_stay_on_their_nodes(tmp_path: Path) -> None:
+    """Of all statements that write orders, only those that send the keys of the scope send rows from node to node."""
+    with cluster.fresh_database() as url:
+        platform = Platform(url, tmp_path)
+        for number in range(1, 11):
+            for feed in FEEDS:
+                write_feed_file(feed_file_name(tmp_path, feed, day(number)), feed_csv(SHOP, feed, day(number)))
+        platform.run(1, 9)
+        inner = PostgresConnection(url=url, role="loader")
+
+        @contextmanager
+        def connect() -> Iterator[psycopg.Connection]:
+            with inner.connect() as connection:
+                connection.cursor_factory = Explaining
+                yield connection
+                connection.cursor_factory = psycopg.ClientCursor
+
+        platform._connection = SimpleNamespace(connect=connect)  # type: ignore[assignment]
+        Explaining.plans.clear()
+        results = platform.run(10)
+        (shards,) = platform.rows(
+            "select count(*) from pg_dist_shard where logicalrelid = 'warehouse.fact_sales'::regclass"
+        )[0]
+    assert all(results[table].inserted for table in COMPARED)
+    assert {name for name, _ in Explaining.plans} == {*COMPARED, *WORK, *SCOPES}
+    for name, plan in Explaining.plans:
+        if any("INSERT/SELECT method" in line for line in plan):
+            assert name in SCOPES, plan
+        else:
+            assert [line.split(":")[1].strip() for line in plan if "Task Count" in line] == [str(shards)], plan
