@@ -11,12 +11,12 @@ import re
 import psycopg
 from psycopg import sql
 
+from ecommerce_platform.feeds.columns import ORDER_KEY
 from ecommerce_platform.io_managers.cluster import is_cluster
 from ecommerce_platform.io_managers.connection import SESSION_OPTIONS
 from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.spread_merge import create_work_tables
 from ecommerce_platform.postgres.ddl import DDL_DIR, DdlError
-from ecommerce_platform.postgres.facts import ORDER_KEY
 
 STAGED = ("staging.transactions", "staging.transaction_items", "staging.returns")
 """Replicas of the feeds of orders: distributed by the bucket of the order, which the reader of the files computes."""
@@ -128,12 +128,7 @@ def _change_tables(connection: psycopg.Connection) -> None:
                     sql.Identifier(f"{table.split('.')[1]}_{ORDER_KEY}_check"),
                 )
             )
-    # An order whose key is not its bucket would be on another node than its rows in staging: two order IDs with the
-    # same hash are refused.
-    connection.execute(
-        "alter table production.identifiers drop constraint if exists identifiers_order_key_check,"
-        " add constraint identifiers_order_key_check check (entity <> 'transaction' or key & 15 = 0)"
-    )
+    connection.execute(REFUSE_SAME_HASH)
     for table, name in connection.execute(
         "select conrelid::regclass::text, conname from pg_catalog.pg_constraint where contype = 'f'"
         " and condeferrable and not condeferred"
@@ -143,6 +138,27 @@ def _change_tables(connection: psycopg.Connection) -> None:
                 sql.Identifier(*table.split(".")), sql.Identifier(name)
             )
         )
+
+
+REFUSE_SAME_HASH = """
+create or replace function platform.order_has_own_key(entity text, identifier text, key bigint) returns boolean
+language plpgsql immutable as $$
+begin
+    if entity = 'transaction' and key & 15 <> 0 then
+        raise check_violation using message = format(
+            'production.identifiers: the order ID "%s" has the same hash as an earlier one, and a Citus cluster cannot'
+            ' tell the two apart: correct the ID in the files of transactions, transaction_items and returns',
+            identifier
+        );
+    end if;
+    return true;
+end
+$$;
+alter table production.identifiers
+drop constraint if exists identifiers_order_key_check,
+add constraint identifiers_order_key_check check (platform.order_has_own_key(entity, identifier, key));
+"""
+"""An order whose key is not its bucket would be on another node than its rows in staging."""
 
 
 def _distribute(connection: psycopg.Connection, tables: list[str], shards: int | None) -> None:
