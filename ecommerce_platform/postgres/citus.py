@@ -154,6 +154,7 @@ begin
     return true;
 end
 $$;
+grant execute on function platform.order_has_own_key (text, text, bigint) to loader;
 alter table production.identifiers
 drop constraint if exists identifiers_order_key_check,
 add constraint identifiers_order_key_check check (platform.order_has_own_key(entity, identifier, key));

@@ -7,15 +7,11 @@ properties/test_order_does_not_matter.py.
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import ClassVar
 
 import psycopg
 import pytest
@@ -24,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dashboards.app.snapshot_reader import read_snapshot
 from ecommerce_platform import cli
+from ecommerce_platform.checks.catalogue import catalogue_check
 from ecommerce_platform.checks.outcome import as_sql
 from ecommerce_platform.checks.verify import whole_database_checks
 from ecommerce_platform.feeds.columns import FEEDS
@@ -32,7 +29,6 @@ from ecommerce_platform.feeds.order_keys import order_key
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.cluster import estimated_rows, total_bytes
 from ecommerce_platform.io_managers.lookup import describe
-from ecommerce_platform.io_managers.modes import Merge
 from ecommerce_platform.postgres.citus import BY_ORDER, EVERYWHERE, STAGED, spread
 from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
@@ -40,7 +36,6 @@ from ecommerce_platform.reports.health import database_health
 from ecommerce_platform.settings import SQL_DIR, load_settings
 from ecommerce_platform.shop.exports import feed_csv
 from ecommerce_platform.shop.settings import ShopSettings
-from ecommerce_platform.tables.lineage import transform_path
 from ecommerce_platform_tests import cluster
 from ecommerce_platform_tests.conftest import TEMPLATE
 from ecommerce_platform_tests.extracts import publish
@@ -49,7 +44,6 @@ from ecommerce_platform_tests.harness import (
     customer,
     day,
     line,
-    mode_of,
     order,
     product,
     returned,
@@ -139,6 +133,8 @@ def test_thirty_days_are_verified(month: Pair) -> None:
 def require_verified(platform: Platform, extracts: Sequence[str] = ()) -> None:
     """All checks of ``verify`` over all days pass, but for those of what these tests do not compute."""
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
+        outcome = catalogue_check(platform.url).run(connection)
+        assert outcome.passed, outcome.description
         for check in whole_database_checks(lambda: platform.raw):
             if check.table.startswith(("monitoring.", "analytics.")) and check.table not in extracts:
                 continue
@@ -334,110 +330,3 @@ def test_maintenance_deletes_on_every_node(tmp_path: Path, monkeypatch: pytest.M
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(as_sql(f"drop database {connection.info.dbname}_dagster with (force)"))
     load_settings.cache_clear()
-
-
-HEAVY = {
-    "production.transactions": 0,
-    "production.transaction_items": 0,
-    "production.returns": 0,
-    "warehouse.fact_sales": 0,
-    "warehouse.fact_returns": 0,
-    "warehouse.agg_daily_sales": 1,
-    "warehouse.agg_daily_returns": 0,
-    "warehouse.mart_product_daily": 0,
-    "warehouse.mart_product_returns": 0,
-    "warehouse.mart_daily_breakdown": 2,
-    "warehouse.mart_product_pairs": 1,
-    "warehouse.mart_daily_repeats": 2,
-    "warehouse.mart_customer_monthly": 0,
-    "warehouse.dim_customer": 1,
-    "production.payment_methods": 0,
-    "production.rejected_rows": 2,
-}
-"""The SELECTs that read tables of orders, and in how many steps they gather rows of them before the last one."""
-
-
-@pytest.mark.parametrize("table", HEAVY)
-def test_a_heavy_statement_runs_on_the_workers(month: Pair, table: str) -> None:
-    """The plan has a task for each shard, and the first load of a distributed table reads and writes on one node."""
-    mode = mode_of(table)
-    assert isinstance(mode, Merge)
-    select = transform_path(table).read_text(encoding="utf-8")
-    with PostgresConnection(url=month.spread.url, role="loader").connect() as connection:
-        place = describe(connection, *table.split("."))
-        types = ", ".join(f"null::{place.columns[name]} as {name}" for name in mode.scope)
-        statement = f"with scope as (select {types} where false) select * from ({select}) as given"
-        if place.placement == "spread":
-            names = ", ".join(
-                column.name
-                for column in connection.execute(as_sql(f"{statement} limit 0"), {"is_full_refresh": True}).description
-                or ()
-            )
-            statement = f"insert into {table} ({names}) {statement.replace('select * from', f'select {names} from')}"
-        plan = [
-            line
-            for (line,) in connection.execute(as_sql(f"explain (costs off) {statement}"), {"is_full_refresh": True})
-        ]
-        (shards,) = connection.execute(
-            "select count(*) from pg_dist_shard where logicalrelid = 'warehouse.fact_sales'::regclass"
-        ).fetchone() or (0,)
-    assert any("Custom Scan (Citus Adaptive)" in line for line in plan), plan
-    assert "INSERT/SELECT method" not in "".join(plan), "rows are sent from node to node"
-    counts = [int(line.split(":")[1]) for line in plan if "Task Count" in line]
-    assert shards > 1
-    assert max(counts) == shards, plan
-    assert sum(count == shards for count in counts) - 1 <= HEAVY[table], plan
-
-
-WRITES = re.compile(r'\s*(?:insert into|update|delete from) "(\w+)"\."(\w+)"')
-COMPARED = [table for table in BY_ORDER if table not in STAGED]
-WORK = [f"platform_work.{table.replace('.', '_')}" for table in COMPARED]
-SCOPES = [f"{table}_scope" for table in WORK]
-
-
-class Explaining(psycopg.ClientCursor):
-    """Explains each statement that writes orders or work tables, before it runs."""
-
-    plans: ClassVar[list[tuple[str, list[str]]]] = []
-
-    def execute(self, query, params=None, **options):  # type: ignore[no-untyped-def]
-        """Run a statement, and note what it writes and its plan."""
-        text = self.mogrify(query, params)
-        found = WRITES.match(text)
-        name = ".".join(found.groups()) if found else ""
-        if name in (*COMPARED, *WORK, *SCOPES):
-            super().execute(as_sql(f"explain (costs off) {text}"))
-            self.plans.append((name, [line for (line,) in self.fetchall()]))
-        return super().execute(query, params, **options)
-
-
-def test_a_days_rows_of_orders_stay_on_their_nodes(tmp_path: Path) -> None:
-    """Of all statements that write orders, only those that send the keys of the scope send rows from node to node."""
-    with cluster.fresh_database() as url:
-        platform = Platform(url, tmp_path)
-        for number in range(1, 11):
-            for feed in FEEDS:
-                write_feed_file(feed_file_name(tmp_path, feed, day(number)), feed_csv(SHOP, feed, day(number)))
-        platform.run(1, 9)
-        inner = PostgresConnection(url=url, role="loader")
-
-        @contextmanager
-        def connect() -> Iterator[psycopg.Connection]:
-            with inner.connect() as connection:
-                connection.cursor_factory = Explaining
-                yield connection
-                connection.cursor_factory = psycopg.ClientCursor
-
-        platform._connection = SimpleNamespace(connect=connect)  # type: ignore[assignment]
-        Explaining.plans.clear()
-        results = platform.run(10)
-        (shards,) = platform.rows(
-            "select count(*) from pg_dist_shard where logicalrelid = 'warehouse.fact_sales'::regclass"
-        )[0]
-    assert all(results[table].inserted for table in COMPARED)
-    assert {name for name, _ in Explaining.plans} == {*COMPARED, *WORK, *SCOPES}
-    for name, plan in Explaining.plans:
-        if any("INSERT/SELECT method" in line for line in plan):
-            assert name in SCOPES, plan
-        else:
-            assert [line.split(":")[1].strip() for line in plan if "Task Count" in line] == [str(shards)], plan
