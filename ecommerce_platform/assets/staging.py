@@ -8,9 +8,9 @@ import pyarrow as pa
 from dagster import AssetExecutionContext, AssetsDefinition, asset
 
 from ecommerce_platform.checks.gate import LOADS
-from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS, feed_columns
+from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_FEEDS, ORDER_KEY, feed_columns
 from ecommerce_platform.feeds.files import MissingFileError, feed_file_name
-from ecommerce_platform.feeds.order_keys import ORDER_KEY, keys_of_batch, keys_of_plain_rows
+from ecommerce_platform.feeds.order_keys import keys_of_batch, keys_of_plain_rows
 from ecommerce_platform.feeds.reader import feed_file_schema, stream_feed_file
 from ecommerce_platform.feeds.records import PlainRows
 from ecommerce_platform.io_managers import ReplaceSlice

@@ -26,7 +26,8 @@ from sqlglot import exp
 
 from ecommerce_platform.checks.constraints import enforced_by_checks
 from ecommerce_platform.checks.outcome import SAMPLES
-from ecommerce_platform.postgres.facts import ORDER_KEY, TableFacts
+from ecommerce_platform.feeds.columns import ORDER_KEY
+from ecommerce_platform.postgres.facts import TableFacts
 from ecommerce_platform.schemas import schema_of
 from ecommerce_platform.schemas.rules import distinct_key, tolerance
 from ecommerce_platform.tables.manifest import Contract

@@ -13,6 +13,9 @@ A value of only these is blank. ``platform.clean`` in the database, the contract
 list. It is not ``\\S``, whose meaning depends on the locale of the database.
 """
 
+ORDER_KEY = "order_key"
+"""The column of staging by which a cluster distributes orders. No file has it: it follows from the order's ID."""
+
 FEEDS: dict[str, tuple[str, ...]] = {
     "customers": (
         "customer_id",

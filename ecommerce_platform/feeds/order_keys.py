@@ -10,7 +10,6 @@ import pyarrow as pa
 from ecommerce_platform.feeds.columns import BLANKS, FEEDS
 from ecommerce_platform.feeds.records import PlainRows, split_record
 
-ORDER_KEY = "order_key"
 ORDER = "transaction_id"
 UNREADABLE = 0
 

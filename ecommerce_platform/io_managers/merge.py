@@ -107,8 +107,6 @@ class Merging:
 
     def _compute(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> tuple[Counts, bool]:
         """Write the difference; return the counts, and whether an empty table was filled in bulk."""
-        if is_whole and self.table.placement == "spread" and is_empty(self.connection, self.table):
-            return self._fill(rows), True
         if self.mode.scope and not self._make_scope(rows, sources, is_whole):
             return {}, False
         # Unlike INSERT, CREATE TABLE AS can use parallel workers: that outweighs writing the rows twice.
@@ -131,35 +129,6 @@ class Merging:
         elif not is_whole:
             concerned = self._rows_of_slice(sql.SQL("*"))
         return self._write_difference(columns, concerned, arrived), False
-
-    def _fill(self, rows: Query) -> Counts:
-        """Compute the rows of an empty distributed table on the nodes that store them; none comes through this one.
-
-        The scope is part of the statement, because Citus would send a temporary table to the nodes, and then the rows
-        from one to the other.
-        """
-        nothing = sql.SQL(", ").join(
-            sql.SQL("null::{} as {}").format(trusted(self.table.columns[name]), sql.Identifier(name))
-            for name in self.mode.scope
-        )
-        parts = {
-            "scope": sql.SQL("with scope as (select {} where false)").format(nothing),
-            "rows": trusted(rows.select),
-            "table": self.table.identifier,
-        }
-        parameters = {**rows.parameters, "is_full_refresh": True}
-        described = self.connection.execute(
-            sql.SQL("{scope} select * from ({rows}) as given limit 0").format(**parts), parameters
-        ).description
-        columns = column_list(columns_in_order(self.table, [column.name for column in described or ()]))
-        inserted = self.connection.execute(
-            sql.SQL("insert into {table} ({columns}) {scope} select {columns} from ({rows}) as given").format(
-                **parts, columns=columns
-            ),
-            parameters,
-        ).rowcount
-        self._count(inserted, self.table.identifier, is_whole=True)
-        return {"I": inserted, "A": inserted}
 
     def _count(self, arrived: int, computed: sql.Composable = INCOMING, *, is_whole: bool) -> None:
         """Note what was ``computed`` of the table's rows: all of the table, or all of the window's days."""
@@ -224,17 +193,17 @@ class Merging:
                 self.table.identifier, self._same_key("target", "changes")
             )
             record_consequences(self.connection, self.table, gone, self.acting)
-            # Citus takes a temporary table here only as a subquery.
+            # Citus takes a temporary table here only as a subquery, and sends all of its rows to the nodes.
             self._run(
-                "delete from {table} as target using (select * from changes) as changes"
-                " where operation = 'D' and {same_key}"
+                "delete from {table} as target using (select * from changes where operation = 'D') as changes"
+                " where {same_key}"
             )
         if counts.get("U"):
             others = [sql.Identifier(name) for name in columns if name not in self.mode.key]
             self._run(
                 "update {table} as target set {values}"
-                " from (select incoming.*, operation from incoming join changes on {incoming_key}) as incoming"
-                " where incoming.operation = 'U' and {same_incoming}",
+                " from (select incoming.* from incoming join changes on {incoming_key} where operation = 'U')"
+                " as incoming where {same_incoming}",
                 values=sql.SQL(", ").join(sql.SQL("{0} = incoming.{0}").format(name) for name in others),
             )
         if counts.get("I"):

@@ -38,6 +38,7 @@ from ecommerce_platform.io_managers.modes import (
     WriteResult,
 )
 from ecommerce_platform.io_managers.slices import replace_slice
+from ecommerce_platform.io_managers.spread_merge import SpreadMerging
 from ecommerce_platform.io_managers.statistics import refresh_statistics
 
 
@@ -93,7 +94,8 @@ def write(
             if logs:
                 register(connection, name, logs)
             with transaction(connection, table=table):
-                merging = Merging(connection, table, mode, window, acting, known.get(name))
+                kind = SpreadMerging if mode.scope == (table.spread_by,) else Merging
+                merging = kind(connection, table, mode, window, acting, known.get(name))
                 counts = merging.of_query(rows, logs) if isinstance(rows, Query) else merging.of_stream(rows)
                 total, by_day = merging.total, merging.by_day
                 if read_up_to:

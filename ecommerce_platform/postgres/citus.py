@@ -11,10 +11,12 @@ import re
 import psycopg
 from psycopg import sql
 
+from ecommerce_platform.feeds.columns import ORDER_KEY
 from ecommerce_platform.io_managers.cluster import is_cluster
 from ecommerce_platform.io_managers.connection import SESSION_OPTIONS
+from ecommerce_platform.io_managers.lookup import describe
+from ecommerce_platform.io_managers.spread_merge import create_work_tables
 from ecommerce_platform.postgres.ddl import DDL_DIR, DdlError
-from ecommerce_platform.postgres.facts import ORDER_KEY
 
 STAGED = ("staging.transactions", "staging.transaction_items", "staging.returns")
 """Replicas of the feeds of orders: distributed by the bucket of the order, which the reader of the files computes."""
@@ -62,7 +64,12 @@ def spread(url: str, shards: int | None = None) -> list[str]:
     Returns:
         The tables that were spread; none without Citus.
     """
-    with psycopg.connect(url, autocommit=True, options="-c client_min_messages=error -c TimeZone=UTC") as connection:
+    with psycopg.connect(
+        url,
+        autocommit=True,
+        options="-c client_min_messages=error -c TimeZone=UTC",
+        cursor_factory=psycopg.ClientCursor,
+    ) as connection:
         if not is_cluster(connection):
             return []
         connection.execute("select pg_advisory_lock(hashtextextended('ecommerce-platform ddl', 0))")
@@ -82,11 +89,14 @@ def spread(url: str, shards: int | None = None) -> list[str]:
             _distribute(connection, missing, shards)
             _set_options(connection)
         _make_functions_known(connection)
-        if not _are_rewritten(connection):
-            _rewrite_views(connection)
         if missing:
             _grant_again(connection)
+        if not _are_rewritten(connection):
+            _rewrite_views(connection)
         _grant_to_reader(connection)
+        for table in BY_ORDER:
+            if table not in STAGED:
+                create_work_tables(connection, describe(connection, *table.split(".")))
     return missing
 
 
@@ -118,12 +128,7 @@ def _change_tables(connection: psycopg.Connection) -> None:
                     sql.Identifier(f"{table.split('.')[1]}_{ORDER_KEY}_check"),
                 )
             )
-    # An order whose key is not its bucket would be on another node than its rows in staging: two order IDs with the
-    # same hash are refused.
-    connection.execute(
-        "alter table production.identifiers drop constraint if exists identifiers_order_key_check,"
-        " add constraint identifiers_order_key_check check (entity <> 'transaction' or key & 15 = 0)"
-    )
+    connection.execute(REFUSE_SAME_HASH)
     for table, name in connection.execute(
         "select conrelid::regclass::text, conname from pg_catalog.pg_constraint where contype = 'f'"
         " and condeferrable and not condeferred"
@@ -133,6 +138,28 @@ def _change_tables(connection: psycopg.Connection) -> None:
                 sql.Identifier(*table.split(".")), sql.Identifier(name)
             )
         )
+
+
+REFUSE_SAME_HASH = """
+create or replace function platform.order_has_own_key(entity text, identifier text, key bigint) returns boolean
+language plpgsql immutable as $$
+begin
+    if entity = 'transaction' and key & 15 <> 0 then
+        raise check_violation using message = format(
+            'production.identifiers: the order ID "%s" has the same hash as an earlier one, and a Citus cluster cannot'
+            ' tell the two apart: correct the ID in the files of transactions, transaction_items and returns',
+            identifier
+        );
+    end if;
+    return true;
+end
+$$;
+grant execute on function platform.order_has_own_key (text, text, bigint) to loader;
+alter table production.identifiers
+drop constraint if exists identifiers_order_key_check,
+add constraint identifiers_order_key_check check (platform.order_has_own_key(entity, identifier, key));
+"""
+"""An order whose key is not its bucket would be on another node than its rows in staging."""
 
 
 def _distribute(connection: psycopg.Connection, tables: list[str], shards: int | None) -> None:
@@ -182,6 +209,8 @@ def _set_options(connection: psycopg.Connection) -> None:
     options = {name: SESSION_OPTIONS[name] for name in ("TimeZone", "DateStyle", "jit")}
     # ANALYZE reads 300 rows of each shard for each of these: with the default of 100, nearly every row of most tables.
     options["default_statistics_target"] = "25"
+    # As on the embedded server. A shard is small: with the default of 4, a day's orders are looked for in all of it.
+    options["random_page_cost"] = "1.1"
     # platform.currency_fault reads a table, which each node has: Citus cannot know that this is safe.
     options["citus.allow_nested_distributed_execution"] = "on"
     for name, value in options.items():
@@ -256,12 +285,20 @@ KEY_OF_ORDER = re.compile(
 
 
 def _are_rewritten(connection: psycopg.Connection) -> bool:
-    """Whether 060_rules.sql has not run again since its views were rewritten."""
+    """Whether neither 030_parsing.sql nor 060_rules.sql has run again since they were rewritten."""
     row = connection.execute(
         "select pg_get_viewdef('production.parsed_returns'::regclass) ~ 'order_key AS transaction_id'"
+        " and pg_get_functiondef('platform.is_same_key(bigint, bigint)'::regprocedure) !~* 'coalesce'"
     ).fetchone()
     return bool(row and row[0])
 
+
+SAME_KEY = """
+create or replace function platform.is_same_key(a bigint, b bigint) returns boolean
+language sql immutable parallel safe
+return a = b
+"""
+"""Citus knows that rows with equal keys are on one node only from a comparison that PostgreSQL can look into."""
 
 ANY_DISPLACED = " and (select min(entity) from production.displaced_identifiers) is not null"
 
@@ -277,3 +314,4 @@ def _rewrite_views(connection: psycopg.Connection) -> None:
         raise DdlError(f"{VIEWS.name}: {count} views give the key of an order in the expected form, not {len(STAGED)}")
     with connection.transaction():
         connection.execute(text.replace(ANY_DISPLACED, "").encode())
+        connection.execute(SAME_KEY)

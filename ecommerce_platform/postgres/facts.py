@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ecommerce_platform.feeds.columns import ORDER_KEY
 from ecommerce_platform.io_managers.connection import ClientConnection
-
-ORDER_KEY = "order_key"
-"""The column by which a cluster distributes staging's orders. It follows from the row, so it is left out here."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,10 @@ class TableFacts:
 
 
 def catalogue(connection: ClientConnection, tables: Sequence[str]) -> dict[str, TableFacts]:
-    """The facts of some tables, as schema.table; a table that is not there is left out."""
+    """The facts of some tables, as schema.table; a table that is not there is left out.
+
+    So is the column by which a cluster distributes staging's orders: it follows from the others.
+    """
     rows = connection.execute(
         """
         select

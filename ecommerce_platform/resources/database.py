@@ -168,7 +168,7 @@ def drop_databases(settings: Settings) -> None:
                 " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
             )
             connection.execute("set client_min_messages = error")
-            for schema in ("change_log", "platform", *LAYERS):
+            for schema in ("platform_work", "change_log", "platform", *LAYERS):
                 connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))
     with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
         for database in (*([] if keeps else [name]), f"{name}_dagster"):

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecommerce_platform.assets.staging import feed_rows
-from ecommerce_platform.feeds.columns import BLANKS
-from ecommerce_platform.feeds.order_keys import ORDER_KEY, order_key
+from ecommerce_platform.feeds.columns import BLANKS, ORDER_KEY
+from ecommerce_platform.feeds.order_keys import order_key
 from ecommerce_platform.io_managers.modes import CsvRows
 from ecommerce_platform_tests.harness import FIRST, Platform, line, order, returned
 

@@ -54,7 +54,7 @@ known as materialized (
     from purchases
 ),
 
-orders as materialized (
+orders as (
     -- Sorted like the order lines, so that lookups of neighboring orders hit the same pages.
     select
         transaction_id,

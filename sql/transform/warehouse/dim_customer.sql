@@ -20,7 +20,7 @@ with images as (
     window later as (partition by versions.customer_id order by versions.valid_from)
 ),
 
-orders_of_some as materialized (
+orders_of_some as (
     -- Sorted like the order lines, so that lookups of neighboring orders hit the same pages.
     select
         transaction_id,

@@ -1,10 +1,5 @@
 -- warehouse.mart_daily_repeats: one row per day and number of days since the customer's previous order; guests are left out.
-with concerned as materialized (
-    select sale_date
-    from scope
-),
-
-purchases as (
+with purchases as (
     select
         customer_id,
         sale_date,
@@ -27,9 +22,10 @@ purchases_of_days as (
         facts.customer_id,
         facts.sale_date,
         count(distinct facts.transaction_id) as orders
-    from concerned
-    inner join warehouse.fact_sales as facts on concerned.sale_date = facts.sale_date
-    where facts.customer_id is not null
+    from warehouse.fact_sales as facts
+    where
+        facts.sale_date = any((select array_agg(scope.sale_date) from scope)::date[])
+        and facts.customer_id is not null
     group by facts.customer_id, facts.sale_date
 ),
 
