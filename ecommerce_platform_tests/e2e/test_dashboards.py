@@ -53,9 +53,11 @@ READY = """
 () => document.querySelector('.panel, main.is-broken, .card:not(.is-loading)')
     && (document.querySelector('main.is-broken') || !document.querySelector('.is-loading'))
     && !document.documentElement.hasAttribute('data-busy')
+    && [...document.querySelectorAll('#nav [aria-current]')].every(link => link.pathname === location.pathname)
     && [...document.querySelectorAll('.dash-graph')].every(
         graph => !graph.matches('.dash-graph--pending') && graph.querySelector('.main-svg'))
 """
+"""The numbers have come, and those of this page: the page before it stays until the frame of the next one has come."""
 
 
 # A donut slice does not cover the center of its bounding box; a bar does, but under a layer that receives the clicks.
