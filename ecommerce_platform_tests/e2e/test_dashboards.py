@@ -736,6 +736,7 @@ def test_a_page_that_waits_says_so_and_one_whose_server_is_gone_does_too(
     gone.page.unroute("**/_dash-update-component*")
     gone.page.get_by_role("link", name="90 days").click()
     expect(gone.page.locator("#connection")).to_be_hidden()
+    gone.page.close()
 
 
 def test_stale_data_are_called_stale(context: BrowserContext, sales: Platform) -> None:
