@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from ecommerce_platform_tests.e2e.test_dashboards import (  # noqa: F401
@@ -17,22 +16,13 @@ from ecommerce_platform_tests.e2e.test_dashboards import (  # noqa: F401
     Visit,
     browser,
     context,
+    grave,
     shop,
     visit,
 )
 from ecommerce_platform_tests.harness import Platform
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; run: apt-get install chromium")
-
-
-def grave(visit: Visit) -> list[str]:
-    found = Axe().run(visit.page).response["violations"]
-    return [
-        f"{item['id']}: {node['html'][:200]}"
-        for item in found
-        if item["impact"] in ("serious", "critical")
-        for node in item["nodes"]
-    ]
 
 
 def rows(visit: Visit) -> list[str]:
@@ -87,8 +77,7 @@ def test_orders_are_paged_sorted_and_opened_by_links(visit: Visit) -> None:
     shown = int(visit.card("orders").locator("tbody > tr.is-chosen > td").nth(4).inner_text())
     assert lines.count() == shown > 0
     assert grave(visit) == []
-    visit.page.get_by_role("button", name="Dark mode").click()
-    visit.settle()
+    visit.switch_mode()
     assert grave(visit) == []
     visit.page.go_back()
     visit.settle()
@@ -151,8 +140,7 @@ def test_orders_and_search_are_open_to_everybody_on_a_phone(visit: Visit, is_dar
     visit.page.set_viewport_size({"width": 390, "height": 844})
     visit.go("/orders?range=30d&category=Books")
     if is_dark:
-        visit.page.get_by_role("button", name="Dark mode").click()
-        visit.settle()
+        visit.switch_mode()
     assert (visit.page.evaluate("document.documentElement.dataset.theme") == "dark") == is_dark
     assert grave(visit) == []
     visit.card("orders").locator("tbody > tr > th a").nth(2).click()
@@ -252,8 +240,7 @@ def test_a_chart_is_downloaded_as_a_picture(visit: Visit, tmp_path: Path, visual
 def test_paper_is_light_and_says_what_is_in_view(visit: Visit, is_dark: bool) -> None:
     visit.go("/?range=90d&state=US-CA")
     if is_dark:
-        visit.page.get_by_role("button", name="Dark mode").click()
-        visit.settle()
+        visit.switch_mode()
     visit.page.emulate_media(media="print")
     visit.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     for gone in ("#nav", "#presets", "#dates", "#chips", ".tools", "#theme-toggle", "#search-open", "#views"):

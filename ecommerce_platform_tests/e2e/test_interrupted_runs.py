@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -38,15 +37,33 @@ with DagsterInstance.from_config({project!r}) as instance:
 """
 
 
-@pytest.fixture
-def instance(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
-    for name, value in {"ORDERS_PER_DAY": "30", "CUSTOMERS": "100", "PRODUCTS": "40"}.items():
-        monkeypatch.setenv(f"ECOMMERCE_{name}", value)
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstance]:
+    """The instance of an empty platform, whose settings are ours."""
+    settings = {
+        "DATA_DIR": str(tmp_path_factory.mktemp("interrupted") / "data"),
+        "ORDERS_PER_DAY": "30",
+        "CUSTOMERS": "100",
+        "PRODUCTS": "40",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(f"ECOMMERCE_{name}", value)
+        load_settings.cache_clear()
+        apply_ddl(database_url(load_settings()))
+        with DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
+            yield instance
+        embedded_server(load_settings()).stop("immediate")
     load_settings.cache_clear()
-    apply_ddl(database_url(load_settings()))
-    with DagsterInstance.from_config(str(PROJECT_DIR)) as instance:
-        yield instance
-    embedded_server(load_settings()).stop("immediate")
+
+
+@pytest.fixture
+def instance(platform: DagsterInstance) -> Iterator[DagsterInstance]:
+    """The instance of the platform, without the runs of another test."""
+    yield platform
+    for run in platform.get_runs():
+        platform.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        platform.delete_run(run.run_id)
 
 
 def kill_a_load_once(table: str) -> None:

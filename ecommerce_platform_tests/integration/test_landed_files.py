@@ -89,7 +89,7 @@ def shop(database_url: str, data_dir: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("ECOMMERCE_LANDING_DIR", str(tmp_path / "landing"))
     monkeypatch.setenv("ECOMMERCE_LANDING_REST_SECONDS", "0")
     load_settings.cache_clear()
-    with DagsterInstance.local_temp(str(data_dir.parent)) as instance:
+    with DagsterInstance.ephemeral(str(data_dir.parent)) as instance:
         yield Shop(database_url, instance)
 
 

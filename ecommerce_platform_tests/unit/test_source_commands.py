@@ -269,7 +269,7 @@ def test_check_ends_with_what_to_do_next(tmp_path: Path, monkeypatch: pytest.Mon
     assert said(source("check")).endswith("These exports can be loaded. Next: ecommerce-platform up")
     # A misprint would make years of empty days.
     path = folder / "transactions.csv"
-    path.write_text(path.read_text().replace("2024-01-01", "2004-01-01"))
+    path.write_text(path.read_text().replace("2024-01-01", "2022-12-31"))
     assert "set ECOMMERCE_FIRST_DAY=2024-01-03" in said(source("check"))
 
 
