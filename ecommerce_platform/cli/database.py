@@ -108,7 +108,22 @@ def db_psql(arguments: tuple[str, ...]) -> None:
 @one_clear_error
 def db_dump(arguments: tuple[str, ...]) -> None:
     """Back up the database with pg_dump; arguments are passed to it: db dump -- --format=custom --file=backup.dump."""
-    _run_client("pg_dump", arguments)
+    _run_client("pg_dump", (*_without_the_cluster(), *arguments))
+
+
+def _without_the_cluster() -> tuple[str, ...]:
+    """What leaves the cluster itself out of a dump: to restore its extension would forget the nodes."""
+    import psycopg
+
+    from ecommerce_platform.io_managers.cluster import is_cluster
+    from ecommerce_platform.io_managers.spread_merge import SCHEMA
+    from ecommerce_platform.resources.database import database_url
+
+    settings = load_settings()
+    if settings.database_url is None:
+        return ()
+    with psycopg.connect(database_url(settings)) as connection:
+        return ("--extension=btree_gist", f"--exclude-schema={SCHEMA}") if is_cluster(connection) else ()
 
 
 @db.command("restore", context_settings={"ignore_unknown_options": True})

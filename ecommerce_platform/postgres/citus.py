@@ -15,7 +15,7 @@ from ecommerce_platform.feeds.columns import ORDER_KEY
 from ecommerce_platform.io_managers.cluster import is_cluster
 from ecommerce_platform.io_managers.connection import SESSION_OPTIONS
 from ecommerce_platform.io_managers.lookup import describe
-from ecommerce_platform.io_managers.spread_merge import create_work_tables
+from ecommerce_platform.io_managers.spread_merge import SCHEMA, create_work_tables
 from ecommerce_platform.postgres.ddl import DDL_DIR, DdlError
 
 STAGED = ("staging.transactions", "staging.transaction_items", "staging.returns")
@@ -81,6 +81,8 @@ def spread(url: str, shards: int | None = None) -> list[str]:
         }
         missing = [table for table in (*EVERYWHERE, *BY_ORDER) if table not in spread_already]
         if missing:
+            # Work tables belong to the tables of before, which a restored backup has replaced.
+            connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(SCHEMA)))
             for role in ("loader", "reader"):
                 # Citus connects to the workers as the role that a statement runs as.
                 connection.execute(sql.SQL("alter role {} login").format(sql.Identifier(role)))

@@ -7,6 +7,9 @@ properties/test_order_does_not_matter.py.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -330,3 +333,59 @@ def test_maintenance_deletes_on_every_node(tmp_path: Path, monkeypatch: pytest.M
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(as_sql(f"drop database {connection.info.dbname}_dagster with (force)"))
     load_settings.cache_clear()
+
+
+PLACEMENT = """
+select logicalrelid::text, partmethod, repmodel, count(distinct nodename || nodeport)
+from pg_dist_partition
+left join pg_dist_shard using (logicalrelid)
+left join pg_dist_placement using (shardid)
+left join pg_dist_node using (groupid)
+group by 1, 2, 3
+order by 1
+"""
+
+
+def test_a_backup_is_restored_and_spread_again(tmp_path: Path) -> None:
+    """The backup held the extension: restored, the cluster knew none of its nodes, and all rows were on one."""
+    with cluster.fresh_database() as url:
+        login = {"password": "", **conninfo_to_dict(url)}
+        settings = {
+            "ECOMMERCE_DATABASE_URL": "postgresql://{user}:{password}@{host}:{port}/{dbname}".format(**login),
+            "ECOMMERCE_DATA_DIR": str(tmp_path / "data"),
+        }
+
+        def db(*words: str) -> None:
+            command = [sys.executable, "-c", "from ecommerce_platform.cli import main; main()", "db", *words]
+            done = subprocess.run(
+                command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=300, check=False
+            )
+            assert done.returncode == 0, done.stderr
+
+        platform = Platform(url, tmp_path / "raw")
+        for number in (1, 2):
+            platform.load(
+                number,
+                customers=[customer(1)],
+                products=[product(1)],
+                transactions=[order(number, on=number)],
+                transaction_items=[line(number, 1)],
+            )
+        placed = platform.rows(PLACEMENT)
+        before = {table: platform.content(table) for table in TABLES}
+        db("dump", "--", "--format=custom", f"--file={tmp_path / 'backup.dump'}")
+        platform.execute("delete from warehouse.fact_sales")
+        db(
+            "restore",
+            "--",
+            "--clean",
+            "--if-exists",
+            "--exit-on-error",
+            "--single-transaction",
+            str(tmp_path / "backup.dump"),
+        )
+        spread(url)
+        assert {table: platform.content(table) for table in TABLES} == before
+        assert platform.rows(PLACEMENT) == placed
+        platform.load(3, transactions=[order(3, on=3)], transaction_items=[line(3, 1)])
+        require_verified(platform)

@@ -11,6 +11,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from dashboards.app.breakdown import mean_lifespan
 from dashboards.app.cards import chart_card, kpi_card, kpi_head, sparkline
 from dashboards.app.chart_data import Answer, Column, KpiAnswer
 from dashboards.app.figures import figure
@@ -52,6 +53,10 @@ def test_a_metric_is_what_the_sql_file_says():
     assert metric("average_order_value")(Decimal("10.00"), 0) is None
     assert metric("share")(Decimal(1), Decimal(8)) == Decimal("12.50")
     assert metric("customer_lifespan")(dt.date(2024, 1, 1), dt.date(2024, 1, 2)) == pytest.approx(Decimal(1) / 12)
+    # Exactly 14.245, though 42 / 365.25 has no end.
+    assert metric("customer_lifetime_value")(Decimal("56.98"), 1, 168, mean_lifespan(np.array([42]))) == Decimal(
+        "14.25"
+    )
     assert metrics()["share"].comment == "part / whole * 100."
 
 

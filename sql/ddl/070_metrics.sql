@@ -33,13 +33,14 @@ create or replace function warehouse.customer_lifespan(first_order date, last_or
 language sql immutable parallel safe
 return greatest((last_order - first_order) / 365.25, 1 / 12.0);
 
--- The orders of the average order value and of the purchase frequency cancel each other out.
+-- The orders of the average order value and of the purchase frequency cancel each other out. A lifespan in years has no
+-- end: without the first rounding, its last digit would decide a tie.
 drop function if exists warehouse.customer_lifetime_value(numeric, numeric, numeric);
 create or replace function warehouse.customer_lifetime_value(
     revenue numeric, customers numeric, window_days numeric, lifespan numeric
 ) returns numeric
 language sql immutable parallel safe
-return round(revenue * 365.25 * lifespan / nullif(customers * window_days, 0), 2);
+return round(round(revenue * 365.25 * lifespan / nullif(customers * window_days, 0), 8), 2);
 
 create or replace function warehouse.segment(orders numeric, revenue numeric) returns text
 language sql immutable parallel safe
