@@ -16,7 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -311,10 +311,11 @@ def test_a_connection_that_is_cut_leaves_the_old_rows(story: Story, moment: str)
 def test_two_loads_of_one_day_at_once_end_as_one(story: Story) -> None:
     """The first load is held in the middle of a copy until the second waits for the table; then both continue."""
     story.platform.execute(MOMENTS["in the middle of a copy"])
-    with loading(story.platform) as first, loading(story.platform) as second:
+    with ExitStack() as stack:
         with gate(story.platform.url) as connection:
+            loads = [stack.enter_context(loading(story.platform)) for _ in range(2)]
             wait_until("two loads that wait", lambda: len(held(connection)) == 2)
-        for process in (first, second):
+        for process in loads:
             process.join(60)
             assert process.exitcode == 0
     story.require_new()
