@@ -37,11 +37,7 @@ def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool
     Yields:
         Whether the table was truncated in this transaction.
     """
-    row = connection.execute(
-        "select pg_has_role(session_user, relowner, 'usage') from pg_catalog.pg_class where oid = %s::regclass",
-        (table.full_name,),
-    ).fetchone()
-    if not (row and row[0]) or table.placement != "here":
+    if not can_be_filled(connection, table) or not _is_begun_for_it(connection, table):
         yield False
         return
     constraints = connection.execute(
@@ -78,7 +74,7 @@ def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool
             )
         for name, _ in indexes:
             connection.execute(sql.SQL("drop index {}").format(trusted(name)))
-        is_truncated = not _is_referenced(connection, table)
+        is_truncated = table.placement == "here" and not _is_referenced(connection, table)
         if is_truncated:
             # With wal_level = minimal, a table truncated in the same transaction needs no write-ahead log.
             connection.execute(sql.SQL("truncate {}").format(table.identifier))
@@ -92,6 +88,31 @@ def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool
             )
         for _, definition in indexes:
             connection.execute(trusted(definition))
+
+
+def can_be_filled(connection: ClientConnection, table: Table) -> bool:
+    """Whether the login may change the definition of a table, and Citus does not react to it.
+
+    Citus manages a table of the coordinator only because of its foreign keys: without them, it makes its views anew.
+    """
+    row = connection.execute(
+        "select pg_has_role(session_user, relowner, 'usage') from pg_catalog.pg_class where oid = %s::regclass",
+        (table.full_name,),
+    ).fetchone()
+    return row is not None and row[0] and table.placement != "coordinator"
+
+
+def _is_begun_for_it(connection: ClientConnection, table: Table) -> bool:
+    """Whether this transaction was begun to fill a table of a cluster: by the owner, on one connection per node.
+
+    A write that first deletes the last rows of a table finds it empty, but was begun to change it.
+    """
+    if table.placement == "here":
+        return True
+    row = connection.execute(
+        "select current_user = session_user and current_setting('citus.multi_shard_modify_mode') = 'sequential'"
+    ).fetchone()
+    return row is not None and row[0]
 
 
 def _is_referenced(connection: ClientConnection, table: Table) -> bool:
@@ -108,7 +129,7 @@ def drops_foreign_keys(connection: ClientConnection, table: Table) -> bool:
         "select exists (select 1 from pg_catalog.pg_constraint where contype = 'f' and conrelid = %s::regclass)",
         (table.full_name,),
     ).fetchone()
-    return row is not None and row[0] and table.placement == "here" and is_empty(connection, table)
+    return row is not None and row[0] and table.placement != "coordinator" and is_empty(connection, table)
 
 
 def is_empty(connection: ClientConnection, table: Table) -> bool:

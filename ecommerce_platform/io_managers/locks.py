@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 from dagster import DagsterInvariantViolationError, OpExecutionContext
 from psycopg import IsolationLevel
 from psycopg.errors import LockNotAvailable
 
-from ecommerce_platform.io_managers.bulk import as_owner
+from ecommerce_platform.io_managers.bulk import as_owner, can_be_filled, is_empty
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Table, trusted
 
@@ -49,10 +49,19 @@ def transaction(
 ) -> Generator[None]:
     """A transaction that writes ``table``, repeatable read by default, with deferred constraints."""
     connection.isolation_level = level
-    with connection.transaction():
+    placement = "here" if table is None else table.placement
+    # Citus has a connection to each node for each role, and they would wait for each other's locks: where indexes are
+    # built after the rows, the owner does all of it.
+    is_filled = (
+        table is not None
+        and placement in ("spread", "everywhere")
+        and is_empty(connection, table)
+        and can_be_filled(connection, table)
+    )
+    with as_owner(connection) if is_filled else nullcontext(), connection.transaction():
         connection.execute("set constraints all deferred")
-        if table is not None and table.placement == "everywhere":
-            # Rows of other tables refer to this one: Citus takes no write after it has read them in parallel.
+        if is_filled or placement == "everywhere":
+            # Citus changes no definition, and writes no table that others refer to, after it has read in parallel.
             connection.execute("set local citus.multi_shard_modify_mode = 'sequential'")
         yield
 

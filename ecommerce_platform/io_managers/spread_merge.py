@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.errors import UniqueViolation
 
-from ecommerce_platform.io_managers.bulk import is_empty
+from ecommerce_platform.io_managers.bulk import filled_in_bulk, is_empty
 from ecommerce_platform.io_managers.change_log import Source, logs_of
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.consequences import record_consequences
@@ -87,11 +87,12 @@ class SpreadMerging(Merging):
 
     def _compute(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> tuple[Counts, bool]:
         if is_whole and is_empty(self.connection, self.table):
-            inserted = self._insert_given(
-                "insert into {table} ({columns}) {with_scope} select {columns} from ({rows}) as given",
-                rows,
-                is_whole=True,
-            )
+            with filled_in_bulk(self.connection, self.table):
+                inserted = self._insert_given(
+                    "insert into {table} ({columns}) {with_scope} select {columns} from ({rows}) as given",
+                    rows,
+                    is_whole=True,
+                )
             self._count(inserted, self.table.identifier, is_whole=True)
             return {"I": inserted, "A": inserted}, True
         if not self._make_scope(rows, sources, is_whole):
