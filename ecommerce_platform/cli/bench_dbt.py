@@ -285,8 +285,10 @@ def _tests_of_columns(table: Entry) -> list[dict[str, Any]]:
             tests.setdefault(key.columns[0], []).append(_relationship(key.table, key.referenced[0]))
     for rule in (*table.contract.rules, *table.contract.enforced):
         if accepted := _ACCEPTED.fullmatch(rule):
-            values = {"values": ast.literal_eval(accepted[2])}
-            tests.setdefault(accepted[1], []).append({"accepted_values": {"arguments": values}})
+            # dbt puts a value between quotes as it is.
+            given = ast.literal_eval(accepted[2])
+            values = [value.replace("'", "''") if isinstance(value, str) else value for value in given]
+            tests.setdefault(accepted[1], []).append({"accepted_values": {"arguments": {"values": values}}})
     return [{"name": name, "data_tests": each} for name, each in tests.items()]
 
 

@@ -389,3 +389,35 @@ def test_a_backup_is_restored_and_spread_again(tmp_path: Path) -> None:
         assert platform.rows(PLACEMENT) == placed
         platform.load(3, transactions=[order(3, on=3)], transaction_items=[line(3, 1)])
         require_verified(platform)
+
+
+def definitions(platform: Platform, table: str) -> list[tuple]:
+    """The constraints and indexes of a table."""
+    return platform.rows(
+        "select conname, pg_get_constraintdef(oid) from pg_constraint where conrelid = %s::regclass union all"
+        " select indexrelid::regclass::text, pg_get_indexdef(indexrelid) from pg_index where indrelid = %s::regclass"
+        " order by 1, 2",
+        table,
+        table,
+    )
+
+
+def test_a_first_load_that_breaks_a_key_leaves_an_empty_table_with_all_its_keys(tmp_path: Path) -> None:
+    """Indexes and keys are made after the rows, in the same transaction."""
+    fact = "warehouse.fact_sales"
+    with cluster.fresh_database() as url:
+        platform = Platform(url, tmp_path / "raw")
+        platform.export(
+            1, customers=[customer()], products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)]
+        )
+        before = definitions(platform, fact)
+        assert len(before) > 10
+        platform.run(1, only=[table for table in TABLES if "warehouse." not in table or ".dim_" in table])
+        platform.execute("delete from warehouse.dim_date where calendar_date = %s", day(1))
+        with pytest.raises(psycopg.errors.ForeignKeyViolation, match="fact_sales_sale_date_fkey"):
+            platform.run(1, only=[fact])
+        assert platform.content(fact) == []
+        assert definitions(platform, fact) == before
+        platform.run(1, only=["warehouse.dim_date", fact])
+        assert len(platform.content(fact)) == 1
+        assert definitions(platform, fact) == before

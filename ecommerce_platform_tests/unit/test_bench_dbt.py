@@ -82,6 +82,8 @@ def test_the_tests_are_those_of_the_contracts(project: Path) -> None:
     segments = {"accepted_values": {"arguments": {"values": ["New", "Regular", "VIP"]}}}
     assert tests_of("warehouse__dim_customer", "customer_key") == ["not_null", "unique"]
     assert tests_of("warehouse__dim_customer", "segment") == [segments]
+    (groups,) = [test for test in tests_of("analytics__rfm_segments", "rfm_group") if "accepted_values" in test]
+    assert "Can''t lose them" in groups["accepted_values"]["arguments"]["values"], "dbt puts it between quotes as it is"
     assert tests_of("warehouse__fact_sales", "product_key") == [
         {"relationships": {"arguments": {"to": "ref('warehouse__dim_product')", "field": "product_key"}}}
     ]
