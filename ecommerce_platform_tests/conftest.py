@@ -82,7 +82,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its folder. Benchmarks run only if ``-m`` selects them: they take minutes, some an hour.
 
-    The properties come first: with the longest file, so that the processes end at about the same time.
+    The properties come first, because they include the longest file: so the processes end at about the same time.
     """
     items.sort(key=lambda item: Path(item.path).parent.name != "properties")
     for item in items:
@@ -116,12 +116,14 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
     with tempfile.TemporaryDirectory(prefix="ecommerce-tests-", dir=memory_folder()) as folder:
         server = EmbeddedPostgres(Path(folder) / "postgres", FAST_AND_UNSAFE)
         server.start()
-        server.create_database(TEMPLATE)
-        apply_ddl(server.url(TEMPLATE))
-        # A century of days, the same in every test, took a third of its first load.
-        Platform(server.url(TEMPLATE), Path(folder)).run(1, only=["warehouse.dim_date"])
-        yield server
-        server.stop("immediate")
+        try:
+            server.create_database(TEMPLATE)
+            apply_ddl(server.url(TEMPLATE))
+            # A century of days, the same in every test, took a third of its first load.
+            Platform(server.url(TEMPLATE), Path(folder)).run(1, only=["warehouse.dim_date"])
+            yield server
+        finally:
+            server.stop("immediate")
 
 
 def memory_folder() -> str | None:

@@ -186,7 +186,7 @@ class Platform:
     def run(self, first: int, last: int | None = None, only: Sequence[str] | None = None) -> dict[str, WriteResult]:
         """Load a range of days from their files in one run: all tables, or only the given ones, in their order.
 
-        The days of a century take a third of a first load: all tables are those without them where they are filled.
+        A century of days takes a third of a first load, so dim_date is left out of "all tables" once it is filled.
         """
         last = first if last is None else last
         window = Window(day(first), day(last + 1))

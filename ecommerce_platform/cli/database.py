@@ -123,7 +123,13 @@ def _without_the_cluster() -> tuple[str, ...]:
     if settings.database_url is None:
         return ()
     with psycopg.connect(database_url(settings)) as connection:
-        return ("--extension=btree_gist", f"--exclude-schema={SCHEMA}") if is_cluster(connection) else ()
+        if not is_cluster(connection):
+            return ()
+        # pg_dump has an option that excludes extensions since PostgreSQL 17 only.
+        others = connection.execute(
+            "select extname from pg_catalog.pg_extension where extname !~ '^citus' and extname <> 'plpgsql' order by 1"
+        ).fetchall()
+    return (*(f"--extension={name}" for (name,) in others), f"--exclude-schema={SCHEMA}")
 
 
 @db.command("restore", context_settings={"ignore_unknown_options": True})

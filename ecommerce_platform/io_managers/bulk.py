@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.modes import Table, trusted
@@ -21,9 +22,13 @@ def as_owner(connection: ClientConnection) -> Generator[None]:
     """Act as the login, which owns the tables, then restore the role."""
     row = connection.execute("select current_setting('role')").fetchone()
     connection.execute("reset role")
-    yield
-    if row and row[0] != "none":
-        connection.execute(sql.SQL("set role {}").format(sql.Identifier(row[0])))
+    try:
+        yield
+    finally:
+        # A transaction that failed undoes the change itself, and a closed connection has no role.
+        can_run = connection.info.transaction_status in (TransactionStatus.IDLE, TransactionStatus.INTRANS)
+        if row and row[0] != "none" and can_run:
+            connection.execute(sql.SQL("set role {}").format(sql.Identifier(row[0])))
 
 
 @contextmanager
@@ -31,8 +36,8 @@ def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool
     """Fill an empty table first, then build its indexes and check its keys in the same transaction.
 
     The table ends up with the same definitions, and a violation rolls everything back. The table was empty, so no
-    reader misses an index. Keys that other tables' foreign keys reference stay in place. A login that does not own the
-    table fills it row by row.
+    reader misses an index. Keys that other tables' foreign keys reference stay in place. Indexes and keys are
+    maintained row by row if :func:`can_be_filled` says no, or, on a cluster, if the transaction was not begun for it.
 
     Yields:
         Whether the table was truncated in this transaction.

@@ -30,13 +30,22 @@ ESTIMATE = {
 ESTIMATE["everywhere"] = ESTIMATE["coordinator"]
 
 
+COUNTED_ROWS = 100_000
+"""A distributed table of fewer rows is counted: without statistics, the planner takes each shard for ten pages long."""
+
+
 def estimated_rows(connection: ClientConnection, table: Table) -> float:
-    """The planner's estimate of the table's rows, or their count if there are no statistics."""
+    """The planner's estimate of the table's rows, or their count if there are no statistics or few rows."""
     if table.placement == "spread":
-        return _estimated_by_a_node(connection, table)
-    row = connection.execute(trusted(ESTIMATE[table.placement]).format(table=sql.Literal(table.full_name))).fetchone()
-    if row is not None and row[0] is not None and row[0] > 0:
-        return row[0]
+        estimate = _estimated_by_a_node(connection, table)
+        if estimate > COUNTED_ROWS:
+            return estimate
+    else:
+        row = connection.execute(
+            trusted(ESTIMATE[table.placement]).format(table=sql.Literal(table.full_name))
+        ).fetchone()
+        if row is not None and row[0] is not None and row[0] > 0:
+            return row[0]
     counted = connection.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
     return counted[0] if counted else 0
 

@@ -46,14 +46,18 @@ def transaction(
     level: IsolationLevel = IsolationLevel.REPEATABLE_READ,
     *,
     table: Table | None = None,
+    is_whole: bool = False,
 ) -> Generator[None]:
-    """A transaction that writes ``table``, repeatable read by default, with deferred constraints."""
+    """A transaction that writes ``table``, repeatable read by default, with deferred constraints.
+
+    If it writes a whole table of a cluster, and the table is empty, the owner does so from the beginning: Citus has
+    a connection to each node for each role, so the owner's DDL would wait for the locks of the other role's reads.
+    """
     connection.isolation_level = level
     placement = "here" if table is None else table.placement
-    # Citus has a connection to each node for each role, and they would wait for each other's locks: where indexes are
-    # built after the rows, the owner does all of it.
     is_filled = (
         table is not None
+        and is_whole
         and placement in ("spread", "everywhere")
         and is_empty(connection, table)
         and can_be_filled(connection, table)
@@ -91,13 +95,15 @@ def _lock(connection: ClientConnection, name: str, awaited: str, *, is_shared: b
 
 
 def _holders(connection: ClientConnection, name: str) -> str:
-    # The login sees what its other sessions do; the role of this session does not.
+    # The login sees what its own other sessions do; the role of this session does not.
     with as_owner(connection):
         rows = connection.execute(
             """
             select format(
-                'process %%s of the server (%%s, %%s since %%s)',
-                pid, coalesce(nullif(application_name, ''), 'unnamed'), state, date_trunc('second', state_change)
+                'process %%s of the server (%%s, %%s)',
+                pid,
+                coalesce(nullif(application_name, ''), 'unnamed'),
+                coalesce(format('%%s since %%s', state, date_trunc('second', state_change)), 'of another login')
             )
             from pg_catalog.pg_locks inner join pg_catalog.pg_stat_activity using (pid)
             where

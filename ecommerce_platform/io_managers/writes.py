@@ -75,7 +75,7 @@ def write(
         # The lock on pinned_by keeps its pins from moving while unpinned loads are deleted. Read committed is enough
         # for one COPY, and COPY … FREEZE does not allow an earlier snapshot.
         with locked(connection, [name, *filter(None, [mode.pinned_by])]):
-            with transaction(connection, IsolationLevel.READ_COMMITTED, table=table):
+            with transaction(connection, IsolationLevel.READ_COMMITTED, table=table, is_whole=True):
                 inserted, deleted, loads = replace_slice(connection, table, mode, rows, window)
             counts = {"I": inserted, "D": deleted, "A": inserted}
             # Earlier loads of a slice may stay beside the new one.
@@ -87,13 +87,15 @@ def write(
     else:
         # Deleting rows may also delete or change rows of other tables, so those are locked, too.
         acting = consequences(connection, table)
-        with locked(connection, [name, *(each.child for each in acting)], alone=drops_foreign_keys(connection, table)):
+        is_whole = isinstance(rows, Query) and (rows.is_full_refresh or window.is_unbounded)
+        alone = (table.placement == "here" or is_whole) and drops_foreign_keys(connection, table)
+        with locked(connection, [name, *(each.child for each in acting)], alone=alone):
             reads = sources_read(table, mode, rows) if isinstance(rows, Query) else []
             known = {log.table: log for log in logs_of(connection, [*reads, name])}
             logs = [known[each] for each in reads if each in known]
             if logs:
                 register(connection, name, logs)
-            with transaction(connection, table=table):
+            with transaction(connection, table=table, is_whole=is_whole):
                 kind = SpreadMerging if mode.scope == (table.spread_by,) else Merging
                 merging = kind(connection, table, mode, window, acting, known.get(name))
                 counts = merging.of_query(rows, logs) if isinstance(rows, Query) else merging.of_stream(rows)

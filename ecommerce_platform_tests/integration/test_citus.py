@@ -391,6 +391,14 @@ def test_a_backup_is_restored_and_spread_again(tmp_path: Path) -> None:
         require_verified(platform)
 
 
+WATCHED = """
+create table public.ddl (tag text, by text);
+create function public.note() returns event_trigger language plpgsql as
+$$ begin insert into public.ddl values (tg_tag, current_user); end $$;
+create event trigger note on ddl_command_end execute function public.note();
+"""
+
+
 def definitions(platform: Platform, table: str) -> list[tuple]:
     """The constraints and indexes of a table."""
     return platform.rows(
@@ -412,6 +420,9 @@ def test_a_first_load_that_breaks_a_key_leaves_an_empty_table_with_all_its_keys(
         )
         before = definitions(platform, fact)
         assert len(before) > 10
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("set citus.enable_ddl_propagation = off")
+            connection.execute(WATCHED)
         platform.run(1, only=[table for table in TABLES if "warehouse." not in table or ".dim_" in table])
         platform.execute("delete from warehouse.dim_date where calendar_date = %s", day(1))
         with pytest.raises(psycopg.errors.ForeignKeyViolation, match="fact_sales_sale_date_fkey"):
@@ -419,5 +430,12 @@ def test_a_first_load_that_breaks_a_key_leaves_an_empty_table_with_all_its_keys(
         assert platform.content(fact) == []
         assert definitions(platform, fact) == before
         platform.run(1, only=["warehouse.dim_date", fact])
+        assert platform.rows(
+            "select distinct tag, by from public.ddl where tag in ('CREATE INDEX', 'ALTER TABLE')"
+        ) == [
+            ("ALTER TABLE", connection.info.user),
+            ("CREATE INDEX", connection.info.user),
+        ]
+        assert platform.rows("select count(*) from public.ddl where tag = 'CREATE INDEX'") == [(7,)]
         assert len(platform.content(fact)) == 1
         assert definitions(platform, fact) == before

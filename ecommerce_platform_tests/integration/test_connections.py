@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from ecommerce_platform.io_managers import PostgresConnection, locks
+from ecommerce_platform.io_managers.bulk import as_owner
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
 from ecommerce_platform.io_managers.locks import locked, transaction
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
@@ -154,6 +155,16 @@ def test_a_short_wait_for_another_writer_is_not_logged(database_url: str, caplog
     other.join(30)
     assert not caplog.messages
     assert holders(database_url) == 0, "a lock was kept"
+
+
+def test_the_role_is_back_after_an_error_of_the_owner(database_url: str) -> None:
+    with PostgresConnection(url=database_url, role="loader").connect() as connection:
+        with pytest.raises(ValueError, match="outside"), as_owner(connection):
+            raise ValueError("outside of a transaction")
+        assert connection.execute("select current_user").fetchone() == ("loader",)
+        with pytest.raises(psycopg.errors.DivisionByZero), connection.transaction(), as_owner(connection):
+            connection.execute("select 1 / 0")
+        assert connection.execute("select current_user").fetchone() == ("loader",)
 
 
 def test_each_use_at_a_time_has_its_own_session_and_at_most_four_stay(database_url: str) -> None:

@@ -62,7 +62,7 @@ def small_shop(platform: Platform) -> Platform:
         ("customer_lifetime_value(10, null, 1, 1)", None),
         ("customer_lifetime_value(10, 0, 1, 1)", None),
         ("customer_lifetime_value(60.00, 2, 365.25, 0.5)", "15.00"),
-        # Exactly 14.245, though 42 / 365.25 has no end.
+        # Exactly 14.245, though 42 / 365.25 is no finite decimal.
         ("customer_lifetime_value(56.98, 1, 168, warehouse.customer_lifespan('2024-01-01', '2024-02-12'))", "14.25"),
     ],
 )

@@ -53,7 +53,7 @@ def test_a_metric_is_what_the_sql_file_says():
     assert metric("average_order_value")(Decimal("10.00"), 0) is None
     assert metric("share")(Decimal(1), Decimal(8)) == Decimal("12.50")
     assert metric("customer_lifespan")(dt.date(2024, 1, 1), dt.date(2024, 1, 2)) == pytest.approx(Decimal(1) / 12)
-    # Exactly 14.245, though 42 / 365.25 has no end.
+    # Exactly 14.245, though 42 / 365.25 is no finite decimal.
     assert metric("customer_lifetime_value")(Decimal("56.98"), 1, 168, mean_lifespan(np.array([42]))) == Decimal(
         "14.25"
     )

@@ -33,8 +33,8 @@ create or replace function warehouse.customer_lifespan(first_order date, last_or
 language sql immutable parallel safe
 return greatest((last_order - first_order) / 365.25, 1 / 12.0);
 
--- The orders of the average order value and of the purchase frequency cancel each other out. A lifespan in years has no
--- end: without the first rounding, its last digit would decide a tie.
+-- The orders of the average order value and of the purchase frequency cancel each other out. A lifespan in years is
+-- rarely a finite decimal: without the first rounding, its last digit would decide a tie.
 drop function if exists warehouse.customer_lifetime_value(numeric, numeric, numeric);
 create or replace function warehouse.customer_lifetime_value(
     revenue numeric, customers numeric, window_days numeric, lifespan numeric
