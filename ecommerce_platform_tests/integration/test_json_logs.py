@@ -57,7 +57,12 @@ def run(code: str, *arguments: str, **settings: str) -> tuple[list[dict[str, Any
 
 
 def test_a_run_logs_its_job_run_and_step(database_url: str, tmp_path: Path) -> None:
-    where = {"ECOMMERCE_DATABASE_URL": database_url, "ECOMMERCE_DATA_DIR": str(tmp_path / "data")}
+    where = {
+        "ECOMMERCE_DATABASE_URL": database_url,
+        "ECOMMERCE_DATA_DIR": str(tmp_path / "data"),
+        # Dagster copies the output of a step to the terminal with tail, and ends that with the step.
+        "DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH": "3",
+    }
     lines, done = run(RUN, str(PROJECT_DIR), **where)
     (said,) = [line for line in lines if line["event"] == "about to fail"]
     assert {"job": "small", "run_id": done.stdout.strip(), "step": "fail", "level": "info"}.items() <= said.items()

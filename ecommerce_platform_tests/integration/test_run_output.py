@@ -40,6 +40,8 @@ def test_a_run_prints_no_debug_lines_and_keeps_its_events(database_url: str, tmp
             "ECOMMERCE_DATABASE_URL": database_url,
             "ECOMMERCE_DATA_DIR": str(tmp_path / "data"),
             "DAGSTER_DISABLE_TELEMETRY": "1",
+            # Dagster copies the output of a step to the terminal with tail, and ends that with the step.
+            "DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH": "3",
         },
         capture_output=True,
         text=True,
