@@ -26,6 +26,7 @@ from ecommerce_platform.checks.outcome import IS_LATEST_LOAD
 from ecommerce_platform.feeds.columns import FEEDS, OPTIONAL_COLUMNS
 from ecommerce_platform.feeds.files import feed_file_name, write_feed_file
 from ecommerce_platform.io_managers import PostgresConnection, ReplaceSlice
+from ecommerce_platform.io_managers.bulk import is_empty
 from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
 from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.modes import Merge, Query, Window, WriteResult, write_mode
@@ -209,8 +210,8 @@ class Platform:
 
     @staticmethod
     def _tables(connection: ClientConnection) -> Iterable[str]:
-        row = connection.execute("select exists (select 1 from warehouse.dim_date)").fetchone()
-        return [name for name in table_assets() if name != "warehouse.dim_date" or not (row and row[0])]
+        is_filled = not is_empty(connection, describe(connection, "warehouse", "dim_date"))
+        return [name for name in table_assets() if name != "warehouse.dim_date" or not is_filled]
 
     @staticmethod
     def _query(connection: ClientConnection, name: str, window: Window) -> Query:

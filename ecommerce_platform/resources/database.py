@@ -9,7 +9,7 @@ from dagster import RetryRequested
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers import PostgresConnection, spread_merge
 from ecommerce_platform.io_managers.cluster import is_cluster
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.layers import LAYERS
@@ -168,7 +168,7 @@ def drop_databases(settings: Settings) -> None:
                 " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
             )
             connection.execute("set client_min_messages = error")
-            for schema in ("platform_work", "change_log", "platform", *LAYERS):
+            for schema in (spread_merge.SCHEMA, "change_log", "platform", *LAYERS):
                 connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))
     with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
         for database in (*([] if keeps else [name]), f"{name}_dagster"):

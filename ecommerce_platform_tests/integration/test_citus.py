@@ -301,6 +301,11 @@ def test_a_run_that_is_cut_is_made_good_by_the_next(pair: Pair) -> None:
     pair.require_equal()
 
 
+def as_setting(url: str) -> str:
+    """The database of a libpq text as a URL, as the settings take it."""
+    return "postgresql://{user}:{password}@{host}:{port}/{dbname}".format(**{"password": "", **conninfo_to_dict(url)})
+
+
 def test_maintenance_deletes_on_every_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A load that production never used goes from the distributed tables of staging; ``verify`` passes afterwards."""
     monkeypatch.setattr("ecommerce_platform.instance.home.set_key", lambda *_: None)
@@ -308,9 +313,7 @@ def test_maintenance_deletes_on_every_node(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("ECOMMERCE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("ECOMMERCE_STAGING_RETENTION_DAYS", "14")
     with cluster.fresh_database() as url:
-        login = {"password": "", **conninfo_to_dict(url)}
-        address = "postgresql://{user}:{password}@{host}:{port}/{dbname}".format(**login)
-        monkeypatch.setenv("ECOMMERCE_DATABASE_URL", address)
+        monkeypatch.setenv("ECOMMERCE_DATABASE_URL", as_setting(url))
         load_settings.cache_clear()
         platform = Platform(url, tmp_path / "raw")
         for number in range(1, 9):
@@ -351,9 +354,8 @@ order by 1
 def test_a_backup_is_restored_and_spread_again(tmp_path: Path) -> None:
     """The backup held the extension: restored, the cluster knew none of its nodes, and all rows were on one."""
     with cluster.fresh_database() as url:
-        login = {"password": "", **conninfo_to_dict(url)}
         settings = {
-            "ECOMMERCE_DATABASE_URL": "postgresql://{user}:{password}@{host}:{port}/{dbname}".format(**login),
+            "ECOMMERCE_DATABASE_URL": as_setting(url),
             "ECOMMERCE_DATA_DIR": str(tmp_path / "data"),
         }
 

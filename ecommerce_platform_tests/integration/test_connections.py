@@ -29,22 +29,23 @@ def backend(connection: ClientConnection) -> int:
 
 def sessions(url: str) -> int:
     """Return the number of our connections on the server."""
-    with psycopg.connect(url) as connection:
-        row = connection.execute(
-            "select count(*) from pg_stat_activity"
-            " where application_name = 'ecommerce-platform' and datname = current_database()"
-        ).fetchone()
-    assert row is not None
-    return row[0]
+    return counted(
+        url, "pg_stat_activity where application_name = 'ecommerce-platform' and datname = current_database()"
+    )
 
 
 def holders(url: str) -> int:
     """Return the number of advisory locks held in the database."""
+    return counted(
+        url,
+        "pg_locks inner join pg_database on pg_database.oid = pg_locks.database"
+        " where locktype = 'advisory' and datname = current_database()",
+    )
+
+
+def counted(url: str, what: str) -> int:
     with psycopg.connect(url) as connection:
-        row = connection.execute(
-            "select count(*) from pg_locks inner join pg_database on pg_database.oid = pg_locks.database"
-            " where locktype = 'advisory' and datname = current_database()"
-        ).fetchone()
+        row = connection.execute(f"select count(*) from {what}").fetchone()  # type: ignore[arg-type]
     assert row is not None
     return row[0]
 
