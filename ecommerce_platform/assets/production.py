@@ -37,13 +37,13 @@ product_categories = table_asset(
 
 products = table_asset(
     "production.products",
-    write=Merge(key=("product_id",), slice="partition_date", scope=("product_id",)),
+    write=Merge(key=("product_id",), slice="partition_date", scope=("product_id",), is_small=True),
     description="One row per product, as last exported.",
 )
 
 product_versions = table_asset(
     "production.product_versions",
-    write=Merge(key=("product_id", "valid_from"), slice="partition_date", scope=("product_id",)),
+    write=Merge(key=("product_id", "valid_from"), slice="partition_date", scope=("product_id",), is_small=True),
     description="One row per product and day of change: the last version exported for that day.",
 )
 
@@ -67,7 +67,7 @@ transaction_items = table_asset(
 
 returns = table_asset(
     "production.returns",
-    write=Merge(key=("transaction_id", "return_id"), slice="partition_date", scope=("transaction_id",)),
+    write=Merge(key=("transaction_id", "return_id"), slice="partition_date", scope=("transaction_id",), is_small=True),
     description="One row per return: its latest valid export whose order line is known.",
 )
 

@@ -48,7 +48,7 @@ fact_returns = table_asset(
 
 agg_daily_returns = table_asset(
     "warehouse.agg_daily_returns",
-    write=Merge(key=("return_date", "sale_date"), scope=("return_date", "sale_date")),
+    write=Merge(key=("return_date", "sale_date"), scope=("return_date", "sale_date"), is_small=True),
     description="One row per day of return and day of sale: returns, units and refunds.",
     is_daily=False,
 )
@@ -62,14 +62,14 @@ mart_product_returns = table_asset(
 
 agg_daily_sales = table_asset(
     "warehouse.agg_daily_sales",
-    write=Merge(key=("sale_date",), scope=("sale_date",)),
+    write=Merge(key=("sale_date",), scope=("sale_date",), is_small=True),
     description="One row per day with sales: orders, customers, revenue, cost and profit.",
     is_daily=False,
 )
 
 mart_daily_breakdown = table_asset(
     "warehouse.mart_daily_breakdown",
-    write=Merge(key=("sale_date", "breakdown", "member"), scope=("sale_date",)),
+    write=Merge(key=("sale_date", "breakdown", "member"), scope=("sale_date",), is_small=True),
     description="One row per day and category, payment method, segment, state or discount band.",
     is_daily=False,
 )
@@ -118,7 +118,7 @@ agg_customer_metrics = table_asset(
 
 mart_daily_repeats = table_asset(
     "warehouse.mart_daily_repeats",
-    write=Merge(key=("sale_date", "interval_days"), scope=("sale_date",)),
+    write=Merge(key=("sale_date", "interval_days"), scope=("sale_date",), is_small=True),
     description="One row per day and interval in days: orders of customers who had ordered before.",
     is_daily=False,
 )

@@ -34,7 +34,8 @@ from psycopg import sql
 from ecommerce_platform.feeds.columns import FEEDS
 from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.locks import locked, transaction
+from ecommerce_platform.io_managers.locks import locked
+from ecommerce_platform.io_managers.transactions import transaction
 from ecommerce_platform.settings import Settings
 from ecommerce_platform.storage import ObjectPath
 

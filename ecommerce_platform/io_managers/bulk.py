@@ -11,33 +11,24 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from psycopg import sql
-from psycopg.pq import TransactionStatus
 
-from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.connection import ClientConnection, as_owner
+from ecommerce_platform.io_managers.locks import lock_definitions
 from ecommerce_platform.io_managers.modes import Table, trusted
 
 
 @contextmanager
-def as_owner(connection: ClientConnection) -> Generator[None]:
-    """Act as the login, which owns the tables, then restore the role."""
-    row = connection.execute("select current_setting('role')").fetchone()
-    connection.execute("reset role")
-    try:
-        yield
-    finally:
-        # A transaction that failed undoes the change itself, and a closed connection has no role.
-        can_run = connection.info.transaction_status in (TransactionStatus.IDLE, TransactionStatus.INTRANS)
-        if row and row[0] != "none" and can_run:
-            connection.execute(sql.SQL("set role {}").format(sql.Identifier(row[0])))
-
-
-@contextmanager
-def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool]:
+def filled_in_bulk(connection: ClientConnection, table: Table, *, is_small: bool = False) -> Generator[bool]:
     """Fill an empty table first, then build its indexes and check its keys in the same transaction.
 
     The table ends up with the same definitions, and a violation rolls everything back. The table was empty, so no
     reader misses an index. Keys that other tables' foreign keys reference stay in place. Indexes and keys are
     maintained row by row if :func:`can_be_filled` says no, or, on a cluster, if the transaction was not begun for it.
+
+    Args:
+        connection: in the transaction of the write.
+        table: the empty table.
+        is_small: leave its foreign keys in place: see :class:`.modes.Merge`.
 
     Yields:
         Whether the table was truncated in this transaction.
@@ -47,9 +38,9 @@ def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool
         return
     constraints = connection.execute(
         """
-        select ours.conname, pg_get_constraintdef(ours.oid)
+        select ours.conname, pg_get_constraintdef(ours.oid), ours.confrelid::regclass::text
         from pg_catalog.pg_constraint as ours
-        where ours.conrelid = %s::regclass and ours.contype in ('p', 'u', 'x', 'f')
+        where ours.conrelid = %s::regclass and ours.contype = any(%s)
             and (
                 ours.contype = 'f'
                 or not exists (
@@ -60,7 +51,7 @@ def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool
         -- Keys before the foreign keys that may reference them.
         order by ours.contype = 'f', ours.conname
         """,
-        (table.full_name,),
+        (table.full_name, ["p", "u", "x"] if is_small else ["p", "u", "x", "f"]),
     ).fetchall()
     indexes = connection.execute(
         """
@@ -73,7 +64,10 @@ def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool
         (table.full_name,),
     ).fetchall()
     with as_owner(connection):
-        for name, _ in reversed(constraints):
+        if table.placement == "here":
+            # To drop a foreign key locks the table that it refers to.
+            lock_definitions(connection, sorted({table.full_name, *(other for _, _, other in constraints)} - {"-"}))
+        for name, _, _ in reversed(constraints):
             connection.execute(
                 sql.SQL("alter table {} drop constraint {}").format(table.identifier, sql.Identifier(name))
             )
@@ -85,7 +79,7 @@ def filled_in_bulk(connection: ClientConnection, table: Table) -> Generator[bool
             connection.execute(sql.SQL("truncate {}").format(table.identifier))
     yield is_truncated
     with as_owner(connection):
-        for name, definition in constraints:
+        for name, definition, _ in constraints:
             connection.execute(
                 sql.SQL("alter table {} add constraint {} {}").format(
                     table.identifier, sql.Identifier(name), trusted(definition)
@@ -128,13 +122,32 @@ def _is_referenced(connection: ClientConnection, table: Table) -> bool:
     return row is not None and row[0]
 
 
-def drops_foreign_keys(connection: ClientConnection, table: Table) -> bool:
-    """Whether a write of rows fills the table in bulk, and so drops its foreign keys."""
+def is_done_alone(connection: ClientConnection, table: Table, *, is_whole: bool, is_small: bool) -> bool | None:
+    """Whether a write of rows is done alone, because it fills the table in bulk and so drops its foreign keys.
+
+    Args:
+        connection: in autocommit mode.
+        table: the table.
+        is_whole: whether all of its rows are computed. On a cluster, it is filled in bulk only then.
+        is_small: whether its foreign keys stay in place.
+
+    Returns:
+        The argument ``alone`` of :func:`.locks.locked`. On a cluster, where definitions are locked on all nodes, the
+        other writes wait for one that is done alone.
+    """
     row = connection.execute(
-        "select exists (select 1 from pg_catalog.pg_constraint where contype = 'f' and conrelid = %s::regclass)",
+        """
+        select
+            exists (select 1 from pg_catalog.pg_constraint where contype = 'f' and conrelid = %s::regclass),
+            to_regclass('pg_catalog.pg_dist_partition') is not null
+        """,
         (table.full_name,),
     ).fetchone()
-    return row is not None and row[0] and table.placement != "coordinator" and is_empty(connection, table)
+    has_keys, is_on_cluster = row or (False, False)
+    is_filled = table.placement == "here" or (is_whole and table.placement != "coordinator")
+    if has_keys and not is_small and is_filled and is_empty(connection, table):
+        return True
+    return False if is_on_cluster else None
 
 
 def is_empty(connection: ClientConnection, table: Table) -> bool:

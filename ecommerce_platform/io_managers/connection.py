@@ -96,6 +96,20 @@ def _new(url: str, role: str | None) -> ClientConnection:
     return connection
 
 
+@contextmanager
+def as_owner(connection: ClientConnection) -> Generator[None]:
+    """Act as the login, which owns the tables, then restore the role."""
+    row = connection.execute("select current_setting('role')").fetchone()
+    connection.execute("reset role")
+    try:
+        yield
+    finally:
+        # A transaction that failed undoes the change itself, and a closed connection has no role.
+        can_run = connection.info.transaction_status in (TransactionStatus.IDLE, TransactionStatus.INTRANS)
+        if row and row[0] != "none" and can_run:
+            connection.execute(sql.SQL("set role {}").format(sql.Identifier(row[0])))
+
+
 RESTED = 0.1
 """A connection that was idle for more seconds than this is tested before reuse: a server restart may have cut it."""
 

@@ -1,97 +1,127 @@
-"""Locks and transactions of a write: no two writers of one table at once, and keys are checked at the end."""
+"""Locks of a write: no two writers of one table at once, and no deadlock over definitions."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from dagster import DagsterInvariantViolationError, OpExecutionContext
-from psycopg import IsolationLevel
-from psycopg.errors import LockNotAvailable
+from psycopg import sql
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from ecommerce_platform.io_managers.bulk import as_owner, can_be_filled, is_empty
-from ecommerce_platform.io_managers.connection import ClientConnection
-from ecommerce_platform.io_managers.modes import Table, trusted
+from ecommerce_platform.io_managers.connection import ClientConnection, as_owner
+from ecommerce_platform.io_managers.modes import identifier, trusted
 
 ALONE = "write alone"
-"""The lock of a write that is done alone; the others share it."""
+"""The lock of a write that is done alone."""
 
 SILENT_SECONDS = 5
-"""A wait for another writer is logged once it has taken so long."""
+"""A wait for another session is logged once it has taken so long."""
+
+SHORT_WAIT = "300ms"
+"""How long a write waits for tables before it lets go of those that it has got: less than deadlock_timeout."""
+
+
+@dataclass(frozen=True)
+class _Lock:
+    """An advisory lock of a session.
+
+    Attributes:
+        name: what is locked.
+        awaited: whom somebody who waits for it is waiting for.
+        is_shared: whether others may share it.
+    """
+
+    name: str
+    awaited: str
+    is_shared: bool = False
+
+    def call(self, function: str) -> sql.Composed:
+        """A call of one of the server's functions for advisory locks."""
+        name = trusted(function + ("_shared" if self.is_shared else ""))
+        return sql.SQL("{}(hashtextextended({}, 0))").format(name, sql.Literal(self.name))
 
 
 @contextmanager
-def locked(connection: ClientConnection, tables: Sequence[str], *, alone: bool | None = None) -> Generator[None]:
-    """Block other writers of these tables. All writers take the locks in the same order, so they cannot deadlock.
-
-    A write that drops foreign keys is done ``alone``: it locks the tables that they refer to after it has read others,
-    in an order that nobody can foresee. It waits for the writes that are not alone, and they wait for it; with None, a
-    write reads no table, and neither waits.
+def locked(
+    connection: ClientConnection, tables: Sequence[str], *, read: Sequence[str] = (), alone: bool | None = None
+) -> Generator[None]:
+    """Block other writers of some tables. All writers take the locks in the same order, so they cannot deadlock.
 
     The locks are taken before the transaction begins, so that its snapshot includes the previous writer's commit, and
     released after its commit, so that the entries of a log are committed in the order of their positions.
+
+    Args:
+        connection: in autocommit mode.
+        tables: those that are written, as schema.table.
+        read: further tables that nobody may write in the meantime.
+        alone: whether the write excludes all others that are done alone. With False, it shares the lock with those
+            that are not alone, and waits for those that are; with None, it does neither.
     """
-    with ExitStack() as stack:
-        if alone is not None:
-            stack.enter_context(_lock(connection, ALONE, "another writer", is_shared=not alone))
-        for table in sorted(set(tables)):
-            stack.enter_context(_lock(connection, f"write {table}", f"another writer of {table}"))
-        yield
-
-
-@contextmanager
-def transaction(
-    connection: ClientConnection,
-    level: IsolationLevel = IsolationLevel.REPEATABLE_READ,
-    *,
-    table: Table | None = None,
-    is_whole: bool = False,
-) -> Generator[None]:
-    """A transaction that writes ``table``, repeatable read by default, with deferred constraints.
-
-    If it writes a whole table of a cluster, and the table is empty, the owner does so from the beginning: Citus has
-    a connection to each node for each role, so the owner's DDL would wait for the locks of the other role's reads.
-    """
-    connection.isolation_level = level
-    placement = "here" if table is None else table.placement
-    is_filled = (
-        table is not None
-        and is_whole
-        and placement in ("spread", "everywhere")
-        and is_empty(connection, table)
-        and can_be_filled(connection, table)
-    )
-    with as_owner(connection) if is_filled else nullcontext(), connection.transaction():
-        connection.execute("set constraints all deferred")
-        if is_filled or placement == "everywhere":
-            # Citus changes no definition, and writes no table that others refer to, after it has read in parallel.
-            connection.execute("set local citus.multi_shard_modify_mode = 'sequential'")
-        yield
-
-
-@contextmanager
-def _lock(connection: ClientConnection, name: str, awaited: str, *, is_shared: bool = False) -> Generator[None]:
-    """Hold a session's advisory lock. Whom a long wait is for is logged, in a step to the log of its run."""
-    shared = "_shared" if is_shared else ""
-    take = trusted(f"select pg_advisory_lock{shared}(hashtextextended(%s, 0))")
-    row = connection.execute(
-        trusted(f"select pg_try_advisory_lock{shared}(hashtextextended(%s, 0))"), (name,)
-    ).fetchone()
-    if not (row and row[0]):
-        try:
-            with connection.transaction():
-                connection.execute(trusted(f"set local lock_timeout = '{SILENT_SECONDS * 1000:.0f}ms'"))
-                connection.execute(take, (name,))
-        except LockNotAvailable:
-            _log(f"Waiting for {awaited}: {_holders(connection, name)}")
-            connection.execute(take, (name,))
+    locks = [] if alone is None else [_Lock(ALONE, "another writer", is_shared=not alone)]
+    locks += [
+        _Lock(f"write {table}", f"another writer of {table}", is_shared=table not in tables)
+        for table in sorted({*tables, *read})
+    ]
     try:
+        _take(connection, locks)
         yield
     finally:
         # A closed connection holds no lock.
         if not connection.closed and not connection.broken:
-            connection.execute(trusted(f"select pg_advisory_unlock{shared}(hashtextextended(%s, 0))"), (name,))
+            connection.execute(_all(locks, "pg_advisory_unlock"))
+
+
+def lock_definitions(connection: ClientConnection, tables: Sequence[str]) -> None:
+    """Lock tables against readers and writers, in a transaction that has read other tables and writes alone.
+
+    Others may read these tables, and wait for some of them, in any order. So this never waits for long while it holds
+    some of them: it lets go of them and tries again.
+
+    Args:
+        connection: in a transaction.
+        tables: as schema.table.
+    """
+    names = sql.SQL(", ").join(map(identifier, tables))
+    begin, is_silent = time.monotonic(), True
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute(trusted(f"set local lock_timeout = '{SHORT_WAIT}'"))
+                connection.execute(sql.SQL("lock table {} in access exclusive mode").format(names))
+        except (LockNotAvailable, DeadlockDetected):
+            if is_silent and time.monotonic() - begin > SILENT_SECONDS:
+                is_silent = False
+                _log(f"Waiting for sessions that read or write {', '.join(tables)}")
+            continue
+        connection.execute("set local lock_timeout to default")
+        return
+
+
+def _all(locks: Sequence[_Lock], function: str) -> sql.Composed:
+    return sql.SQL("select {}").format(sql.SQL(", ").join(lock.call(function) for lock in locks))
+
+
+def _take(connection: ClientConnection, locks: Sequence[_Lock]) -> None:
+    """Take all locks, in order. Whom a long wait is for is logged, in a step to the log of its run."""
+    taken = connection.execute(_all(locks, "pg_try_advisory_lock")).fetchone() or ()
+    if all(taken):
+        return
+    # Nobody waits for an earlier lock while holding a later one.
+    held = [lock for lock, is_taken in zip(locks, taken, strict=True) if is_taken]
+    if held:
+        connection.execute(_all(held, "pg_advisory_unlock"))
+    for lock in locks:
+        try:
+            with connection.transaction():
+                connection.execute(trusted(f"set local lock_timeout = '{SILENT_SECONDS * 1000:.0f}ms'"))
+                connection.execute(_all([lock], "pg_advisory_lock"))
+        except LockNotAvailable:
+            _log(f"Waiting for {lock.awaited}: {_holders(connection, lock.name)}")
+            connection.execute(_all([lock], "pg_advisory_lock"))
 
 
 def _holders(connection: ClientConnection, name: str) -> str:

@@ -118,7 +118,7 @@ class Merging:
         columns = columns_in_order(self.table, [column.name for column in described])
         self._count(arrived, is_whole=is_whole)
         if is_whole and arrived and is_empty(self.connection, self.table):
-            with filled_in_bulk(self.connection, self.table):
+            with filled_in_bulk(self.connection, self.table, is_small=self.mode.is_small):
                 self._run("insert into {table} ({names}) select {names} from incoming", names=column_list(columns))
             return {"I": arrived, "A": arrived}, True
         concerned = sql.SQL("select target.* from {} as target").format(self.table.identifier)
@@ -153,6 +153,8 @@ class Merging:
             )
             # With a unique index, PostgreSQL removes the join to the empty table from the plan.
             self._run("create unique index on scope ({columns})", columns=columns)
+            # Where it stays, because it is not by equality, PostgreSQL would else take the table for 2,000 rows.
+            self.connection.execute("analyze scope")
             return True
         asked = [sql.SQL("select distinct {} from ({}) as asked").format(columns, trusted(rows.scope or ""))]
         for source in sources:

@@ -132,12 +132,15 @@ class Merge:
             ``scope``, all rows are.
         derived: columns that follow from the table's other rows, such as the end of a version. A change of only these
             is not logged, because it always accompanies a logged change of another row.
+        is_small: a first load brings few rows, such as some for each day. Its foreign keys are then checked row by
+            row, because a write that drops them cannot run beside another one that does.
     """
 
     key: tuple[str, ...]
     slice: str | None = None
     scope: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
+    is_small: bool = False
 
     def to_metadata(self) -> dict[str, object]:
         """As plain JSON for an asset's metadata."""
@@ -147,6 +150,7 @@ class Merge:
             "slice": self.slice,
             "scope": list(self.scope),
             "derived": list(self.derived),
+            "is_small": self.is_small,
         }
 
 
@@ -160,7 +164,7 @@ def write_mode(metadata: Mapping[str, Any]) -> ReplaceSlice | Merge:
         return ReplaceSlice(str(metadata["column"]), metadata.get("load"), metadata.get("pinned_by"))
     if metadata.get("mode") == "merge":
         names = {name: tuple(metadata.get(name) or ()) for name in ("key", "scope", "derived")}
-        return Merge(slice=metadata.get("slice"), **names)
+        return Merge(slice=metadata.get("slice"), is_small=bool(metadata.get("is_small")), **names)
     raise WriteError(f"no write mode in {dict(metadata)!r}: add ReplaceSlice(…) or Merge(…) to the asset's metadata")
 
 

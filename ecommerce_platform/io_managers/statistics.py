@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
-from ecommerce_platform.io_managers.bulk import as_owner
 from ecommerce_platform.io_managers.cluster import estimated_rows
-from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.connection import ClientConnection, as_owner
 from ecommerce_platform.io_managers.modes import Table
 
 ANALYZE_FROM_ROWS = 100

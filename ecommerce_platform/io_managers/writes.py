@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from psycopg import IsolationLevel
 from psycopg.errors import SerializationFailure
 
-from ecommerce_platform.io_managers.bulk import drops_foreign_keys
+from ecommerce_platform.io_managers.bulk import is_done_alone
 from ecommerce_platform.io_managers.change_log import (
     NEVER,
     logs_of,
@@ -25,7 +25,7 @@ from ecommerce_platform.io_managers.change_log import (
 )
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.consequences import consequences
-from ecommerce_platform.io_managers.locks import locked, transaction
+from ecommerce_platform.io_managers.locks import locked
 from ecommerce_platform.io_managers.merge import Merging, sources_read
 from ecommerce_platform.io_managers.modes import (
     Merge,
@@ -40,6 +40,7 @@ from ecommerce_platform.io_managers.modes import (
 from ecommerce_platform.io_managers.slices import replace_slice
 from ecommerce_platform.io_managers.spread_merge import SpreadMerging
 from ecommerce_platform.io_managers.statistics import refresh_statistics
+from ecommerce_platform.io_managers.transactions import transaction
 
 
 def write(
@@ -72,9 +73,9 @@ def write(
     if isinstance(mode, ReplaceSlice):
         if isinstance(rows, Query):
             raise WriteError(f"{name}: a slice can be replaced only by streamed rows, not by a query")
-        # The lock on pinned_by keeps its pins from moving while unpinned loads are deleted. Read committed is enough
-        # for one COPY, and COPY … FREEZE does not allow an earlier snapshot.
-        with locked(connection, [name, *filter(None, [mode.pinned_by])]):
+        # The pins must not move while unpinned loads are deleted. Read committed is enough for one COPY, and
+        # COPY … FREEZE does not allow an earlier snapshot.
+        with locked(connection, [name], read=[*filter(None, [mode.pinned_by])]):
             with transaction(connection, IsolationLevel.READ_COMMITTED, table=table, is_whole=True):
                 inserted, deleted, loads = replace_slice(connection, table, mode, rows, window)
             counts = {"I": inserted, "D": deleted, "A": inserted}
@@ -88,7 +89,7 @@ def write(
         # Deleting rows may also delete or change rows of other tables, so those are locked, too.
         acting = consequences(connection, table)
         is_whole = isinstance(rows, Query) and (rows.is_full_refresh or window.is_unbounded)
-        alone = (table.placement == "here" or is_whole) and drops_foreign_keys(connection, table)
+        alone = is_done_alone(connection, table, is_whole=is_whole, is_small=mode.is_small)
         with locked(connection, [name, *(each.child for each in acting)], alone=alone):
             reads = sources_read(table, mode, rows) if isinstance(rows, Query) else []
             known = {log.table: log for log in logs_of(connection, [*reads, name])}

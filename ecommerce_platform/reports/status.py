@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from dagster import AssetKey, DagsterInstance, FloatMetadataValue
+from dagster import AssetKey, DagsterInstance, EventLogRecord, FloatMetadataValue
 from psycopg import sql
 
 from ecommerce_platform.checks.results import CheckResult, failing_checks, last_results
-from ecommerce_platform.io_managers.cluster import estimated_rows, total_bytes
+from ecommerce_platform.io_managers.cluster import estimated_rows, is_cluster, total_bytes
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.resources.database import Database
@@ -65,31 +65,54 @@ def failing_checks_now() -> list[CheckResult]:
 def states_of(instance: DagsterInstance, connection: ClientConnection, keys: list[AssetKey]) -> list[TableState]:
     """The state of the given tables."""
     records = {record.asset_entry.asset_key: record.asset_entry for record in instance.get_asset_records(keys)}
-    return [_state(connection, key, records.get(key)) for key in keys]
+    sizes = _sizes(connection, keys)
+    selects = [_select(key, estimate) for key, (_, estimate) in zip(keys, sizes, strict=True)]
+    # One question for all tables. A cluster is asked for each: it has them in different places.
+    asked = selects if is_cluster(connection) else [sql.SQL(" union all ").join(selects)] if selects else []
+    found = {row[0]: row[1:] for select in asked for row in connection.execute(select).fetchall()}
+    states = []
+    for key, (size, _) in zip(keys, sizes, strict=True):
+        record, name = records.get(key), ".".join(key.path)
+        stored = record.last_materialization_record if record else None
+        states.append(
+            TableState(
+                name,
+                found[name][0],
+                size,
+                found[name][1],
+                dt.datetime.fromtimestamp(stored.timestamp, dt.UTC) if stored else None,
+                record.last_run_id if record else None,
+                _write_seconds(stored),
+            )
+        )
+    return states
 
 
-def _state(connection: ClientConnection, key: AssetKey, record) -> TableState:
-    table = sql.Identifier(*key.path)
-    name = ".".join(key.path)
-    place = describe(connection, *key.path)
-    size, estimate = total_bytes(connection, place), int(estimated_rows(connection, place))
+def _sizes(connection: ClientConnection, keys: list[AssetKey]) -> list[tuple[int, int]]:
+    """The bytes of each table, and its rows as the server estimates them; -1 without statistics."""
+    if is_cluster(connection):
+        places = [describe(connection, *key.path) for key in keys]
+        return [(total_bytes(connection, place), int(estimated_rows(connection, place))) for place in places]
+    return connection.execute(
+        "select pg_total_relation_size(oid), reltuples::bigint"
+        " from unnest(%s::regclass[]) with ordinality as given (oid, number)"
+        " inner join pg_catalog.pg_class using (oid) order by number",
+        ([".".join(key.path) for key in keys],),
+    ).fetchall()
+
+
+def _select(key: AssetKey, estimate: int) -> sql.Composed:
+    """A SELECT of a table's name, rows and latest day."""
+    name, table = ".".join(key.path), sql.Identifier(*key.path)
     column = min((column.name for column in entry(name).columns if column.name in DAY_COLUMNS), default=None)
-    rows = estimate
-    if estimate <= COUNTED_ROWS:
-        (rows,) = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() or (0,)
-    latest = None
+    count = sql.SQL("(select count(*) from {})").format(table) if estimate <= COUNTED_ROWS else sql.Literal(estimate)
+    latest: sql.Composable = sql.SQL("null::date")
     if column is not None:
-        query = sql.SQL("select max({}) from {}").format(sql.Identifier(column), table)
-        (latest,) = connection.execute(query).fetchone() or (None,)
-    stored = record.last_materialization_record if record else None
+        latest = sql.SQL("(select max({}) from {})").format(sql.Identifier(column), table)
+    return sql.SQL("select {}, {}, {}").format(sql.Literal(name), count, latest)
+
+
+def _write_seconds(stored: EventLogRecord | None) -> float | None:
     metadata = stored.asset_materialization.metadata if stored and stored.asset_materialization else {}
     seconds = metadata.get("seconds")
-    return TableState(
-        name,
-        rows,
-        size,
-        latest,
-        dt.datetime.fromtimestamp(stored.timestamp, dt.UTC) if stored else None,
-        record.last_run_id if record else None,
-        float(seconds.value) if isinstance(seconds, FloatMetadataValue) and seconds.value is not None else None,
-    )
+    return float(seconds.value) if isinstance(seconds, FloatMetadataValue) and seconds.value is not None else None

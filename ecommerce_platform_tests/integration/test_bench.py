@@ -16,7 +16,7 @@ from ecommerce_platform.cli.bench import BenchError, contents, require_equal, ru
 from ecommerce_platform.cli.bench_day import recording
 from ecommerce_platform.io_managers.connection import PostgresConnection, close_idle_connections
 from ecommerce_platform.io_managers.copy import copy_rows
-from ecommerce_platform.io_managers.locks import transaction
+from ecommerce_platform.io_managers.transactions import transaction
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform_tests.conftest import TEMPLATE
 

@@ -6,18 +6,16 @@ import gc
 import os
 import threading
 import time
-import uuid
 
-import dagster as dg
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from ecommerce_platform.io_managers import PostgresConnection, locks
-from ecommerce_platform.io_managers.bulk import as_owner
-from ecommerce_platform.io_managers.connection import ClientConnection, close_idle_connections
-from ecommerce_platform.io_managers.locks import locked, transaction
+from ecommerce_platform.io_managers import PostgresConnection
+from ecommerce_platform.io_managers.connection import ClientConnection, as_owner, close_idle_connections
+from ecommerce_platform.io_managers.locks import locked
+from ecommerce_platform.io_managers.transactions import transaction
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
@@ -31,15 +29,6 @@ def sessions(url: str) -> int:
     """Return the number of our connections on the server."""
     return counted(
         url, "pg_stat_activity where application_name = 'ecommerce-platform' and datname = current_database()"
-    )
-
-
-def holders(url: str) -> int:
-    """Return the number of advisory locks held in the database."""
-    return counted(
-        url,
-        "pg_locks inner join pg_database on pg_database.oid = pg_locks.database"
-        " where locktype = 'advisory' and datname = current_database()",
     )
 
 
@@ -82,80 +71,6 @@ def test_a_write_leaves_no_isolation_level_behind(database_url: str) -> None:
         pass
     with database.connect() as connection, connection.transaction():
         assert connection.execute("show transaction_isolation").fetchone() == ("read committed",)
-
-
-def test_a_long_wait_for_another_writer_names_it(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A step that waited for another run, or for a session somebody had left open, looked as if it worked."""
-    monkeypatch.setattr(locks, "SILENT_SECONDS", 0.05)
-    database = PostgresConnection(url=database_url, role="loader")
-    done = threading.Event()
-
-    def write() -> None:
-        with database.connect() as connection, locked(connection, ["warehouse.dim_date"]):
-            done.set()
-
-    with database.connect() as connection, locked(connection, ["warehouse.dim_date"]):
-        other = threading.Thread(target=write)
-        other.start()
-        deadline = time.monotonic() + 30
-        while not caplog.messages and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not done.is_set()
-        holder = backend(connection)
-    assert done.wait(30)
-    other.join(30)
-    (message,) = caplog.messages
-    expected = (
-        "Waiting for another writer of warehouse.dim_date: process {} of the server (ecommerce-platform, idle since "
-    )
-    assert message.startswith(expected.format(holder))
-
-
-def test_a_step_that_waits_says_so_in_the_log_of_its_run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "SILENT_SECONDS", 0.05)
-    database = PostgresConnection(url=database_url, role="loader")
-    run_id = str(uuid.uuid4())
-
-    @dg.asset
-    def waits() -> None:
-        with database.connect() as connection, locked(connection, ["warehouse.dim_date"]):
-            pass
-
-    def said(instance: dg.DagsterInstance) -> list[str]:
-        return [entry.user_message for entry in instance.all_logs(run_id) if "Waiting for" in entry.user_message]
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        job = dg.Definitions(assets=[waits]).resolve_implicit_global_asset_job_def()
-        with database.connect() as connection, locked(connection, ["warehouse.dim_date"]):
-            step = threading.Thread(target=job.execute_in_process, kwargs={"instance": instance, "run_id": run_id})
-            step.start()
-            deadline = time.monotonic() + 60
-            while not said(instance) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert step.is_alive()
-        step.join(60)
-        (message,) = said(instance)
-    assert message.startswith("Waiting for another writer of warehouse.dim_date: process ")
-
-
-def test_a_short_wait_for_another_writer_is_not_logged(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    database = PostgresConnection(url=database_url, role="loader")
-    done = threading.Event()
-
-    def write() -> None:
-        with database.connect() as connection, locked(connection, ["warehouse.dim_date"], alone=False):
-            done.set()
-
-    with database.connect() as connection, locked(connection, ["warehouse.dim_date"], alone=True):
-        other = threading.Thread(target=write)
-        other.start()
-        assert not done.wait(0.2)
-    assert done.wait(30)
-    other.join(30)
-    assert not caplog.messages
-    assert holders(database_url) == 0, "a lock was kept"
 
 
 def test_the_role_is_back_after_an_error_of_the_owner(database_url: str) -> None:

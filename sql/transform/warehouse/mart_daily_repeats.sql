@@ -29,8 +29,9 @@ purchases_of_days as (
     group by facts.customer_id, facts.sale_date
 ),
 
--- One join for all customers: Citus adds up what each node knows of a customer.
-previous as (
+-- Most customers who order again do so soon, so that a lookup reads a few of their sales and not all. Joins, not lookups
+-- one by one: Citus adds up what each node knows of a customer.
+recent as (
     select
         purchases_of_days.customer_id,
         purchases_of_days.sale_date,
@@ -40,7 +41,39 @@ previous as (
         on
             purchases_of_days.customer_id = earlier.customer_id
             and purchases_of_days.sale_date > earlier.sale_date
+            and purchases_of_days.sale_date - 30 <= earlier.sale_date
     group by purchases_of_days.customer_id, purchases_of_days.sale_date
+),
+
+others as (
+    select
+        purchases_of_days.customer_id,
+        purchases_of_days.sale_date
+    from purchases_of_days
+    left join recent
+        on
+            purchases_of_days.customer_id = recent.customer_id
+            and purchases_of_days.sale_date = recent.sale_date
+    where recent.customer_id is null
+),
+
+previous as (
+    select
+        customer_id,
+        sale_date,
+        previous_date
+    from recent
+    union all
+    select
+        others.customer_id,
+        others.sale_date,
+        max(earlier.sale_date) as previous_date
+    from others
+    inner join warehouse.fact_sales as earlier
+        on
+            others.customer_id = earlier.customer_id
+            and others.sale_date > earlier.sale_date
+    group by others.customer_id, others.sale_date
 ),
 
 followed as (
