@@ -116,11 +116,13 @@ class Merging:
         ).rowcount
         described = self.connection.execute("select * from incoming limit 0").description or ()
         columns = columns_in_order(self.table, [column.name for column in described])
-        self._count(arrived, is_whole=is_whole)
         if is_whole and arrived and is_empty(self.connection, self.table):
             with filled_in_bulk(self.connection, self.table, is_small=self.mode.is_small):
                 self._run("insert into {table} ({names}) select {names} from incoming", names=column_list(columns))
+            # Unlike the temporary table, parallel workers can read this one.
+            self._count(arrived, self.table.identifier, is_whole=True)
             return {"I": arrived, "A": arrived}, True
+        self._count(arrived, is_whole=is_whole)
         concerned = sql.SQL("select target.* from {} as target").format(self.table.identifier)
         if not is_whole and self.mode.scope:
             concerned += sql.SQL(" where ({}) in (select {} from scope)").format(

@@ -53,7 +53,7 @@ HEAVY = {
     "warehouse.mart_product_returns": 0,
     "warehouse.mart_daily_breakdown": 2,
     "warehouse.mart_product_pairs": 1,
-    "warehouse.mart_daily_repeats": 2,
+    "warehouse.mart_daily_repeats": 3,
     "warehouse.mart_customer_monthly": 0,
     "warehouse.dim_customer": 1,
     "production.payment_methods": 0,

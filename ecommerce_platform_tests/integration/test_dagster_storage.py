@@ -451,6 +451,41 @@ def test_what_dagster_has_is_looked_up_once_and_a_plan_is_not_decoded(platform_e
         assert not instance.run_storage.has_execution_plan_snapshot("no such plan")
 
 
+def test_the_records_of_assets_are_those_of_the_stock_storage_by_one_statement(both):
+    """Every step asks for its inputs' records; the stock storage then goes through the event log for no asset."""
+    keys = [dg.AssetKey(name) for name in ("first", "second", "unknown")]
+    shown, asked = [], []
+    for instance in both:
+        told = []
+        run_a_range(instance, fails=True)
+        told.append(instance.get_asset_records(keys))
+        run_a_range(instance)
+        statements: list[str] = []
+
+        def note(connection, cursor, statement, *_, statements=statements):
+            if "event_logs" in statement or "asset_keys" in statement:
+                statements.append(statement)
+
+        event.listen(instance.event_log_storage._engine, "before_cursor_execute", note)
+        told.append(instance.get_asset_records(keys))
+        event.remove(instance.event_log_storage._engine, "before_cursor_execute", note)
+        asked.append(len(statements))
+        instance.wipe_assets([keys[0]])
+        told.append(instance.get_asset_records(keys))
+        run_a_range(instance)
+        told.append(instance.get_asset_records(keys))
+        latest = [
+            [(r.asset_entry.asset_key, r.asset_entry.last_materialization_record) for r in records] for records in told
+        ]
+        shown.append(
+            [[(key, found and found.event_log_entry.dagster_event.partition) for key, found in each] for each in latest]
+        )
+        runs = [r.asset_entry.last_run_id for r in told[-1]]
+        assert runs == [instance.get_runs(limit=1)[0].run_id] * 2
+    assert shown[1] == shown[0]
+    assert asked == [2, 1]
+
+
 def test_a_pool_that_another_process_was_faster_to_make_is_there(platform_environment, database):
     """When two first `up` commands ran at the same time, one failed: the other's insert aborted its transaction."""
     platform_environment.setenv("ECOMMERCE_DATABASE_URL", database)
