@@ -7,18 +7,20 @@ restores them.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 
 from psycopg import sql
 
 from ecommerce_platform.io_managers.connection import ClientConnection, as_owner
 from ecommerce_platform.io_managers.locks import lock_definitions
-from ecommerce_platform.io_managers.modes import Table, trusted
+from ecommerce_platform.io_managers.modes import Table, identifier, trusted
 
 
 @contextmanager
-def filled_in_bulk(connection: ClientConnection, table: Table, *, is_small: bool = False) -> Generator[bool]:
+def filled_in_bulk(
+    connection: ClientConnection, table: Table, *, is_small: bool = False, held: Collection[str] = ()
+) -> Generator[bool]:
     """Fill an empty table first, then build its indexes and check its keys in the same transaction.
 
     The table ends up with the same definitions, and a violation rolls everything back. The table was empty, so no
@@ -29,6 +31,7 @@ def filled_in_bulk(connection: ClientConnection, table: Table, *, is_small: bool
         connection: in the transaction of the write.
         table: the empty table.
         is_small: leave its foreign keys in place: see :class:`.modes.Merge`.
+        held: further tables, as schema.table, that nobody else has written since before the transaction.
 
     Yields:
         Whether the table was truncated in this transaction.
@@ -36,6 +39,41 @@ def filled_in_bulk(connection: ClientConnection, table: Table, *, is_small: bool
     if not can_be_filled(connection, table) or not _is_begun_for_it(connection, table):
         yield False
         return
+    constraints, indexes = _definitions(connection, table, is_small=is_small)
+    truncated = _truncated_with(connection, table, held) if table.placement == "here" else []
+    with as_owner(connection):
+        if table.placement == "here":
+            # To drop a foreign key locks the table that it refers to.
+            referenced = {other for _, _, other in constraints} - {"-"}
+            lock_definitions(connection, sorted({table.full_name, *referenced, *truncated}))
+        for name, _, _ in reversed(constraints):
+            connection.execute(
+                sql.SQL("alter table {} drop constraint {}").format(table.identifier, sql.Identifier(name))
+            )
+        for name, _ in indexes:
+            connection.execute(sql.SQL("drop index {}").format(trusted(name)))
+        if truncated:
+            # With wal_level = minimal, a table truncated in the same transaction needs no write-ahead log.
+            connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(map(identifier, truncated))))
+    yield bool(truncated)
+    with as_owner(connection):
+        for name, definition, _ in constraints:
+            connection.execute(
+                sql.SQL("alter table {} add constraint {} {}").format(
+                    table.identifier, sql.Identifier(name), trusted(definition)
+                )
+            )
+        for _, definition in indexes:
+            connection.execute(trusted(definition))
+
+
+def _definitions(
+    connection: ClientConnection, table: Table, *, is_small: bool
+) -> tuple[list[tuple[str, str, str]], list[tuple[str, str]]]:
+    """What is dropped and restored: constraints, with the tables that they refer to (or -), and indexes.
+
+    Each is a name and a definition.
+    """
     constraints = connection.execute(
         """
         select ours.conname, pg_get_constraintdef(ours.oid), ours.confrelid::regclass::text
@@ -63,30 +101,7 @@ def filled_in_bulk(connection: ClientConnection, table: Table, *, is_small: bool
         """,
         (table.full_name,),
     ).fetchall()
-    with as_owner(connection):
-        if table.placement == "here":
-            # To drop a foreign key locks the table that it refers to.
-            lock_definitions(connection, sorted({table.full_name, *(other for _, _, other in constraints)} - {"-"}))
-        for name, _, _ in reversed(constraints):
-            connection.execute(
-                sql.SQL("alter table {} drop constraint {}").format(table.identifier, sql.Identifier(name))
-            )
-        for name, _ in indexes:
-            connection.execute(sql.SQL("drop index {}").format(trusted(name)))
-        is_truncated = table.placement == "here" and not _is_referenced(connection, table)
-        if is_truncated:
-            # With wal_level = minimal, a table truncated in the same transaction needs no write-ahead log.
-            connection.execute(sql.SQL("truncate {}").format(table.identifier))
-    yield is_truncated
-    with as_owner(connection):
-        for name, definition, _ in constraints:
-            connection.execute(
-                sql.SQL("alter table {} add constraint {} {}").format(
-                    table.identifier, sql.Identifier(name), trusted(definition)
-                )
-            )
-        for _, definition in indexes:
-            connection.execute(trusted(definition))
+    return constraints, indexes
 
 
 def can_be_filled(connection: ClientConnection, table: Table) -> bool:
@@ -114,12 +129,28 @@ def _is_begun_for_it(connection: ClientConnection, table: Table) -> bool:
     return row is not None and row[0]
 
 
-def _is_referenced(connection: ClientConnection, table: Table) -> bool:
-    row = connection.execute(
-        "select exists (select 1 from pg_catalog.pg_constraint where contype = 'f' and confrelid = %s::regclass)",
+def _truncated_with(connection: ClientConnection, table: Table, held: Collection[str]) -> list[str]:
+    """The empty table and those that refer to it, which PostgreSQL truncates together; none if one has rows.
+
+    A table that is not held may have got rows that this transaction does not see, and that a truncation would delete.
+    """
+    rows = connection.execute(
+        """
+        with recursive referring as (
+            select %s::regclass::oid as oid
+            union
+            select key.conrelid
+            from referring inner join pg_catalog.pg_constraint as key on key.confrelid = referring.oid
+            where key.contype = 'f'
+        )
+        select oid::regclass::text from referring
+        """,
         (table.full_name,),
-    ).fetchone()
-    return row is not None and row[0]
+    ).fetchall()
+    names = [name for (name,) in rows]
+    others = set(names) - {table.full_name}
+    is_possible = others <= set(held) and all(is_empty(connection, name) for name in others)
+    return names if is_possible else []
 
 
 def is_done_alone(connection: ClientConnection, table: Table, *, is_whole: bool, is_small: bool) -> bool | None:
@@ -150,8 +181,9 @@ def is_done_alone(connection: ClientConnection, table: Table, *, is_whole: bool,
     return False if is_on_cluster else None
 
 
-def is_empty(connection: ClientConnection, table: Table) -> bool:
-    """Whether a table has no rows."""
+def is_empty(connection: ClientConnection, table: Table | str) -> bool:
+    """Whether a table, or the one of a name (schema.table), has no rows."""
+    name = identifier(table) if isinstance(table, str) else table.identifier
     # A limit, not exists(): Citus would fetch a row for each row.
-    found = connection.execute(sql.SQL("select 1 from {} limit 1").format(table.identifier)).fetchone()
+    found = connection.execute(sql.SQL("select 1 from {} limit 1").format(name)).fetchone()
     return found is None

@@ -117,7 +117,8 @@ class Merging:
         described = self.connection.execute("select * from incoming limit 0").description or ()
         columns = columns_in_order(self.table, [column.name for column in described])
         if is_whole and arrived and is_empty(self.connection, self.table):
-            with filled_in_bulk(self.connection, self.table, is_small=self.mode.is_small):
+            children = {each.child for each in self.acting}
+            with filled_in_bulk(self.connection, self.table, is_small=self.mode.is_small, held=children):
                 self._run("insert into {table} ({names}) select {names} from incoming", names=column_list(columns))
             # Unlike the temporary table, parallel workers can read this one.
             self._count(arrived, self.table.identifier, is_whole=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ecommerce_platform_tests.harness import Platform, Row, customer, line, order, product
+from ecommerce_platform_tests.harness import Platform, Row, customer, line, order, product, returned
 
 
 def a_sale(**fields: str) -> dict[str, list[Row]]:
@@ -110,6 +110,19 @@ def test_lines_that_a_withdrawn_export_had_superseded_come_back(platform: Platfo
     assert [item for _, item, _ in kept_lines(platform)] == [1]
     platform.load(2)
     assert [item for _, item, _ in kept_lines(platform)] == [1, 2]
+
+
+def test_the_very_first_customers_leave_the_orders_of_guests_in_place(platform: Platform) -> None:
+    """The first rows of a table truncate the tables that refer to it, too, if those are empty."""
+    names = [f"production.{name}" for name in ("transactions", "transaction_items", "returns")]
+    guest = [order(1, "")]
+    platform.load(1, products=[product()], transactions=guest, transaction_items=[line(1, 1)], returns=[returned(1, 1)])
+    before = [platform.content(name) for name in names]
+    assert all(before)
+    platform.export(2, customers=[customer(1, on=2)])
+    platform.run(1, 2, only=["staging.customers", "production.loaded_days", "production.customers"])
+    assert len(platform.content("production.customers")) == 1
+    assert [platform.content(name) for name in names] == before
 
 
 def test_the_very_first_customers_release_waiting_orders_even_when_loaded_alone(platform: Platform) -> None:

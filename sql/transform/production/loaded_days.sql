@@ -1,6 +1,6 @@
 -- production.loaded_days: for each slice of the run's days, the load that production reads: the latest load if it passed
--- its contract, otherwise the one already in use. judged contains the write times of the slices that passed. The rows of each feed
--- are counted by themselves, so that a cluster counts each where it is.
+-- its contract, otherwise the one already in use. judged contains the write times of the slices that passed. The rows of all loads
+-- are counted, each feed by itself, so that parallel workers count them, and a cluster where they are.
 with loads as materialized (
     select
         slices.table_name,
@@ -18,53 +18,48 @@ with loads as materialized (
 counted as (
     select
         'customers' as feed,
-        rows.partition_date,
-        rows.load_id,
+        partition_date,
+        load_id,
         count(*) as rows_in_file
-    from loads
-    inner join staging.customers as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.customers' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
-    group by rows.partition_date, rows.load_id
+    from staging.customers
+    where partition_date >= %(window_start)s and partition_date < %(window_end)s
+    group by partition_date, load_id
     union all
     select
         'products' as feed,
-        rows.partition_date,
-        rows.load_id,
+        partition_date,
+        load_id,
         count(*) as rows_in_file
-    from loads
-    inner join staging.products as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.products' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
-    group by rows.partition_date, rows.load_id
+    from staging.products
+    where partition_date >= %(window_start)s and partition_date < %(window_end)s
+    group by partition_date, load_id
     union all
     select
         'transactions' as feed,
-        rows.partition_date,
-        rows.load_id,
+        partition_date,
+        load_id,
         count(*) as rows_in_file
-    from loads
-    inner join staging.transactions as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.transactions' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
-    group by rows.partition_date, rows.load_id
+    from staging.transactions
+    where partition_date >= %(window_start)s and partition_date < %(window_end)s
+    group by partition_date, load_id
     union all
     select
         'transaction_items' as feed,
-        rows.partition_date,
-        rows.load_id,
+        partition_date,
+        load_id,
         count(*) as rows_in_file
-    from loads
-    inner join staging.transaction_items as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.transaction_items' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
-    group by rows.partition_date, rows.load_id
+    from staging.transaction_items
+    where partition_date >= %(window_start)s and partition_date < %(window_end)s
+    group by partition_date, load_id
     union all
     select
         'returns' as feed,
-        rows.partition_date,
-        rows.load_id,
+        partition_date,
+        load_id,
         count(*) as rows_in_file
-    from loads
-    inner join staging.returns as rows on loads.partition_date = rows.partition_date and loads.load_id = rows.load_id
-    where loads.table_name = 'staging.returns' and rows.partition_date >= %(window_start)s and rows.partition_date < %(window_end)s
-    group by rows.partition_date, rows.load_id
+    from staging.returns
+    where partition_date >= %(window_start)s and partition_date < %(window_end)s
+    group by partition_date, load_id
 )
 
 select
