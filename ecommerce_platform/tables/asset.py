@@ -123,14 +123,15 @@ ASSETS = PROJECT_DIR / "ecommerce_platform" / "assets"
 PRIORITY = "dagster/priority"
 PRIORITIES = {
     "staging.transaction_items": 1,
+    "production.products": 1,
     "warehouse.dim_customer": 1,
     "warehouse.mart_daily_breakdown": 1,
     "warehouse.fact_returns": -1,
     "analytics": -2,
 }
-"""Which of the tables that can be filled at a time is begun first, by table or layer; 0 is usual. The longest come
-first, so that none ends alone; a table that waits for readers of others (see :func:`.locks.lock_definitions`) comes
-after the marts; and the extracts, which nothing waits for, come last.
+"""Which of the tables that can be filled at a time is begun first, by table or layer; 0 is usual. The longest come first,
+and those that others wait for; a table that waits for readers (see :func:`.locks.lock_definitions`) comes after the
+marts; and the extracts, which nothing waits for, come last.
 """
 
 
