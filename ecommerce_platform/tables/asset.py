@@ -129,9 +129,10 @@ PRIORITIES = {
     "warehouse.fact_returns": -1,
     "analytics": -2,
 }
-"""Which of the tables that can be filled at a time is begun first, by table or layer; 0 is usual. The longest, and those
-that others wait for, come first. A table that waits for readers (see :func:`.locks.lock_definitions`) comes after the
-marts, and the extracts, which nothing waits for, come last.
+"""Which of the tables that can be filled at a time is begun first, by table or layer; 0 is usual.
+
+The longest, and those that others wait for, come first. A table that waits for readers of others (see
+:func:`.locks.lock_definitions`) comes after the marts, and the extracts, which nothing waits for, come last.
 """
 
 
