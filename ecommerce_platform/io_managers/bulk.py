@@ -7,7 +7,7 @@ restores them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Generator, Set
 from contextlib import contextmanager
 
 from psycopg import sql
@@ -19,7 +19,7 @@ from ecommerce_platform.io_managers.modes import Table, identifier, trusted
 
 @contextmanager
 def filled_in_bulk(
-    connection: ClientConnection, table: Table, *, is_small: bool = False, held: Collection[str] = ()
+    connection: ClientConnection, table: Table, *, is_small: bool = False, held: Set[str] = frozenset()
 ) -> Generator[bool]:
     """Fill an empty table first, then build its indexes and check its keys in the same transaction.
 
@@ -30,7 +30,7 @@ def filled_in_bulk(
     Args:
         connection: in the transaction of the write.
         table: the empty table.
-        is_small: leave its foreign keys in place: see :class:`.modes.Merge`.
+        is_small: leave its foreign keys in place, except on a cluster; see :class:`.modes.Merge`.
         held: further tables, as schema.table, that nobody else has written since before the transaction.
 
     Yields:
@@ -39,23 +39,29 @@ def filled_in_bulk(
     if not can_be_filled(connection, table) or not _is_begun_for_it(connection, table):
         yield False
         return
-    constraints, indexes = _definitions(connection, table, is_small=is_small)
-    truncated = _truncated_with(connection, table, held) if table.placement == "here" else []
+    is_here = table.placement == "here"
+    constraints, indexes = _definitions(connection, table, is_small=is_small and is_here)
+    referring = _referring(connection, table)
+    is_truncated = is_here and set(referring) <= held
     with as_owner(connection):
-        if table.placement == "here":
+        if is_here:
             # To drop a foreign key locks the table that it refers to.
-            referenced = {other for _, _, other in constraints} - {"-"}
-            lock_definitions(connection, sorted({table.full_name, *referenced, *truncated}))
+            others = {other for _, _, other in constraints if other is not None}.union(
+                referring if is_truncated else []
+            )
+            lock_definitions(connection, [table.full_name, *sorted(others - {table.full_name})])
+            is_truncated = is_truncated and all(_has_no_page(connection, name) for name in referring)
         for name, _, _ in reversed(constraints):
             connection.execute(
                 sql.SQL("alter table {} drop constraint {}").format(table.identifier, sql.Identifier(name))
             )
         for name, _ in indexes:
             connection.execute(sql.SQL("drop index {}").format(trusted(name)))
-        if truncated:
+        if is_truncated:
             # With wal_level = minimal, a table truncated in the same transaction needs no write-ahead log.
-            connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(map(identifier, truncated))))
-    yield bool(truncated)
+            names = [table.identifier, *map(identifier, referring)]
+            connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(names)))
+    yield is_truncated
     with as_owner(connection):
         for name, definition, _ in constraints:
             connection.execute(
@@ -69,14 +75,22 @@ def filled_in_bulk(
 
 def _definitions(
     connection: ClientConnection, table: Table, *, is_small: bool
-) -> tuple[list[tuple[str, str, str]], list[tuple[str, str]]]:
-    """What is dropped and restored: constraints, with the tables that they refer to (or -), and indexes.
+) -> tuple[list[tuple[str, str, str | None]], list[tuple[str, str]]]:
+    """What is dropped and restored: constraints, each with the table that it refers to if that can be locked; indexes.
 
     Each is a name and a definition.
     """
     constraints = connection.execute(
         """
-        select ours.conname, pg_get_constraintdef(ours.oid), ours.confrelid::regclass::text
+        select
+            ours.conname,
+            pg_get_constraintdef(ours.oid),
+            (
+                select relnamespace::regnamespace::text || '.' || relname
+                from pg_catalog.pg_class
+                -- The lock needs a right that to drop the key does not; without it, the key is dropped all the same.
+                where oid = ours.confrelid and has_table_privilege(session_user, oid, 'update')
+            )
         from pg_catalog.pg_constraint as ours
         where ours.conrelid = %s::regclass and ours.contype = any(%s)
             and (
@@ -129,28 +143,31 @@ def _is_begun_for_it(connection: ClientConnection, table: Table) -> bool:
     return row is not None and row[0]
 
 
-def _truncated_with(connection: ClientConnection, table: Table, held: Collection[str]) -> list[str]:
-    """The empty table and those that refer to it, which PostgreSQL truncates together; none if one has rows.
-
-    A table that is not held may have got rows that this transaction does not see, and that a truncation would delete.
-    """
+def _referring(connection: ClientConnection, table: Table) -> list[str]:
+    """The tables that refer to a table, directly or through others: PostgreSQL truncates it only together with them."""
     rows = connection.execute(
         """
         with recursive referring as (
-            select %s::regclass::oid as oid
+            select conrelid as oid from pg_catalog.pg_constraint where contype = 'f' and confrelid = %(table)s::regclass
             union
             select key.conrelid
             from referring inner join pg_catalog.pg_constraint as key on key.confrelid = referring.oid
             where key.contype = 'f'
         )
-        select oid::regclass::text from referring
+        select relnamespace::regnamespace::text || '.' || relname
+        from referring inner join pg_catalog.pg_class using (oid)
+        where oid <> %(table)s::regclass
+        order by 1
         """,
-        (table.full_name,),
+        {"table": table.full_name},
     ).fetchall()
-    names = [name for (name,) in rows]
-    others = set(names) - {table.full_name}
-    is_possible = others <= set(held) and all(is_empty(connection, name) for name in others)
-    return names if is_possible else []
+    return [name for (name,) in rows]
+
+
+def _has_no_page(connection: ClientConnection, table: str) -> bool:
+    """Whether a table, which is locked, has no rows, not even some that this transaction does not see."""
+    row = connection.execute("select pg_relation_size(%s::regclass) = 0", (table,)).fetchone()
+    return bool(row and row[0])
 
 
 def is_done_alone(connection: ClientConnection, table: Table, *, is_whole: bool, is_small: bool) -> bool | None:
@@ -160,7 +177,7 @@ def is_done_alone(connection: ClientConnection, table: Table, *, is_whole: bool,
         connection: in autocommit mode.
         table: the table.
         is_whole: whether all of its rows are computed. On a cluster, it is filled in bulk only then.
-        is_small: whether its foreign keys stay in place.
+        is_small: whether its foreign keys stay in place, except on a cluster.
 
     Returns:
         The argument ``alone`` of :func:`.locks.locked`. On a cluster, where definitions are locked on all nodes, the
@@ -176,14 +193,13 @@ def is_done_alone(connection: ClientConnection, table: Table, *, is_whole: bool,
     ).fetchone()
     has_keys, is_on_cluster = row or (False, False)
     is_filled = table.placement == "here" or (is_whole and table.placement != "coordinator")
-    if has_keys and not is_small and is_filled and is_empty(connection, table):
+    if has_keys and is_filled and (is_on_cluster or not is_small) and is_empty(connection, table):
         return True
     return False if is_on_cluster else None
 
 
-def is_empty(connection: ClientConnection, table: Table | str) -> bool:
-    """Whether a table, or the one of a name (schema.table), has no rows."""
-    name = identifier(table) if isinstance(table, str) else table.identifier
+def is_empty(connection: ClientConnection, table: Table) -> bool:
+    """Whether a table has no rows."""
     # A limit, not exists(): Citus would fetch a row for each row.
-    found = connection.execute(sql.SQL("select 1 from {} limit 1").format(name)).fetchone()
+    found = connection.execute(sql.SQL("select 1 from {} limit 1").format(table.identifier)).fetchone()
     return found is None

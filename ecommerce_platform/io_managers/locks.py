@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dagster import DagsterInvariantViolationError, OpExecutionContext
 from psycopg import sql
-from psycopg.errors import DeadlockDetected, LockNotAvailable
+from psycopg.errors import LockNotAvailable
 
 from ecommerce_platform.io_managers.connection import ClientConnection, as_owner
 from ecommerce_platform.io_managers.modes import identifier, trusted
@@ -21,8 +20,8 @@ ALONE = "write alone"
 SILENT_SECONDS = 5
 """A wait for another session is logged once it has taken so long."""
 
-SHORT_WAIT = "300ms"
-"""How long a write waits for tables before it lets go of those that it has got: less than deadlock_timeout."""
+SHORT_WAIT = "100ms"
+"""How long a write that has locked one definition waits for each other one: together, less than deadlock_timeout."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class _Lock:
 
     Attributes:
         name: what is locked.
-        awaited: whom somebody who waits for it is waiting for.
+        awaited: what the log says that a waiting step waits for.
         is_shared: whether others may share it.
     """
 
@@ -61,9 +60,9 @@ def locked(
         alone: whether the write excludes all others that are done alone. With False, it shares the lock with those
             that are not alone, and waits for those that are; with None, it does neither.
     """
-    locks = [] if alone is None else [_Lock(ALONE, "another writer", is_shared=not alone)]
+    locks = [] if alone is None else [_Lock(ALONE, "another step that writes alone", is_shared=not alone)]
     locks += [
-        _Lock(f"write {table}", f"another writer of {table}", is_shared=table not in tables)
+        _Lock(f"write {table}", f"another step that has locked {table}", is_shared=table not in tables)
         for table in sorted({*tables, *read})
     ]
     try:
@@ -76,26 +75,34 @@ def locked(
 
 
 def lock_definitions(connection: ClientConnection, tables: Sequence[str]) -> None:
-    """Lock tables against readers and writers, in a transaction that has read other tables and writes alone.
+    """Lock tables against readers and writers, in a transaction that has read other tables.
 
-    Others may read these tables, and wait for some of them, in any order. So this never waits for long while it holds
-    some of them: it lets go of them and tries again.
+    Others may read these tables, and wait for some of them, in any order. So this waits only for the first, while it
+    holds no other of them; a table that is not free then becomes the first. A long wait is logged.
 
     Args:
         connection: in a transaction.
         tables: as schema.table.
+
+    Raises:
+        psycopg.errors.DeadlockDetected: two transactions wait for tables that the other has read; a retry helps.
     """
-    names = sql.SQL(", ").join(map(identifier, tables))
-    begin, is_silent = time.monotonic(), True
+    waiting = list(tables)
+    patience = f"{SILENT_SECONDS * 1000:.0f}ms"
     while True:
+        blocked = waiting[0]
         try:
-            with connection.transaction():
-                connection.execute(trusted(f"set local lock_timeout = '{SHORT_WAIT}'"))
-                connection.execute(sql.SQL("lock table {} in access exclusive mode").format(names))
-        except (LockNotAvailable, DeadlockDetected):
-            if is_silent and time.monotonic() - begin > SILENT_SECONDS:
-                is_silent = False
-                _log(f"Waiting for sessions that read or write {', '.join(tables)}")
+            with connection.transaction():  # a savepoint: to roll back gives the locks back
+                for blocked in waiting:
+                    limit = patience if blocked == waiting[0] else SHORT_WAIT
+                    connection.execute(trusted(f"set local lock_timeout = '{limit}'"))
+                    connection.execute(sql.SQL("lock table {} in access exclusive mode").format(identifier(blocked)))
+        except LockNotAvailable:
+            if blocked == waiting[0]:
+                who = _sessions(connection, "locktype = 'relation' and relation = %s::regclass", blocked)
+                _log(f"Waiting for sessions that read or write {blocked}: {who}")
+                patience = "0"
+            waiting.sort(key=lambda table: table != blocked)
             continue
         connection.execute("set local lock_timeout to default")
         return
@@ -120,31 +127,40 @@ def _take(connection: ClientConnection, locks: Sequence[_Lock]) -> None:
                 connection.execute(trusted(f"set local lock_timeout = '{SILENT_SECONDS * 1000:.0f}ms'"))
                 connection.execute(_all([lock], "pg_advisory_lock"))
         except LockNotAvailable:
-            _log(f"Waiting for {lock.awaited}: {_holders(connection, lock.name)}")
+            who = _sessions(connection, HAS_LOCK, lock.name)
+            _log(f"Waiting for {lock.awaited}: {who}")
             connection.execute(_all([lock], "pg_advisory_lock"))
 
 
-def _holders(connection: ClientConnection, name: str) -> str:
+HAS_LOCK = """
+    locktype = 'advisory' and objsubid = 1 and (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0)
+"""
+"""The condition that an entry of pg_locks is the lock of a name."""
+
+
+def _sessions(connection: ClientConnection, condition: str, value: str) -> str:
+    """The other sessions that hold a lock, for the log."""
     # The login sees what its own other sessions do; the role of this session does not.
     with as_owner(connection):
         rows = connection.execute(
-            """
-            select format(
-                'process %%s of the server (%%s, %%s)',
-                pid,
-                coalesce(nullif(application_name, ''), 'unnamed'),
-                coalesce(format('%%s since %%s', state, date_trunc('second', state_change)), 'of another login')
-            )
-            from pg_catalog.pg_locks inner join pg_catalog.pg_stat_activity using (pid)
-            where
-                locktype = 'advisory' and granted and objsubid = 1
-                and database = (select oid from pg_catalog.pg_database where datname = current_database())
-                and (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0)
-            order by pid
-            """,
-            (name,),
+            trusted(
+                f"""
+                select distinct pid, format(
+                    'process %%s of the server (%%s, %%s)',
+                    pid,
+                    coalesce(nullif(application_name, ''), 'unnamed'),
+                    coalesce(format('%%s since %%s', state, date_trunc('second', state_change)), 'of another login')
+                )
+                from pg_catalog.pg_locks inner join pg_catalog.pg_stat_activity using (pid)
+                where
+                    {condition} and granted and pid <> pg_backend_pid()
+                    and database = (select oid from pg_catalog.pg_database where datname = current_database())
+                order by pid
+                """
+            ),
+            (value,),
         ).fetchall()
-    return ", ".join(text for (text,) in rows) or "it has just finished"
+    return ", ".join(text for _, text in rows) or "it has just finished"
 
 
 def _log(text: str) -> None:

@@ -156,7 +156,7 @@ class Merging:
             )
             # With a unique index, PostgreSQL removes the join to the empty table from the plan.
             self._run("create unique index on scope ({columns})", columns=columns)
-            # Where it stays, because it is not by equality, PostgreSQL would else take the table for 2,000 rows.
+            # Where the join stays, because it is not by equality, PostgreSQL would otherwise assume 2,000 rows.
             self.connection.execute("analyze scope")
             return True
         asked = [sql.SQL("select distinct {} from ({}) as asked").format(columns, trusted(rows.scope or ""))]

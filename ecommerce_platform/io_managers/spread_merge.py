@@ -87,7 +87,7 @@ class SpreadMerging(Merging):
 
     def _compute(self, rows: Query, sources: Sequence[Source], is_whole: bool) -> tuple[Counts, bool]:
         if is_whole and is_empty(self.connection, self.table):
-            with filled_in_bulk(self.connection, self.table, is_small=self.mode.is_small):
+            with filled_in_bulk(self.connection, self.table):
                 inserted = self._insert_given(
                     "insert into {table} ({columns}) {with_scope} select {columns} from ({rows}) as given",
                     rows,

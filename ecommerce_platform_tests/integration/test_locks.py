@@ -12,8 +12,10 @@ import psycopg
 import pytest
 
 from ecommerce_platform.io_managers import PostgresConnection, locks
+from ecommerce_platform.io_managers.bulk import filled_in_bulk
 from ecommerce_platform.io_managers.connection import ClientConnection
 from ecommerce_platform.io_managers.locks import lock_definitions, locked
+from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.transactions import transaction
 from ecommerce_platform_tests.harness import Platform, customer, line, order, product
 
@@ -58,10 +60,8 @@ def test_a_long_wait_for_another_writer_names_it(
     assert done.wait(30)
     other.join(30)
     (message,) = caplog.messages
-    expected = (
-        "Waiting for another writer of warehouse.dim_date: process {} of the server (ecommerce-platform, idle since "
-    )
-    assert message.startswith(expected.format(holder))
+    waited = f"Waiting for another step that has locked warehouse.dim_date: process {holder} of the server"
+    assert message.startswith(f"{waited} (ecommerce-platform, idle since ")
 
 
 def test_a_step_that_waits_says_so_in_the_log_of_its_run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_a_step_that_waits_says_so_in_the_log_of_its_run(database_url: str, monk
             assert step.is_alive()
         step.join(60)
         (message,) = said(instance)
-    assert message.startswith("Waiting for another writer of warehouse.dim_date: process ")
+    assert message.startswith("Waiting for another step that has locked warehouse.dim_date: process ")
 
 
 def test_a_short_wait_for_another_writer_is_not_logged(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -119,7 +119,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 def test_a_write_that_locks_definitions_lets_another_read_them_in_any_order(database_url: str) -> None:
     """A write that dropped foreign keys held one table and waited for a reader of another, and the reader for it."""
     database, owner = PostgresConnection(url=database_url, role="loader"), PostgresConnection(url=database_url)
-    is_waiting, has_locked = threading.Event(), threading.Event()
+    is_waiting, has_locked, limits = threading.Event(), threading.Event(), []
 
     def drop_keys() -> None:
         with owner.connect() as connection, transaction(connection):
@@ -127,7 +127,7 @@ def test_a_write_that_locks_definitions_lets_another_read_them_in_any_order(data
             is_waiting.set()
             lock_definitions(connection, ["warehouse.dim_date", "warehouse.dim_customer"])
             has_locked.set()
-            assert connection.execute("show lock_timeout").fetchone() == ("0",)
+            limits.append(connection.execute("show lock_timeout").fetchone())
 
     with database.connect() as connection:
         with transaction(connection):
@@ -143,6 +143,7 @@ def test_a_write_that_locks_definitions_lets_another_read_them_in_any_order(data
         assert has_locked.wait(60)
         other.join(60)
         connection.execute("select count(*) from warehouse.dim_date")
+    assert limits == [("0",)]
 
 
 def test_a_long_wait_for_the_readers_of_a_table_is_logged(
@@ -160,9 +161,12 @@ def test_a_long_wait_for_the_readers_of_a_table_is_logged(
         other = threading.Thread(target=drop_keys)
         other.start()
         wait_for(lambda: caplog.messages)
+        assert other.is_alive()
         reader.rollback()
         other.join(60)
-    assert caplog.messages == ["Waiting for sessions that read or write warehouse.dim_date, warehouse.fact_sales"]
+        (message,) = caplog.messages
+        waited = f"Waiting for sessions that read or write warehouse.dim_date: process {reader.info.backend_pid}"
+        assert message.startswith(f"{waited} of the server (unnamed, idle in transaction since ")
 
 
 def test_those_who_read_a_table_share_its_lock_and_its_writer_waits_for_them(database_url: str) -> None:
@@ -211,6 +215,16 @@ def test_the_first_sums_of_days_do_not_wait_for_a_write_that_is_done_alone(platf
         1, customers=[customer()], products=[product()], transactions=[order(1)], transaction_items=[line(1, 1)]
     )
     loaded = [platform.content(name) for name in sums]
+
+    def keys() -> list[tuple]:
+        return platform.rows(
+            "select conname, pg_get_constraintdef(oid), convalidated from pg_constraint"
+            " where contype = 'f' and conrelid = any(%s::regclass[]) order by 1",
+            sums,
+        )
+
+    before = keys()
+    assert len(before) == 2
     platform.execute(f"truncate {', '.join(sums)}")
     done = threading.Event()
 
@@ -225,5 +239,36 @@ def test_the_first_sums_of_days_do_not_wait_for_a_write_that_is_done_alone(platf
         assert done.wait(60)
     other.join(60)
     assert [platform.content(name) for name in sums] == loaded
-    with pytest.raises(psycopg.errors.ForeignKeyViolation):
-        platform.execute("delete from warehouse.dim_date where calendar_date = '2024-01-01'")
+    assert keys() == before
+
+
+def test_rows_that_somebody_adds_during_a_first_load_are_not_truncated(platform: Platform) -> None:
+    """Emptiness is judged in a snapshot from before the rows of another session, which knows nothing of our locks."""
+    guest = {"products": [product()], "transactions": [order(1, "")], "transaction_items": [line(1, 1)]}
+    platform.load(1, **guest)
+    platform.execute("create table kept as select * from production.transactions")
+    platform.execute("truncate production.transactions cascade")
+    (columns,) = platform.rows(
+        "select string_agg(attname, ', ') from pg_attribute where attrelid = 'kept'::regclass and attnum > 0"
+    )
+    table = "production.customers"
+    with PostgresConnection(url=platform.url, role="loader").connect() as connection:
+        place = describe(connection, "production", "customers")
+        with locked(connection, [table, "production.transactions"]), transaction(connection, table=place):
+            assert connection.execute("select count(*) from production.transactions").fetchone() == (0,)
+            platform.execute(f"insert into production.transactions ({columns[0]}) select {columns[0]} from kept")
+            held = {name for (name,) in connection.execute(REFERRING, (table,)).fetchall()}
+            with filled_in_bulk(connection, place, held=held) as is_truncated:
+                assert not is_truncated
+    assert len(platform.content("production.transactions")) == 1
+
+
+REFERRING = """
+    with recursive referring as (
+        select conrelid from pg_constraint where contype = 'f' and confrelid = %s::regclass
+        union
+        select key.conrelid from referring inner join pg_constraint as key on key.confrelid = referring.conrelid
+        where key.contype = 'f'
+    )
+    select conrelid::regclass::text from referring
+"""
