@@ -46,11 +46,12 @@ def filled_in_bulk(
     with as_owner(connection):
         if is_here:
             # To drop a foreign key locks the table that it refers to.
-            others = {other for _, _, other in constraints if other is not None}.union(
-                referring if is_truncated else []
-            )
-            lock_definitions(connection, [table.full_name, *sorted(others - {table.full_name})])
-            is_truncated = is_truncated and all(_has_no_page(connection, name) for name in referring)
+            referenced = [other for _, _, other in constraints if other is not None]
+            others = {*referenced, *(referring if is_truncated else ())} - {table.full_name}
+            lock_definitions(connection, [table.full_name, *sorted(others)])
+            # Somebody who does not take our locks, as in psql, may have added rows since.
+            emptied = [table.full_name, *referring] if referring else []
+            is_truncated = is_truncated and all(_has_no_page(connection, name) for name in emptied)
         for name, _, _ in reversed(constraints):
             connection.execute(
                 sql.SQL("alter table {} drop constraint {}").format(table.identifier, sql.Identifier(name))
