@@ -7,7 +7,7 @@ restores them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Set
+from collections.abc import Generator, Sequence, Set
 from contextlib import contextmanager
 
 from psycopg import sql
@@ -41,28 +41,18 @@ def filled_in_bulk(
         return
     is_here = table.placement == "here"
     constraints, indexes = _definitions(connection, table, is_small=is_small and is_here)
-    referring = _referring(connection, table)
-    is_truncated = is_here and set(referring) <= held
     with as_owner(connection):
-        if is_here:
-            # To drop a foreign key locks the table that it refers to.
-            referenced = [other for _, _, other in constraints if other is not None]
-            others = {*referenced, *(referring if is_truncated else ())} - {table.full_name}
-            lock_definitions(connection, [table.full_name, *sorted(others)])
-            # Somebody who does not take our locks, as in psql, may have added rows since.
-            emptied = [table.full_name, *referring] if referring else []
-            is_truncated = is_truncated and all(_has_no_page(connection, name) for name in emptied)
+        truncated = _locked(connection, table, [other for _, _, other in constraints], held) if is_here else []
         for name, _, _ in reversed(constraints):
             connection.execute(
                 sql.SQL("alter table {} drop constraint {}").format(table.identifier, sql.Identifier(name))
             )
         for name, _ in indexes:
             connection.execute(sql.SQL("drop index {}").format(trusted(name)))
-        if is_truncated:
+        if truncated:
             # With wal_level = minimal, a table truncated in the same transaction needs no write-ahead log.
-            names = [table.identifier, *map(identifier, referring)]
-            connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(names)))
-    yield is_truncated
+            connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(map(identifier, truncated))))
+    yield bool(truncated)
     with as_owner(connection):
         for name, definition, _ in constraints:
             connection.execute(
@@ -72,6 +62,23 @@ def filled_in_bulk(
             )
         for _, definition in indexes:
             connection.execute(trusted(definition))
+
+
+def _locked(connection: ClientConnection, table: Table, referenced: Sequence[str | None], held: Set[str]) -> list[str]:
+    """Lock the empty table and those whose definitions change with its own; return the tables to truncate together.
+
+    Those are the table and all that refer to it; none if one of these is not ``held``, or has rows.
+    """
+    referring = _referring(connection, table)
+    is_possible = set(referring) <= held
+    # To drop a foreign key locks the table that it refers to.
+    others = {name for name in referenced if name is not None} | {*(referring if is_possible else ())}
+    lock_definitions(connection, [table.full_name, *sorted(others - {table.full_name})])
+    if not referring:
+        return [table.full_name]
+    truncated = [table.full_name, *referring]
+    # Somebody who does not take our locks, as in psql, may have added rows since.
+    return truncated if is_possible and all(_has_no_page(connection, name) for name in truncated) else []
 
 
 def _definitions(

@@ -20,8 +20,8 @@ ALONE = "write alone"
 SILENT_SECONDS = 5
 """A wait for another session is logged once it has taken so long."""
 
-SHORT_WAIT = "100ms"
-"""How long a write that has locked one definition waits for each other one: together, less than deadlock_timeout."""
+SHORT_WAIT = 0.1
+"""Seconds that a write with one definition locked waits for each other one: together, less than deadlock_timeout."""
 
 
 @dataclass(frozen=True)
@@ -88,24 +88,28 @@ def lock_definitions(connection: ClientConnection, tables: Sequence[str]) -> Non
         psycopg.errors.DeadlockDetected: two transactions wait for tables that the other has read; a retry helps.
     """
     waiting = list(tables)
-    patience = f"{SILENT_SECONDS * 1000:.0f}ms"
+    patience: float = SILENT_SECONDS
     while True:
         blocked = waiting[0]
         try:
             with connection.transaction():  # a savepoint: to roll back gives the locks back
                 for blocked in waiting:
-                    limit = patience if blocked == waiting[0] else SHORT_WAIT
-                    connection.execute(trusted(f"set local lock_timeout = '{limit}'"))
+                    _limit_wait(connection, patience if blocked == waiting[0] else SHORT_WAIT)
                     connection.execute(sql.SQL("lock table {} in access exclusive mode").format(identifier(blocked)))
         except LockNotAvailable:
             if blocked == waiting[0]:
                 who = _sessions(connection, "locktype = 'relation' and relation = %s::regclass", blocked)
                 _log(f"Waiting for sessions that read or write {blocked}: {who}")
-                patience = "0"
+                patience = 0  # without a limit
             waiting.sort(key=lambda table: table != blocked)
             continue
         connection.execute("set local lock_timeout to default")
         return
+
+
+def _limit_wait(connection: ClientConnection, seconds: float) -> None:
+    """Wait at most so long for each lock of the transaction; without a limit if 0."""
+    connection.execute(trusted(f"set local lock_timeout = '{seconds * 1000:.0f}ms'"))
 
 
 def _all(locks: Sequence[_Lock], function: str) -> sql.Composed:
@@ -124,7 +128,7 @@ def _take(connection: ClientConnection, locks: Sequence[_Lock]) -> None:
     for lock in locks:
         try:
             with connection.transaction():
-                connection.execute(trusted(f"set local lock_timeout = '{SILENT_SECONDS * 1000:.0f}ms'"))
+                _limit_wait(connection, SILENT_SECONDS)
                 connection.execute(_all([lock], "pg_advisory_lock"))
         except LockNotAvailable:
             who = _sessions(connection, HAS_LOCK, lock.name)

@@ -65,10 +65,11 @@ def failing_checks_now() -> list[CheckResult]:
 def states_of(instance: DagsterInstance, connection: ClientConnection, keys: list[AssetKey]) -> list[TableState]:
     """The state of the given tables."""
     records = {record.asset_entry.asset_key: record.asset_entry for record in instance.get_asset_records(keys)}
-    sizes = _sizes(connection, keys)
+    is_spread = is_cluster(connection)
+    sizes = _sizes(connection, keys, is_spread=is_spread)
     selects = [_select(key, estimate) for key, (_, estimate) in zip(keys, sizes, strict=True)]
     # One question for all tables. A cluster is asked for each: it has them in different places.
-    asked = selects if is_cluster(connection) else [sql.SQL(" union all ").join(selects)] if selects else []
+    asked = selects if is_spread else [sql.SQL(" union all ").join(selects)] if selects else []
     found = {row[0]: row[1:] for select in asked for row in connection.execute(select).fetchall()}
     states = []
     for key, (size, _) in zip(keys, sizes, strict=True):
@@ -88,9 +89,9 @@ def states_of(instance: DagsterInstance, connection: ClientConnection, keys: lis
     return states
 
 
-def _sizes(connection: ClientConnection, keys: list[AssetKey]) -> list[tuple[int, int]]:
+def _sizes(connection: ClientConnection, keys: list[AssetKey], *, is_spread: bool) -> list[tuple[int, int]]:
     """The bytes of each table, and its rows as the server estimates them; -1 without statistics."""
-    if is_cluster(connection):
+    if is_spread:
         places = [describe(connection, *key.path) for key in keys]
         return [(total_bytes(connection, place), int(estimated_rows(connection, place))) for place in places]
     return connection.execute(

@@ -138,6 +138,7 @@ The longest, and those that others wait for, come first. A table that waits for 
 
 def asset_arguments(spec: AssetSpec) -> dict[str, Any]:
     """What ``@asset`` takes from a spec; a range of days is one run for every asset."""
+    priority = PRIORITIES.get(".".join(spec.key.path), PRIORITIES.get(spec.key.path[0], 0))
     return {
         "key": spec.key,
         "description": spec.description,
@@ -149,7 +150,7 @@ def asset_arguments(spec: AssetSpec) -> dict[str, Any]:
         "metadata": spec.metadata,
         "partitions_def": spec.partitions_def,
         "backfill_policy": one_run,
-        "op_tags": {PRIORITY: str(PRIORITIES.get(".".join(spec.key.path), PRIORITIES.get(spec.key.path[0], 0)))},
+        "op_tags": {PRIORITY: str(priority)} if priority else None,
     }
 
 

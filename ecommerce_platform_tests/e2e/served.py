@@ -14,11 +14,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 import psycopg
@@ -39,6 +38,7 @@ from ecommerce_platform.io_managers import PostgresConnection
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform.settings import PROJECT_DIR, load_settings
 from ecommerce_platform_tests.ports import free_port
+from ecommerce_platform_tests.waiting import wait_for
 
 PARTS = ("ecommerce_platform", "dashboards", "sql", "dagster.yaml", "workspace.yaml", "pyproject.toml", "Makefile")
 SMALL_SHOP = {"ORDERS_PER_DAY": "30", "CUSTOMERS": "150", "PRODUCTS": "40"}
@@ -51,23 +51,10 @@ QUEUE_EACH_SECOND = {
 }
 """Poll the queue every second instead of every five."""
 
-Seen = TypeVar("Seen")
-
 
 def yesterday() -> dt.date:
     """Return the newest day (UTC) that the daily schedule has requested; it ticks 30 minutes after the end of a day."""
     return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=31)).date() - dt.timedelta(days=1)
-
-
-def wait_for(what: str, look: Callable[[], Seen | None], seconds: float = 60, pause: float = 0.2) -> Seen:
-    """Poll until the result is truthy and return it; fails with ``what`` after the given number of seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        seen = look()
-        if seen:
-            return seen
-        assert time.monotonic() < deadline, f"not seen in {seconds} s: {what}"
-        time.sleep(pause)
 
 
 def still_running(processes: Sequence[psutil.Process]) -> list[psutil.Process]:

@@ -13,10 +13,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -33,6 +33,7 @@ from ecommerce_platform.postgres.ddl import apply_ddl
 from ecommerce_platform.postgres.embedded import EmbeddedPostgres
 from ecommerce_platform_tests.conftest import TEMPLATE
 from ecommerce_platform_tests.harness import Platform, csv_bytes, customer, day, line, order, product, table_assets
+from ecommerce_platform_tests.waiting import wait_for
 
 GATE = 4711
 LOADS = itertools.count(1)
@@ -188,11 +189,7 @@ def gate(url: str, key: str = str(GATE)) -> Generator[psycopg.Connection]:
         yield connection
 
 
-def wait_until(what: str, look: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"not seen in {seconds} s: {what}"
-        time.sleep(0.02)
+wait_until = partial(wait_for, seconds=30, pause=0.02)
 
 
 def held(connection: psycopg.Connection) -> list[int]:
@@ -224,7 +221,7 @@ def test_a_worker_killed_in_a_write_leaves_the_old_rows(story: Story, moment: st
         wait_until_held(connection, process)
         process.kill()
         process.join()
-        wait_until("the end of the dead worker's statement", lambda: not held(connection), 5)
+        wait_until("the end of the dead worker's statement", lambda: not held(connection), seconds=5)
         assert contents(story.platform)[table] == story.before[table]
         story.require_old_or_new()
     story.require_healed_by_the_next_load()
@@ -237,7 +234,7 @@ def test_a_worker_killed_between_two_tables_leaves_each_whole(story: Story, tabl
         wait_until_held(connection, process)
         process.kill()
         process.join()
-        wait_until("the end of the dead worker's statement", lambda: not held(connection), 5)
+        wait_until("the end of the dead worker's statement", lambda: not held(connection), seconds=5)
         story.require_old_or_new()
         assert contents(story.platform)["staging.transactions"] == story.after["staging.transactions"]
         assert contents(story.platform)[table] == story.before[table]
@@ -259,7 +256,7 @@ def test_a_later_day_keeps_its_checks_although_the_day_before_died_half_way(stor
         wait_until_held(connection, process)
         process.kill()
         process.join()
-        wait_until("the end of the dead worker's statement", lambda: not held(connection), 5)
+        wait_until("the end of the dead worker's statement", lambda: not held(connection), seconds=5)
     as_of_now(story.platform).run(3)
     with PostgresConnection(url=story.platform.url, role="loader").connect() as connection:
         window = Window(day(3), day(4))
@@ -288,7 +285,7 @@ def test_a_worker_killed_in_a_first_load_leaves_every_key_and_index(database_url
         wait_until_held(connection, process)
         process.kill()
         process.join()
-        wait_until("the end of the dead worker's statement", lambda: not held(connection), 5)
+        wait_until("the end of the dead worker's statement", lambda: not held(connection), seconds=5)
     assert platform.rows(definitions) == before
     assert platform.content("warehouse.fact_sales") == []
     as_of_now(platform).run(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
 
 import dagster as dg
 import psycopg
@@ -13,17 +12,14 @@ import pytest
 
 from ecommerce_platform.io_managers import PostgresConnection, locks
 from ecommerce_platform.io_managers.bulk import filled_in_bulk
-from ecommerce_platform.io_managers.connection import ClientConnection
+from ecommerce_platform.io_managers.consequences import consequences
 from ecommerce_platform.io_managers.locks import lock_definitions, locked
 from ecommerce_platform.io_managers.lookup import describe
 from ecommerce_platform.io_managers.transactions import transaction
 from ecommerce_platform_tests.harness import Platform, customer, line, order, product
+from ecommerce_platform_tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
-
-
-def backend(connection: ClientConnection) -> int:
-    return connection.info.backend_pid
 
 
 def holders(url: str) -> int:
@@ -52,11 +48,9 @@ def test_a_long_wait_for_another_writer_names_it(
     with database.connect() as connection, locked(connection, ["warehouse.dim_date"]):
         other = threading.Thread(target=write)
         other.start()
-        deadline = time.monotonic() + 30
-        while not caplog.messages and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_for("the message", lambda: caplog.messages, pause=0.02)
         assert not done.is_set()
-        holder = backend(connection)
+        holder = connection.info.backend_pid
     assert done.wait(30)
     other.join(30)
     (message,) = caplog.messages
@@ -82,9 +76,7 @@ def test_a_step_that_waits_says_so_in_the_log_of_its_run(database_url: str, monk
         with database.connect() as connection, locked(connection, ["warehouse.dim_date"]):
             step = threading.Thread(target=job.execute_in_process, kwargs={"instance": instance, "run_id": run_id})
             step.start()
-            deadline = time.monotonic() + 60
-            while not said(instance) and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_for("the message", lambda: said(instance), pause=0.05)
             assert step.is_alive()
         step.join(60)
         (message,) = said(instance)
@@ -107,13 +99,6 @@ def test_a_short_wait_for_another_writer_is_not_logged(database_url: str, caplog
     other.join(30)
     assert not caplog.messages
     assert holders(database_url) == 0, "a lock was kept"
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_write_that_locks_definitions_lets_another_read_them_in_any_order(database_url: str) -> None:
@@ -160,7 +145,7 @@ def test_a_long_wait_for_the_readers_of_a_table_is_logged(
         reader.execute("select count(*) from warehouse.dim_date")
         other = threading.Thread(target=drop_keys)
         other.start()
-        wait_for(lambda: caplog.messages)
+        wait_for("the message", lambda: caplog.messages, pause=0.02)
         assert other.is_alive()
         reader.rollback()
         other.join(60)
@@ -251,24 +236,12 @@ def test_rows_that_somebody_adds_during_a_first_load_are_not_truncated(platform:
     (columns,) = platform.rows(
         "select string_agg(attname, ', ') from pg_attribute where attrelid = 'kept'::regclass and attnum > 0"
     )
-    table = "production.customers"
     with PostgresConnection(url=platform.url, role="loader").connect() as connection:
         place = describe(connection, "production", "customers")
-        with locked(connection, [table, "production.transactions"]), transaction(connection, table=place):
+        children = {each.child for each in consequences(connection, place)}
+        with locked(connection, [place.full_name, *children]), transaction(connection, table=place):
             assert connection.execute("select count(*) from production.transactions").fetchone() == (0,)
             platform.execute(f"insert into production.transactions ({columns[0]}) select {columns[0]} from kept")
-            held = {name for (name,) in connection.execute(REFERRING, (table,)).fetchall()}
-            with filled_in_bulk(connection, place, held=held) as is_truncated:
+            with filled_in_bulk(connection, place, held=children) as is_truncated:
                 assert not is_truncated
     assert len(platform.content("production.transactions")) == 1
-
-
-REFERRING = """
-    with recursive referring as (
-        select conrelid from pg_constraint where contype = 'f' and confrelid = %s::regclass
-        union
-        select key.conrelid from referring inner join pg_constraint as key on key.confrelid = referring.conrelid
-        where key.contype = 'f'
-    )
-    select conrelid::regclass::text from referring
-"""

@@ -1,6 +1,6 @@
 -- production.loaded_days: for each slice of the run's days, the load that production reads: the latest load if it passed
 -- its contract, otherwise the one already in use. judged contains the write times of the slices that passed. The rows of all loads
--- are counted, each feed by itself, so that parallel workers can count them, and a cluster counts them where they are.
+-- are counted feed by feed, so that parallel workers share the work, and each node of a cluster counts its own rows.
 with loads as materialized (
     select
         slices.table_name,
